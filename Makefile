@@ -1,0 +1,45 @@
+# make demo   see zkpoll work, without hardware
+# make test   install what the tests need, run them all
+# make lint   ruff and mypy --strict
+# make bench  speed and memory, as ratios measured in one run
+# make cover  the tests again, with coverage
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+
+.PHONY: demo test lint bench cover clean
+
+# What the demo needs: zkpoll and its run-time dependencies, nothing more.
+$(BIN)/zkpoll: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@ $(BIN)/zkpoll
+
+demo: $(BIN)/zkpoll
+	$(BIN)/zkpoll demo
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest --numprocesses=auto $(ARGS)
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m tests.benchmarks
+
+cover: $(VENV)/.dev
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+clean:
+	rm -rf $(VENV) build dist demo .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache

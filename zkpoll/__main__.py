@@ -1,0 +1,5 @@
+"""`python -m zkpoll`: the same as the `zkpoll` command."""
+
+from zkpoll.cli import main
+
+main()

@@ -1,0 +1,143 @@
+"""One error family, and the exit codes.
+
+Three answers to a failure: stop the run (`StopRun`), try this device or dashboard again in the next
+run (`TryLater`), or set it aside until a person acts (`SetAside`). Every message is one sentence that
+a person can act on; it never holds a secret. `kind` is the same in JSON output and in logs.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import ClassVar
+
+
+class ExitCode(IntEnum):
+    """What a run ends with."""
+
+    OK = 0
+    ATTENTION = 1  # some device or delivery needs attention, the rest is done
+    USAGE = 2
+    UNREACHABLE = 69  # nothing could be reached
+    BUG = 70
+    JOURNAL = 74  # the journal cannot be used
+    LOCKED = 75  # everything asked for is locked by another run
+    INVENTORY = 78
+    INTERRUPTED = 130  # SIGINT
+    TERMINATED = 143  # SIGTERM
+
+
+class ZkpollError(Exception):
+    """Base of everything zkpoll raises on purpose."""
+
+    kind: ClassVar[str] = "error"
+    exit_code: ClassVar[ExitCode] = ExitCode.ATTENTION
+
+
+class StopRun(ZkpollError):
+    """Nothing useful can be done in this run."""
+
+
+class InventoryError(StopRun):
+    """The inventory cannot be used."""
+
+    kind = "inventory"
+    exit_code = ExitCode.INVENTORY
+
+
+class JournalError(StopRun):
+    """The journal cannot be used."""
+
+    kind = "journal"
+    exit_code = ExitCode.JOURNAL
+
+
+class Stopped(StopRun):
+    """Stopped by a signal; what was journalled and confirmed until then stays so."""
+
+    kind = "stopped"
+    exit_code = ExitCode.TERMINATED
+
+
+class TryLater(ZkpollError):
+    """Failed this time; the next run tries again."""
+
+
+class Busy(TryLater):
+    """Another run holds the lock of this device or dashboard."""
+
+    kind = "busy"
+
+
+class Unreachable(TryLater):
+    """Nothing that speaks the protocol answered at this address."""
+
+    kind = "unreachable"
+
+
+class Silent(TryLater):
+    """The device stopped answering."""
+
+    kind = "silent"
+
+
+class HungUp(TryLater):
+    """The device closed the connection."""
+
+    kind = "hung_up"
+
+
+class OverLimit(TryLater):
+    """The visit took longer than `visit_limit`."""
+
+    kind = "over_limit"
+
+
+class Refused(TryLater):
+    """The device answered a command with an error code."""
+
+    kind = "refused"
+
+
+class WireError(TryLater):
+    """These bytes are not a frame of the 4370 protocol, or not the one that was due."""
+
+    kind = "wire"
+
+
+class SetAside(ZkpollError):
+    """Set aside until a person acts."""
+
+
+class NotATerminal(SetAside):
+    """Something answers at this address, but not a terminal."""
+
+    kind = "not_a_terminal"
+
+
+class WrongKey(SetAside):
+    """The device refused the comm key."""
+
+    kind = "wrong_key"
+
+
+class FirmwareRefuses(SetAside):
+    """The device's firmware refuses this protocol (reply 6001)."""
+
+    kind = "firmware_refuses"
+
+
+class WrongSerial(SetAside):
+    """The device tells no serial number, or not the one on record."""
+
+    kind = "wrong_serial"
+
+
+class UnknownLayout(SetAside):
+    """The log fits no known record layout."""
+
+    kind = "unknown_layout"
+
+    def __init__(self, message: str, log: bytes) -> None:
+        super().__init__(message)
+        self.log = log
+        """The attendance buffer as read, without the 4-byte length in front."""
