@@ -1,0 +1,241 @@
+"""What a good inventory becomes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr, ValidationError
+
+from tests.inventory.helpers import GOOD, dashboard, device, read
+from zkpoll.inventory import Dashboard, Device, Inventory
+
+
+def test_the_smallest_inventory_gets_every_default(tmp_path: Path) -> None:
+    """What is left out has the documented default."""
+    inventory = read(tmp_path, GOOD)
+    assert inventory == Inventory(
+        dashboards=(
+            Dashboard(
+                name="dashboard",
+                url="https://dashboard.example.com/v1/attendance",
+                token=SecretStr("secret-token"),
+                token_file=None,
+                format="events",
+                batch_size=500,
+                timeout=30,
+                attempts=4,
+                retry_wait=1,
+            ),
+        ),
+        journal=tmp_path / "journal.db",
+        parallel=16,
+        devices=(
+            Device(
+                name="front",
+                host="192.168.1.201",
+                port=4370,
+                transport="tcp",
+                comm_key=None,
+                timezone="Asia/Dhaka",
+                timeout=10,
+                visit_limit=900,
+                serial=None,
+                enabled=True,
+            ),
+        ),
+    )
+
+
+def test_the_designs_sample_loads(tmp_path: Path) -> None:
+    """The inventory of the documentation means what it says."""
+    text = """\
+dashboard:
+  url: https://dashboard.example.com/v1/attendance
+  token: ${ZKPOLL_TOKEN}
+  batch_size: 250
+journal: /var/lib/zkpoll/journal.db
+defaults: {timezone: Asia/Dhaka, timeout: 20}
+devices:
+  - name: front-door
+    host: 192.168.1.201
+  - name: warehouse
+    host: 192.168.1.202
+    transport: udp
+    comm_key: ${WAREHOUSE_KEY}
+    timezone: Europe/London
+"""
+    inventory = read(tmp_path, text, {"ZKPOLL_TOKEN": "abc", "WAREHOUSE_KEY": "00123"})
+    front, warehouse = inventory.devices
+    assert inventory.dashboards[0].bearer() == "abc"
+    assert inventory.dashboards[0].batch_size == 250
+    assert inventory.journal == Path("/var/lib/zkpoll/journal.db")
+    assert (front.timezone, front.timeout, front.transport, front.key()) == (*("Asia/Dhaka", 20, "tcp", 0),)
+    assert (warehouse.timezone, warehouse.timeout) == ("Europe/London", 20)
+    assert (warehouse.transport, warehouse.key()) == ("udp", 123)
+
+
+def test_text_stays_as_it_is_written(tmp_path: Path) -> None:
+    """No scalar is changed by YAML's own idea of its type."""
+    text = GOOD.replace("name: front", "name: no") + "    serial: 0012\n    port: '4370'\n"
+    only = read(tmp_path, text).devices[0]
+    assert (only.name, only.serial, only.port) == ("no", "0012", 4370)
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds"),
+    [("10", 10), ("2.5", 2.5), ("10s", 10), ("500ms", 0.5), ("15m", 900), ("2h", 7200), ("1d", 86400)],
+)
+def test_durations_are_seconds_or_carry_a_unit(tmp_path: Path, written: str, seconds: float) -> None:
+    """A duration is kept in seconds however it is written."""
+    assert read(tmp_path, device(f"visit_limit: {written}")).devices[0].visit_limit == seconds
+
+
+@pytest.mark.parametrize(
+    ("written", "enabled"),
+    [("true", True), ("yes", True), ("On", True), ("false", False), ("no", False), ("OFF", False)],
+)
+def test_switches_take_every_word_of_yaml(tmp_path: Path, written: str, enabled: bool) -> None:
+    """`enabled` understands the words people write in YAML."""
+    assert read(tmp_path, device(f"enabled: {written}")).devices[0].enabled is enabled
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("10.0.0.1", "'::1'", "fe80::1%eth0", "2001:db8::7", "terminal", "gate_1.example.com."),
+        *("1st-floor.example.com", "xn--bcher-kva.example", "3com"),
+    ],
+)
+def test_addresses_and_names_are_hosts(tmp_path: Path, host: str) -> None:
+    """IPv4, IPv6, IPv6 with a scope and DNS names are taken as they are."""
+    text = GOOD.replace("192.168.1.201", host)
+    assert read(tmp_path, text).devices[0].host == host.strip("'")
+
+
+def test_several_dashboards_are_a_named_list(tmp_path: Path) -> None:
+    """A list of dashboards keeps its order and names."""
+    text = GOOD.replace(
+        GOOD[: GOOD.index("journal")],
+        "dashboard:\n  - {name: payroll, url: 'http://a/'}\n  - {name: archive, url: 'http://b'}\n",
+    )
+    dashboards = read(tmp_path, text).dashboards
+    assert [each.name for each in dashboards] == ["payroll", "archive"]
+    assert dashboards[0].bearer() is None
+
+
+def test_anchors_and_merge_keys_work(tmp_path: Path) -> None:
+    """A `<<` brings in what the device does not set itself; the first source is the strongest."""
+    text = f"""{GOOD}    <<: &udp {{transport: udp, port: 5005}}
+  - <<: [*udp, {{port: 1, timeout: 3}}]
+    name: back
+    host: 192.168.1.202
+    transport: tcp
+"""
+    front, back = read(tmp_path, text).devices
+    assert (front.transport, front.port) == ("udp", 5005)
+    assert (back.transport, back.port, back.timeout) == ("tcp", 5005, 3)
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ("${HERE}", "x"),
+        ("a-${HERE}-${HERE}", "a-x-x"),
+        ("${GONE:-y}", "y"),
+        ("${EMPTY:-y}", "y"),
+        ("${HERE:-y}", "x"),
+        ("$${HERE}", "${HERE}"),
+        ("$HERE $", "$HERE $"),
+        ("${NESTED}", "${HERE}"),
+    ],
+)
+def test_variables_are_filled_from_the_environment(tmp_path: Path, written: str, name: str) -> None:
+    """`${NAME}` is its variable, filled once; `$${` is a plain `${`."""
+    env = {"HERE": "x", "EMPTY": "", "NESTED": "${HERE}"}
+    text = GOOD.replace("name: front", f"name: {written}")
+    assert read(tmp_path, text, env).devices[0].name == name
+
+
+def test_relative_paths_start_at_the_inventorys_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where zkpoll is run from moves neither the journal nor the token's file."""
+    (tmp_path / "token").write_text("from-file\r\n")
+    monkeypatch.chdir("/")
+    inventory = read(tmp_path, dashboard("url: http://a", "token_file: token"))
+    assert inventory.journal == tmp_path / "journal.db"
+    assert inventory.dashboards[0].token_file == tmp_path / "token"
+    assert inventory.dashboards[0].bearer() == "from-file"
+
+
+def test_a_tokens_file_is_read_once(tmp_path: Path) -> None:
+    """A token is what its file held when the inventory was loaded."""
+    (tmp_path / "token").write_text("before\n")
+    inventory = read(tmp_path, dashboard("url: http://a", "token_file: token"))
+    (tmp_path / "token").unlink()
+    assert inventory.dashboards[0].bearer() == "before"
+
+
+def test_the_home_folder_is_expanded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`~` in a path is the home folder."""
+    monkeypatch.setenv("HOME", "/home/zkpoll")
+    inventory = read(tmp_path, GOOD.replace("journal.db", "~/journal.db"))
+    assert inventory.journal == Path("/home/zkpoll/journal.db")
+
+
+def test_a_byte_order_mark_does_not_matter(tmp_path: Path) -> None:
+    """An editor that begins UTF-8 with a mark is forgiven."""
+    assert read(tmp_path, "\ufeff" + GOOD) == read(tmp_path, GOOD)
+
+
+def test_two_ways_to_one_host_are_fine_where_they_differ(tmp_path: Path) -> None:
+    """Another port, another transport or a disabled device is no second visit to one terminal."""
+    text = f"""{GOOD}
+  - {{name: b, host: 192.168.1.201, port: 4371}}
+  - {{name: c, host: 192.168.1.201, transport: udp}}
+  - {{name: d, host: 192.168.1.201, enabled: no}}
+"""
+    assert len(read(tmp_path, text).devices) == 4
+
+
+def test_commented_out_defaults_are_no_defaults(tmp_path: Path) -> None:
+    """`defaults:` with nothing under it is allowed, as when all of it is commented out."""
+    text = GOOD.replace("timezone:", "# timezone:") + "    timezone: UTC\n"
+    assert read(tmp_path, text).devices[0].timezone == "UTC"
+
+
+@pytest.mark.parametrize("what", ["inventory", "dashboard", "device"])
+def test_settings_cannot_be_changed(tmp_path: Path, what: str) -> None:
+    """Settings are what the file said until the end of the run."""
+    inventory = read(tmp_path, GOOD)
+    settings: dict[str, tuple[object, str]] = {
+        "inventory": (inventory, "parallel"),
+        "dashboard": (inventory.dashboards[0], "timeout"),
+        "device": (inventory.devices[0], "port"),
+    }
+    owner, name = settings[what]
+    with pytest.raises(ValidationError, match="frozen"):
+        setattr(owner, name, 1)
+
+
+def test_no_secret_is_in_any_text_of_the_settings(tmp_path: Path) -> None:
+    """Printing settings, as a log or a traceback may, shows no token and no comm key."""
+    (tmp_path / "token").write_text("hunter2\n")
+    keyed = GOOD.replace("secret-token", "hunter2") + "    comm_key: 31337\n"
+    filed = dashboard("url: http://a", "token_file: token")
+    for inventory in (read(tmp_path, keyed), read(tmp_path, filed)):
+        for text in (repr(inventory), str(inventory), str(inventory.masked())):
+            assert "hunter2" not in text
+            assert "31337" not in text
+
+
+def test_models_take_typed_values_and_refuse_bad_ones() -> None:
+    """Code builds settings by the same rules as files."""
+    made = Device(name="a", host="h", timezone="UTC", timeout=0.05, comm_key=SecretStr("7"))
+    assert (made.timeout, made.key()) == (0.05, 7)
+    with pytest.raises(ValidationError, match="expected a whole number from 1 to 65535"):
+        Device(name="a", host="h", timezone="UTC", port=True)
+    with pytest.raises(ValidationError) as caught:
+        Dashboard(url="http://a", token=SecretStr("hunter2\n"))
+    assert "hunter2" not in str(caught.value)

@@ -1,0 +1,501 @@
+"""What a bad inventory is told: every problem, its line, its place, and never a secret."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.inventory.helpers import GOOD, dashboard, device, wrong
+from zkpoll.errors import ExitCode, InventoryError
+from zkpoll.inventory import Inventory, load
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+LABEL = "expected 1 to 64 printable characters, no space around them"
+TIMEOUT = "expected a duration from 10ms to 1h, such as 10 (seconds), 500ms, 15m or 2h"
+KNOWN = "name, host, port, transport, comm_key, timezone, timeout, visit_limit, serial, enabled"
+KEY = "expected a whole number from 0 to 4294967295"
+WAIT = TIMEOUT.replace("10ms", "0")
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("port: abc", "port: found 'abc', expected a whole number from 1 to 65535"),
+        ("port: 0", "port: found '0', expected a whole number from 1 to 65535"),
+        ("port: 65536", "port: found '65536', expected a whole number from 1 to 65535"),
+        ("port: 4_370", "port: found '4_370', expected a whole number from 1 to 65535"),
+        ("port: ٤٣٧٠", "port: found '٤٣٧٠', expected a whole number from 1 to 65535"),
+        ("port: [4370]", "port: found a list, expected a whole number from 1 to 65535"),
+        ("port:", "port: found nothing, expected a whole number from 1 to 65535"),
+        ("port: ~", "port: found nothing, expected a whole number from 1 to 65535"),
+        ("transport: TCP", "transport: found 'TCP', expected tcp or udp"),
+        ("transport: [tcp]", "transport: found a list, expected tcp or udp"),
+        ("timeout: 0", f"timeout: found '0', {TIMEOUT}"),
+        ("timeout: -1", f"timeout: found '-1', {TIMEOUT}"),
+        ("timeout: inf", f"timeout: found 'inf', {TIMEOUT}"),
+        ("timeout: 10 s", f"timeout: found '10 s', {TIMEOUT}"),
+        ("timeout: 2h", f"timeout: found '2h', {TIMEOUT}"),
+        ("visit_limit: 2d", f"visit_limit: found '2d', {TIMEOUT.replace('1h', '1d')}"),
+        ("enabled: 1", "enabled: found '1', expected true or false"),
+        ("enabled: {a: b}", "enabled: found a mapping, expected true or false"),
+        ("serial: ''", f"serial: found nothing, {LABEL}"),
+        ("serial: ' a'", f"serial: found ' a', {LABEL}"),
+        ("comm_key: 12x", f"comm_key: found (hidden), {KEY}"),
+        ("comm_key: -1", f"comm_key: found (hidden), {KEY}"),
+        ("comm_key: 4294967296", f"comm_key: found (hidden), {KEY}"),
+        ("comm_key:", f"comm_key: found nothing, {KEY}"),
+        ("comm_key: ${EMPTY}", f"comm_key: found nothing, {KEY}"),
+        ("timezone: Dhaka", "timezone: found 'Dhaka', expected a time zone, did you mean Asia/Dhaka?"),
+        (
+            "timezone: asia/dhaka",
+            "timezone: found 'asia/dhaka', expected a time zone, did you mean Asia/Dhaka?",
+        ),
+        (
+            "timezone: America/New York",
+            "timezone: found 'America/New York', expected a time zone, did you mean America/New_York?",
+        ),
+        ("timezone: '+06:00'", "timezone: found '+06:00', expected a time zone such as Asia/Dhaka"),
+        ("timezone: ''", "timezone: found nothing, expected a time zone such as Asia/Dhaka"),
+        ("prot: 4370", "prot: unknown setting, did you mean port?"),
+        ("Timeout: 3", "Timeout: unknown setting, did you mean timeout?"),
+        ("clear: never", f"clear: unknown setting, known here: {KNOWN}"),
+        ("quiet_hours: 1-2", f"quiet_hours: unknown setting, known here: {KNOWN}"),
+        ("name: again", "name: written twice, first on line 8"),
+        ("serial: ${NOPE}", "serial: environment variable NOPE is not set"),
+        ("serial: ${A}${B}${A}", "serial: environment variables A, B are not set"),
+        (
+            "serial: ${a b}",
+            "serial: expected ${NAME} or ${NAME:-default}; a literal ${ is written $${",
+        ),
+        ("serial: ${", "serial: expected ${NAME} or ${NAME:-default}; a literal ${ is written $${"),
+        (
+            'serial: "a\\nb"',
+            "serial: found a control character or line break (U+000A), expected one line",
+        ),
+        (
+            'serial: "\\ud800"',
+            "serial: found a control character or line break (U+D800), expected one line",
+        ),
+        ("serial: !x 1", "serial: found a YAML tag (!), expected a plain value; quote it"),
+    ],
+)
+def test_a_wrong_device_setting_is_one_exact_line(tmp_path: Path, line: str, told: str) -> None:
+    """A wrong setting is told with file, line, place, what was found and what was expected."""
+    expected = [f"devices.yaml:10: devices[0].{told}"]
+    assert wrong(tmp_path, device(line), {"EMPTY": ""}) == expected
+
+
+HOST = "expected an IPv4 or IPv6 address, or a DNS name of letters, digits, '-', '_' and '.'"
+IPV4 = "expected an IPv4 address: four numbers from 0 to 255, no leading zeros"
+
+
+@pytest.mark.parametrize(
+    ("host", "told"),
+    [
+        *((host, IPV4) for host in ("192.168.1.999", "192.168.1", "192.168.001.201", "1", "1.2.3.4.")),
+        *((host, IPV4) for host in ("0x7f000001", "a.b.0x10", "192.168.1.2.3", "gate.7")),
+        *((host, HOST) for host in ("-oProxyCommand=x", "a b", "a/b", "a@b", "a'b", "a;b", "$(id)")),
+        *((host, HOST) for host in ("a..b", ".a", "a-.b", "bücher.example", "[::1]", "::g", "fe80::1%")),
+        *((host, HOST) for host in ("fe80::1%a b", "http://a", "a:b", "a" * 64, "-", ".", "*")),
+        ("192.168.1.201:4370", "expected the host alone; its port goes into port:"),
+    ],
+)
+def test_what_is_no_host_is_refused(tmp_path: Path, host: str, told: str) -> None:
+    """Nothing that a shell, a URL or the C library could misread is a host."""
+    text = GOOD.replace("192.168.1.201", "'" + host.replace("'", "''") + "'")
+    shown = repr(host) if len(host) <= 60 else repr(host[:60]) + " ..."
+    assert wrong(tmp_path, text) == [f"devices.yaml:9: devices[0].host: found {shown}, {told}"]
+
+
+def test_a_dns_name_has_a_longest_length(tmp_path: Path) -> None:
+    """More than 253 characters are no DNS name."""
+    assert HOST in wrong(tmp_path, GOOD.replace("192.168.1.201", "a." * 127 + "a"))[0]
+
+
+WEB = "expected an http:// or https:// URL with a valid host"
+PLAIN_URL = "expected a URL without spaces, quotes or control characters"
+
+
+@pytest.mark.parametrize(
+    ("url", "shown", "told"),
+    [
+        ("ftp://a/b", "'ftp://a/b'", WEB),
+        ("dashboard.example.com", "'dashboard.example.com'", WEB),
+        ("https://", "'https://'", WEB),
+        ("https:///path", "'https:///path'", WEB),
+        ("https://192.168.1.999/", "'https://192.168.1.999/'", WEB),
+        ("https://a:99999/", "'https://a:99999/'", WEB),
+        ("https://[::1/", "'https://[::1/'", WEB),
+        ("https://a/b c", "'https://a/b c'", PLAIN_URL),
+        ("https://a/#top", "'https://a/?(hidden)'", "expected a URL without a fragment (#)"),
+        (
+            "https://user:hunter2@a/",
+            "'(hidden)@a/'",
+            "expected a URL without user and password; use token",
+        ),
+        ("https://user:hun/ter2@a/", "'(hidden)@a/'", WEB),
+        ("ftp://a/?key=hunter2", "'ftp://a/?(hidden)'", WEB),
+        ("", "nothing", WEB),
+    ],
+)
+def test_what_is_no_dashboards_url_is_refused(tmp_path: Path, url: str, shown: str, told: str) -> None:
+    """A URL is http or https with a host, and is shown without what may be a password."""
+    lines = wrong(tmp_path, dashboard(f"url: '{url}'"))
+    assert lines == [f"devices.yaml:2: dashboard.url: found {shown}, {told}"]
+
+
+TOKEN = "expected one line of ASCII characters without spaces, and without the word Bearer"
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("token:", f"token: found nothing, {TOKEN}"),
+        ("token: ''", f"token: found nothing, {TOKEN}"),
+        ("token: ${EMPTY}", f"token: found nothing, {TOKEN}"),
+        ("token: ${EMPTY:-}", f"token: found nothing, {TOKEN}"),
+        ("token: [a]", f"token: found a list, {TOKEN}"),
+        ("token: Bearer hunter2", f"token: found (hidden), {TOKEN}"),
+        ("token: hunter2é", f"token: found (hidden), {TOKEN}"),
+        ("token: ${MISSING}", "token: environment variable MISSING is not set"),
+        (
+            'token: "hunter2\\n"',
+            "token: found a control character or line break (U+000A), expected one line",
+        ),
+        ("token: !hunter2", "token: found a YAML tag (!), expected a plain value; quote it"),
+        ("tokn: hunter2", "tokn: unknown setting, did you mean token?"),
+        ("format: json", "format: found 'json', expected events or event"),
+        ("batch_size: 0", "batch_size: found '0', expected a whole number from 1 to 10000"),
+        ("attempts: 0", "attempts: found '0', expected a whole number from 1 to 20"),
+        ("retry_wait: soon", f"retry_wait: found 'soon', {WAIT}"),
+        ("timeout: never", f"timeout: found 'never', {TIMEOUT}"),
+        ("name: ' '", f"name: found ' ', {LABEL}"),
+    ],
+)
+def test_a_wrong_dashboard_setting_is_one_exact_line(tmp_path: Path, line: str, told: str) -> None:
+    """An empty token is refused, never left out of a request; a wrong one is not shown."""
+    lines = wrong(tmp_path, dashboard("url: http://a", line), {"EMPTY": ""})
+    assert lines == [f"devices.yaml:3: dashboard.{told}"]
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (None, "cannot read {path}: No such file or directory"),
+        (b"", "{path} is empty, expected a token"),
+        (b"\r\n", "{path} is empty, expected a token"),
+        (b"hunter2 hunter3", "{path} is not a token, " + TOKEN),
+        (b"hunter2\n\n\x00", "{path} is not a token, " + TOKEN),
+        (b"a" * 70_000, "{path} is not a token, " + TOKEN),
+        (b"\xff\xfe", "{path} is not a token, " + TOKEN),
+    ],
+)
+def test_a_wrong_tokens_file_is_named(tmp_path: Path, content: bytes | None, told: str) -> None:
+    """A token's file that gives no token is an error that names the file, not its content."""
+    path = tmp_path / "token"
+    if content is not None:
+        path.write_bytes(content)
+    lines = wrong(tmp_path, dashboard("url: http://a", "token_file: token"))
+    assert lines == [f"devices.yaml:3: dashboard.token_file: {told.format(path=path)}"]
+
+
+def test_two_tokens_are_one_too_many(tmp_path: Path) -> None:
+    """Token and token_file exclude each other, and other mistakes do not hide that."""
+    lines = wrong(tmp_path, dashboard("url: nope", "token: a", "token_file: b"))
+    assert lines == [
+        f"devices.yaml:2: dashboard.url: found 'nope', {WEB}",
+        "devices.yaml:4: dashboard.token_file: token and token_file exclude each other; keep one of them",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "devices.yaml: the file is empty, expected an inventory"),
+        ("# nothing\n", "devices.yaml: the file is empty, expected an inventory"),
+        ("---\n", "devices.yaml:2: the file is empty, expected an inventory"),
+        ("{}", "devices.yaml:1: the file is empty, expected an inventory"),
+        ("- a\n", "devices.yaml:1: found a list, expected a mapping of settings (name: value)"),
+        ("hunter2", "devices.yaml:1: found text, expected a mapping of settings (name: value)"),
+        ("a: [1\n", "devices.yaml:2:1: not YAML: expected ',' or ']', but got '<stream end>'"),
+        ("a: b: c\n", "devices.yaml:1:5: not YAML: mapping values are not allowed here"),
+        ("a: *hunter2\n", "devices.yaml:1:4: not YAML: found undefined alias (hidden)"),
+        ("a: 1\n--- b\n", "devices.yaml:2:1: not YAML: but found another document"),
+        ("a: x\0y\n", "devices.yaml:1:5: not YAML: a control character"),
+        ('a: "\\UFFFFFFFF"\n', "devices.yaml: not YAML: a character or number out of range"),
+        ("[" * 5000, "devices.yaml: nested too deeply for an inventory"),
+        ("? [a]\n: b\n", "devices.yaml:1: found a list or mapping as a key, expected a name"),
+    ],
+)
+def test_what_is_no_inventory_at_all_is_one_clear_sentence(tmp_path: Path, text: str, told: str) -> None:
+    """A file that cannot be an inventory is told so once, with the place if there is one."""
+    lines = wrong(tmp_path, text)
+    assert lines[0] == told
+    assert len(lines) == 1 or "as a key" in told
+
+
+@pytest.mark.parametrize(
+    ("devices", "told"),
+    [
+        ("", "no devices, expected at least one"),
+        ("[]", "no devices, expected at least one"),
+        ("{}", "found a mapping, expected a list of devices (each begins with -)"),
+        ("front", "found text, expected a list of devices (each begins with -)"),
+    ],
+)
+def test_an_inventory_without_devices_is_refused(tmp_path: Path, devices: str, told: str) -> None:
+    """There is at least one device, in a list."""
+    text = GOOD[: GOOD.index("devices:")]
+    assert wrong(tmp_path, text) == ["devices.yaml:1: devices: no devices, expected at least one"]
+    assert wrong(tmp_path, f"{text}devices: {devices}") == [f"devices.yaml:7: devices: {told}"]
+
+
+def test_entries_of_the_wrong_shape_are_told_apart(tmp_path: Path) -> None:
+    """A text or list where a device, dashboard or the defaults belong is named by its place."""
+    mapping = "expected a mapping of settings (name: value)"
+    text = "dashboard: hunter2\njournal: j\ndefaults: [a]\ndevices:\n  - front\n  - [a]\n  -\n"
+    assert wrong(tmp_path, text) == [
+        f"devices.yaml:1: dashboard: found text, {mapping}",
+        f"devices.yaml:3: defaults: found a list, {mapping}",
+        f"devices.yaml:5: devices[0]: found text, {mapping}",
+        f"devices.yaml:6: devices[1]: found a list, {mapping}",
+        f"devices.yaml:7: devices[2]: found nothing, {mapping}",
+    ]
+
+
+def test_what_is_missing_is_said_with_its_meaning(tmp_path: Path) -> None:
+    """A required setting that is not there is named at the entry that lacks it."""
+    text = "dashboard:\n  - token: a\ndevices:\n  - port: 1\n"
+    assert wrong(tmp_path, text) == [
+        (
+            "devices.yaml:1: journal: missing (The journal's file; a relative path starts at the"
+            " inventory's folder)"
+        ),
+        (
+            "devices.yaml:2: dashboard[0].name: missing (The name used in messages; needed in a list"
+            " of dashboards)"
+        ),
+        "devices.yaml:2: dashboard[0].url: missing (Where punches are POSTed: http or https)",
+        (
+            "devices.yaml:4: devices[0].name: missing (Our name for the device, used in messages and"
+            " sent with every punch)"
+        ),
+        "devices.yaml:4: devices[0].host: missing (Its IPv4 or IPv6 address, or its DNS name)",
+        (
+            "devices.yaml:4: devices[0].timezone: missing (The time zone of its wall clock, such as"
+            " Asia/Dhaka, here or in defaults)"
+        ),
+    ]
+
+
+def test_unknown_keys_at_the_top_get_the_nearest_name(tmp_path: Path) -> None:
+    """The top level knows its own words, also where the code's word is another."""
+    text = GOOD.replace("dashboard:", "dashboards:").replace("journal:", "jurnal:")
+    assert wrong(tmp_path, text) == [
+        "devices.yaml:1: dashboards: unknown setting, did you mean dashboard?",
+        "devices.yaml:1: dashboard: missing (where punches go: a mapping with a url)",
+        (
+            "devices.yaml:1: journal: missing (The journal's file; a relative path starts at the"
+            " inventory's folder)"
+        ),
+        "devices.yaml:4: jurnal: unknown setting, did you mean journal?",
+    ]
+
+
+def test_a_secret_that_became_a_key_is_not_shown(tmp_path: Path) -> None:
+    """A missing space after `token:` does not print the token."""
+    text = GOOD[GOOD.index("journal") :] + "dashboard: {url: 'http://a', token:hunter2}\n"
+    assert wrong(tmp_path, text) == [
+        (
+            "devices.yaml:7: dashboard: found a key that is not a plain word (no space after its"
+            " colon?), did you mean token?"
+        )
+    ]
+
+
+def test_a_wrong_default_is_told_once_and_at_its_own_line(tmp_path: Path) -> None:
+    """A default's mistake is the default's, however many devices it reaches or none."""
+    text = (
+        GOOD.replace("  timezone: Asia/Dhaka", "  timezone: UTC\n  port: abc\n  comm_key: ${KEY}")
+        + "  - {name: b, host: b, port: 1}\n  - {name: c, host: c}\n"
+    )
+    assert wrong(tmp_path, text) == [
+        "devices.yaml:7: defaults.port: found 'abc', expected a whole number from 1 to 65535",
+        "devices.yaml:8: defaults.comm_key: environment variable KEY is not set",
+    ]
+
+
+@pytest.mark.parametrize("key", ["name", "host", "serial"])
+def test_what_tells_devices_apart_is_no_default(tmp_path: Path, key: str) -> None:
+    """Name, host and serial belong to one device."""
+    text = GOOD.replace("  timezone", f"  {key}: x\n  timezone")
+    assert wrong(tmp_path, text) == [
+        f"devices.yaml:6: defaults.{key}: tells one device from another, so it cannot stand in defaults"
+    ]
+
+
+def test_names_are_unique(tmp_path: Path) -> None:
+    """A name taken twice is told with both lines, for devices and for dashboards."""
+    text = GOOD[GOOD.index("journal") :] + (
+        "  - {name: front, host: b}\n"
+        "dashboard:\n  - {name: a, url: 'http://a'}\n  - {name: a, url: 'http://b'}\n"
+    )
+    assert wrong(tmp_path, text) == [
+        "devices.yaml:7: devices[1].name: 'front' is already the name on line 5",
+        "devices.yaml:10: dashboard[1].name: 'a' is already the name on line 9",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("192.168.1.9", "192.168.1.9"),
+        ("gate.example.com", "GATE.example.com."),
+        ("2001:db8::1", "2001:0DB8:0::1"),
+        ("fe80::1%eth0", "FE80::1%eth0"),
+    ],
+)
+def test_one_terminal_is_visited_under_one_name(tmp_path: Path, first: str, second: str) -> None:
+    """Two enabled devices at one address are an error, however the address is spelled."""
+    text = GOOD.replace("192.168.1.201", first) + f"  - name: b\n    host: '{second}'\n"
+    assert wrong(tmp_path, text) == [
+        f"devices.yaml:11: devices[1].host: {second} port 4370 (tcp) is already an enabled device on line 8"
+    ]
+
+
+def test_one_serial_is_one_device(tmp_path: Path) -> None:
+    """Two enabled devices with one serial would share their punches' identity."""
+    text = device("serial: 0012") + "  - {name: b, host: b, serial: 0012}\n"
+    assert wrong(tmp_path, text) == [
+        "devices.yaml:11: devices[1].serial: serial 0012 is already an enabled device on line 8"
+    ]
+
+
+def test_all_problems_are_told_at_once_in_the_files_order(tmp_path: Path) -> None:
+    """One run of the check finds every mistake, and no secret is among the words."""
+    text = """\
+dashboard: {url: a, token: "hunter2 hunter2"}
+journal:
+parallel: 1000
+devices:
+  - {name: a, host: a, timezone: Nowhere/Here, comm_key: hunter2}
+  - {name: a, host: a, timezone: UTC, prot: 1}
+"""
+    lines = wrong(tmp_path, text)
+    assert [line.split(": ")[:2] for line in lines] == [
+        ["devices.yaml:1", "dashboard.url"],
+        ["devices.yaml:1", "dashboard.token"],
+        ["devices.yaml:2", "journal"],
+        ["devices.yaml:3", "parallel"],
+        ["devices.yaml:5", "devices[0].comm_key"],
+        ["devices.yaml:5", "devices[0].timezone"],
+        ["devices.yaml:6", "devices[1].prot"],
+        ["devices.yaml:6", "devices[1].name"],
+        ["devices.yaml:6", "devices[1].host"],
+    ]
+    assert "hunter2" not in "".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            "a: &a [*a]\n",
+            "devices.yaml:1: a[0]: found an alias of something that holds the alias itself",
+        ),
+        (
+            "a: &a {<<: *a}\n",
+            "devices.yaml:1: a.<<: found an alias of something that holds the alias itself",
+        ),
+        ("<<: 3\n", "devices.yaml:1: <<: expected an alias of a mapping"),
+    ],
+)
+def test_aliases_that_go_nowhere_are_told(tmp_path: Path, text: str, told: str) -> None:
+    """An alias within itself, or of what cannot be merged, ends in a sentence."""
+    assert told in wrong(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    "level", ["[*{0},*{0},*{0},*{0},*{0},*{0},*{0},*{0},*{0}]", "{{<<: [*{0},*{0},*{0},*{0},*{0},*{0}]}}"]
+)
+def test_aliases_cannot_blow_up_the_file(tmp_path: Path, level: str) -> None:
+    """A few lines of aliases of aliases do not eat the machine's memory."""
+    lines = ["a: &a0 {x: y}"]
+    lines += [f"k{i}: &a{i + 1} {level.format(f'a{i}')}" for i in range(12)]
+    told = ["devices.yaml: its aliases make it too large"]
+    assert wrong(tmp_path, "\n".join(lines)) == told
+
+
+def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
+    """A missing file, a folder and a file in another encoding each have their own sentence."""
+    latin = tmp_path / "latin.yaml"
+    latin.write_bytes(b"journal: \xe9\n")
+    for path, told in [
+        (tmp_path / "gone.yaml", "there is no such file"),
+        (tmp_path, "this is a folder, expected a file"),
+        (latin / "devices.yaml", "cannot be read: Not a directory"),
+        (latin, "not UTF-8 text (byte 10)"),
+    ]:
+        with pytest.raises(InventoryError) as caught:
+            load(path, {})
+        assert str(caught.value) == f"{path}: {told}"
+        assert caught.value.exit_code == ExitCode.INVENTORY
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_that_may_not_be_read_is_told(tmp_path: Path) -> None:
+    """A file without read permission says so."""
+    path = tmp_path / "devices.yaml"
+    path.touch(mode=0)
+    with pytest.raises(InventoryError, match="cannot be read: Permission denied"):
+        load(path, {})
+
+
+WORDS = st.sampled_from(
+    [
+        *("dashboard", "devices", "defaults", "journal", "url", "http://a", "name", "host", "token"),
+        *("timezone", "UTC", "port", "serial", "<<", "${A}", "${", "${B:-c}", "&a ", "*a", "!x ", "|"),
+        *("- ", ": ", "\n", "\n  ", "\n    ", "{", "}", "[", "]", ",", '"', "'", "\\U", "0012", "~"),
+        *("%YAML ", "---", "#", "?", "\t", "\0", "\ud800", "\x85", "é"),
+    ]
+)
+
+
+def outcome(path: Path, env: Mapping[str, str]) -> Inventory | str:
+    """Given a file, return its settings or why there are none; let every other error through."""
+    try:
+        return load(path, env)
+    except InventoryError as error:
+        return str(error)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)
+@given(text=st.one_of(st.text(), st.lists(WORDS, max_size=40).map("".join), st.binary()))
+def test_any_file_is_an_inventory_or_an_inventory_error(tmp_path: Path, text: str | bytes) -> None:
+    """Whatever a file holds, it loads or ends in the one error that says why."""
+    path = tmp_path / "devices.yaml"
+    raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+    path.write_bytes(raw)
+    result = outcome(path, {"A": "x"})
+    assert isinstance(result, Inventory) or result.startswith(str(path))
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)
+@given(key=st.sampled_from([*KNOWN.split(", "), "x"]), value=st.text())
+def test_any_value_of_a_device_is_taken_or_told(tmp_path: Path, key: str, value: str) -> None:
+    """Whatever a variable holds, a setting takes it or the error names the setting."""
+    text = GOOD.replace("    host: 192.168.1.201\n", "").replace("  - name: front\n", "  -\n")
+    lines = {"name": "n", "host": "h"} | {key: "${VALUE}"}
+    text += "".join(f"    {name}: {written}\n" for name, written in lines.items())
+    path = tmp_path / "devices.yaml"
+    path.write_text(text, encoding="utf-8")
+    result = outcome(path, {"VALUE": value})
+    assert isinstance(result, Inventory) or re.fullmatch(rf".*devices\[0\]\.{key}: .+", result)

@@ -1,0 +1,207 @@
+"""The schema for editors, and the example: neither says anything else than the models."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.inventory.helpers import GOOD
+from zkpoll.inventory import Dashboard, Device, Inventory, load
+from zkpoll.inventory.schema import schema
+
+TOP = Path(__file__).parents[2]
+EXAMPLE = TOP / "devices.example.yaml"
+TYPES: dict[str, Any] = {
+    "object": dict, "array": list, "string": str, "number": (int, float), "integer": int,
+    "boolean": bool, "null": type(None),
+}  # fmt: skip
+
+
+Shape = dict[str, Any]
+Check = Callable[[Any, Any, Shape], bool]
+
+
+def accepts(shape: Shape, value: Any) -> bool:
+    """Given a schema and a value as an editor's YAML reads it, say whether it fits.
+
+    Only the words our schema uses; any other is an error, so that none is silently passed over.
+    """
+    words = shape.keys() - {"$schema", "$defs", "title", "description", "default"}
+    return all(_fits(word, value, shape) for word in words)
+
+
+def _fits(word: str, value: Any, shape: Shape) -> bool:
+    kind, check = CHECKS[word]
+    return not isinstance(value, kind) or bool(check(shape[word], value, shape))
+
+
+def _of_type(names: str | list[str], value: Any, _: Shape) -> bool:
+    fits = [name for name in ([names] if isinstance(names, str) else names) if isinstance(value, TYPES[name])]
+    return "boolean" in fits if isinstance(value, bool) else bool(fits)
+
+
+def _properties(shapes: dict[str, Shape], value: dict[str, Any], _: Shape) -> bool:
+    return all(accepts(shapes[key], value[key]) for key in shapes.keys() & value.keys())
+
+
+CHECKS: dict[str, tuple[Any, Check]] = {
+    "$ref": (object, lambda to, value, _: accepts(schema()["$defs"][to.rpartition("/")[2]], value)),
+    "type": (object, _of_type),
+    "enum": (object, lambda words, value, _: value in words),
+    "anyOf": (object, lambda shapes, value, _: any(accepts(each, value) for each in shapes)),
+    "allOf": (object, lambda shapes, value, _: all(accepts(each, value) for each in shapes)),
+    "not": (object, lambda shape, value, _: not accepts(shape, value)),
+    "required": (dict, lambda names, value, _: set(names) <= set(value)),
+    "properties": (dict, _properties),
+    "additionalProperties": (dict, lambda _, value, shape: set(value) <= set(shape["properties"])),
+    "items": (list, lambda shape, value, _: all(accepts(shape, each) for each in value)),
+    "minItems": (list, lambda least, value, _: len(value) >= least),
+    "minLength": (str, lambda least, value, _: len(value) >= least),
+    "pattern": (str, lambda pattern, value, _: re.search(pattern, value) is not None),
+    "minimum": ((int, float), lambda least, value, _: value >= least),
+    "maximum": ((int, float), lambda most, value, _: value <= most),
+}
+
+
+def edited(old: str, new: str) -> Any:
+    """Given a change to the good inventory, return it as an editor's YAML reads it."""
+    assert old in GOOD
+    return yaml.safe_load(GOOD.replace(old, new))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("name: front", "name: front"),
+        ("name: front", "name: no"),
+        ("name: front", "name: front\n    serial: 0012"),
+        ("name: front", "name: front\n    port: '4370'"),
+        ("name: front", "name: front\n    port: ${PORT}"),
+        ("name: front", "name: front\n    port: ${PORT:-4370}"),
+        ("name: front", "name: front\n    enabled: ${ON}"),
+        ("name: front", "name: front\n    enabled: 'yes'"),
+        ("name: front", "name: front\n    transport: ${HOW:-udp}"),
+        ("name: front", "name: front\n    timeout: 500ms"),
+        ("name: front", "name: front\n    timeout: 2.5"),
+        ("name: front", "name: front\n    comm_key: 123"),
+        ("name: front", "name: front\n    comm_key: ${KEY}"),
+        ("192.168.1.201", "fe80::1%eth0"),
+        ("192.168.1.201", "${HOST}"),
+        ("defaults:\n  timezone: Asia/Dhaka", "defaults:"),
+        ("https://dashboard.example.com/v1/attendance", "${URL}"),
+        ("dashboard:\n  url", "dashboard:\n- name: a\n  url"),
+        ("secret-token", "12345"),
+    ],
+)
+def test_the_schema_takes_what_people_write(old: str, new: str) -> None:
+    """Numbers or text, and variables wherever a value stands, are right to the editor."""
+    assert accepts(schema(), edited(old, new))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("name: front", "prot: 4370\n    name: front"),
+        ("name: front", "port: 65536\n    name: front"),
+        ("name: front", "port: abc\n    name: front"),
+        ("name: front", "port:\n    name: front"),
+        ("name: front", "timeout: soon\n    name: front"),
+        ("name: front", "timeout: 0\n    name: front"),
+        ("name: front", "transport: TCP\n    name: front"),
+        ("name: front", "enabled: maybe\n    name: front"),
+        ("name: front", "port: 1"),
+        ("192.168.1.201", "a b"),
+        ("journal: journal.db", "clear: never"),
+        ("  timezone", "  host"),
+        ("secret-token", "a\n  token_file: b"),
+        ("secret-token", ""),
+        ("https:", "ftp:"),
+        ("dashboard:\n  url", "dashboard:\n- url"),
+        ("devices:", "devices: []\nx:"),
+    ],
+)
+def test_the_schema_marks_what_is_wrong(old: str, new: str) -> None:
+    """An editor marks the mistakes that zkpoll would refuse."""
+    assert not accepts(schema(), edited(old, new))
+
+
+def test_every_setting_is_described() -> None:
+    """An editor has a word of explanation for each setting."""
+    made = schema()
+    objects = [made, *made["$defs"].values(), made["properties"]["defaults"]["anyOf"][0]]
+    for shape in objects:
+        assert all(each["description"] for each in shape["properties"].values())
+        assert shape["additionalProperties"] is False
+    assert set(made["$defs"]["device"]["properties"]) == set(Device.model_fields)
+    assert set(made["$defs"]["dashboard"]["properties"]) == set(Dashboard.model_fields)
+    defaults = made["properties"]["defaults"]["anyOf"][0]["properties"]
+    assert set(Device.model_fields) - set(defaults) == {"name", "host", "serial"}
+
+
+def test_the_example_loads_as_it_is() -> None:
+    """A stranger's first copy works once its two variables are set, and the schema agrees."""
+    inventory = load(EXAMPLE, {"ZKPOLL_TOKEN": "abc", "WAREHOUSE_KEY": "123"})
+    assert [device.name for device in inventory.devices] == [
+        *("front-door", "warehouse", "branch-office"),
+    ]
+    assert accepts(schema(), yaml.safe_load(EXAMPLE.read_text(encoding="utf-8")))
+
+
+def test_the_examples_optional_settings_load_too(tmp_path: Path) -> None:
+    """Every setting that the example shows behind a # can be switched on."""
+    text = re.sub(r"(?m)^( *)# (\w+: \S+  +#)", r"\1\2", EXAMPLE.read_text(encoding="utf-8"))
+    text = re.sub(r"(?m)^ +token_file:.*\n", "", text)
+    path = tmp_path / "devices.yaml"
+    path.write_text(text, encoding="utf-8")
+    inventory = load(path, {"ZKPOLL_TOKEN": "abc", "WAREHOUSE_KEY": "123"})
+    assert inventory.devices[2].serial == "CQZ7224760045"
+
+
+def test_the_examples_defaults_are_the_defaults() -> None:
+    """What the example shows behind a # as a default is the default."""
+    text = EXAMPLE.read_text(encoding="utf-8")
+    written = dict(re.findall(r"(?m)^ *# (\w+): (\S+)  +#", text))
+    minimal = Inventory(
+        dashboards=(Dashboard(url="http://a"),),
+        journal=Path("j"),
+        devices=(Device(name="a", host="a", timezone="UTC"),),
+    )
+    assert written["parallel"] == str(minimal.parallel)
+    made = minimal.dashboards[0]
+    shown = Dashboard.model_validate(
+        {"url": "http://a"}
+        | {key: written[key] for key in ("name", "format", "batch_size", "attempts", "retry_wait")}
+    )
+    assert shown == made
+    device = Device.model_validate(
+        {"name": "a", "host": "a", "timezone": "UTC"} | {key: written[key] for key in ("port", "visit_limit")}
+    )
+    assert device == minimal.devices[0]
+    assert re.findall(r"# timeout: (\S+)", text) == ["30s", "10s"]
+    assert (made.timeout, device.timeout) == (30, 10)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *Dashboard.model_fields,
+        *Device.model_fields,
+        *("dashboard", "journal", "parallel", "defaults", "devices"),
+    ],
+)
+def test_the_example_mentions_every_setting(name: str) -> None:
+    """The example is complete: each setting stands in it, on a line of its own."""
+    text = EXAMPLE.read_text(encoding="utf-8")
+    assert re.search(rf"(?m)^ *(- |# )?{name}:", text)
+
+
+def test_the_example_names_the_schema_by_a_path_that_is_there() -> None:
+    """An editor that opens the example finds the schema."""
+    first = EXAMPLE.read_text(encoding="utf-8").splitlines()[0]
+    assert first == "# yaml-language-server: $schema=./docs/devices.schema.json"
+    assert (TOP / "docs/devices.schema.json").is_file()

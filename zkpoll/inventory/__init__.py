@@ -1,0 +1,12 @@
+"""Which devices, which dashboards: a YAML file -> validated, frozen settings.
+
+file.py    where the inventory is      (a path)
+| text     what it says                (YAML -> a tree of text, with lines; `${NAME}` filled in)
+| check    whether it can be meant so  (tree -> Inventory, or every problem at once)
+| models   the settings                (what the other rooms see)
+"""
+
+from zkpoll.inventory.file import load, locate
+from zkpoll.inventory.models import Dashboard, Device, Inventory
+
+__all__ = ["Dashboard", "Device", "Inventory", "load", "locate"]

@@ -1,0 +1,230 @@
+"""A tree of text -> an Inventory, or all the reasons why not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from zkpoll.inventory.hosts import same_host
+from zkpoll.inventory.models import Dashboard, Device, Inventory
+from zkpoll.inventory.problems import Sentence, found
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pydantic_core import ErrorDetails
+
+    from zkpoll.inventory.problems import Ledger, Place
+    from zkpoll.inventory.text import Tree
+
+M = TypeVar("M", bound=BaseModel)
+Settings: TypeAlias = dict[str, Any]
+Where: TypeAlias = Callable[[str], "Place"]
+"""Given the key of a setting, its place; a device's setting may stand in `defaults`."""
+
+TOP = ("dashboard", "journal", "parallel", "defaults", "devices")
+ONE_DEVICE_ONLY = ("name", "host", "serial")
+"""What tells devices apart and so cannot stand in `defaults`."""
+
+
+def inventory(tree: Tree, ledger: Ledger, folder: Path) -> Inventory | None:
+    """Given a file's tree and folder, return the inventory; what is wrong goes to the ledger.
+
+    Where the ledger holds problems, what is returned (None or not) cannot be used.
+    """
+    if tree in ("", {}):
+        ledger.add((), "the file is empty, expected an inventory")
+        return None
+    top = _mapping(tree, (), ledger)
+    if top is None:
+        return None
+    check = _Check(ledger, folder)
+    settings = ledger.known(top, TOP, ())
+    parts: Settings = {key: settings[key] for key in ("journal", "parallel") if key in settings}
+    parts["dashboards"] = check.dashboards(settings)
+    parts["devices"] = check.devices(settings)
+    return check.build(Inventory, parts, lambda key: (key,))
+
+
+def _mapping(tree: object, place: Place, ledger: Ledger) -> Settings | None:
+    """Given a value where a mapping belongs, return it, or None after noting what it is."""
+    if isinstance(tree, dict):
+        return tree
+    # A text is not shown: in `token hunter2` half of it is a secret.
+    what = "text" if tree and isinstance(tree, str) else found(tree)
+    ledger.add(place, f"found {what}, expected a mapping of settings (name: value)")
+    return None
+
+
+class _Check:
+    """The checks of one file."""
+
+    def __init__(self, ledger: Ledger, folder: Path) -> None:
+        self._ledger = ledger
+        self._context = {"folder": folder}
+
+    def build(self, model: type[M], settings: Settings, where: Where) -> M | None:
+        """Given settings, return the model of them, or None after noting what is wrong."""
+        try:
+            return model.model_validate(settings, context=self._context)
+        except ValidationError as error:
+            for detail in error.errors(include_url=False):
+                key, sentence = _told(model, detail)
+                self._ledger.add(where(key), sentence)
+            return None
+
+    def dashboards(self, top: Settings) -> list[Dashboard]:
+        """Given the top of a file, return its valid dashboards."""
+        if "dashboard" not in top:
+            self._ledger.add(("dashboard",), "missing (where punches go: a mapping with a url)")
+            return []
+        tree = top["dashboard"]
+        if not isinstance(tree, list):
+            return self._dashboard(tree, ("dashboard",), "url")
+        if not tree:
+            self._ledger.add(("dashboard",), "found an empty list, expected a dashboard")
+        self._unique("name", tree, ("dashboard",))
+        places = [(item, ("dashboard", i)) for i, item in enumerate(tree)]
+        return [made for item, at in places for made in self._dashboard(item, at, "name", "url")]
+
+    def _dashboard(self, tree: object, place: Place, *required: str) -> list[Dashboard]:
+        """Given one dashboard's tree and the settings it needs, return it, in a list of 0 or 1."""
+        own = _mapping(tree, place, self._ledger)
+        if own is None:
+            return []
+        own = self._ledger.known(own, tuple(Dashboard.model_fields), place)
+        for key in required:
+            if key not in own:
+                self._ledger.add((*place, key), _missing(Dashboard, key))
+        made = self.build(Dashboard, own, lambda key: (*place, key))
+        if made is None:
+            # The token's file is read last, and not at all after another mistake; read it now.
+            token: Settings = {key: own[key] for key in ("token", "token_file") if key in own}
+            self.build(Dashboard, {"url": "http://x", **token}, lambda key: (*place, key))
+        return [made] if made else []
+
+    def devices(self, top: Settings) -> list[Device]:
+        """Given the top of a file, return its valid devices, defaults merged in."""
+        defaults = self._defaults(top.get("defaults", ""))
+        tree = top.get("devices", "")
+        if not isinstance(tree, list) or not tree:
+            self._ledger.add(("devices",), _no_devices(tree))
+            return []
+        read = [self._entry(item, ("devices", i), defaults) for i, item in enumerate(tree)]
+        entries = [entry for entry in read if entry]
+        self._unique("name", tree, ("devices",))
+        self._apart(entries)
+        made = [self.build(Device, entry.merged, entry.where) for entry in entries]
+        return [device for device in made if device]
+
+    def _defaults(self, tree: object) -> Settings:
+        """Given the tree of `defaults`, return what may stand there; note what is wrong with it."""
+        place: Place = ("defaults",)
+        # All of it may be commented out.
+        given = _mapping(tree, place, self._ledger) if tree else {}
+        known = self._ledger.known(given or {}, tuple(Device.model_fields), place)
+        for key in ONE_DEVICE_ONLY:
+            if known.pop(key, None) is not None:
+                sentence = "tells one device from another, so it cannot stand in defaults"
+                self._ledger.add((*place, key), sentence)
+        # A wrong default is told even if every device overrides it.
+        stand_in = {"name": "x", "host": "x", "timezone": "UTC"} | known
+        self.build(Device, stand_in, lambda key: (*place, key))
+        return known
+
+    def _entry(self, tree: object, place: Place, defaults: Settings) -> _Entry | None:
+        own = _mapping(tree, place, self._ledger)
+        if own is None:
+            return None
+        own = self._ledger.known(own, tuple(Device.model_fields), place)
+        return _Entry(place, own, defaults)
+
+    def _unique(self, key: str, items: list[Any], place: Place) -> None:
+        """Given a list of mappings, note each that has the same text at a key as an earlier one."""
+        first: dict[str, Place] = {}
+        for i, item in enumerate(items):
+            text = item.get(key) if isinstance(item, dict) else None
+            if not text or not isinstance(text, str):
+                continue
+            here = (*place, i, key)
+            there = first.setdefault(text, here)
+            if there != here:
+                line = self._ledger.line(there)
+                self._ledger.add(here, f"{found(text)} is already the {key} on line {line}")
+
+    def _apart(self, entries: list[_Entry]) -> None:
+        """Given the devices, note each enabled one that is the same terminal as an earlier one."""
+        seen: dict[object, Place] = {}
+        for entry in entries:
+            for key, mark, told in entry.marks():
+                there = seen.setdefault(mark, entry.place)
+                if there != entry.place:
+                    line = self._ledger.line(there)
+                    sentence = f"{told} is already an enabled device on line {line}"
+                    self._ledger.add(entry.where(key), sentence)
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """One device as the file gives it."""
+
+    place: Place
+    own: Settings
+    defaults: Settings
+
+    @property
+    def merged(self) -> Settings:
+        return self.defaults | self.own
+
+    def where(self, key: str) -> Place:
+        """Given a setting, return where the file sets it."""
+        if key in self.defaults and key not in self.own:
+            return ("defaults", key)
+        return (*self.place, key)
+
+    def marks(self) -> list[tuple[str, object, str]]:
+        """Return what no other enabled device may share: the setting, its value, and in words."""
+        device = self._probe()
+        if device is None or not device.enabled:
+            return []
+        address = (same_host(device.host), device.port, device.transport)
+        told = f"{device.host} port {device.port} ({device.transport})"
+        marks: list[tuple[str, object, str]] = [("host", address, told)]
+        if device.serial:
+            marks.append(("serial", device.serial, f"serial {device.serial}"))
+        return marks
+
+    def _probe(self) -> Device | None:
+        """Return the device as far as it says which terminal it is; other mistakes do not count."""
+        telling = ("host", "port", "transport", "serial", "enabled")
+        settings = {key: value for key, value in self.merged.items() if key in telling}
+        try:
+            return Device.model_validate({"name": "x", "timezone": "UTC"} | settings)
+        except ValidationError:
+            return None
+
+
+def _no_devices(tree: object) -> str:
+    if isinstance(tree, dict):
+        return "found a mapping, expected a list of devices (each begins with -)"
+    if tree and isinstance(tree, str):
+        return "found text, expected a list of devices (each begins with -)"
+    return "no devices, expected at least one"
+
+
+def _told(model: type[BaseModel], detail: ErrorDetails) -> tuple[str, str]:
+    """Given one of pydantic's errors, return the setting it is about and a sentence on it."""
+    key = str(detail["loc"][0]) if detail["loc"] else ""
+    if detail["type"] == "missing":
+        return key, _missing(model, key)
+    error = detail.get("ctx", {}).get("error", detail["msg"])
+    if isinstance(error, Sentence):
+        return error.key or key, str(error)
+    return key, f"found {found(detail['input'])}, {error}"
+
+
+def _missing(model: type[BaseModel], key: str) -> str:
+    return f"missing ({model.model_fields[key].description})"

@@ -1,0 +1,80 @@
+"""The inventory's file: where it is, and what it says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zkpoll.errors import InventoryError
+from zkpoll.inventory import check, text
+from zkpoll.inventory.kinds import expanded
+from zkpoll.inventory.problems import Ledger
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from zkpoll.inventory.models import Inventory
+
+VARIABLE = "ZKPOLL_CONFIG"
+PLACES = ("devices.yaml", "~/.config/zkpoll/devices.yaml", "/etc/zkpoll/devices.yaml")
+
+
+def locate(given: Path | None, env: Mapping[str, str]) -> Path:
+    """Given the path asked for, if any, and the environment, return the inventory's path.
+
+    What is asked for, or named by ZKPOLL_CONFIG, is not checked here: `load` says what is wrong
+    with it. Raise InventoryError naming all the places looked at when there is none.
+    """
+    if given is None and env.get(VARIABLE):
+        given = Path(env[VARIABLE])
+    if given is not None:
+        return _home(given)
+    for place in PLACES:
+        if _is_there(_home(Path(place))):
+            return _home(Path(place))
+    looked = ", ".join(f"./{place}" if place == PLACES[0] else place for place in PLACES)
+    raise InventoryError(f"no inventory found; looked for {looked}. Name one with --config or {VARIABLE}")
+
+
+def _home(path: Path) -> Path:
+    """Given a path, return it with `~` expanded, or as it is for a user without a home."""
+    try:
+        return expanded(path)
+    except ValueError:
+        return path
+
+
+def _is_there(path: Path) -> bool:
+    """Given a path, say whether there is such a file that we may look at."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
+def load(path: Path, env: Mapping[str, str]) -> Inventory:
+    """Given an inventory's path and the environment, return its settings, validated and frozen.
+
+    Raise InventoryError with all problems at once, each on a line of its own that says file, line,
+    place, what was found and what was expected. Secrets are in none of them.
+    """
+    ledger = Ledger(path)
+    tree = text.read(_contents(path), env, ledger)
+    inventory = check.inventory(tree, ledger, path.parent.absolute())
+    if inventory is None or ledger:
+        raise ledger.error()
+    return inventory
+
+
+def _contents(path: Path) -> str:
+    """Given a path, return the file's text. Raise InventoryError saying why it has none."""
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        raise InventoryError(f"{path}: there is no such file") from None
+    except IsADirectoryError:
+        raise InventoryError(f"{path}: this is a folder, expected a file") from None
+    except OSError as error:
+        raise InventoryError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise InventoryError(f"{path}: not UTF-8 text (byte {error.start + 1})") from None

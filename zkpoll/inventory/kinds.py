@@ -1,0 +1,294 @@
+"""Kinds of settings: how each is read from text, and what an editor's schema says of it.
+
+A kind stands in the annotation of a field (`Annotated[int, Whole(1, 65535)]`). It takes text, as
+the inventory gives it, or a value of the field's own type, as code gives it. What it refuses, it
+refuses with ValueError("expected ...").
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import SecretStr
+from pydantic_core import core_schema
+
+from zkpoll.inventory.hosts import check_host, check_url, without_secrets
+from zkpoll.inventory.problems import Sentence, found
+from zkpoll.inventory.zones import check_zone
+
+if TYPE_CHECKING:
+    from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+
+Shape = dict[str, Any]
+"""A piece of JSON Schema."""
+
+VARIABLE = r"\$\{"
+"""A text with a variable in it may turn out to be anything, so no schema refuses it."""
+
+TEXT: Shape = {"type": ["string", "number", "boolean"], "minLength": 1}
+"""Text, which an editor may see as a number (`0012`) or a boolean (`no`)."""
+
+
+def pattern(expression: str) -> Shape:
+    """Given a regular expression, return the shape of texts it matches, or with a variable."""
+    return {"type": "string", "pattern": f"{expression}|{VARIABLE}"}
+
+
+class Kind:
+    """A kind of setting."""
+
+    def parse(self, value: object) -> object:
+        """Given text or a typed value, return it typed. Raise ValueError saying what is due."""
+        raise NotImplementedError
+
+    def shape(self) -> Shape:
+        """Return the JSON Schema of what may be written in the file."""
+        raise NotImplementedError
+
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        return core_schema.no_info_before_validator_function(self.parse, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> Shape:
+        return self.shape()
+
+
+@dataclass(frozen=True)
+class Whole(Kind):
+    """A whole number within bounds."""
+
+    lowest: int
+    highest: int
+
+    def parse(self, value: object) -> int:
+        """Given digits or an int, return it as an int."""
+        number = value
+        if isinstance(value, str) and re.fullmatch("[0-9]{1,18}", value):
+            number = int(value)
+        if isinstance(number, int) and self._fits(number):
+            return number
+        raise ValueError(f"expected a whole number from {self.lowest} to {self.highest}")
+
+    def shape(self) -> Shape:
+        """Return: a number, or digits in quotes."""
+        number = {"type": "integer", "minimum": self.lowest, "maximum": self.highest}
+        return {"anyOf": [number, pattern("^[0-9]+$")]}
+
+    def _fits(self, number: int) -> bool:
+        return not isinstance(number, bool) and self.lowest <= number <= self.highest
+
+
+@dataclass(frozen=True)
+class Duration(Kind):
+    """A time span, kept in seconds; its bounds are written as people write durations."""
+
+    lowest: str
+    highest: str
+
+    _UNITS: ClassVar[dict[str, float]] = {"ms": 0.001, "": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+    _WRITTEN: ClassVar[str] = r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s|m|h|d|)"
+
+    def parse(self, value: object) -> float:
+        """Given a number, or a text such as `10`, `500ms` or `2h`, return seconds."""
+        seconds = self._seconds(value)
+        if seconds is None or not self._bound(self.lowest) <= seconds <= self._bound(self.highest):
+            span = f"from {self.lowest} to {self.highest}"
+            raise ValueError(f"expected a duration {span}, such as 10 (seconds), 500ms, 15m or 2h")
+        return seconds
+
+    def shape(self) -> Shape:
+        """Return: a number of seconds, or a number with its unit."""
+        lowest, highest = self._bound(self.lowest), self._bound(self.highest)
+        number = {"type": "number", "minimum": lowest, "maximum": highest}
+        return {"anyOf": [number, pattern(r"^[0-9]+(\.[0-9]+)?(ms|s|m|h|d)?$")]}
+
+    def _seconds(self, value: object) -> float | None:
+        if isinstance(value, str):
+            parts = re.fullmatch(self._WRITTEN, value)
+            return float(parts[1]) * self._UNITS[parts[2]] if parts else None
+        return float(value) if type(value) in (int, float) else None  # type: ignore[arg-type]
+
+    def _bound(self, written: str) -> float:
+        return self._seconds(written) or 0.0
+
+
+class Choice(Kind):
+    """One of a few words."""
+
+    def __init__(self, *words: str) -> None:
+        self.words = words
+
+    def parse(self, value: object) -> object:
+        """Given one of the words, return it."""
+        if value in self.words:
+            return value
+        raise ValueError(f"expected {' or '.join(self.words)}")
+
+    def shape(self) -> Shape:
+        """Return: one of the words."""
+        return {"anyOf": [{"enum": list(self.words)}, pattern("^$")]}
+
+
+class YesNo(Kind):
+    """A switch."""
+
+    _WORDS: ClassVar[dict[object, bool]] = {
+        True: True, "true": True, "yes": True, "on": True,
+        False: False, "false": False, "no": False, "off": False,
+    }  # fmt: skip
+
+    def parse(self, value: object) -> bool:
+        """Given a bool or a word for one, in any case, return it."""
+        word = value.lower() if isinstance(value, str) else value
+        if isinstance(word, bool | str) and word in self._WORDS:
+            return self._WORDS[word]
+        raise ValueError("expected true or false")
+
+    def shape(self) -> Shape:
+        """Return: a boolean, or the words that YAML 1.2 takes for text."""
+        words = "^([Tt]rue|TRUE|[Ff]alse|FALSE|[Yy]es|YES|[Nn]o|NO|[Oo]n|ON|[Oo]ff|OFF)$"
+        return {"anyOf": [{"type": "boolean"}, pattern(words)]}
+
+
+class Label(Kind):
+    """A short name that people read."""
+
+    LONGEST = 64
+
+    def parse(self, value: object) -> str:
+        """Given 1-64 printable characters with no space around them, return them."""
+        text = value if isinstance(value, str) else ""
+        if text.isprintable() and text == text.strip() and 0 < len(text) <= self.LONGEST:
+            return text
+        expected = f"1 to {self.LONGEST} printable characters, no space around them"
+        raise ValueError(f"expected {expected}")
+
+    def shape(self) -> Shape:
+        """Return: text."""
+        return TEXT
+
+
+class Host(Kind):
+    """An IP address or a DNS name."""
+
+    def parse(self, value: object) -> str:
+        """Given a host, return it as it is written."""
+        return check_host(value if isinstance(value, str) else "")
+
+    def shape(self) -> Shape:
+        """Return: the characters of addresses and names."""
+        return pattern("^[A-Za-z0-9_.:%-]+$")
+
+
+class Url(Kind):
+    """The http or https URL of a dashboard."""
+
+    def parse(self, value: object) -> str:
+        """Given a URL, return it. What is found is shown without what may be a password."""
+        text = value if isinstance(value, str) else ""
+        try:
+            return check_url(text)
+        except ValueError as error:
+            shown = found(without_secrets(text) if text else value)
+            raise Sentence(f"found {shown}, {error}") from None
+
+    def shape(self) -> Shape:
+        """Return: http or https, then anything but space, quotes and a fragment."""
+        return pattern(r'^[Hh][Tt][Tt][Pp][Ss]?://[^\s"<>\\#]+$')
+
+
+class Zone(Kind):
+    """The name of a time zone."""
+
+    def parse(self, value: object) -> str:
+        """Given the name of a zone in this machine's zone database, return it."""
+        return check_zone(value if isinstance(value, str) else "")
+
+    def shape(self) -> Shape:
+        """Return: text as zones are named."""
+        return pattern("^[A-Za-z0-9_+/-]+$")
+
+
+class Secret(Kind):
+    """A text that is never shown, in no error either."""
+
+    pattern: ClassVar[str]
+    expected: ClassVar[str]
+
+    def parse(self, value: object) -> SecretStr:
+        """Given a secret, return it wrapped."""
+        text = value.get_secret_value() if isinstance(value, SecretStr) else value
+        if isinstance(text, str) and self.fits(text):
+            return SecretStr(text)
+        shown = "(hidden)" if text and isinstance(text, str) else found(text)
+        raise Sentence(f"found {shown}, expected {self.expected}")
+
+    def fits(self, text: str) -> bool:
+        """Given the text of a secret, say whether it can be one."""
+        return re.fullmatch(self.pattern, text) is not None
+
+    def shape(self) -> Shape:
+        """Return: text."""
+        return TEXT
+
+
+class CommKey(Secret):
+    """The number set as "Comm Key" on a device."""
+
+    HIGHEST = 0xFFFF_FFFF  # the protocol mixes it as 32 bits
+    pattern = "[0-9]{1,10}"
+    expected = f"a whole number from 0 to {HIGHEST}"
+
+    def fits(self, text: str) -> bool:
+        """Given digits, say whether they fit 32 bits."""
+        return super().fits(text) and int(text) <= self.HIGHEST
+
+    def shape(self) -> Shape:
+        """Return: a number, or digits in quotes."""
+        return Whole(0, self.HIGHEST).shape()
+
+
+class Token(Secret):
+    """A bearer token: what may stand in an HTTP header after `Bearer`."""
+
+    pattern = "[!-~]+"
+    expected = "one line of ASCII characters without spaces, and without the word Bearer"
+
+
+class File(Kind):
+    """A path; `~` is the home folder, and a relative one starts at the inventory's folder."""
+
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        return core_schema.with_info_before_validator_function(self._placed, handler(source))
+
+    def _placed(self, value: object, info: core_schema.ValidationInfo) -> Path:
+        """Given a path, return it beneath the folder of the inventory it was read from."""
+        folder: Path = (info.context or {}).get("folder", Path())
+        return folder / self.parse(value)
+
+    def parse(self, value: object) -> Path:
+        """Given a path, return it with `~` expanded."""
+        text = str(value) if isinstance(value, str | Path) else ""
+        if not text or "\0" in text:
+            raise ValueError("expected a path")
+        return expanded(Path(text))
+
+    def shape(self) -> Shape:
+        """Return: text."""
+        return {"type": "string", "minLength": 1}
+
+
+def expanded(path: Path) -> Path:
+    """Given a path, return it with `~` expanded. Raise ValueError when there is no such home."""
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise ValueError("expected a path; its home folder (~) is not known") from None

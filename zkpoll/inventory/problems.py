@@ -1,0 +1,134 @@
+"""What is wrong with an inventory: every problem with its line and its place, all told at once."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from zkpoll.errors import InventoryError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from pathlib import Path
+
+Place: TypeAlias = "tuple[str | int, ...]"
+"""Where a value stands: `("devices", 1, "port")`."""
+
+_PLAIN = re.compile(r"[A-Za-z0-9_<-]+")
+_LONGEST_FOUND = 60  # characters of a wrong value that are shown
+
+
+class Sentence(ValueError):
+    """A complaint that says everything itself; what was found is not put in front of it.
+
+    Raised where the value is secret, or where the fault is not in the value alone. `key` names the
+    setting it belongs to when the setting's own check is not the one that raised it.
+    """
+
+    def __init__(self, message: str, key: str | None = None) -> None:
+        super().__init__(message)
+        self.key = key
+
+
+def found(value: object) -> str:
+    """Given a wrong value, return how a sentence names it; never more than a line."""
+    match value:
+        case "" | None:
+            return "nothing"
+        case dict():
+            return "a mapping"
+        case list() | tuple():
+            return "a list"
+        case str() if len(value) > _LONGEST_FOUND:
+            return repr(value[:_LONGEST_FOUND]) + " ..."
+        case _:
+            return repr(value)
+
+
+def nearest(word: str, known: Collection[str]) -> str | None:
+    """Given a word, return the known one it was most likely meant to be, whatever its case."""
+    folded = {name.casefold(): name for name in known}
+    close = difflib.get_close_matches(word.casefold(), folded, n=1, cutoff=0.6)
+    return folded[close[0]] if close else None
+
+
+def shown(place: Place) -> str:
+    """Given a place, return it as `devices[1].port`.
+
+    Keys that are not plain words are left out: in `{token:hunter2}` the key is the secret.
+    """
+    text = ""
+    for step in place:
+        if isinstance(step, int):
+            text += f"[{step}]"
+        elif _PLAIN.fullmatch(step):
+            text += f".{step}"
+    return text.removeprefix(".")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong, and where."""
+
+    line: int
+    place: Place
+    sentence: str
+
+
+class Ledger:
+    """The lines of one file's values, and what was found wrong with them."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.lines: dict[Place, int] = {}
+        self._problems: dict[Place, Problem] = {}
+
+    def __bool__(self) -> bool:
+        """Say whether anything is wrong."""
+        return bool(self._problems)
+
+    def line(self, place: Place) -> int:
+        """Given a place, return its line, or that of the nearest thing around it."""
+        while place and place not in self.lines:
+            place = place[:-1]
+        return self.lines.get(place, 1)
+
+    def add(self, place: Place, sentence: str, line: int | None = None) -> None:
+        """Note a problem. A place has one: what is said first about a value is nearest the cause."""
+        line = line or self.line(place)
+        self._problems.setdefault(place, Problem(line, place, sentence))
+
+    def known(
+        self, settings: Mapping[str, object], names: Collection[str], place: Place
+    ) -> dict[str, object]:
+        """Given a mapping and the names it may hold, return what is known; note the rest."""
+        for key in settings:
+            if key not in names:
+                self.add((*place, key), unknown(key, names))
+        return {key: value for key, value in settings.items() if key in names}
+
+    def error(self) -> InventoryError:
+        """Return all problems as one error, a line each, in the order of the file."""
+        ordered = sorted(self._problems.values(), key=lambda problem: problem.line)
+        return InventoryError("\n".join(map(self._told, ordered)))
+
+    def _told(self, problem: Problem) -> str:
+        parts = (f"{self.file}:{problem.line}", shown(problem.place), problem.sentence)
+        return ": ".join(part for part in parts if part)
+
+
+def unknown(key: str, names: Collection[str]) -> str:
+    """Given a key that is not a setting, return the sentence that helps."""
+    meant = nearest(key, names) or _begun(key, names)
+    hint = f"did you mean {meant}?" if meant else f"known here: {', '.join(names)}"
+    if _PLAIN.fullmatch(key):
+        return f"unknown setting, {hint}"
+    return f"found a key that is not a plain word (no space after its colon?), {hint}"
+
+
+def _begun(key: str, names: Collection[str]) -> str | None:
+    """Given a key such as `token:abc`, return the name it begins with."""
+    word = re.split(r"[^A-Za-z0-9_]", key, maxsplit=1)[0]
+    return word if word in names else None

@@ -1,0 +1,86 @@
+"""The JSON Schema of the inventory's file, for editors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from zkpoll.inventory.check import ONE_DEVICE_ONLY
+from zkpoll.inventory.models import Dashboard, Device, Inventory
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from zkpoll.inventory.kinds import Shape
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def schema() -> Shape:
+    """Return the JSON Schema (draft 2020-12) of an inventory as it is written."""
+    top = _settings(Inventory)
+    return {
+        "$schema": DIALECT,
+        "title": "zkpoll inventory",
+        **_object(
+            {
+                "dashboard": _dashboards(top["dashboards"]["description"]),
+                "journal": top["journal"],
+                "parallel": top["parallel"],
+                "defaults": _defaults(),
+                "devices": _devices(top["devices"]["description"]),
+            },
+            required=["dashboard", "journal", "devices"],
+        ),
+        "$defs": {
+            "dashboard": {
+                **_object(_settings(Dashboard), required=["url"]),
+                "not": {"required": ["token", "token_file"]},
+            },
+            "device": _object(_settings(Device), required=["name", "host"]),
+        },
+    }
+
+
+def _object(properties: dict[str, Shape], required: list[str]) -> Shape:
+    shape: Shape = {"type": "object", "additionalProperties": False, "properties": properties}
+    return {**shape, "required": required} if required else shape
+
+
+def _dashboards(description: str) -> Shape:
+    one: Shape = {"$ref": "#/$defs/dashboard"}
+    named = {"allOf": [one], "required": ["name"]}
+    many = {"type": "array", "minItems": 1, "items": named}
+    return {"description": description, "anyOf": [one, many]}
+
+
+def _defaults() -> Shape:
+    """Return the shape of `defaults`; it may be left empty, as when all of it is commented out."""
+    settings = _settings(Device)
+    shared = {key: settings[key] for key in settings if key not in ONE_DEVICE_ONLY}
+    description = "Settings of every device that does not set them itself"
+    return {"description": description, "anyOf": [_object(shared, required=[]), {"type": "null"}]}
+
+
+def _devices(description: str) -> Shape:
+    items = {"$ref": "#/$defs/device"}
+    return {"description": description, "type": "array", "minItems": 1, "items": items}
+
+
+def _settings(model: type[BaseModel]) -> dict[str, Shape]:
+    """Given a model, return the shape of each of its settings."""
+    properties: dict[str, Shape] = model.model_json_schema()["properties"]
+    return {key: _written(shape) for key, shape in properties.items()}
+
+
+def _written(shape: Shape) -> Shape:
+    """Given pydantic's shape of a setting, return it as in a file: unset is left out, not null."""
+    rest: dict[str, Any] = {
+        key: value
+        for key, value in shape.items()
+        if key != "title" and not (key == "default" and value is None)
+    }
+    options = [option for option in rest.get("anyOf", []) if option != {"type": "null"}]
+    if len(options) == 1:
+        del rest["anyOf"]
+        rest |= options[0]
+    return rest

@@ -1,0 +1,185 @@
+"""YAML text -> a tree of plain text, with the line of every value.
+
+Scalars stay the text they were written as; the models type them. So `0123`, `no` and a serial with
+leading zeros are what they look like, which YAML's own typing would not leave them.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import TYPE_CHECKING, TypeAlias
+
+import yaml
+
+from zkpoll.errors import InventoryError
+from zkpoll.inventory.variables import fill
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from zkpoll.inventory.problems import Ledger, Place
+
+Tree: TypeAlias = "str | list[Tree] | dict[str, Tree]"
+Entry: TypeAlias = "tuple[yaml.Node, yaml.Node]"
+
+# A hundred times a large fleet; aliases of aliases reach it in a few lines ("billion laughs").
+_MOST_VALUES = 250_000
+_YAML = "tag:yaml.org,2002:"
+_NULL = f"{_YAML}null"
+_TAGS = {
+    f"{_YAML}{kind}"
+    for kind in ("str", "int", "float", "bool", "null", "timestamp", "merge", "value", "map", "seq")
+}
+# Names in the parser's own messages (of aliases, of tags) may be a secret that began with * or !.
+_QUOTED = re.compile(r"'[\w!-]{2,}'")
+
+
+class _TooLarge(Exception):
+    """The values, aliases followed, are more than anybody's inventory."""
+
+
+def read(text: str, env: Mapping[str, str], ledger: Ledger) -> Tree:
+    """Given the text of a file, return its tree; lines and problems go to the ledger.
+
+    An empty value (`token:`, `~`, `null` or '') is the empty text; so is a value with a problem.
+    Raise InventoryError when there is no tree to speak of.
+    """
+    try:
+        node = _compose(text, ledger.file)
+        if node is None:
+            raise InventoryError(f"{ledger.file}: the file is empty, expected an inventory")
+        return _Walk(env, ledger).tree(node, ())
+    except RecursionError:
+        raise InventoryError(f"{ledger.file}: nested too deeply for an inventory") from None
+    except _TooLarge:
+        raise InventoryError(f"{ledger.file}: its aliases make it too large") from None
+
+
+def _compose(text: str, file: Path) -> yaml.Node | None:
+    """Given a text, return its root node, or None if it holds nothing. Raise InventoryError."""
+    try:
+        # Composing makes nodes only; no Python object is ever built from a tag.
+        return yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        raise InventoryError(_syntax(error, file)) from None
+    except yaml.reader.ReaderError as error:
+        line, column = _position(text, error.position)
+        raise InventoryError(f"{file}:{line}:{column}: not YAML: a control character") from None
+    except (ValueError, OverflowError):
+        # The parser lets these through: "\UFFFFFFFF", a version number of 5,000 digits.
+        raise InventoryError(f"{file}: not YAML: a character or number out of range") from None
+
+
+def _syntax(error: yaml.MarkedYAMLError, file: Path) -> str:
+    mark = error.problem_mark or error.context_mark
+    at = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
+    said = _QUOTED.sub("(hidden)", error.problem or error.context or "cannot be parsed")
+    return f"{file}{at}: not YAML: {said}"
+
+
+def _position(text: str, index: int) -> tuple[int, int]:
+    """Given a character's index, return its line and column, both from 1."""
+    before = text[:index]
+    return before.count("\n") + 1, index - (before.rfind("\n") + 1) + 1
+
+
+def _line(node: yaml.Node) -> int:
+    return int(node.start_mark.line) + 1
+
+
+class _Walk:
+    """One walk over the nodes of one file."""
+
+    def __init__(self, env: Mapping[str, str], ledger: Ledger) -> None:
+        self._env = env
+        self._ledger = ledger
+        self._open: set[int] = set()
+        self._seen = 0
+
+    def tree(self, node: yaml.Node, place: Place) -> Tree:
+        """Given a node and its place, return what it holds."""
+        self._ledger.lines.setdefault(place, _line(node))
+        if not self._admit(node, place):
+            return ""
+        self._open.add(id(node))
+        try:
+            return self._content(node, place)
+        finally:
+            self._open.discard(id(node))
+
+    def _admit(self, node: yaml.Node, place: Place) -> bool:
+        """Given a node about to be read, say whether it can be; note why not."""
+        self._seen += 1
+        if self._seen > _MOST_VALUES:
+            raise _TooLarge
+        if id(node) in self._open:
+            self._ledger.add(place, "found an alias of something that holds the alias itself")
+            return False
+        if node.tag not in _TAGS:
+            # The tag is not shown: a token that begins with ! looks like one.
+            self._ledger.add(place, "found a YAML tag (!), expected a plain value; quote it")
+            return False
+        return True
+
+    def _content(self, node: yaml.Node, place: Place) -> Tree:
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, place)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.tree(item, (*place, i)) for i, item in enumerate(node.value)]
+        return "" if node.tag == _NULL else self._scalar(node.value, place)
+
+    def _scalar(self, text: str, place: Place) -> str:
+        try:
+            filled = fill(text, self._env)
+        except ValueError as error:
+            self._ledger.add(place, str(error))
+            return ""
+        return filled if self._printable(filled, place) else ""
+
+    def _printable(self, text: str, place: Place) -> bool:
+        """Given a value, say whether it is one line of text; note the character if not."""
+        for character in text:
+            if unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"}:
+                code = f"U+{ord(character):04X}"
+                sentence = f"found a control character or line break ({code}), expected one line"
+                self._ledger.add(place, sentence)
+                return False
+        return True
+
+    def _mapping(self, node: yaml.MappingNode, place: Place) -> dict[str, Tree]:
+        tree = {}
+        for name, (key, value) in self._entries(node, place).items():
+            self._ledger.lines[(*place, name)] = _line(key)
+            tree[name] = self.tree(value, (*place, name))
+        return tree
+
+    def _entries(self, node: yaml.MappingNode, place: Place) -> dict[str, Entry]:
+        """Given a mapping, return its entries by name: its own, then what `<<` brings in."""
+        own: dict[str, Entry] = {}
+        merged: dict[str, Entry] = {}
+        for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                self._ledger.add(place, "found a list or mapping as a key, expected a name")
+            elif key.value in own:
+                first = _line(own[key.value][0])
+                sentence = f"written twice, first on line {first}"
+                self._ledger.add((*place, key.value), sentence, _line(key))
+            else:
+                own[key.value] = (key, value)
+        if "<<" in own and own["<<"][0].tag == f"{_YAML}merge":
+            for source in self._sources(own.pop("<<")[1], place):
+                merged = self._entries(source, place) | merged
+        return merged | own
+
+    def _sources(self, node: yaml.Node, place: Place) -> Iterator[yaml.MappingNode]:
+        """Given the value of `<<`, yield the mappings to merge, the strongest first."""
+        for source in node.value if isinstance(node, yaml.SequenceNode) else [node]:
+            if not isinstance(source, yaml.MappingNode):
+                self._ledger.add((*place, "<<"), "expected an alias of a mapping", _line(node))
+            elif self._admit(source, (*place, "<<")):
+                # Open while it is merged, so that one that merges itself is seen.
+                self._open.add(id(source))
+                yield source
+                self._open.discard(id(source))
