@@ -1,0 +1,393 @@
+"""One POST, one answer, within a total limit; against a real server."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import socket
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.delivery.dashboard import DROP, Dashboard, MuteServer, Script
+from tests.delivery.outbox import EXAMPLE
+from zkpoll import __version__
+from zkpoll.delivery.client import Client
+from zkpoll.delivery.formats import Request, requests_for
+from zkpoll.delivery.policy import Answer, Failure, Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    Serve = Callable[..., Dashboard]
+
+TOKEN = "s3cret-t0ken-9f8e7d6c"
+LIMIT = 0.5
+"""Seconds: the total limit in these tests."""
+SOON = LIMIT + 1.0
+"""Seconds within which a request with that limit must have ended, on a busy machine."""
+(REQUEST,) = requests_for("events", [EXAMPLE], 1)
+LARGE = Request(b"x" * 32_000_000, "key", ("id",))
+"""More than the kernel's buffers take on behalf of a server that reads nothing."""
+
+
+def post(url: str, token: str | None = TOKEN, timeout: float = 5.0, request: Request = REQUEST) -> Answer:
+    """Return a new client's answer to one request."""
+    with Client(url, token, timeout) as client:
+        return client.post(request)
+
+
+def post_timed(url: str, request: Request = REQUEST) -> tuple[Answer, float]:
+    """Return the answer under the short limit, and the seconds it took."""
+    started = time.monotonic()
+    answer = post(url, timeout=LIMIT, request=request)
+    return answer, time.monotonic() - started
+
+
+def reason(answer: Answer) -> str:
+    """Return why there is no answer."""
+    assert isinstance(answer, Failure), answer
+    return answer.reason
+
+
+def test_what_is_sent(serve: Serve) -> None:
+    """The body goes out verbatim, with the token, its key and who sends it."""
+    server = serve()
+    assert post(server.url) == Reply(200, body=b'{"ok":true}')
+    (got,) = server.received
+    assert (got.path, got.body) == ("/v1/attendance", REQUEST.body)
+    assert got.headers["Authorization"] == f"Bearer {TOKEN}"
+    assert got.headers["Idempotency-Key"] == REQUEST.key
+    assert got.headers["Content-Type"] == "application/json"
+    assert got.headers["Accept"] == "application/json"
+    assert got.headers["User-Agent"] == f"zkpoll/{__version__}"
+
+
+def test_what_comes_back(serve: Serve) -> None:
+    """An answer's status, type, body and wishes come back as they were sent."""
+    headers = {"Content-Type": "text/plain", "Retry-After": "9", "Location": "/x"}
+    server = serve(Script(503, headers, b"busy"))
+    assert post(server.url) == Reply(503, "text/plain", b"busy", "/x", "9")
+
+
+def test_keep_alive(serve: Serve) -> None:
+    """Requests to one dashboard share a connection, and carry no cookie from one to the next."""
+    server = serve(Script(headers={"Set-Cookie": "session=1; Path=/"}))
+    with Client(server.url, TOKEN, 5.0) as client:
+        for _ in range(3):
+            client.post(REQUEST)
+    assert len({got.peer for got in server.received}) == 1
+    assert [got.headers["Cookie"] for got in server.received] == [None] * 3
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_redirect_not_followed(serve: Serve, status: int) -> None:
+    """The token and the punches go nowhere but to the address they were meant for."""
+    elsewhere = serve()
+    server = serve(Script(status, {"Location": elsewhere.url}))
+    assert post(server.url) == Reply(status, body=b'{"ok":true}', location=elsewhere.url)
+    assert elsewhere.received == []
+
+
+def test_redirect_to_nonsense(serve: Serve) -> None:
+    """A redirect to what is no address is an answer like any other."""
+    server = serve(Script(302, {"Location": "http://[::bad/\xff"}))
+    assert isinstance(post(server.url), Reply)
+
+
+@pytest.mark.parametrize("token", [TOKEN, None])
+def test_netrc_not_used(
+    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, token: str | None
+) -> None:
+    """A password in ~/.netrc neither replaces the token nor stands in for a missing one."""
+    netrc = tmp_path / ".netrc"
+    netrc.write_text("machine 127.0.0.1 login somebody password netrc-password\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    server = serve()
+    post(server.url, token)
+    assert server.received[0].headers["Authorization"] == (f"Bearer {TOKEN}" if token else None)
+
+
+def test_proxy_from_the_environment(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """HTTP_PROXY is used, and NO_PROXY takes a dashboard out of it."""
+    proxy, server = serve(), serve()
+    monkeypatch.setenv("HTTP_PROXY", proxy.url)
+    post("http://dashboard.invalid/v1")
+    assert proxy.received[0].path == "http://dashboard.invalid/v1"
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    post(server.url)
+    assert len(server.received) == 1
+
+
+def test_proxy_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy that cannot be reached is named as the culprit."""
+    with MuteServer() as gone:
+        place = gone.place
+    monkeypatch.setenv("HTTPS_PROXY", f"http://somebody:proxy-password@{place}")
+    answer = post("https://dashboard.invalid/v1")
+    assert "HTTPS_PROXY" in reason(answer)
+    assert "proxy-password" not in reason(answer)
+
+
+@pytest.mark.parametrize("part", ["head", "body"])
+def test_trickled_answer(serve: Serve, part: str) -> None:
+    """The limit holds for the whole answer, not for the silence between two of its bytes."""
+    answer, took = post_timed(serve(Script(trickle=part)).url)  # type: ignore[arg-type]
+    assert reason(answer).endswith("within 0.5 s")
+    assert LIMIT - 0.1 < took < SOON
+
+
+def test_trickled_answer_on_a_kept_connection(serve: Serve) -> None:
+    """The limit holds for the second request on a connection as for the first."""
+    server = serve(Script(), Script(trickle="body"), Script())
+    with Client(server.url, TOKEN, LIMIT) as client:
+        answers = [client.post(REQUEST) for _ in range(3)]
+    assert [type(answer) for answer in answers] == [Reply, Failure, Reply]
+    peers = [got.peer for got in server.received]
+    assert peers[0] == peers[1] != peers[2]
+
+
+def test_late_answer(serve: Serve) -> None:
+    """An answer that does not begin within the limit is none."""
+    answer, took = post_timed(serve(Script(delay=60)).url)
+    assert "no complete answer" in reason(answer)
+    assert took < SOON
+
+
+def test_upload_never_read(serve: Serve) -> None:
+    """The limit holds for a dashboard that takes the connection and never reads the punches."""
+    answer, took = post_timed(serve(Script(deaf=True)).url, LARGE)
+    assert "no complete answer" in reason(answer)
+    assert took < SOON
+
+
+def test_never_connected() -> None:
+    """The limit holds while connecting."""
+    with MuteServer(backlog=0) as server:
+        server.fill(4)
+        answer, took = post_timed(f"http://{server.place}/")
+    assert "no complete answer" in reason(answer)
+    assert took < SOON
+
+
+def test_tls_handshake_unanswered() -> None:
+    """The limit holds during the TLS handshake, and a slow one is not called a wrong certificate."""
+    with MuteServer() as server:
+        answer, took = post_timed(f"https://{server.place}/")
+    assert isinstance(answer, Failure)
+    assert not answer.lasting
+    assert "no complete answer" in reason(answer)
+    assert took < SOON
+
+
+@pytest.mark.parametrize(
+    "script", [Script(trickle="head"), Script(trickle="body"), Script(deaf=True)], ids=lambda s: str(s)[14:50]
+)
+def test_limit_over_tls(
+    serve: Serve, certificate: Path, monkeypatch: pytest.MonkeyPatch, script: Script
+) -> None:
+    """The total limit holds inside TLS too."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    answer, took = post_timed(serve(script, certificate=certificate).url, LARGE if script.deaf else REQUEST)
+    assert "no complete answer" in reason(answer)
+    assert took < SOON
+
+
+def test_trusted_tls(serve: Serve, certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A certificate whose authority is named is accepted, and the connection is kept alive."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    server = serve(certificate=certificate)
+    with Client(server.url, TOKEN, 5.0) as client:
+        answers = [client.post(REQUEST) for _ in range(2)]
+    assert [type(answer) for answer in answers] == [Reply, Reply]
+    assert len({got.peer for got in server.received}) == 1
+
+
+def test_untrusted_tls(serve: Serve, certificate: Path) -> None:
+    """A certificate nobody vouches for gets no punch, no token and no second attempt."""
+    server = serve(certificate=certificate)
+    answer = post(server.url)
+    assert isinstance(answer, Failure)
+    assert answer.lasting
+    assert "self-signed certificate" in answer.reason
+    assert server.received == []
+
+
+def test_tls_to_plain_port(serve: Serve) -> None:
+    """https:// to a port that speaks plain HTTP says so."""
+    answer = post(serve().url.replace("http:", "https:"))
+    assert isinstance(answer, Failure)
+    assert answer.lasting
+    assert "no TLS" in answer.reason
+
+
+def test_refused() -> None:
+    """A closed port is another attempt's business."""
+    with MuteServer() as gone:
+        place = gone.place
+    assert post(f"http://{place}/") == Failure(
+        f"{place} refuses the connection; is the dashboard running there?"
+    )
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        DROP,
+        Script(raw=b"HTTP/1.1 200 OK"),
+        Script(raw=b"HTTP/1.1 200 OK\r\n"),
+        Script(raw=b"HTTP/1.1 200 OK\r\nContent-Type: text/ht"),
+        Script(raw=b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{}"),
+        Script(raw=b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhe"),
+        Script(raw=b"HTTP/1.1 100 Continue\r\n\r\n"),
+        Script(raw=b"SSH-2.0-OpenSSH_9.6\r\n"),
+        Script(raw=b"\x00\xff" * 100),
+        Script(raw=b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}"),
+    ],
+    ids=lambda script: str(script.raw)[:40],
+)
+def test_half_an_answer(serve: Serve, script: Script) -> None:
+    """An answer that was cut or damaged anywhere is no answer, even if its beginning says 200."""
+    answer = post(serve(script).url)
+    assert isinstance(answer, Failure)
+    assert not answer.lasting
+
+
+def test_answer_without_length(serve: Serve) -> None:
+    """An answer that ends with its connection is complete."""
+    assert post(serve(Script(length=False)).url) == Reply(200, body=b'{"ok":true}')
+
+
+def test_large_answer(serve: Serve) -> None:
+    """Of a large answer only the beginning is read; it counts, and the next request is not disturbed."""
+    server = serve(Script(body=b"x" * 50_000_000), Script())
+    with Client(server.url, TOKEN, 5.0) as client:
+        assert client.post(REQUEST) == Reply(200, body=b"x" * 65536)
+        assert client.post(REQUEST) == Reply(200, body=b'{"ok":true}')
+
+
+def test_connection_lost_between_requests(serve: Serve) -> None:
+    """A kept connection that the dashboard closed meanwhile costs nothing."""
+    server = serve(Script(length=False), Script())
+    with Client(server.url, TOKEN, 5.0) as client:
+        assert isinstance(client.post(REQUEST), Reply)
+        assert isinstance(client.post(REQUEST), Reply)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "dashboard.example.com/v1",
+        "ftp://dashboard.example.com/",
+        "http://",
+        "http://[::1/",
+        "http://host:port/",
+        "http://host:99999/",
+        "http://somebody:url-password@127.0.0.1/",
+        "http://" + "a" * 70 + ".invalid/",
+        "http://a..invalid/",
+        "http://*.invalid/",
+        "http://\u2024/",
+    ],
+)
+def test_unusable_url(url: str) -> None:
+    """What is no address of a dashboard is said to be none, at once and for good; no password is shown."""
+    answer = post(url)
+    assert isinstance(answer, Failure)
+    assert answer.lasting
+    assert "url:" in answer.reason
+    assert "url-password" not in answer.reason
+
+
+@pytest.mark.parametrize(
+    "token", ["", " ", "two words", "line\nbreak", "l\r\nX-Evil: 1", "t\u00f6ken", "\x7f"]
+)
+def test_unusable_token(serve: Serve, token: str) -> None:
+    """A token that cannot stand in a header is never sent, and not shown either."""
+    server = serve()
+    answer = post(server.url, token)
+    assert isinstance(answer, Failure)
+    assert answer.lasting
+    assert server.received == []
+
+
+def test_ca_bundle_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A certificate bundle that is not there is named."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nonexistent/ca.pem")
+    assert "/nonexistent/ca.pem" in reason(post("https://127.0.0.1:9/"))
+
+
+def test_stopped_in_flight(serve: Serve) -> None:
+    """A request in flight ends within moments of a stop, long before its limit."""
+    server = serve(Script(delay=60))
+    stop = threading.Event()
+    threading.Timer(0.2, stop.set).start()
+    started = time.monotonic()
+    with Client(server.url, TOKEN, 60.0, stop.is_set) as client:
+        answer = client.post(REQUEST)
+    assert "stopped" in reason(answer)
+    assert time.monotonic() - started < 5
+
+
+def test_token_in_no_log(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    """Not even the libraries' debug log, or a repr, shows the token."""
+    caplog.set_level(logging.DEBUG)
+    server = serve(Script(), Script(raw=b"HTTP/1.1 200 OK\r\nno header\r\n\r\n"), DROP)
+    with Client(server.url, TOKEN, 5.0) as client:
+        shown = repr([client, *(client.post(REQUEST) for _ in range(3))])
+    assert "POST" in caplog.text
+    assert TOKEN not in caplog.text + shown
+
+
+def test_nothing_is_left_open(serve: Serve, certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Good, cut, slow and half-read answers leave no socket behind (pytest fails on a ResourceWarning)."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    for cert in (None, certificate):
+        scripts = (
+            Script(),
+            DROP,
+            Script(trickle="body"),
+            Script(body=b"x" * 1_000_000),
+            Script(trickle="head"),
+        )
+        server = serve(*scripts, certificate=cert)
+        with Client(server.url, TOKEN, 0.3) as client:
+            for _ in scripts:
+                client.post(REQUEST)
+        del client
+        gc.collect()
+
+
+def test_left_client_hangs_up(serve: Serve) -> None:
+    """Leaving a client closes its connection there and then, also after a request that failed."""
+    gc.disable()
+    try:
+        server = serve(DROP, Script())
+        with Client(server.url, TOKEN, 5.0) as client:
+            assert [type(client.post(REQUEST)) for _ in range(2)] == [Failure, Reply]
+        started = time.monotonic()
+        server.close()
+        assert time.monotonic() - started < SOON
+    finally:
+        gc.enable()
+
+
+def test_every_address_is_tried(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dashboard is found though the first of its name's addresses swallows all packets."""
+    with MuteServer(backlog=0) as hole:
+        hole.fill(4)
+        server = serve()
+        found = [socket.getaddrinfo(*place, type=socket.SOCK_STREAM)[0] for place in _places(hole, server)]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+        answer = post("http://dashboard.invalid/", timeout=1.0)
+    assert isinstance(answer, Reply)
+
+
+def _places(hole: MuteServer, server: Dashboard) -> list[tuple[str, int]]:
+    return [("127.0.0.1", int(hole.place.rpartition(":")[2])), ("127.0.0.1", server.server_port)]
