@@ -8,6 +8,7 @@ a person can act on; it never holds a secret. `kind` is the same in JSON output 
 from __future__ import annotations
 
 from enum import IntEnum
+from signal import Signals
 from typing import ClassVar
 
 
@@ -52,10 +53,22 @@ class JournalError(StopRun):
 
 
 class Stopped(StopRun):
-    """Stopped by a signal; what was journalled and confirmed until then stays so."""
+    """Stopped; what was journalled and confirmed until then stays so."""
 
     kind = "stopped"
     exit_code = ExitCode.TERMINATED
+
+    @classmethod
+    def by(cls, number: Signals) -> Stopped:
+        """Given the signal that stopped the run, return what to raise; its exit code is the shell's."""
+        kind = Interrupted if number is Signals.SIGINT else cls
+        return kind(f"stopped by {number.name}; what was journalled and confirmed until then stays so")
+
+
+class Interrupted(Stopped):
+    """Stopped by Ctrl-C; what was journalled and confirmed until then stays so."""
+
+    exit_code = ExitCode.INTERRUPTED
 
 
 class TryLater(ZkpollError):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import datetime, tzinfo
 
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "zkpoll")
 _ID_SEED = hashlib.sha1(NAMESPACE.bytes, usedforsecurity=False)
@@ -27,9 +27,12 @@ def punch_id(device_key: str, user_id: str, time: str) -> str:
     return f"{h[:8]}-{h[8:12]}-5{h[13:16]}-{h[16].translate(_VARIANT)}{h[17:20]}-{h[20:32]}"
 
 
-@dataclass(frozen=True, slots=True)
-class Punch:
-    """One attendance record as a device shows it."""
+class Punch(NamedTuple):
+    """One attendance record as a device shows it.
+
+    A named tuple, which is as frozen as the dataclasses here and takes a third of their time to make:
+    a full log holds hundreds of thousands.
+    """
 
     user_id: str
     time: datetime
@@ -79,6 +82,24 @@ class Watermark:
     tail: tuple[bytes, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a visit to a device found, beside the records it handed on."""
+
+    layout: int | None
+    """Width of a record in bytes; None when the log is empty."""
+    records: int
+    """Records read from the log's bytes."""
+    on_device: int
+    """Records in the log, by its bytes."""
+    capacity: int | None
+    """Records the log can hold, where the device tells."""
+    drift: float | None
+    """Seconds by which the device's clock is ahead; None when it shows no real date."""
+    round_trips: int
+    bytes_received: int
+
+
 class Sink(Protocol):
     """What a door hands its records to; `sync.py` provides it, so that no door knows the journal."""
 
@@ -92,9 +113,8 @@ class Sink(Protocol):
         """Keep `piece` for good: when this returns, it is on disk."""
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One punch with its identity: what a dashboard gets."""
+class Event(NamedTuple):
+    """One punch with its identity: what a dashboard gets. A named tuple for the same reason as `Punch`."""
 
     id: str
     device: str
@@ -109,6 +129,25 @@ class Event:
     work_code: int
     source: str
     """The door it came in by: `pull`."""
+
+
+def event(punch: Punch, device_key: str, device: str, zone: tzinfo, source: str) -> Event:
+    """Given a punch and where it was read, return it with its identity and its offset from UTC.
+
+    In the hour that the end of summer time repeats, the earlier of the two is taken.
+    """
+    wall = punch.time.isoformat()
+    return Event(
+        id=punch_id(device_key, punch.user_id, wall),
+        device=device,
+        serial_number=device_key,
+        user_id=punch.user_id,
+        timestamp=punch.time.replace(tzinfo=zone).isoformat(),
+        verify=punch.verify,
+        state=punch.state,
+        work_code=punch.work_code,
+        source=source,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +172,21 @@ class Tally:
     @property
     def records(self) -> int:
         """The sum."""
-        return (
-            self.first_seen
-            + self.seen_before
-            + self.exact_repeats
-            + self.same_second
-            + self.quarantined
-        )
+        return self.first_seen + self.seen_before + self.exact_repeats + self.same_second + self.quarantined
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """The journal sum of one destination: every punch is in exactly one state."""
+
+    punches: int = 0
+    pending: int = 0
+    confirmed: int = 0
+    parked: int = 0
+    held: int = 0
+    discarded: int = 0
+
+    @property
+    def difference(self) -> int:
+        """Punches that are in no state (or, negative, in more than one); 0 when the sum comes out."""
+        return self.punches - (self.pending + self.confirmed + self.parked + self.held + self.discarded)

@@ -1,0 +1,209 @@
+"""Frames over one socket, with a limit on every wait.
+
+A `Link` is one TCP connection or one UDP socket to one device: it sends frames, and gives the frames that
+come back. It knows nothing of commands. Every wait ends: `timeout` seconds of silence, `deadline` for the
+whole visit, or at once when the run is stopped.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from zkpoll.errors import HungUp, OverLimit, Silent, Stopped, Unreachable, WireError
+from zkpoll.pull import framing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_STOP_POLL: Final = 0.25
+"""Seconds between looks at whether the run was stopped, so that Ctrl-C never waits out a timeout."""
+_RECEIVE: Final = 256 * 1024
+"""Bytes asked of the socket at once; larger than any datagram and than pyzk's largest slice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a device answers."""
+
+    host: str
+    port: int = 4370
+    transport: str = "tcp"
+
+    def __str__(self) -> str:
+        """Return `host:port`, or `[host]:port` for IPv6."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+
+class Clock:
+    """The limits of one visit."""
+
+    def __init__(
+        self, timeout: float, visit_limit: float, stopped: Callable[[], bool] = lambda: False
+    ) -> None:
+        self.timeout = timeout
+        """Seconds of silence between bytes."""
+        self._limit = visit_limit
+        self._end = time.monotonic() + visit_limit
+        self._stopped = stopped
+
+    def check(self) -> None:
+        """Raise `Stopped` when the run was stopped, `OverLimit` when the visit took too long."""
+        if self._stopped():
+            raise Stopped
+        if time.monotonic() > self._end:
+            raise OverLimit(f"the visit took longer than its limit of {self._limit:g} s")
+
+    def silence(self) -> float:
+        """Return the moment (`time.monotonic`) at which silence from now on has lasted too long."""
+        return time.monotonic() + self.timeout
+
+    def pause(self, until: float) -> float:
+        """Given a moment to wait for, return the seconds to wait before looking around again."""
+        self.check()
+        now = time.monotonic()
+        return max(0.001, min(until - now, self._end - now, _STOP_POLL))
+
+
+class Link(ABC):
+    """One conversation's socket."""
+
+    def __init__(self, sock: socket.socket, clock: Clock) -> None:
+        self._socket = sock
+        self.clock = clock
+        self.bytes_received = 0
+
+    @abstractmethod
+    def send(self, frame: framing.Frame) -> None:
+        """Send `frame`. Raise `HungUp` when the device is gone, `Silent` when it takes nothing."""
+
+    @abstractmethod
+    def receive(self, until: float) -> framing.Frame:
+        """Return the next frame, waiting until the moment `until` for it to begin.
+
+        Raise `Silent` when nothing came, `HungUp` when the device closed, `WireError` for what is no frame,
+        `OverLimit` at the end of the visit's time.
+        """
+
+    def close(self) -> None:
+        """Close the socket; never raises."""
+        self._socket.close()
+
+    def _receive_some(self, until: float) -> bytes:
+        while True:
+            self._socket.settimeout(self.clock.pause(until))
+            try:
+                data = self._socket.recv(_RECEIVE)
+            except TimeoutError:
+                if time.monotonic() >= until:
+                    raise Silent(f"no answer for {self.clock.timeout:g} s") from None
+            except OSError as error:
+                raise HungUp(f"the connection broke: {_reason(error)}") from error
+            else:
+                self.bytes_received += len(data)
+                return data
+
+
+class TcpLink(Link):
+    """A TCP stream; frames may be cut and joined anywhere."""
+
+    def __init__(self, sock: socket.socket, clock: Clock) -> None:
+        super().__init__(sock, clock)
+        self._reader = framing.FrameReader()
+
+    def send(self, frame: framing.Frame) -> None:
+        """Send `frame` whole."""
+        self._socket.settimeout(self.clock.timeout)
+        try:
+            self._socket.sendall(framing.encode_tcp(frame))
+        except TimeoutError:
+            raise Silent(f"nothing was taken for {self.clock.timeout:g} s") from None
+        except OSError as error:
+            raise HungUp(f"the connection broke: {_reason(error)}") from error
+
+    def receive(self, until: float) -> framing.Frame:
+        """Return the next frame; once one has begun, each further byte starts the silence anew."""
+        while (frame := self._reader.next_frame()) is framing.NEED_MORE:
+            data = self._receive_some(until)
+            if not data:
+                raise HungUp(self._farewell())
+            self._reader.feed(data)
+            until = self.clock.silence()
+        return frame
+
+    def _farewell(self) -> str:
+        where = " in the middle of a frame" if self._reader.started else ""
+        return f"the device closed the connection{where}"
+
+
+class UdpLink(Link):
+    """Datagrams, one frame each; a damaged one counts as lost."""
+
+    def send(self, frame: framing.Frame) -> None:
+        """Send `frame` as one datagram."""
+        try:
+            self._socket.send(framing.encode(frame))
+        except OSError as error:
+            raise HungUp(f"the device's port is closed: {_reason(error)}") from error
+
+    def receive(self, until: float) -> framing.Frame:
+        """Return the next sound datagram's frame."""
+        while True:
+            try:
+                return framing.decode(self._receive_some(until))
+            except WireError:
+                continue
+
+
+def open_link(address: Address, clock: Clock) -> Link:
+    """Open the one connection of a visit. Raise `Unreachable` with the cause in words."""
+    clock.check()
+    try:
+        if address.transport == "udp":
+            return UdpLink(_udp_socket(address), clock)
+        sock = socket.create_connection((address.host, address.port), clock.timeout)
+    except (OSError, UnicodeError) as error:
+        raise Unreachable(_cause(address, clock, error)) from error
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return TcpLink(sock, clock)
+
+
+def _udp_socket(address: Address) -> socket.socket:
+    """Return a connected UDP socket, so that only this device is heard and a closed port is noticed."""
+    found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_DGRAM)
+    family, kind, protocol, _, target = found[0]
+    sock = socket.socket(family, kind, protocol)
+    try:
+        sock.connect(target)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def _cause(address: Address, clock: Clock, error: Exception) -> str:
+    match error:
+        case socket.gaierror() | UnicodeError():
+            return f"the name {address.host} does not resolve; check host: or the name server"
+        case TimeoutError():
+            return (
+                f"{address} does not answer for {clock.timeout:g} s; is it switched on, "
+                "on this network, and not behind a firewall?"
+            )
+        case ConnectionRefusedError():
+            return (
+                f"{address} refuses the connection; check host: and port:, "
+                "or try transport: udp for an older terminal"
+            )
+        case OSError():
+            return f"{address} cannot be reached: {_reason(error)}"
+        case _:
+            return f"{address} cannot be reached"
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()

@@ -1,0 +1,88 @@
+"""User records of a device: which of the two layouts, and what they say. Pure.
+
+The table holds every user's PIN in clear; nothing here keeps it. Sources: captures published with client
+projects (80 records of 72 bytes, 9 of 28), and the 2006 vendor manual.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from struct import Struct
+from typing import TYPE_CHECKING
+
+from zkpoll.errors import WireError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_TFT = Struct("<HB8s24sIB8x24s")
+_OLD = Struct("<HB5s8sIxBHI")
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """One user of a device."""
+
+    slot: int
+    """The record's place in the device's table; 8-byte punches carry it instead of the user id."""
+    user_id: str
+    name: bytes
+    """Up to its NUL, in an encoding that the device does not declare."""
+    privilege: int
+    """0 for an ordinary user; the other codes differ between sources."""
+    card: int
+    group: int
+    has_password: bool
+
+
+def decode(data: bytes) -> tuple[User, ...]:
+    """Given the records of a user table, return its users.
+
+    Raise `WireError` when they fit neither 72 nor 28 bytes a record. Size alone does not tell the two
+    apart: 504 bytes are 7 of the one or 18 of the other.
+    """
+    for struct, build in ((_TFT, _tft_user), (_OLD, _old_user)):
+        if len(data) % struct.size == 0:
+            users = _believable_users(data, struct, build)
+            if users is not None:
+                return users
+    raise WireError(f"a user table of {len(data)} bytes fits no known layout")
+
+
+def _believable_users(
+    data: bytes, struct: Struct, build: Callable[..., User | None]
+) -> tuple[User, ...] | None:
+    users = [build(*fields) for fields in struct.iter_unpack(data)]
+    believable = tuple(user for user in users if user is not None)
+    return believable if len(believable) == len(users) else None
+
+
+def _tft_user(
+    slot: int, privilege: int, password: bytes, name: bytes, card: int, group: int, user_id: bytes
+) -> User | None:
+    """72 bytes: slot, privilege, 8 PIN, 24 name, card, group, zones, 24 user id. All TFT devices."""
+    text = _text(user_id)
+    if not text or not (text.isascii() and text.decode("ascii").isprintable()):
+        return None
+    return User(slot, text.decode("ascii"), _text(name), privilege, card, group, bool(_text(password)))
+
+
+def _old_user(
+    slot: int,
+    privilege: int,
+    password: bytes,
+    name: bytes,
+    card: int,
+    group: int,
+    _zones: int,
+    user_id: int,
+) -> User | None:
+    """28 bytes: slot, privilege, 5 PIN, 8 name, card, group, zones, u32 user id. Older terminals."""
+    if not slot or not user_id:
+        return None
+    return User(slot, str(user_id), _text(name), privilege, card, group, bool(_text(password)))
+
+
+def _text(field: bytes) -> bytes:
+    """Return a text field up to its NUL; what follows is old memory."""
+    return field.partition(b"\0")[0]
