@@ -1,0 +1,213 @@
+"""One visit's way into the journal: punches, watermark and outbox rows in one transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from zkpoll.journal.store import now
+from zkpoll.punch import Tally, Watermark, event
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import tzinfo
+
+    from zkpoll.journal.store import Journal
+    from zkpoll.punch import Event, Punch, Slice
+
+
+@dataclass(frozen=True, slots=True)
+class Sorted:
+    """What the records of a slice are to the journal; nothing is written yet."""
+
+    tally: Tally
+    first_seen: tuple[tuple[Event, bytes], ...]
+    """New punches, each with its canonical bytes."""
+    same_second: tuple[tuple[Event, bytes], ...]
+    """New punches whose id another punch with other content holds."""
+
+
+class Devices:
+    """The devices the journal has met."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    def key_of(self, name: str) -> str | None:
+        """Return the device key stored for an inventory name at first contact, or None."""
+        row = self._journal.one("device_by_name", name=name)
+        return row[1] if row else None
+
+    def name_of(self, key: str) -> str | None:
+        """Return the inventory name under which the device with this key was last visited, or None."""
+        row = self._journal.one("device_by_key", key=key)
+        return row[1] if row else None
+
+    def meet(self, name: str, key: str) -> None:
+        """Store the device key of an inventory name; a renamed device keeps its key."""
+        with self._journal.transaction():
+            self._journal.one("meet_device", name=name, key=key, now=now())
+
+
+class Ledger:
+    """Takes the slices of one visit to one device."""
+
+    def __init__(self, journal: Journal, name: str, key: str, zone: tzinfo) -> None:
+        """Given a device's inventory name, its key and the zone of its clock, begin a visit."""
+        self._journal = journal
+        self._name = name
+        self._key = key
+        self._zone = zone
+        row = journal.one("device_by_key", key=key)
+        self._device: int | None = row[0] if row else None
+        self._before = self._last_punch()
+
+    def watermark(self) -> Watermark | None:
+        """Return how much of the device's log the journal holds, or None if it was never read."""
+        row = self._journal.one("watermark", device=self._device)
+        if row is None:
+            return None
+        layout, records, tail = row
+        width = max(layout, 1)
+        return Watermark(layout, records, tuple(tail[at : at + width] for at in range(0, len(tail), width)))
+
+    def sort(self, piece: Slice) -> Sorted:
+        """Say what each record of `piece` is to the journal, without writing anything."""
+        sorting = _Sorting(self._before)
+        unknown = sorting.known_records(piece.punches, self._seqs(piece.punches))
+        events = [event(punch, self._key, self._name, self._zone, "pull") for punch in unknown]
+        sorting.new_records(unknown, events, self._holders(events))
+        tally = Tally(
+            len(sorting.first_seen),
+            sorting.seen_before,
+            sorting.exact_repeats,
+            len(sorting.same_second),
+            len(piece.quarantined),
+        )
+        return Sorted(tally, tuple(sorting.first_seen), tuple(sorting.same_second))
+
+    def _seqs(self, punches: Sequence[Punch]) -> dict[int, int]:
+        """Return the journal's place of each of `punches` whose record it holds, by index."""
+        values = [punch.canonical for punch in punches]
+        return dict(self._journal.look_up("punches_by_record", values, device=self._device))
+
+    def _holders(self, events: Sequence[Event]) -> dict[int, _Holder]:
+        """Return the punch that holds the id of each of `events`, by index, where there is one."""
+        rows = self._journal.look_up("punches_by_identity", [event.id for event in events])
+        return {index: _Holder(*fields) for index, *fields in rows}
+
+    def take(self, piece: Slice) -> Tally:
+        """Keep `piece` and the watermark at its end, and put what is new into every outbox.
+
+        On disk when it returns. Raise `JournalError` with nothing of it kept.
+        """
+        with self._journal.transaction():
+            found = self.sort(piece)
+            after = self._last_punch()
+            self._add(found.first_seen, same_second=0)
+            self._add(found.same_second, same_second=1)
+            self._journal.run("add_to_outbox", after=after, now=now())
+            self._quarantine(piece)
+            self._set_watermark(piece)
+        return found.tally
+
+    def _add(self, new: Sequence[tuple[Event, bytes]], same_second: int) -> None:
+        moment = now()
+        self._journal.run_many(
+            "add_punch",
+            [
+                {
+                    "id": event.id,
+                    "same_second": same_second,
+                    "device": self._device,
+                    "device_name": event.device,
+                    "user_id": event.user_id,
+                    "timestamp": event.timestamp,
+                    "verify": event.verify,
+                    "state": event.state,
+                    "work_code": event.work_code,
+                    "canonical": canonical,
+                    "source": event.source,
+                    "now": moment,
+                }
+                for event, canonical in new
+            ],
+        )
+
+    def _quarantine(self, piece: Slice) -> None:
+        rows = [
+            {"device": self._device, "raw": record.raw, "reason": record.reason, "now": now()}
+            for record in piece.quarantined
+        ]
+        self._journal.run_many("add_to_quarantine", rows)
+
+    def _set_watermark(self, piece: Slice) -> None:
+        self._journal.run(
+            "set_watermark",
+            device=self._device,
+            layout=piece.layout,
+            records=piece.end,
+            tail=b"".join(piece.tail),
+            now=now(),
+        )
+
+    def _last_punch(self) -> int:
+        row = self._journal.one("last_punch")
+        return row[0] if row else 0
+
+
+class _Holder(NamedTuple):
+    """The journal's punch that holds an id."""
+
+    seq: int
+    verify: int
+    state: int
+    work_code: int
+
+    def same_content(self, other: Event) -> bool:
+        """Say whether nothing tells `other`, of the same user and second, from this punch."""
+        return self[1:] == (other.verify, other.state, other.work_code)
+
+
+class _Sorting:
+    """Sorts the records of one slice. Pure: what the journal holds is given as values."""
+
+    def __init__(self, before: int) -> None:
+        self._before = before  # the last punch journalled before this visit
+        self.first_seen: list[tuple[Event, bytes]] = []
+        self.same_second: list[tuple[Event, bytes]] = []
+        self.seen_before = 0
+        self.exact_repeats = 0
+
+    def known_records(self, punches: Sequence[Punch], seqs: Mapping[int, int]) -> list[Punch]:
+        """Count the punches whose record is known, by index in `seqs`, and return the others."""
+        unknown: dict[bytes, Punch] = {}
+        for index, punch in enumerate(punches):
+            if (seq := seqs.get(index)) is not None:
+                self._count_again(seq)
+            elif punch.canonical in unknown:
+                self.exact_repeats += 1
+            else:
+                unknown[punch.canonical] = punch
+        return list(unknown.values())
+
+    def new_records(
+        self, punches: Sequence[Punch], events: Sequence[Event], holders: Mapping[int, _Holder]
+    ) -> None:
+        """Sort punches whose record is new by whether their id is new, too."""
+        own: dict[str, _Holder] = {}
+        for index, (punch, new) in enumerate(zip(punches, events, strict=True)):
+            holder = holders.get(index) or own.get(new.id)
+            if holder is None:
+                own[new.id] = _Holder(self._before + 1, new.verify, new.state, new.work_code)
+                self.first_seen.append((new, punch.canonical))
+            elif holder.same_content(new):
+                self._count_again(holder.seq)
+            else:
+                self.same_second.append((new, punch.canonical))
+
+    def _count_again(self, seq: int) -> None:
+        if seq > self._before:
+            self.exact_repeats += 1
+        else:
+            self.seen_before += 1

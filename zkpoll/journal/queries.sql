@@ -1,0 +1,104 @@
+-- Every statement of the journal. `-- name:` starts one; parameters are named.
+
+-- name: device_by_name
+SELECT id, key FROM device WHERE name = :name;
+
+-- name: device_by_key
+SELECT id, name FROM device WHERE key = :key;
+
+-- name: meet_device
+-- A device that got another name in the inventory keeps its key, and all its punches.
+INSERT INTO device (key, name, met_at) VALUES (:key, :name, :now)
+ON CONFLICT (key) DO UPDATE SET name = excluded.name
+RETURNING id;
+
+-- name: meet_destination
+-- A new dashboard gets what is journalled from now on.
+INSERT INTO destination (name, after) VALUES (:name, (SELECT coalesce(max(seq), 0) FROM punch))
+ON CONFLICT (name) DO UPDATE SET name = excluded.name
+RETURNING id;
+
+-- name: last_punch
+SELECT coalesce(max(seq), 0) FROM punch;
+
+-- name: empty_incoming
+DELETE FROM incoming;
+
+-- name: add_incoming
+INSERT INTO incoming (place, value) VALUES (:place, :value);
+
+-- name: punches_by_record
+-- CROSS JOIN: take the few incoming values one by one, never the whole journal.
+SELECT incoming.place, punch.seq
+FROM incoming CROSS JOIN punch
+WHERE punch.device = :device AND punch.canonical = incoming.value;
+
+-- name: punches_by_identity
+SELECT incoming.place, punch.seq, punch.verify, punch.state, punch.work_code
+FROM incoming CROSS JOIN punch
+WHERE punch.id = incoming.value AND punch.same_second = 0;
+
+-- name: add_punch
+INSERT INTO punch (id, same_second, device, device_name, user_id, timestamp, verify, state, work_code,
+                   canonical, source, journalled_at)
+VALUES (:id, :same_second, :device, :device_name, :user_id, :timestamp, :verify, :state, :work_code,
+        :canonical, :source, :now);
+
+-- name: add_to_outbox
+-- Every punch goes to every destination the journal knows, also to one that left the inventory for a
+-- while; a second one in the same second waits for a person.
+INSERT INTO outbox (destination, punch, state, reason, changed_at)
+SELECT destination.id, punch.seq,
+       CASE punch.same_second WHEN 1 THEN 'held' ELSE 'pending' END,
+       CASE punch.same_second WHEN 1 THEN 'same second' END,
+       :now
+FROM punch CROSS JOIN destination
+WHERE punch.seq > :after;
+
+-- name: add_to_quarantine
+INSERT INTO quarantine (device, raw, reason, quarantined_at) VALUES (:device, :raw, :reason, :now)
+ON CONFLICT (device, raw) DO NOTHING;
+
+-- name: watermark
+SELECT layout, records, tail FROM watermark WHERE device = :device;
+
+-- name: set_watermark
+INSERT INTO watermark (device, layout, records, tail, read_at)
+VALUES (:device, :layout, :records, :tail, :now)
+ON CONFLICT (device) DO UPDATE
+SET layout = excluded.layout, records = excluded.records, tail = excluded.tail, read_at = excluded.read_at;
+
+-- name: pending
+-- Oldest first.
+SELECT punch.seq, punch.id, punch.device_name, device.key, punch.user_id, punch.timestamp,
+       punch.verify, punch.state, punch.work_code, punch.source
+FROM outbox
+JOIN punch ON punch.seq = outbox.punch
+JOIN device ON device.id = punch.device
+WHERE outbox.destination = :destination AND outbox.state = 'pending'
+ORDER BY outbox.punch
+LIMIT :limit;
+
+-- name: confirm
+UPDATE outbox SET state = 'confirmed', reason = NULL, changed_at = :now
+WHERE destination = :destination AND punch = :punch AND state = 'pending';
+
+-- name: count_by_state
+SELECT state, count(*) FROM outbox WHERE destination = :destination GROUP BY state;
+
+-- name: count_punches
+SELECT count(*) FROM punch, destination WHERE destination.id = :destination AND seq > after;
+
+-- name: oldest_pending
+SELECT punch.journalled_at FROM outbox JOIN punch ON punch.seq = outbox.punch
+WHERE outbox.destination = :destination AND outbox.state = 'pending'
+ORDER BY outbox.punch LIMIT 1;
+
+-- name: conditions
+SELECT subject, kind, since, told_at FROM condition ORDER BY subject;
+
+-- name: forget_conditions
+DELETE FROM condition;
+
+-- name: add_condition
+INSERT INTO condition (subject, kind, since, told_at) VALUES (:subject, :kind, :since, :told_at);

@@ -1,0 +1,230 @@
+"""The journal's SQLite file: open, migrate, and one clear error for each way it can fail.
+
+WAL with `synchronous=FULL`: when a transaction returns, it is on disk. One connection a process, shared by
+its threads under a lock; other processes wait for each other up to `WAIT` seconds.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from zkpoll.errors import JournalError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from importlib.resources.abc import Traversable
+    from pathlib import Path
+    from types import TracebackType
+
+APPLICATION_ID: Final = 0x7A6B706C  # "zkpl"
+WAIT: Final = 30.0
+"""Seconds to wait for another process's transaction; the longest journals some ten thousand punches."""
+Row = tuple[Any, ...]
+
+_SETTINGS: Final = (
+    "foreign_keys = ON",
+    "temp_store = MEMORY",
+    "cache_size = -32000",  # 32 MB: the two indexes by record and by id are written to at random
+)
+_CAUSES: Final = {
+    "SQLITE_BUSY": "is locked by another program",
+    "SQLITE_LOCKED": "is locked by another program",
+    "SQLITE_READONLY": "cannot be written; check who owns it and its folder",
+    "SQLITE_FULL": "cannot grow: the disk is full",
+    "SQLITE_IOERR": "cannot be read or written: the disk is full or failing",
+    "SQLITE_CORRUPT": "is damaged; restore a backup, or move it away to begin a new one",
+    "SQLITE_NOTADB": "is not a journal but some other kind of file",
+    "SQLITE_CANTOPEN": "cannot be opened; check that its folder exists and who owns it",
+    "SQLITE_PERM": "may not be opened; check who owns it",
+    "SQLITE_AUTH": "may not be opened; check who owns it",
+}
+
+
+class Journal:
+    """An open journal. A context manager that closes it; all methods may be called by any thread."""
+
+    def __init__(self, path: Path | None, *, writable: bool = True) -> None:
+        """Open the journal at `path`, creating it if need be; None keeps it in memory.
+
+        `writable=False` changes nothing on disk and needs an existing file. Raise `JournalError` when it
+        cannot be opened, is damaged, foreign, or written by a newer zkpoll.
+        """
+        self._path = path
+        self._lock = threading.RLock()
+        with self._translated():
+            self._db = _connect(path, writable)
+        try:
+            with self._translated():
+                self._prepare(writable)
+        except BaseException:
+            self._db.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._lock:
+            self._db.close()
+
+    def all(self, query: str, /, **parameters: object) -> list[Row]:
+        """Run the named query and return its rows."""
+        with self._lock, self._translated():
+            return self._db.execute(queries()[query], parameters).fetchall()
+
+    def one(self, query: str, /, **parameters: object) -> Row | None:
+        """Run the named query and return its first row, or None."""
+        with self._lock, self._translated():
+            row: Row | None = self._db.execute(queries()[query], parameters).fetchone()
+            return row
+
+    def run(self, query: str, /, **parameters: object) -> int:
+        """Run the named statement in the transaction under way and return how many rows it changed."""
+        with self._lock, self._translated():
+            return self._db.execute(queries()[query], parameters).rowcount
+
+    def run_many(self, query: str, rows: Sequence[Mapping[str, object]]) -> int:
+        """Run the named statement once for each of `rows` and return how many rows it changed."""
+        with self._lock, self._translated():
+            return self._db.executemany(queries()[query], rows).rowcount
+
+    def look_up(self, query: str, values: Sequence[object], **parameters: object) -> list[Row]:
+        """Run the named query over `values`; its rows begin with the index of the value they belong to."""
+        with self._lock:
+            self.run("empty_incoming")
+            self.run_many(
+                "add_incoming", [{"place": place, "value": value} for place, value in enumerate(values)]
+            )
+            return self.all(query, **parameters)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Do what is inside as one transaction: on disk when it ends, undone when it raises."""
+        with self._lock:
+            with self._translated():
+                self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                with self._translated():
+                    self._db.execute("COMMIT")
+            except BaseException:
+                self._roll_back()
+                raise
+
+    def _roll_back(self) -> None:
+        if self._db.in_transaction:  # SQLite has done it by itself after some errors
+            with self._translated():
+                self._db.execute("ROLLBACK")
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise JournalError(f"the journal {self._path} {_cause(error)}") from error
+
+    # --- opening ---
+
+    def _prepare(self, writable: bool) -> None:
+        for setting in _SETTINGS:
+            self._db.execute(f"PRAGMA {setting}")
+        self._db.execute("CREATE TEMP TABLE incoming (place INTEGER PRIMARY KEY, value)")
+        self._refuse_foreign()
+        if not writable:
+            return
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = FULL")
+        if self._version() < len(_migrations()):
+            self._migrate()
+
+    def _refuse_foreign(self) -> None:
+        """Raise `JournalError` unless the file is new, or ours and not from the future."""
+        version = self._version()
+        if self._pragma("application_id") != APPLICATION_ID:
+            if version or self._db.execute("SELECT 1 FROM sqlite_master").fetchone():
+                raise JournalError(f"the journal {self._path} is some other program's database")
+        elif version > len(_migrations()):
+            raise JournalError(
+                f"the journal {self._path} was written by a newer zkpoll (form {version}; this one knows "
+                f"{len(_migrations())}); upgrade zkpoll"
+            )
+
+    def _migrate(self) -> None:
+        with self.transaction():
+            for number in range(self._version() + 1, len(_migrations()) + 1):
+                for statement in _statements(_migrations()[number - 1].read_text("utf-8")):
+                    self._db.execute(statement)
+                self._db.execute(f"PRAGMA user_version = {number}")
+
+    def _version(self) -> int:
+        return self._pragma("user_version")
+
+    def _pragma(self, name: str) -> int:
+        return int(self._db.execute(f"PRAGMA {name}").fetchone()[0])
+
+
+def now() -> str:
+    """Return the present moment as the journal writes it: UTC, ISO 8601, to the millisecond."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _connect(path: Path | None, writable: bool) -> sqlite3.Connection:
+    if path is None:
+        name = ":memory:"
+    elif writable:
+        _create_private(path)
+        name = path.absolute().as_uri()
+    else:
+        name = path.absolute().as_uri() + "?mode=ro"
+    return sqlite3.connect(name, uri=True, timeout=WAIT, isolation_level=None, check_same_thread=False)
+
+
+def _create_private(path: Path) -> None:
+    """Create the file for its owner alone, as it holds personal data; SQLite's side files take after it."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise JournalError(f"the journal {path} cannot be opened: {reason}") from error
+
+
+def _cause(error: sqlite3.Error) -> str:
+    name = getattr(error, "sqlite_errorname", "")
+    return next((cause for code, cause in _CAUSES.items() if name.startswith(code)), f"failed: {error}")
+
+
+def _files() -> Traversable:
+    return resources.files("zkpoll.journal")
+
+
+@cache
+def _migrations() -> list[Traversable]:
+    """Return the migrations in order; the n-th brings the journal to form n."""
+    found = (_files() / "migrations").iterdir()
+    return sorted((file for file in found if file.name.endswith(".sql")), key=lambda file: file.name)
+
+
+@cache
+def queries() -> Mapping[str, str]:
+    """Return every statement of queries.sql by its name."""
+    sections = (_files() / "queries.sql").read_text("utf-8").split("-- name: ")[1:]
+    return {name.strip(): text.strip() for name, _, text in (part.partition("\n") for part in sections)}
+
+
+def _statements(script: str) -> Iterator[str]:
+    """Yield the statements of an SQL script one by one, so that they run inside our transaction."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
