@@ -1,0 +1,43 @@
+"""A virtual terminal and a sample dashboard, for tests, demonstrations and trying things out.
+
+    with serve(Terminal.with_samples(records=1000)) as address, Dashboard() as dashboard:
+        ...
+
+wire       frames, checksum, packed time, comm key    (from published captures, not from zkpoll.pull)
+| records  log and user records as bytes
+| samples  users and logs that could be real
+| model    which kind of terminal it is
+| faults   what goes wrong, and how often
+| terminal what a terminal holds, and what it answers
+| server   that, on a TCP or UDP socket
+dashboard  takes punches over HTTP, and remembers them
+"""
+
+from zkpoll.simulator.dashboard import Answer, Dashboard, Received
+from zkpoll.simulator.faults import Faults, Instead, never, refuse
+from zkpoll.simulator.model import Model
+from zkpoll.simulator.records import LAYOUTS, Record, User
+from zkpoll.simulator.server import Address, Transport, serve
+from zkpoll.simulator.terminal import Session, Terminal
+from zkpoll.simulator.wire import Command, Frame
+
+__all__ = [
+    "LAYOUTS",
+    "Address",
+    "Answer",
+    "Command",
+    "Dashboard",
+    "Faults",
+    "Frame",
+    "Instead",
+    "Model",
+    "Received",
+    "Record",
+    "Session",
+    "Terminal",
+    "Transport",
+    "User",
+    "never",
+    "refuse",
+    "serve",
+]

@@ -1,0 +1,120 @@
+"""The whole way of a punch, shown on loopback: three terminals, a dashboard, the real `zkpoll sync`."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from zkpoll.simulator.dashboard import Dashboard
+from zkpoll.simulator.model import Model
+from zkpoll.simulator.server import serve
+from zkpoll.simulator.terminal import Terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from zkpoll.simulator.server import Transport
+
+_TOKEN: Final = "demo-token"  # noqa: S105  # of a dashboard that lives as long as the demo
+_SHOWN: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A terminal of the demo."""
+
+    name: str
+    serial: str
+    records: int
+    transport: Transport = "tcp"
+    comm_key: int = 0
+
+    def terminal(self) -> Terminal:
+        """Return the virtual terminal, with its clock set to UTC."""
+        model = Model(serial=self.serial, comm_key=self.comm_key)
+        terminal = Terminal.with_samples(self.records, users=20, model=model)
+        terminal.set_clock(datetime.now(UTC).replace(tzinfo=None))
+        return terminal
+
+    def entry(self, port: int) -> str:
+        """Return its lines in the inventory."""
+        lines = [f"  - name: {self.name}", "    host: 127.0.0.1", f"    port: {port}"]
+        lines += ["    transport: udp"] if self.transport == "udp" else []
+        lines += [f"    comm_key: {self.comm_key}"] if self.comm_key else []
+        return "\n".join(lines)
+
+
+_PARTS: Final = (
+    _Part("front-door", "DEMO00000001", 1200),
+    _Part("warehouse", "DEMO00000002", 300, transport="udp"),
+    _Part("office", "DEMO00000003", 40, comm_key=123456),
+)
+
+
+def run(folder: Path, say: Callable[[str], None]) -> int:
+    """Run the demo in `folder`, telling it line by line; return 0 if it went as it should, else 1."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("journal.db*"):
+        if old.is_file():
+            old.unlink()
+    with ExitStack() as stack:
+        dashboard = stack.enter_context(Dashboard(_TOKEN))
+        ports = [stack.enter_context(serve(one.terminal(), transport=one.transport)).port for one in _PARTS]
+        inventory = folder / "devices.yaml"
+        inventory.write_text(_inventory(dashboard.url, ports), "utf-8")
+        say(f"Three virtual terminals and a sample dashboard are up; the inventory is {inventory}.")
+        codes = [_sync(inventory, say)]
+        _tell_arrived(dashboard, say)
+        requests = len(dashboard.requests)
+        codes.append(_sync(inventory, say))
+        again = len(dashboard.requests) - requests
+        say(f"The second run had nothing to send: {again} requests.")
+    went_well = not any(codes) and not again and len(dashboard.events) == sum(one.records for one in _PARTS)
+    say("Next: README.md, “Five minutes to a first punch”." if went_well else "The demo FAILED.")
+    return 0 if went_well else 1
+
+
+def _inventory(url: str, ports: list[int]) -> str:
+    entries = "\n".join(one.entry(port) for one, port in zip(_PARTS, ports, strict=True))
+    return f"""\
+# What the demo ran with. Its terminals and its dashboard are gone; see devices.example.yaml for all settings.
+dashboard:
+  url: {url}
+  token: ${{DEMO_TOKEN}}
+journal: journal.db
+defaults: {{timezone: UTC, timeout: 5}}
+devices:
+{entries}
+"""
+
+
+def _sync(inventory: Path, say: Callable[[str], None]) -> int:
+    say(f"\n$ zkpoll sync --config {inventory}")
+    sys.stdout.flush()
+    # Cron would see nothing at all, as all is well; here somebody wants to see what is done.
+    command = [sys.executable, "-m", "zkpoll", "sync", "--config", str(inventory)]
+    command += [] if sys.stdout.isatty() else ["--verbose"]
+    return subprocess.run(command, env=os.environ | {"DEMO_TOKEN": _TOKEN}, check=False).returncode
+
+
+def _tell_arrived(dashboard: Dashboard, say: Callable[[str], None]) -> None:
+    say(f"\nThe dashboard has {len(dashboard.events):,} punches, in {len(dashboard.requests)} requests:")
+    for line in _arrived(dashboard):
+        say(f"  {line}")
+
+
+def _arrived(dashboard: Dashboard) -> Iterator[str]:
+    events = list(dashboard.events.values())
+    for device, punches in sorted(Counter(event["device"] for event in events).items()):
+        yield f"{device}: {punches:,}"
+    for event in events[:_SHOWN]:
+        yield json.dumps(event)
+    yield "..."

@@ -1,0 +1,177 @@
+"""A virtual terminal on a real socket, over TCP or UDP."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from contextlib import contextmanager
+from socketserver import BaseRequestHandler, TCPServer, UDPServer
+from struct import pack
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, cast
+
+from zkpoll.simulator.terminal import LARGEST_DATAGRAM, Session, Terminal
+from zkpoll.simulator.threads import Stoppable, running
+from zkpoll.simulator.wire import NoStartMarkError, take_payloads, with_top
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+Transport = Literal["tcp", "udp"]
+
+_RECEIVE: Final = 65536
+_BURST: Final = 8
+"""Datagrams sent without a pause; a receiver's default buffer holds about ninety."""
+_BREATH: Final = 0.001
+"""Seconds of that pause."""
+_UDP_CLIENTS: Final = 64
+"""Sessions remembered over UDP, where nobody closes a connection."""
+
+
+class Address(NamedTuple):
+    """Where a terminal answers."""
+
+    host: str
+    port: int
+
+
+@contextmanager
+def serve(
+    terminal: Terminal, host: str = "127.0.0.1", port: int = 0, transport: Transport = "tcp"
+) -> Iterator[Address]:
+    """Let `terminal` answer on `host` and `port` (0 for any free one), and yield where that is.
+
+    Raise `OSError` if the address cannot be had.
+    """
+    kind = socket.SOCK_STREAM if transport == "tcp" else socket.SOCK_DGRAM
+    family, _, _, _, where = socket.getaddrinfo(host, port, type=kind)[0]
+    server = (_TcpServer if transport == "tcp" else _UdpServer)(terminal, family, where)
+    with running(server):
+        name, number = server.server_address[:2]
+        yield Address(str(name), number)
+
+
+class _TcpServer(Stoppable, TCPServer):
+    allow_reuse_address = True
+    request_queue_size = 32
+
+    def __init__(self, terminal: Terminal, family: int, where: Any) -> None:
+        self.terminal = terminal
+        self.address_family = family
+        super().__init__(where, _Connection)
+
+
+class _Connection(BaseRequestHandler):
+    """One TCP client."""
+
+    server: _TcpServer
+    request: socket.socket
+
+    def setup(self) -> None:
+        self.terminal = self.server.terminal
+        self.terminal.connections += 1
+        self.session = Session()
+        self.sent = 0
+        # Without this the system joins small writes, and cuts would not reach the client as cuts.
+        self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def handle(self) -> None:
+        try:
+            self._serve()
+        except (OSError, NoStartMarkError):
+            return  # the client left, or spoke another protocol: either way the connection ends
+
+    def finish(self) -> None:
+        self.terminal.leave(self.session)
+
+    def _serve(self) -> None:
+        stream = bytearray()
+        while data := self.request.recv(_RECEIVE):
+            self.terminal.bytes_received += len(data)
+            stream += data
+            for payload in take_payloads(stream):
+                self._send(self.terminal.reply(self.session, payload))
+                if self.session.hang_up:
+                    self._close()
+                    return
+
+    def _send(self, answer: Sequence[bytes]) -> None:
+        trouble = self.terminal.trouble
+        if answer:
+            self._pause(trouble.faults.delay)
+        for data in trouble.writes([with_top(payload) for payload in answer]):
+            allowed = trouble.may_send(self.sent)
+            self._write(data[:allowed])
+            if allowed is not None and allowed <= len(data):
+                trouble.hung_up()
+                raise ConnectionAbortedError
+            self._pause(trouble.faults.gap)
+
+    def _write(self, data: bytes) -> None:
+        # Counted first: a client that has the bytes finds them counted.
+        self.sent += len(data)
+        self.terminal.bytes_sent += len(data)
+        self.request.sendall(data)
+        if self.terminal.faults.bandwidth:
+            self._pause(len(data) / self.terminal.faults.bandwidth)
+
+    def _pause(self, seconds: float) -> None:
+        if seconds and self.server.stopping.wait(seconds):
+            raise ConnectionAbortedError
+
+    def _close(self) -> None:
+        if self.session.hang_up == "reset":
+            # A zero linger time makes close() send RST.
+            self.request.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, pack("ii", 1, 0))
+            self.request.close()
+
+
+class _UdpServer(UDPServer):
+    """All clients take turns in one thread."""
+
+    max_packet_size = _RECEIVE
+
+    def __init__(self, terminal: Terminal, family: int, where: Any) -> None:
+        self.terminal = terminal
+        self.address_family = family
+        self.stopping = threading.Event()
+        self.sessions: dict[Any, Session] = {}
+        super().__init__(where, _Datagram)
+
+    def shutdown(self) -> None:
+        self.stopping.set()
+        super().shutdown()
+
+    def session_of(self, client: Any) -> Session:
+        """Return the session of a client address, a new one for a stranger."""
+        if client not in self.sessions and len(self.sessions) >= _UDP_CLIENTS:
+            del self.sessions[next(iter(self.sessions))]
+        fresh = Session(seated=False, largest=LARGEST_DATAGRAM)
+        return self.sessions.setdefault(client, fresh)
+
+
+class _Datagram(BaseRequestHandler):
+    """One request over UDP."""
+
+    server: _UdpServer
+
+    def handle(self) -> None:
+        payload, outlet = cast("tuple[bytes, socket.socket]", self.request)
+        terminal = self.server.terminal
+        terminal.bytes_received += len(payload)
+        answer = terminal.reply(self.server.session_of(self.client_address), payload)
+        if answer and self._stopped(terminal.faults.delay):
+            return
+        for number, datagram in enumerate(terminal.trouble.datagrams(answer), 1):
+            terminal.bytes_sent += len(datagram)
+            outlet.sendto(datagram, self.client_address)
+            if self._stopped(self._rest(number, datagram)):
+                return
+
+    def _rest(self, number: int, datagram: bytes) -> float:
+        """Return the seconds to wait behind `datagram`, the `number`-th of its answer."""
+        if bandwidth := self.server.terminal.faults.bandwidth:
+            return len(datagram) / bandwidth
+        return 0.0 if number % _BURST else _BREATH
+
+    def _stopped(self, seconds: float) -> bool:
+        return bool(seconds) and self.server.stopping.wait(seconds)

@@ -1,0 +1,472 @@
+"""A virtual terminal: what it holds, and what it answers.
+
+No sockets here: `Terminal.reply` takes the payload of one request and returns the payloads of its
+answer. What it does, real terminals were seen to do; where they differ, `Model` says which kind this
+one is, and `Faults` what is wrong with it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from struct import Struct
+from typing import TYPE_CHECKING, Final, Literal
+
+from zkpoll.simulator import wire
+from zkpoll.simulator.faults import Faults, Trouble
+from zkpoll.simulator.model import CAPACITY, Model
+from zkpoll.simulator.records import (
+    ADMIN,
+    Counts,
+    Record,
+    User,
+    encode_record,
+    encode_sizes,
+    encode_user,
+    table,
+    with_old_memory,
+)
+from zkpoll.simulator.samples import sample_records, sample_users
+from zkpoll.simulator.wire import Command, Frame
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+LARGEST_DATAGRAM: Final = 1024
+"""Data bytes a UDP datagram carries at most (js_zklib issues 7 and 50)."""
+_BUFFER_TAIL: Final = bytes.fromhex("cdef2300")  # unknown; as one capture has it
+_SEAT_GRACE: Final = 0.2
+"""Seconds for the previous client's close to arrive, before a CONNECT finds every seat taken."""
+_U32X2: Final = Struct("<II")
+
+
+@dataclass(eq=False, slots=True)
+class Session:
+    """One client: a TCP connection, or an address that sends datagrams."""
+
+    seated: bool = True
+    """Whether it needs a seat: true over TCP."""
+    largest: int | None = None
+    """Most data bytes in one frame; None for any number."""
+    id: int = 0
+    """Session id; 0 before CONNECT."""
+    authenticated: bool = False
+    buffer: bytes | None = None
+    """The table that 1503 built and 1504 hands out."""
+    late: list[Frame] = field(default_factory=list)
+    """Frames that wait for the next answer."""
+    hang_up: Literal["close", "reset"] | None = None
+    """What the transport is to do after this answer."""
+
+
+Handler = Callable[[Session, Frame], list[Frame]]
+"""Given a client and its request, return the answer's frames."""
+
+
+class Terminal:
+    """What a terminal holds and answers. Safe to use from several threads.
+
+    For what the knobs do not foresee: put a function into `handlers` (by command), set
+    `before_command` (called with each command before it is looked at) or `rewrite` (called with
+    request and answer, returns the frames to send), or subclass.
+    """
+
+    def __init__(
+        self, model: Model | None = None, faults: Faults | None = None, users: Iterable[User] = ()
+    ) -> None:
+        self.model = model or Model()
+        self.users: list[User] = list(users)
+        self.log: list[bytes] = []
+        """The records in the log, packed."""
+        self.history: list[Record] = []
+        """Every punch that ever entered the log, whatever became of it."""
+        self.commands: list[int] = []
+        """Every command received."""
+        self.rejected = 0
+        """Requests that were no frames: too short, or a wrong checksum."""
+        self.bytes_received = 0
+        self.bytes_sent = 0
+        self.connections = 0
+        """TCP connections accepted."""
+        self.disabled = False
+        self.state = 2
+        """What STATE_RRQ answers; 2 is "identifying" (zk-protocol)."""
+        self.before_command: Callable[[int], None] | None = None
+        self.rewrite: Callable[[Frame, list[Frame]], list[Frame]] | None = None
+        self.trouble = Trouble(faults or Faults())
+        self.handlers: dict[int, Handler] = self._handlers()
+        self._changed = threading.Condition()
+        self._seats: list[Session] = []
+        self._last_session = 0x2F00
+        self._cursor = 0
+        self._clock_offset = timedelta()
+        self._frozen_at: datetime | None = None
+
+    @classmethod
+    def with_samples(
+        cls, records: int, users: int = 50, model: Model | None = None, faults: Faults | None = None
+    ) -> Terminal:
+        """Return a terminal with sample users and a sample log.
+
+        Without a `model` it has room for all `records`.
+        """
+        terminal = cls(model or Model(capacity=max(CAPACITY, records)), faults)
+        terminal.users = sample_users(users, terminal.model.layout)
+        terminal.record(sample_records(terminal.users, records))
+        return terminal
+
+    @property
+    def faults(self) -> Faults:
+        """What is wrong with it. Setting this starts all counting anew."""
+        return self.trouble.faults
+
+    @faults.setter
+    def faults(self, faults: Faults) -> None:
+        with self._changed:
+            self.trouble = Trouble(faults)
+
+    # The clock
+
+    def now(self) -> datetime:
+        """Return what the wall clock of the terminal shows, to the second."""
+        moment = self._frozen_at or datetime.now() + self._clock_offset
+        return moment.replace(microsecond=0)
+
+    def set_clock(self, moment: datetime, *, frozen: bool = False) -> None:
+        """Let the clock go on from `moment`, or stand still there."""
+        self._clock_offset = moment - datetime.now()
+        self._frozen_at = moment if frozen else None
+
+    # The log
+
+    def punch(
+        self,
+        user_id: str,
+        time: datetime | None = None,
+        verify: int = 1,
+        state: int = 0,
+        work_code: int = 0,
+    ) -> Record | None:
+        """Let somebody punch, and return the record; None if the terminal did not take it.
+
+        It takes none while disabled, nor when its log is full and it is one that stops then.
+        """
+        with self._changed:
+            if self.disabled and not self.faults.ignores_disable:
+                return None
+            uid = next((user.uid for user in self.users if user.user_id == user_id), 0)
+            number, moment = len(self.history) + 1, time or self.now()
+            record = Record(number, uid, user_id, moment, verify, state, work_code)
+            return record if self.record([record]) else None
+
+    def record(self, records: Iterable[Record]) -> int:
+        """Append `records` to the log as they are, and return how many of them it took."""
+        with self._changed:
+            taken = [record for record in records if self.append(self._encoded(record))]
+            self.history += taken
+            return len(taken)
+
+    def _encoded(self, record: Record) -> bytes:
+        return encode_record(record, self.model.layout)
+
+    def append(self, row: bytes) -> bool:
+        """Append any bytes as one record, and return whether the log took them."""
+        with self._changed:
+            if len(self.log) < self.model.capacity:
+                self.log.append(row)
+                return True
+            return self._append_to_full(row)
+
+    def _append_to_full(self, row: bytes) -> bool:
+        if self.model.when_full == "overwrite":
+            self.log[self._cursor % self.model.capacity] = row
+            self._cursor += 1
+        elif self.model.when_full == "drop":
+            del self.log[: self.model.drop_count]
+            self.log.append(row)
+        return self.model.when_full != "stop"
+
+    def clear(self) -> None:
+        """Empty the log."""
+        with self._changed:
+            self.log.clear()
+            self._cursor = 0
+
+    # Clients
+
+    @property
+    def seats_taken(self) -> int:
+        """How many TCP clients are connected."""
+        return len(self._seats)
+
+    def restart(self) -> None:
+        """Forget every client, and let people punch: somebody pulled the plug."""
+        with self._changed:
+            self._seats.clear()
+            self.disabled = False
+            self._changed.notify_all()
+
+    def leave(self, session: Session) -> None:
+        """Free the seat of a client whose connection is closed."""
+        if not self.faults.keeps_seat:
+            self._stand_up(session)
+
+    def _stand_up(self, session: Session) -> None:
+        with self._changed:
+            if session in self._seats:
+                self._seats.remove(session)
+                self._changed.notify_all()
+
+    def _sit_down(self, session: Session) -> bool:
+        if not session.seated or session in self._seats:
+            return True
+        free = self._changed.wait_for(lambda: len(self._seats) < self.model.seats, timeout=_SEAT_GRACE)
+        if free:
+            self._seats.append(session)
+        return free
+
+    # Answers
+
+    def reply(self, session: Session, payload: bytes) -> list[bytes]:
+        """Given the payload of one request, return the payloads of its answer, maybe none."""
+        request = wire.decode(payload)
+        if request is None:
+            self.rejected += 1
+            return []
+        if self.before_command:
+            self.before_command(request.command)
+        with self._changed:
+            self.commands.append(request.command)
+            frames = self._answer(session, request)
+            return [self.trouble.damaged(wire.encode(frame)) for frame in frames]
+
+    def _answer(self, session: Session, request: Frame) -> list[Frame]:
+        if self.faults.mute:
+            return []
+        waiting, session.late = session.late, []
+        answer = waiting + self._events(request) + self._own_answer(session, request)
+        if self.faults.session_rubbish and request.command != Command.CONNECT:
+            answer = [frame._replace(session=self._any_u16()) for frame in answer]
+        return self.rewrite(request, answer) if self.rewrite else answer
+
+    def _own_answer(self, session: Session, request: Frame) -> list[Frame]:
+        instead = self.trouble.instead(request.command)
+        if instead is None:
+            return self._handle(session, request)
+        if instead.carried_out:
+            self._handle(session, request)
+        if instead.code is None:
+            return []
+        return [Frame(instead.code, session.id, request.reply_id)]
+
+    def _handle(self, session: Session, request: Frame) -> list[Frame]:
+        allowed = session.authenticated or request.command in {Command.CONNECT, Command.AUTH}
+        if not allowed:
+            return _short(Command.ACK_UNAUTH, session, request)
+        handler = self.handlers.get(request.command)
+        return handler(session, request) if handler else _unknown(session, request)
+
+    def _handlers(self) -> dict[int, Handler]:
+        """Return what answers each command; what is not here is answered with 0xffff."""
+        return {
+            Command.CONNECT: self._connect,
+            Command.AUTH: self._auth,
+            Command.EXIT: self._exit,
+            Command.OPTIONS_RRQ: self._option,
+            Command.GET_VERSION: lambda s, r: _ok(s, r, self.model.firmware.encode() + b"\0"),
+            Command.GET_PINWIDTH: lambda s, r: _ok(s, r, b"\x09"),
+            Command.GET_FREE_SIZES: self._sizes,
+            Command.STATE_RRQ: lambda _, r: [Frame(Command.ACK_OK, self.state, r.reply_id)],
+            Command.GET_TIME: self._get_time,
+            Command.SET_TIME: self._set_time,
+            Command.ENABLEDEVICE: self._enable,
+            Command.DISABLEDEVICE: self._disable,
+            Command.REFRESHDATA: _ok,
+            Command.REG_EVENT: _ok,
+            Command.CLEAR_ATTLOG: self._clear_log,
+            Command.CLEAR_DATA: self._clear_all,
+            Command.ATTLOG_RRQ: self._stream_log,
+            Command.USERTEMP_RRQ: self._stream_users,
+            Command.PREPARE_BUFFER: self._prepare_buffer,
+            Command.READ_BUFFER: self._read_buffer,
+            Command.FREE_DATA: self._free_data,
+        }
+
+    def _connect(self, session: Session, request: Frame) -> list[Frame]:
+        """Begin a session; the answer carries its id, even when a comm key is due (2005)."""
+        if not self._sit_down(session):
+            session.hang_up = "reset" if self.model.when_taken == "reset" else None
+            return []
+        self._last_session = self._last_session % 0xFFFF + 1
+        session.id, session.buffer = self._last_session, None
+        session.authenticated = not self.model.comm_key
+        code = Command.ACK_OK if session.authenticated else Command.ACK_UNAUTH
+        return _short(code, session, request)
+
+    def _auth(self, session: Session, request: Frame) -> list[Frame]:
+        if session.id and wire.key_matches(request.data, self.model.comm_key, session.id):
+            session.authenticated = True
+        code = Command.ACK_OK if session.authenticated else Command.ACK_UNAUTH
+        return _short(code, session, request)
+
+    def _exit(self, session: Session, request: Frame) -> list[Frame]:
+        self._stand_up(session)
+        session.hang_up, session.authenticated = "close", False
+        return _ok(session, request)
+
+    def _option(self, session: Session, request: Frame) -> list[Frame]:
+        name = request.data.split(b"\0")[0]
+        value = self.model.option(name.decode("latin-1"))
+        if value is None:
+            return _short(self.model.unknown_option, session, request)
+        return _ok(session, request, name + b"=" + value.encode() + b"\0")
+
+    def _get_time(self, session: Session, request: Frame) -> list[Frame]:
+        return _ok(session, request, wire.pack_time(self.now()).to_bytes(4, "little"))
+
+    def _set_time(self, session: Session, request: Frame) -> list[Frame]:
+        try:
+            moment = wire.unpack_time(wire.u32(request.data))
+        except ValueError:
+            return _short(Command.ACK_ERROR, session, request)
+        self.set_clock(moment, frozen=self._frozen_at is not None)
+        return _ok(session, request)
+
+    def _enable(self, session: Session, request: Frame) -> list[Frame]:
+        self.disabled = False
+        return _ok(session, request)
+
+    def _disable(self, session: Session, request: Frame) -> list[Frame]:
+        self.disabled = True
+        return _ok(session, request)
+
+    def _clear_log(self, session: Session, request: Frame) -> list[Frame]:
+        if not self.faults.ignores_clear:
+            self.clear()
+        return _ok(session, request)
+
+    def _clear_all(self, session: Session, request: Frame) -> list[Frame]:
+        self.users.clear()
+        self.clear()
+        return _ok(session, request)
+
+    def _sizes(self, session: Session, request: Frame) -> list[Frame]:
+        if self.model.sizes is None:
+            return _short(Command.ACK_ERROR, session, request)
+        return _ok(session, request, encode_sizes(self._counts(), self.model.sizes))
+
+    def _counts(self) -> Counts:
+        told = self.faults.sizes_records
+        records = len(self.log) - self.faults.sizes_stale if told is None else told
+        return Counts(
+            users=len(self.users),
+            records=max(0, records),
+            operations=self.model.operations,
+            admins=sum(user.privilege == ADMIN for user in self.users),
+            passwords=sum(bool(user.password) for user in self.users),
+            finger_capacity=self.model.finger_capacity,
+            user_capacity=self.model.user_capacity,
+            record_capacity=self.model.capacity,
+        )
+
+    # Tables
+
+    def _table(self, command: int) -> bytes | None:
+        """Return the table `command` reads, None if it is empty or there is no such table."""
+        if command == Command.ATTLOG_RRQ:
+            return self._rows(self.log, self.model.layout)
+        if command == Command.USERTEMP_RRQ:
+            width = self.model.bytes_a_user
+            return self._rows([encode_user(user, width) for user in self.users], width)
+        return None
+
+    def _rows(self, rows: list[bytes], width: int) -> bytes | None:
+        if self.faults.old_memory:
+            rows = [with_old_memory(row, width, self.trouble.rubbish) for row in rows]
+        return table(rows) if rows or self.model.empty_log == "table" else None
+
+    def _prepare_buffer(self, session: Session, request: Frame) -> list[Frame]:
+        """Build a snapshot: u8 1, u16 command, u32 fct, u32 ext ask for it."""
+        body = self._table(int.from_bytes(request.data[1:3], "little"))
+        if body is None:
+            return _empty(request)
+        if len(body) <= min(self.model.inline_limit, session.largest or len(body)):
+            return [Frame(Command.DATA, session.id, request.reply_id, body)]
+        session.buffer = body
+        return _ok(session, request, b"\0" + _U32X2.pack(len(body), len(body)) + _BUFFER_TAIL)
+
+    def _read_buffer(self, session: Session, request: Frame) -> list[Frame]:
+        start, size = wire.u32(request.data), wire.u32(request.data, 4)
+        if session.buffer is None or start + size > len(session.buffer):
+            return _short(Command.ACK_ERROR, session, request)
+        return self._stream(session, request, session.buffer[start : start + size])
+
+    def _free_data(self, session: Session, request: Frame) -> list[Frame]:
+        session.buffer = None
+        return _ok(session, request)
+
+    def _stream_log(self, session: Session, request: Frame) -> list[Frame]:
+        body = self._table(Command.ATTLOG_RRQ)
+        if body is not None and self.faults.legacy_rubbish:
+            body = body[:4] + self.trouble.rubbish(len(body) - 4)
+        return _empty(request) if body is None else self._stream(session, request, body)
+
+    def _stream_users(self, session: Session, request: Frame) -> list[Frame]:
+        body = self._table(Command.USERTEMP_RRQ)
+        return _empty(request) if body is None else self._stream(session, request, body)
+
+    def _stream(self, session: Session, request: Frame, body: bytes) -> list[Frame]:
+        """Return PREPARE_DATA, `body` in DATA blocks, and the last ACK_OK."""
+        reply_id = request.reply_id
+        size = session.largest or self.model.block_size or max(1, len(body))
+        largest = session.largest or self.model.block_size or 0x10000
+        prepare = _U32X2.pack(len(body), largest)
+        frames = [Frame(Command.PREPARE_DATA, session.id, reply_id, prepare)]
+        frames += [
+            Frame(Command.DATA, number & 0xFFFF, reply_id, body[start : start + size])
+            for number, start in enumerate(range(0, len(body), size))
+        ]
+        last = len(body) if self.model.final_ack_field == "bytes" else len(frames) - 2
+        return self._ended(session, frames, Frame(Command.ACK_OK, last & 0xFFFF, reply_id))
+
+    def _ended(self, session: Session, frames: list[Frame], ack: Frame) -> list[Frame]:
+        match self.faults.final_ack:
+            case "sent":
+                return [*frames, ack]
+            case "early":
+                return [*frames[:-1], ack, frames[-1]]
+            case "late":
+                session.late.append(ack)
+        return frames
+
+    def _events(self, request: Frame) -> list[Frame]:
+        """Return the event that comes before this answer: the first user is seen at the door."""
+        if request.command not in self.faults.events:
+            return []
+        user_id = self.users[0].user_id if self.users else "1"
+        now = self.now()
+        moment = now.year - 2000, now.month, now.day, now.hour, now.minute, now.second
+        data = user_id.encode().ljust(24, b"\0") + b"\x01\0" + bytes(moment)
+        return [Frame(Command.REG_EVENT, 1, self.faults.event_reply_id, data)]
+
+    def _any_u16(self) -> int:
+        return int.from_bytes(self.trouble.rubbish(2), "little")
+
+
+def _short(code: int, session: Session, request: Frame) -> list[Frame]:
+    return [Frame(code, session.id, request.reply_id)]
+
+
+def _ok(session: Session, request: Frame, data: bytes = b"") -> list[Frame]:
+    return [Frame(Command.ACK_OK, session.id, request.reply_id, data)]
+
+
+def _unknown(session: Session, request: Frame) -> list[Frame]:
+    return _short(Command.ACK_UNKNOWN, session, request)
+
+
+def _empty(request: Frame) -> list[Frame]:
+    """Return the answer of an empty table: an error, with 0 as session (js_zklib)."""
+    return [Frame(Command.ACK_ERROR, 0, request.reply_id)]
