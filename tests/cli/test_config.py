@@ -1,0 +1,142 @@
+"""`zkpoll config check` and `zkpoll config schema`."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from zkpoll.cli.config import config
+from zkpoll.errors import ExitCode, InventoryError
+from zkpoll.inventory import load
+
+if TYPE_CHECKING:
+    from click.testing import Result
+
+TOP = Path(__file__).parents[2]
+TEXT = """\
+dashboard: {url: "https://dashboard.example.com/é", token: "${ZKPOLL_TOKEN}"}
+journal: /var/lib/zkpoll/journal.db
+defaults: {timezone: Asia/Dhaka, timeout: 20s}
+devices:
+  - {name: no, host: 192.168.1.201, serial: 0012, comm_key: 31337}
+"""
+SETTINGS = {
+    "dashboard": [
+        {
+            "name": "dashboard",
+            "url": "https://dashboard.example.com/é",
+            "token": "********",
+            "format": "events",
+            "batch_size": 500,
+            "timeout": 30,
+            "attempts": 4,
+            "retry_wait": 1,
+        }
+    ],
+    "journal": "/var/lib/zkpoll/journal.db",
+    "parallel": 16,
+    "devices": [
+        {
+            "name": "no",
+            "host": "192.168.1.201",
+            "port": 4370,
+            "transport": "tcp",
+            "comm_key": "********",
+            "timezone": "Asia/Dhaka",
+            "timeout": 20,
+            "visit_limit": 900,
+            "serial": "0012",
+            "enabled": True,
+        }
+    ],
+}
+
+
+@pytest.fixture
+def inventory(tmp_path: Path) -> Path:
+    """Return the path of an inventory."""
+    path = tmp_path / "devices.yaml"
+    path.write_text(TEXT, encoding="utf-8")
+    return path
+
+
+def run(*arguments: str | Path, env: dict[str, str] | None = None) -> Result:
+    """Given the words after `zkpoll config`, run it and return what came of it."""
+    base = {"ZKPOLL_TOKEN": "hunter2", "ZKPOLL_CONFIG": ""}
+    return CliRunner().invoke(config, list(map(str, arguments)), env=base | (env or {}))
+
+
+def test_check_prints_the_merged_settings_as_yaml(inventory: Path) -> None:
+    """What will be used is printed, defaults merged in, secrets masked, and the code is 0."""
+    result = run("check", "-c", inventory)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert yaml.safe_load(result.stdout) == SETTINGS
+    assert "hunter2" not in result.stdout
+    assert "31337" not in result.stdout
+
+
+def test_check_prints_json_when_asked(inventory: Path) -> None:
+    """--json prints the same settings for programs."""
+    result = run("check", "--config", inventory, "--json")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert json.loads(result.stdout) == SETTINGS
+
+
+def test_check_finds_the_inventory_by_the_environment(inventory: Path) -> None:
+    """ZKPOLL_CONFIG names the inventory where --config does not."""
+    assert run("check", env={"ZKPOLL_CONFIG": str(inventory)}).exit_code == 0
+
+
+def test_what_check_prints_can_be_loaded_again(tmp_path: Path, inventory: Path) -> None:
+    """The printed settings are an inventory themselves, once the secrets are put back."""
+    printed = run("check", "-c", inventory).stdout
+    again = tmp_path / "again.yaml"
+    restored = printed.replace("comm_key: '********'", "comm_key: 31337")
+    again.write_text(restored.replace("'********'", "hunter2"), encoding="utf-8")
+    assert load(again, {}) == load(inventory, {"ZKPOLL_TOKEN": "hunter2"})
+
+
+def test_a_bad_inventory_is_the_one_error_with_code_78(inventory: Path) -> None:
+    """Every problem is in the error, nothing is on stdout, and the code is 78."""
+    inventory.write_text(TEXT.replace("timeout", "timeot").replace("/é", " é"), encoding="utf-8")
+    result = run("check", "-c", inventory)
+    assert isinstance(result.exception, InventoryError)
+    assert result.exception.exit_code == ExitCode.INVENTORY
+    assert len(str(result.exception).splitlines()) == 2
+    assert result.stdout == ""
+
+
+def test_the_committed_schema_is_what_the_command_prints() -> None:
+    """The schema that editors read from docs/ is the program's own."""
+    result = run("schema")
+    assert result.exit_code == 0
+    committed = (TOP / "docs/devices.schema.json").read_text(encoding="utf-8")
+    assert result.stdout == committed, "run: zkpoll config schema > docs/devices.schema.json"
+    assert json.loads(committed)["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+
+
+@pytest.mark.parametrize("arguments", [[], ["check"], ["schema"]])
+def test_every_command_has_help(arguments: list[str]) -> None:
+    """--help explains each command, and where the inventory is looked for."""
+    result = run(*arguments, "--help")
+    assert result.exit_code == 0
+    assert len(result.stdout.splitlines()) > 5
+    if arguments == ["check"]:
+        text = " ".join(result.stdout.split())
+        assert "~/.config/zkpoll/devices.yaml and /etc/zkpoll/devices.yaml" in text
+        assert "ZKPOLL_CONFIG" in text
+
+
+def test_the_command_loads_click_alone() -> None:
+    """Help is fast: no settings, YAML or validation library is loaded for it."""
+    code = "import sys, zkpoll.cli.config; print(*sys.modules)"
+    command = [sys.executable, "-c", code]
+    loaded = subprocess.run(command, capture_output=True, text=True, check=True, cwd=TOP).stdout
+    assert not {"pydantic", "yaml", "requests", "rich", "zkpoll.inventory"} & set(loaded.split())

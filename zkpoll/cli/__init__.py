@@ -1,0 +1,59 @@
+"""The command line: Click skin over the rooms, one module a command group.
+
+stdout carries data, stderr progress and log. Only `click` is imported before a command runs, so that help
+and completion are quick; a command imports what it needs itself.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+
+import click
+
+from zkpoll import __version__
+from zkpoll.cli.config import config
+from zkpoll.cli.demo import demo
+from zkpoll.cli.simulate import simulate
+from zkpoll.cli.sync import sync
+from zkpoll.errors import ExitCode, ZkpollError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, package_name="zkpoll")
+def zkpoll() -> None:
+    """Carry punches from attendance terminals to a dashboard.
+
+    `zkpoll demo` shows it at work without hardware; `zkpoll sync` is what cron runs.
+    """
+
+
+for _command in (sync, config, simulate, demo):
+    zkpoll.add_command(_command)
+
+
+def main() -> None:
+    """Run the command line and exit with the documented code; no failure is a traceback but a bug."""
+    sys.exit(_run())
+
+
+def _run() -> int:
+    try:
+        code = zkpoll.main(prog_name="zkpoll", standalone_mode=False)
+    except ZkpollError as error:
+        return _failed(str(error), error.exit_code)
+    except click.exceptions.Abort:
+        return ExitCode.INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except Exception:  # noqa: BLE001  # what is left is a bug of ours
+        traceback.print_exc()
+        return _failed("this is a bug in zkpoll; please report it with the lines above", ExitCode.BUG)
+    return code if isinstance(code, int) else ExitCode.OK
+
+
+def _failed(message: str, code: ExitCode) -> int:
+    for line in message.splitlines():
+        click.echo(f"zkpoll: {line}", err=True)
+    return code

@@ -1,0 +1,26 @@
+"""`zkpoll demo`: the whole way of a punch, without hardware."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command(short_help="See it work, without hardware.")
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("demo"),
+    show_default=True,
+    help="Where the inventory and the journal are left for you to look at.",
+)
+def demo(folder: Path) -> int:
+    """Start three virtual terminals and a sample dashboard, and sync them twice.
+
+    The terminals (TCP, UDP, TCP with a comm key) and the dashboard live on this machine's loopback while the
+    demo runs. What is run against them is the real `zkpoll sync`, with the inventory it leaves behind.
+    """
+    from zkpoll.simulator.demo import run
+
+    return run(folder, click.echo)

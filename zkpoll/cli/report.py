@@ -1,0 +1,214 @@
+"""What a run tells: a person at a terminal, cron, or a program."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from zkpoll.delivery.events import as_json as event_as_json
+from zkpoll.journal import memory
+from zkpoll.journal.store import Journal
+from zkpoll.news import news
+from zkpoll.punch import Tally
+from zkpoll.sync import Observer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from zkpoll.inventory import Inventory
+    from zkpoll.outcome import DeliveryOutcome, DeviceOutcome, Outcome
+    from zkpoll.sync import Options
+
+
+@contextmanager
+def log(verbose: bool) -> Iterator[None]:
+    """Write what zkpoll does to stderr if `verbose`, a line each, with the local time."""
+    logger = logging.getLogger("zkpoll")
+    handler = logging.StreamHandler() if verbose else logging.NullHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO if verbose else logging.WARNING)
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+
+
+@contextmanager
+def progress(inventory: Inventory, options: Options, *, shown: bool) -> Iterator[Observer]:
+    """Show a progress bar while inside, if a person is at the terminal; give who moves it."""
+    if not (shown and sys.stderr.isatty()):
+        yield Observer()
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (
+        TextColumn("devices"),
+        MofNCompleteColumn(),
+        BarColumn(20),
+        TextColumn("{task.fields[records]:,} records read, {task.fields[punches]:,} punches delivered"),
+    )
+    devices = len(options.devices) or sum(device.enabled for device in inventory.devices)
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("sync", total=devices, records=0, punches=0)
+        counter = bar.tasks[0].fields
+
+        def count(what: str, number: int) -> None:
+            bar.update(task, **{what: counter[what] + number})
+
+        yield Observer(
+            records_read=lambda _device, records: count("records", records),
+            device_done=lambda _outcome: bar.advance(task),
+            delivered=lambda _dashboard, punches: count("punches", punches),
+        )
+
+
+def show(outcome: Outcome, journal: Path, *, as_json: bool, verbose: bool) -> None:
+    """Tell what the run came to, to whoever is there."""
+    if as_json:
+        click.echo(json.dumps(document(outcome), indent=2))
+    elif sys.stdout.isatty():
+        _show_person(outcome)
+    elif outcome.would_send is not None:
+        _show_events(outcome)
+    elif verbose:
+        logging.getLogger("zkpoll").info("%s", summary(outcome))
+    else:
+        _show_news(outcome, journal)
+
+
+# --- cron ---
+
+
+def _show_news(outcome: Outcome, journal: Path) -> None:
+    """Print on stderr what a person who is not watching has to know and was not told yet."""
+    with Journal(journal) as opened:
+        found = news(memory.conditions(opened), outcome.troubles(), outcome.subjects(), datetime.now(UTC))
+        for line in found.lines:
+            click.echo(f"zkpoll: {line}", err=True)
+        memory.remember(opened, found.conditions)
+
+
+def _show_events(outcome: Outcome) -> None:
+    """Print a dry run's events on stdout, one JSON object a line; troubles on stderr."""
+    for event in outcome.would_send or ():
+        click.echo(json.dumps(event_as_json(event)))
+    for subject, trouble in outcome.troubles().items():
+        click.echo(f"zkpoll: {subject}: {trouble.text}", err=True)
+
+
+# --- a person ---
+
+
+def _show_person(outcome: Outcome) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    table = Table.grid(padding=(0, 2))
+    for device in outcome.devices:
+        table.add_row(device.name, *_device_cells(device))
+    for delivery in outcome.deliveries:
+        if delivery.trouble:
+            table.add_row(delivery.name, "[red]failed[/red]", delivery.trouble.text)
+    console.print(table)
+    for event in (outcome.would_send or ())[:10]:
+        console.print("would send", json.dumps(event_as_json(event)), markup=False, soft_wrap=True)
+    console.print(summary(outcome), markup=False)
+
+
+def _device_cells(outcome: DeviceOutcome) -> tuple[str, str]:
+    from rich.markup import escape
+
+    text = escape(outcome.trouble.text) if outcome.trouble else ""
+    if outcome.problem:
+        return "[red]failed[/red]", text
+    found = _found(outcome)
+    return ("[yellow]look[/yellow]", f"{found}; {text}") if text else ("[green]ok[/green]", found)
+
+
+def _found(outcome: DeviceOutcome) -> str:
+    reading, tally = outcome.reading, outcome.tally
+    if reading is None:
+        return ""
+    clock = "no clock" if reading.drift is None else f"clock {round(reading.drift):+d} s"
+    return f"{tally.first_seen:,} new of {reading.on_device:,} records, {clock}, {outcome.seconds:.1f} s"
+
+
+def summary(outcome: Outcome) -> str:
+    """Return a run's outcome in one line."""
+    read = sum(device.problem is None for device in outcome.devices)
+    new = sum(device.tally.first_seen for device in outcome.devices)
+    parts = [f"{read} of {len(outcome.devices)} devices read", f"{new:,} new punches"]
+    parts += [_delivered(delivery) for delivery in outcome.deliveries]
+    if outcome.would_send is not None:
+        parts.append(f"{len(outcome.would_send):,} would be sent, nothing was written")
+    return f"{', '.join(parts)}; {outcome.seconds:.1f} s"
+
+
+def _delivered(outcome: DeliveryOutcome) -> str:
+    pending = f", {outcome.counts.pending:,} wait" if outcome.counts.pending else ""
+    return f"{outcome.confirmed:,} delivered to {outcome.name}{pending}"
+
+
+# --- a program ---
+
+
+def document(outcome: Outcome) -> dict[str, Any]:
+    """Return a run's outcome as one JSON document."""
+    data: dict[str, Any] = {
+        "exit_code": int(outcome.exit_code),
+        "devices": [_device_json(device) for device in outcome.devices],
+        "deliveries": [_delivery_json(delivery) for delivery in outcome.deliveries],
+        "sums": {
+            "reading": _reading_sum(outcome),
+            "journal": {delivery.name: asdict(delivery.counts) for delivery in outcome.deliveries},
+        },
+        "seconds": round(outcome.seconds, 3),
+    }
+    if outcome.would_send is not None:
+        data["would_send"] = [event_as_json(event) for event in outcome.would_send]
+    return data
+
+
+def _device_json(outcome: DeviceOutcome) -> dict[str, Any]:
+    reading = asdict(outcome.reading) if outcome.reading else {}
+    return {
+        "name": outcome.name,
+        "address": outcome.address,
+        "serial_number": outcome.key,
+        "ok": outcome.trouble is None,
+        "kind": outcome.kind,
+        "problem": outcome.trouble.text if outcome.trouble else None,
+        **reading,
+        **asdict(outcome.tally),
+        "seconds": round(outcome.seconds, 3),
+    }
+
+
+def _delivery_json(outcome: DeliveryOutcome) -> dict[str, Any]:
+    return {
+        "name": outcome.name,
+        "ok": outcome.trouble is None,
+        "kind": outcome.kind,
+        "problem": outcome.trouble.text if outcome.trouble else None,
+        "confirmed_now": outcome.confirmed,
+        "requests": outcome.requests,
+        "oldest_pending": outcome.oldest_pending,
+        "seconds": round(outcome.seconds, 3),
+    }
+
+
+def _reading_sum(outcome: Outcome) -> dict[str, int]:
+    tally = sum((device.tally for device in outcome.devices), start=Tally())
+    return {"records": tally.records + sum(d.difference for d in outcome.devices), **asdict(tally)}

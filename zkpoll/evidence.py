@@ -1,0 +1,27 @@
+"""Logs that fit no layout, saved for a person to look at and send in."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def save(journal: Path, device: str, log: bytes) -> str:
+    """Given the records of a log that nothing decodes, save them beside the journal and say where.
+
+    The file is for its owner alone: it holds who was where, when. Never for users, whose records hold PINs.
+    """
+    folder = journal.with_name(journal.name + ".unknown")
+    path = folder / f"{quote(device, safe='')}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.bin"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        with open(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as file:  # noqa: PTH123
+            file.write(log)
+    except OSError as error:
+        return f"its bytes could not be saved to {path}: {(error.strerror or str(error)).lower()}"
+    return f"its bytes are in {path}; please send them to the makers of zkpoll"

@@ -1,0 +1,54 @@
+"""How deliveries learn that something new was journalled, and when nothing more will come."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Feed:
+    """Between the readers of a run, which announce, and its deliveries, which wait."""
+
+    def __init__(self, readers: int) -> None:
+        """Given how many readers there are, open the feed; it closes when all of them have ended."""
+        self._changed = threading.Condition()
+        self._readers = readers
+        self._journalled = 0
+
+    def announce(self) -> None:
+        """Say that something new is in the journal."""
+        with self._changed:
+            self._journalled += 1
+            self._changed.notify_all()
+
+    def reader_ended(self) -> None:
+        """Say that one reader will announce nothing more."""
+        with self._changed:
+            self._readers -= 1
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """Say that nothing more will come, whatever the readers do."""
+        with self._changed:
+            self._readers = 0
+            self._changed.notify_all()
+
+    def watcher(self) -> Callable[[], bool]:
+        """Return a function for one delivery.
+
+        It waits until something was announced since its last call (True), or nothing more will come (False).
+        """
+        seen = 0
+
+        def more() -> bool:
+            nonlocal seen
+            with self._changed:
+                self._changed.wait_for(lambda: self._journalled > seen or self._readers <= 0)
+                news = self._journalled > seen
+                seen = self._journalled
+                return news
+
+        return more

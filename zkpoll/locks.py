@@ -1,0 +1,44 @@
+"""Locks between runs: one per device, one per destination, held by the OS.
+
+A killed process frees them. They lie beside the journal, since runs that share a journal are the ones that
+must not collide; a file's presence means nothing, only the OS's lock on it does.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from filelock import FileLock, Timeout
+
+from zkpoll.errors import Busy, JournalError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+class Locks:
+    """The locks of one journal."""
+
+    def __init__(self, journal: Path) -> None:
+        self._folder = journal.with_name(journal.name + ".locks")
+
+    @contextmanager
+    def held(self, what: str) -> Iterator[None]:
+        """Hold the lock of `what` ("device 192.168.1.201:4370"), or raise `Busy` at once."""
+        path = self._folder / f"{quote(what, safe=' ')}.lock".replace(" ", "-")
+        lock = FileLock(path, thread_local=False, mode=0o600)
+        try:
+            self._folder.mkdir(mode=0o700, exist_ok=True)
+            lock.acquire(blocking=False)
+        except Timeout as error:
+            raise Busy(f"another run is at {what}; it is left to that one") from error
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise JournalError(f"the lock {path} cannot be taken: {reason}") from error
+        try:
+            yield
+        finally:
+            lock.release()
