@@ -1,0 +1,59 @@
+"""Things that answer on a port and are no terminal."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+@contextmanager
+def peer(answer: Callable[[bytes], bytes | None]) -> Iterator[tuple[str, int]]:
+    """Answer each read on a TCP port with what `answer` makes of it; None hangs up."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.1)
+        stop = threading.Event()
+        thread = threading.Thread(target=_serve, args=(server, answer, stop))
+        thread.start()
+        try:
+            yield server.getsockname()[:2]
+        finally:
+            stop.set()
+            thread.join()
+
+
+def _serve(server: socket.socket, answer: Callable[[bytes], bytes | None], stop: threading.Event) -> None:
+    while not stop.is_set():
+        try:
+            client, _ = server.accept()
+        except TimeoutError:
+            continue
+        with client:
+            client.settimeout(0.1)
+            _converse(client, answer, stop)
+
+
+def _converse(client: socket.socket, answer: Callable[[bytes], bytes | None], stop: threading.Event) -> None:
+    while not stop.is_set():
+        try:
+            data = client.recv(65536)
+            reply = answer(data) if data else None
+            if reply is None:
+                return
+            client.sendall(reply)
+        except TimeoutError:
+            continue
+        except OSError:
+            return  # the client is gone
+
+
+@contextmanager
+def closed_port() -> Iterator[tuple[str, int]]:
+    """Give a loopback address that nobody listens on."""
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        yield reserved.getsockname()
