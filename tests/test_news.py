@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
-from zkpoll.journal.memory import conditions, remember
+from zkpoll.journal import memory
 from zkpoll.journal.store import Journal
 from zkpoll.news import REMIND, Condition, News, Trouble, news
 
@@ -52,11 +53,11 @@ def test_it_is_silent_while_it_lasts(after: timedelta) -> None:
 def test_it_is_told_again_once_a_day() -> None:
     """What lasts is told once a day, with how long it has lasted, and the next day again."""
     first = told(BEGUN.conditions, SILENT, REMIND)
-    assert first.lines == ("device front-door: still, for 24 h: stopped answering",)
+    assert first.lines == ("device front-door: still, for 23 h: stopped answering",)
     assert first.conditions == {DOOR: Condition("silent", NOW, NOW + REMIND)}
     assert told(first.conditions, SILENT, 2 * REMIND - SECOND).lines == ()
     second = told(first.conditions, SILENT, 2 * REMIND)
-    assert second.lines == ("device front-door: still, for 2 days: stopped answering",)
+    assert second.lines == ("device front-door: still, for 46 h: stopped answering",)
 
 
 def test_it_is_told_when_it_changes() -> None:
@@ -112,19 +113,30 @@ def test_spans(span: timedelta, words: str) -> None:
     assert told(BEGUN.conditions, None, span).lines == (f"device front-door: well again, after {words}",)
 
 
+def remembered(journal: Journal) -> Mapping[str, Condition]:
+    """Return what the journal remembers, leaving it as it is."""
+    return memory.tell(journal, lambda before: News((), before)).conditions
+
+
 def test_the_journal_remembers(tmp_path: Path) -> None:
     """The next run knows exactly what this one told, and nothing of what has ended."""
     path = tmp_path / "journal.db"
     lasting = {DOOR: Condition("silent", NOW, NOW + REMIND), "dashboard main": Condition("refused", NOW, NOW)}
     with Journal(path) as journal:
-        assert conditions(journal) == {}
-        remember(journal, lasting)
+        assert remembered(journal) == {}
+        memory.tell(journal, lambda _before: News((), lasting))
     with Journal(path) as journal:
-        assert conditions(journal) == lasting
-        remember(journal, {DOOR: lasting[DOOR]})
-        assert conditions(journal) == {DOOR: lasting[DOOR]}
-        remember(journal, {})
-        assert conditions(journal) == {}
+        assert remembered(journal) == lasting
+        memory.tell(journal, lambda _before: News((), {DOOR: lasting[DOOR]}))
+        assert remembered(journal) == {DOOR: lasting[DOOR]}
+        memory.tell(journal, lambda _before: News((), {}))
+        assert remembered(journal) == {}
+
+
+def test_a_clock_that_was_wrong_silences_nothing() -> None:
+    """What was told at a time still to come is told again."""
+    before = {DOOR: Condition("silent", NOW, NOW + timedelta(days=30))}
+    assert len(told(before, SILENT, timedelta(hours=1)).lines) == 1
 
 
 def test_runs_that_share_a_memory(tmp_path: Path) -> None:
@@ -132,7 +144,7 @@ def test_runs_that_share_a_memory(tmp_path: Path) -> None:
     lines = []
     for hours, trouble in [(0, SILENT), (1, SILENT), (24, SILENT), (25, None), (26, None)]:
         with Journal(tmp_path / "journal.db") as journal:
-            found = told(conditions(journal), trouble, timedelta(hours=hours))
-            remember(journal, found.conditions)
+            span = timedelta(hours=hours)
+            found = memory.tell(journal, partial(told, trouble=trouble, after=span))
             lines.append(found.lines)
     assert [len(told_now) for told_now in lines] == [1, 0, 1, 1, 0]

@@ -34,7 +34,7 @@ class Locks:
             self._folder.mkdir(mode=0o700, exist_ok=True)
             lock.acquire(blocking=False)
         except Timeout as error:
-            raise Busy(f"another run is at {what}; it is left to that one") from error
+            raise Busy("another run is at it; it is left to that one") from error
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             raise JournalError(f"the lock {path} cannot be taken: {reason}") from error

@@ -98,8 +98,14 @@ def sync(
             devices=tuple(visit.outcome for visit in visits),
             deliveries=tuple(_with_counts(delivered[name], outbox) for name, outbox in outboxes.items()),
             seconds=time.monotonic() - began,
-            would_send=tuple(new for visit in visits for new in visit.new) if options.dry_run else None,
+            would_send=tuple(new for visit in visits for new in visit.new.values())
+            if options.dry_run
+            else None,
         )
+
+
+def _would_send(visits: Sequence[_Visit]) -> tuple[Event, ...]:
+    return tuple(event for visit in visits for event in visit.new.values())
 
 
 def _asked_for(device: Device, options: Options) -> bool:
@@ -194,7 +200,7 @@ class _Visit:
     run: _Run
     key: str | None = None
     tally: Tally = field(default_factory=Tally)
-    new: list[Event] = field(default_factory=list)
+    new: dict[str, Event] = field(default_factory=dict)
     ledger: Ledger | None = None
     outcome: DeviceOutcome = field(init=False)
 
@@ -266,7 +272,7 @@ class _Visit:
             raise WrongSerial(f"{self.device.name} was read before it was known who it is")
         if self.run.options.dry_run:
             found = self.ledger.sort(piece)
-            self.new += [event for event, _ in found.first_seen]
+            self.new |= {event.id: event for event, _ in found.first_seen}
             self.tally += found.tally
             return
         self.tally += self.ledger.take(piece)

@@ -220,7 +220,7 @@ BAD_PEERS: dict[str, tuple[Callable[[bytes], bytes | None], int, str]] = {
     "random bytes": (lambda _data: b"\x13\x37" * 40, 1, "not as a terminal does"),
     "a C3 panel that answers": (lambda _data: C3_ERROR, 1, "not as a terminal does"),
     "a C3 panel that is silent": (lambda _data: b"", 69, "does not answer"),
-    "an echo": (lambda data: data, 1, "refuses to start a session"),
+    "an echo": (lambda data: data, 1, "sends back what it is sent"),
     "who hangs up at once": (lambda _data: None, 69, "hangs up when spoken to"),
 }
 

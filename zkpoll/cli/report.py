@@ -6,7 +6,7 @@ import json
 import logging
 import sys
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from zkpoll.delivery.events import as_json as event_as_json
 from zkpoll.journal import memory
 from zkpoll.journal.store import Journal
 from zkpoll.news import news
-from zkpoll.punch import Tally
+from zkpoll.punch import Reading, Tally
 from zkpoll.sync import Observer
 
 if TYPE_CHECKING:
@@ -92,11 +92,11 @@ def show(outcome: Outcome, journal: Path, *, as_json: bool, verbose: bool) -> No
 
 def _show_news(outcome: Outcome, journal: Path) -> None:
     """Print on stderr what a person who is not watching has to know and was not told yet."""
+    troubles, subjects, moment = outcome.troubles(), outcome.subjects(), datetime.now(UTC)
     with Journal(journal) as opened:
-        found = news(memory.conditions(opened), outcome.troubles(), outcome.subjects(), datetime.now(UTC))
-        for line in found.lines:
-            click.echo(f"zkpoll: {line}", err=True)
-        memory.remember(opened, found.conditions)
+        found = memory.tell(opened, lambda before: news(before, troubles, subjects, moment))
+    for line in found.lines:
+        click.echo(f"zkpoll: {line}", err=True)
 
 
 def _show_events(outcome: Outcome) -> None:
@@ -163,6 +163,8 @@ def _delivered(outcome: DeliveryOutcome) -> str:
 
 # --- a program ---
 
+_READING = [field.name for field in fields(Reading)]
+
 
 def document(outcome: Outcome) -> dict[str, Any]:
     """Return a run's outcome as one JSON document."""
@@ -182,7 +184,7 @@ def document(outcome: Outcome) -> dict[str, Any]:
 
 
 def _device_json(outcome: DeviceOutcome) -> dict[str, Any]:
-    reading = asdict(outcome.reading) if outcome.reading else {}
+    reading = asdict(outcome.reading) if outcome.reading else dict.fromkeys(_READING)
     return {
         "name": outcome.name,
         "address": outcome.address,

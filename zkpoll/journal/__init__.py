@@ -5,4 +5,5 @@ queries.sql    every statement, named
 store          the SQLite file: open, migrate, one clear error for each way it can fail
 | ledger       one visit's way in: punches, watermark and outbox rows in one transaction
 | outbox       one dashboard's way out: pending punches, confirmations
+memory         what was told to a person
 """

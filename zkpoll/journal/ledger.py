@@ -24,7 +24,7 @@ class Sorted:
     first_seen: tuple[tuple[Event, bytes], ...]
     """New punches, each with its canonical bytes."""
     same_second: tuple[tuple[Event, bytes], ...]
-    """New punches whose id another punch with other content holds."""
+    """New punches whose id another punch holds, each with content that no other punch of that id has."""
 
 
 class Devices:
@@ -91,10 +91,12 @@ class Ledger:
         values = [punch.canonical for punch in punches]
         return dict(self._journal.look_up("punches_by_record", values, device=self._device))
 
-    def _holders(self, events: Sequence[Event]) -> dict[int, _Holder]:
-        """Return the punch that holds the id of each of `events`, by index, where there is one."""
-        rows = self._journal.look_up("punches_by_identity", [event.id for event in events])
-        return {index: _Holder(*fields) for index, *fields in rows}
+    def _holders(self, events: Sequence[Event]) -> dict[str, list[_Holder]]:
+        """Return the journal's punches that have the id of one of `events`, by id."""
+        holders: dict[str, list[_Holder]] = {}
+        for index, *fields in self._journal.look_up("punches_by_identity", [new.id for new in events]):
+            holders.setdefault(events[index].id, []).append(_Holder(*fields))
+        return holders
 
     def take(self, piece: Slice) -> Tally:
         """Keep `piece` and the watermark at its end, and put what is new into every outbox.
@@ -157,7 +159,7 @@ class Ledger:
 
 
 class _Holder(NamedTuple):
-    """The journal's punch that holds an id."""
+    """A punch that has an id: the first, or one of the same second."""
 
     seq: int
     verify: int
@@ -192,19 +194,16 @@ class _Sorting:
         return list(unknown.values())
 
     def new_records(
-        self, punches: Sequence[Punch], events: Sequence[Event], holders: Mapping[int, _Holder]
+        self, punches: Sequence[Punch], events: Sequence[Event], holders: dict[str, list[_Holder]]
     ) -> None:
-        """Sort punches whose record is new by whether their id is new, too."""
-        own: dict[str, _Holder] = {}
-        for index, (punch, new) in enumerate(zip(punches, events, strict=True)):
-            holder = holders.get(index) or own.get(new.id)
-            if holder is None:
-                own[new.id] = _Holder(self._before + 1, new.verify, new.state, new.work_code)
-                self.first_seen.append((new, punch.canonical))
-            elif holder.same_content(new):
-                self._count_again(holder.seq)
-            else:
-                self.same_second.append((new, punch.canonical))
+        """Sort punches whose record is new by whether their id is new, too; add them to `holders`."""
+        for punch, new in zip(punches, events, strict=True):
+            others = holders.setdefault(new.id, [])
+            if again := next((other for other in others if other.same_content(new)), None):
+                self._count_again(again.seq)
+                continue
+            (self.same_second if others else self.first_seen).append((new, punch.canonical))
+            others.append(_Holder(self._before + 1, new.verify, new.state, new.work_code))
 
     def _count_again(self, seq: int) -> None:
         if seq > self._before:

@@ -8,22 +8,19 @@ from typing import TYPE_CHECKING
 from zkpoll.news import Condition
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from zkpoll.journal.store import Journal
+    from zkpoll.news import News
 
 
-def conditions(journal: Journal) -> dict[str, Condition]:
-    """Return what was told and lasts, by subject."""
-    return {
-        subject: Condition(kind, datetime.fromisoformat(since), datetime.fromisoformat(told_at))
-        for subject, kind, since, told_at in journal.all("conditions")
-    }
+def tell(journal: Journal, decide: Callable[[Mapping[str, Condition]], News]) -> News:
+    """Given who decides what is new about the conditions told so far, remember what lasts; return the news.
 
-
-def remember(journal: Journal, lasting: Mapping[str, Condition]) -> None:
-    """Write down what lasts, by subject, in place of what was known."""
+    In one transaction, so that of two runs at once each tells what the other has not.
+    """
     with journal.transaction():
+        found = decide(_conditions(journal))
         journal.run("forget_conditions")
         journal.run_many(
             "add_condition",
@@ -34,6 +31,14 @@ def remember(journal: Journal, lasting: Mapping[str, Condition]) -> None:
                     "since": condition.since.isoformat(),
                     "told_at": condition.told_at.isoformat(),
                 }
-                for subject, condition in lasting.items()
+                for subject, condition in found.conditions.items()
             ],
         )
+    return found
+
+
+def _conditions(journal: Journal) -> dict[str, Condition]:
+    return {
+        subject: Condition(kind, datetime.fromisoformat(since), datetime.fromisoformat(told_at))
+        for subject, kind, since, told_at in journal.all("conditions")
+    }

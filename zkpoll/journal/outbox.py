@@ -44,9 +44,8 @@ class Outbox:
 
     def counts(self) -> Counts:
         """Return how many punches are in which state."""
-        states: dict[str, int] = dict(self._journal.all("count_by_state", destination=self._destination))
-        row = self._journal.one("count_punches", destination=self._destination)
-        return Counts(punches=row[0] if row else 0, **states)
+        counts: dict[str, int] = dict(self._journal.all("counts", destination=self._destination))
+        return Counts(**counts)
 
     def oldest_pending(self) -> str | None:
         """Return when the oldest pending punch was journalled (UTC, ISO 8601), or None."""

@@ -34,9 +34,14 @@ FROM incoming CROSS JOIN punch
 WHERE punch.device = :device AND punch.canonical = incoming.value;
 
 -- name: punches_by_identity
+-- The punch that holds an id, and those of the same second; each half has its own index.
 SELECT incoming.place, punch.seq, punch.verify, punch.state, punch.work_code
 FROM incoming CROSS JOIN punch
-WHERE punch.id = incoming.value AND punch.same_second = 0;
+WHERE punch.id = incoming.value AND punch.same_second = 0
+UNION ALL
+SELECT incoming.place, punch.seq, punch.verify, punch.state, punch.work_code
+FROM incoming CROSS JOIN punch
+WHERE punch.id = incoming.value AND punch.same_second = 1;
 
 -- name: add_punch
 INSERT INTO punch (id, same_second, device, device_name, user_id, timestamp, verify, state, work_code,
@@ -83,11 +88,12 @@ LIMIT :limit;
 UPDATE outbox SET state = 'confirmed', reason = NULL, changed_at = :now
 WHERE destination = :destination AND punch = :punch AND state = 'pending';
 
--- name: count_by_state
+-- name: counts
+-- Both sides of the journal sum in one statement, so that no other process journals in between.
+SELECT 'punches', count(*) FROM destination CROSS JOIN punch
+WHERE destination.id = :destination AND punch.seq > destination.after
+UNION ALL
 SELECT state, count(*) FROM outbox WHERE destination = :destination GROUP BY state;
-
--- name: count_punches
-SELECT count(*) FROM punch, destination WHERE destination.id = :destination AND seq > after;
 
 -- name: oldest_pending
 SELECT punch.journalled_at FROM outbox JOIN punch ON punch.seq = outbox.punch

@@ -26,13 +26,14 @@ CREATE TABLE punch (
 );
 CREATE UNIQUE INDEX punch_record ON punch (device, canonical);
 CREATE UNIQUE INDEX punch_identity ON punch (id) WHERE same_second = 0;
+CREATE INDEX punch_same_second ON punch (id) WHERE same_second = 1;
 
 -- How much of a device's log is in punch and quarantine, with the proof.
 CREATE TABLE watermark (
     device   INTEGER PRIMARY KEY REFERENCES device (id),
     layout   INTEGER NOT NULL,  -- bytes of a record
     records  INTEGER NOT NULL,  -- how many of the log's records are kept
-    tail     BLOB NOT NULL,     -- the identities of the last of them, one after the other
+    tail     BLOB NOT NULL,     -- the canonical bytes of the last of them, one after the other
     read_at  TEXT NOT NULL
 );
 
@@ -60,7 +61,8 @@ CREATE TABLE outbox (
     changed_at   TEXT NOT NULL,
     PRIMARY KEY (destination, punch)
 ) WITHOUT ROWID;
-CREATE INDEX outbox_pending ON outbox (destination, punch) WHERE state = 'pending';
+-- With state in it, though constant there: else the planner walks the primary key, past all that is confirmed.
+CREATE INDEX outbox_pending ON outbox (destination, state, punch) WHERE state = 'pending';
 
 -- What a person was last told, so that a condition that lasts is not told at every run.
 CREATE TABLE condition (

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
@@ -33,9 +34,15 @@ _SETTINGS: Final = (
     "temp_store = MEMORY",
     "cache_size = -32000",  # 32 MB: the two indexes by record and by id are written to at random
 )
+_IDENTITY: Final = """
+SELECT application_id, user_version, EXISTS (SELECT 1 FROM sqlite_master)
+FROM pragma_application_id, pragma_user_version
+"""
+"""One statement, hence one moment: another process may be making the journal just now."""
 _CAUSES: Final = {
     "SQLITE_BUSY": "is locked by another program",
     "SQLITE_LOCKED": "is locked by another program",
+    "SQLITE_PROTOCOL": "is locked by another program",
     "SQLITE_READONLY": "cannot be written; check who owns it and its folder",
     "SQLITE_FULL": "cannot grow: the disk is full",
     "SQLITE_IOERR": "cannot be read or written: the disk is full or failing",
@@ -53,7 +60,7 @@ class Journal:
     def __init__(self, path: Path | None, *, writable: bool = True) -> None:
         """Open the journal at `path`, creating it if need be; None keeps it in memory.
 
-        `writable=False` changes nothing on disk and needs an existing file. Raise `JournalError` when it
+        `writable=False` changes nothing in it and needs one in today's form. Raise `JournalError` when it
         cannot be opened, is damaged, foreign, or written by a newer zkpoll.
         """
         self._path = path
@@ -121,8 +128,8 @@ class Journal:
                 raise
 
     def _roll_back(self) -> None:
-        if self._db.in_transaction:  # SQLite has done it by itself after some errors
-            with self._translated():
+        with self._translated():
+            if self._db.in_transaction:  # SQLite has done it by itself after some errors
                 self._db.execute("ROLLBACK")
 
     @contextmanager
@@ -130,7 +137,10 @@ class Journal:
         try:
             yield
         except sqlite3.Error as error:
-            raise JournalError(f"the journal {self._path} {_cause(error)}") from error
+            raise self._error(_cause(error)) from error
+
+    def _error(self, what: str) -> JournalError:
+        return JournalError(f"the journal {self._path or 'in memory'} {what}")
 
     # --- opening ---
 
@@ -138,38 +148,49 @@ class Journal:
         for setting in _SETTINGS:
             self._db.execute(f"PRAGMA {setting}")
         self._db.execute("CREATE TEMP TABLE incoming (place INTEGER PRIMARY KEY, value)")
-        self._refuse_foreign()
+        current = self._is_current()
         if not writable:
+            if not current:
+                raise self._error("was written by an older zkpoll; `zkpoll sync` brings it up to date")
             return
-        self._db.execute("PRAGMA journal_mode = WAL")
+        self._use_wal()
         self._db.execute("PRAGMA synchronous = FULL")
-        if self._version() < len(_migrations()):
+        if not current:
             self._migrate()
 
-    def _refuse_foreign(self) -> None:
-        """Raise `JournalError` unless the file is new, or ours and not from the future."""
-        version = self._version()
-        if self._pragma("application_id") != APPLICATION_ID:
-            if version or self._db.execute("SELECT 1 FROM sqlite_master").fetchone():
-                raise JournalError(f"the journal {self._path} is some other program's database")
-        elif version > len(_migrations()):
-            raise JournalError(
-                f"the journal {self._path} was written by a newer zkpoll (form {version}; this one knows "
-                f"{len(_migrations())}); upgrade zkpoll"
+    def _is_current(self) -> bool:
+        """Say whether the file has today's form; raise `JournalError` for what is not ours or newer."""
+        application, version, has_tables = self._db.execute(_IDENTITY).fetchone()
+        if application != APPLICATION_ID and (version or has_tables):
+            raise self._error("is some other program's database")
+        if version > len(_migrations()):
+            raise self._error(
+                f"was written by a newer zkpoll (form {version}; this one knows {len(_migrations())}); "
+                "upgrade zkpoll"
             )
+        return bool(version == len(_migrations()))
+
+    def _use_wal(self) -> None:
+        """Turn to WAL; does nothing where the file has turned already."""
+        deadline = time.monotonic() + WAIT
+        while True:
+            try:
+                self._db.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError as error:
+                # SQLite itself does not wait here when two processes make the journal at the same moment.
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
+            else:
+                return
 
     def _migrate(self) -> None:
         with self.transaction():
-            for number in range(self._version() + 1, len(_migrations()) + 1):
+            version = self._db.execute("PRAGMA user_version").fetchone()[0]
+            for number in range(version + 1, len(_migrations()) + 1):
                 for statement in _statements(_migrations()[number - 1].read_text("utf-8")):
                     self._db.execute(statement)
                 self._db.execute(f"PRAGMA user_version = {number}")
-
-    def _version(self) -> int:
-        return self._pragma("user_version")
-
-    def _pragma(self, name: str) -> int:
-        return int(self._db.execute(f"PRAGMA {name}").fetchone()[0])
 
 
 def now() -> str:
@@ -180,18 +201,25 @@ def now() -> str:
 def _connect(path: Path | None, writable: bool) -> sqlite3.Connection:
     if path is None:
         name = ":memory:"
-    elif writable:
-        _create_private(path)
-        name = path.absolute().as_uri()
     else:
-        name = path.absolute().as_uri() + "?mode=ro"
+        _check_file(path, writable)
+        name = path.absolute().as_uri() + ("" if writable else "?mode=ro")
     return sqlite3.connect(name, uri=True, timeout=WAIT, isolation_level=None, check_same_thread=False)
 
 
-def _create_private(path: Path) -> None:
-    """Create the file for its owner alone, as it holds personal data; SQLite's side files take after it."""
+def _check_file(path: Path, writable: bool) -> None:
+    """Refuse what SQLite would not name; create the file for its owner alone, as it holds personal data.
+
+    SQLite's side files take after it. A file that exists is left to SQLite: closing it here would drop the
+    locks that this process holds on it.
+    """
     try:
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        if path.is_dir():
+            raise IsADirectoryError("it is a folder")
+        if writable and not path.is_file():
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        if writable and not os.access(path, os.W_OK):  # else SQLite would open it to be read
+            raise PermissionError("it may not be written; check who owns it")
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise JournalError(f"the journal {path} cannot be opened: {reason}") from error

@@ -1,0 +1,71 @@
+"""Records and slices in one line each, and a look into the file by a connection of one's own."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from zkpoll.journal.ledger import Devices, Ledger
+from zkpoll.punch import Punch, Quarantined, Slice
+
+if TYPE_CHECKING:
+    from datetime import tzinfo
+    from pathlib import Path
+
+    from zkpoll.journal.store import Journal
+
+KEY = "CQZ7224760045"
+DHAKA = ZoneInfo("Asia/Dhaka")
+START = datetime(2026, 11, 22, 8, 59, 58)
+
+
+def punch(
+    user: str = "1001",
+    second: int = 0,
+    *,
+    verify: int = 1,
+    state: int = 0,
+    work_code: int = 0,
+    canonical: bytes | None = None,
+) -> Punch:
+    """Return a punch so many seconds after `START`; its 40 canonical bytes follow from the rest."""
+    if canonical is None:
+        canonical = f"{user} {second} {verify} {state} {work_code}".encode()
+    time = START + timedelta(seconds=second)
+    return Punch(user, time, verify, state, work_code, canonical.ljust(40, b"\0"))
+
+
+def punches(count: int, *, first: int = 0) -> list[Punch]:
+    """Return punches number `first` and following of a long log by fifty people."""
+    return [punch(str(number % 50), number // 50) for number in range(first, first + count)]
+
+
+def odd(raw: bytes, reason: str = "no such date") -> Quarantined:
+    """Return a record nobody can believe."""
+    return Quarantined(raw.ljust(40, b"\0"), reason)
+
+
+def piece(*records: Punch | Quarantined, end: int | None = None) -> Slice:
+    """Return a slice of a log of 40-byte records, by default the whole log."""
+    return Slice(
+        layout=40,
+        end=len(records) if end is None else end,
+        punches=tuple(record for record in records if isinstance(record, Punch)),
+        quarantined=tuple(record for record in records if isinstance(record, Quarantined)),
+        tail=tuple(record.canonical if isinstance(record, Punch) else record.raw for record in records[-8:]),
+    )
+
+
+def visit(journal: Journal, name: str = "front-door", key: str = KEY, zone: tzinfo = DHAKA) -> Ledger:
+    """Begin a visit to a device."""
+    Devices(journal).meet(name, key)
+    return Ledger(journal, name, key, zone)
+
+
+def rows(path: Path, sql: str) -> list[tuple[Any, ...]]:
+    """Run `sql` on the journal's file over another connection."""
+    with closing(sqlite3.connect(path)) as db:
+        return db.execute(sql).fetchall()

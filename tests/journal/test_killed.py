@@ -1,0 +1,55 @@
+"""SIGKILL at any moment: what was said to be on disk is there, and nothing is there by halves."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from tests.journal.helpers import punches, rows, visit
+from zkpoll.journal.outbox import Outbox
+from zkpoll.journal.store import Journal
+
+ROOT = Path(__file__).parents[2]
+KILLS = 20
+
+
+def killed_writer(path: Path, delay: float, *, started: bool) -> tuple[int, int]:
+    """Run a writer, kill it `delay` seconds after its start, or after its first word where `started`.
+
+    Return the last punches and confirmations it said were on disk, or 0, 0.
+    """
+    arguments = [sys.executable, "-m", "tests.journal.writer", str(path)]
+    with subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.PIPE, text=True) as writer:
+        assert writer.stdout
+        first = writer.stdout.readline() if started else ""
+        time.sleep(delay)
+        writer.kill()
+        said = [
+            line for line in (first + writer.stdout.read()).splitlines(keepends=True) if line[-1:] == "\n"
+        ]
+    end, confirmed = said[-1].split() if said else (0, 0)
+    return int(end), int(confirmed)
+
+
+def test_killed_at_any_moment(path: Path) -> None:
+    """A killed writer leaves a sound journal: whole slices, their watermark and their outbox rows."""
+    for kill in range(KILLS):
+        started = kill % 4 != 0  # every fourth is killed while it starts; the first while it makes the file
+        end, confirmed = killed_writer(path, random.uniform(0, 0.08 if started else 0.3), started=started)
+        with Journal(path) as journal:
+            assert rows(path, "PRAGMA integrity_check") == [("ok",)]
+            watermark = visit(journal).watermark()
+            count = watermark.count if watermark else 0
+            main, spare = Outbox(journal, "main").counts(), Outbox(journal, "spare").counts()
+        assert count >= end
+        assert main.confirmed >= confirmed
+        assert {canonical for (canonical,) in rows(path, "SELECT canonical FROM punch")} == {
+            punch.canonical for punch in punches(count)
+        }
+        assert main.punches == spare.punches == count
+        assert main.difference == spare.difference == 0
+        assert spare.pending == count
+    assert count > KILLS

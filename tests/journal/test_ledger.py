@@ -1,0 +1,275 @@
+"""A visit's way in: what is new, what was seen before, what shares a second; all or nothing."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from tests.journal.helpers import DHAKA, KEY, odd, piece, punch, punches, rows, visit
+from zkpoll.journal.ledger import Devices, Ledger
+from zkpoll.journal.outbox import Outbox
+from zkpoll.journal.store import Journal
+from zkpoll.punch import Counts, Slice, Tally, Watermark
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from zkpoll.punch import Punch
+
+
+def test_first_reading(journal: Journal, path: Path) -> None:
+    """Every record of a log never read is first seen, kept as the device shows it, and pending."""
+    outbox = Outbox(journal, "main")
+    tally = visit(journal).take(piece(punch("1001", verify=15, state=4, work_code=7), punch("1002")))
+    assert tally == Tally(first_seen=2)
+    assert outbox.counts() == Counts(punches=2, pending=2)
+    assert rows(
+        path, "SELECT user_id, timestamp, verify, state, work_code, device_name, source FROM punch"
+    ) == [
+        ("1001", "2026-11-22T08:59:58+06:00", 15, 4, 7, "front-door", "pull"),
+        ("1002", "2026-11-22T08:59:58+06:00", 1, 0, 0, "front-door", "pull"),
+    ]
+
+
+def test_the_one_identity(journal: Journal, path: Path) -> None:
+    """The journal stores the id that every machine computes for this punch."""
+    visit(journal).take(piece(punch("1001")))
+    assert rows(path, "SELECT id FROM punch") == [("224c9c2b-8130-5e29-a627-3b68fe8961e9",)]
+
+
+def test_reading_the_same_again(journal: Journal) -> None:
+    """A log read twice adds nothing, and nothing becomes pending a second time."""
+    outbox = Outbox(journal, "main")
+    log = piece(*punches(5))
+    visit(journal).take(log)
+    outbox.confirm([event.id for event in outbox.pending(2)])
+    assert visit(journal).take(log) == Tally(seen_before=5)
+    assert outbox.counts() == Counts(punches=5, pending=3, confirmed=2)
+
+
+def test_exact_repeats(journal: Journal) -> None:
+    """A record met twice in a visit is an exact repeat, in one slice or two; later it was seen before."""
+    ledger = visit(journal)
+    assert ledger.take(piece(punch(), punch())) == Tally(first_seen=1, exact_repeats=1)
+    assert ledger.take(piece(punch(), end=3)) == Tally(exact_repeats=1)
+    assert visit(journal).take(piece(punch(), punch())) == Tally(seen_before=2)
+
+
+def test_same_second(journal: Journal) -> None:
+    """Another punch of that user in that second is kept and held everywhere, for a person to see."""
+    outboxes = [Outbox(journal, "main"), Outbox(journal, "spare")]
+    tally = visit(journal).take(piece(punch(verify=1), punch(verify=15), punch(state=1)))
+    assert tally == Tally(first_seen=1, same_second=2)
+    assert [outbox.counts() for outbox in outboxes] == [Counts(punches=3, pending=1, held=2)] * 2
+    assert [[event.verify for event in outbox.pending(9)] for outbox in outboxes] == [[1], [1]]
+
+
+@pytest.mark.parametrize("other", [punch(verify=2), punch(state=2), punch(work_code=2)])
+def test_same_second_in_a_later_visit(journal: Journal, path: Path, other: Punch) -> None:
+    """Whatever it is that tells two punches apart, neither takes the other's place."""
+    visit(journal).take(piece(punch()))
+    assert visit(journal).take(piece(punch(), other)) == Tally(seen_before=1, same_second=1)
+    assert visit(journal).take(piece(punch(), other)) == Tally(seen_before=2)
+    assert rows(path, "SELECT same_second FROM punch ORDER BY seq") == [(0,), (1,)]
+
+
+def test_held_punches_say_why(journal: Journal, path: Path) -> None:
+    """A held punch names its reason, a pending one has none."""
+    Outbox(journal, "main")
+    visit(journal).take(piece(punch(verify=1), punch(verify=2)))
+    assert rows(path, "SELECT state, reason FROM outbox ORDER BY punch") == [
+        ("pending", None),
+        ("held", "same second"),
+    ]
+
+
+def test_a_renumbered_record(journal: Journal, path: Path) -> None:
+    """A punch whose record got another number is the same punch."""
+    visit(journal).take(piece(punch(canonical=b"number 1")))
+    renumbered = piece(punch(canonical=b"number 2"), punch(canonical=b"number 3"))
+    assert visit(journal).take(renumbered) == Tally(seen_before=2)
+    assert visit(journal).take(renumbered) == Tally(seen_before=2)
+    assert rows(path, "SELECT count(*) FROM punch") == [(1,)]
+
+
+def test_a_renumbered_record_in_one_visit(journal: Journal) -> None:
+    """Two records that differ in their number alone are one punch and its exact repeat."""
+    ledger = visit(journal)
+    tally = ledger.take(piece(punch(canonical=b"number 1"), punch(canonical=b"number 2")))
+    assert tally == Tally(first_seen=1, exact_repeats=1)
+    assert ledger.take(piece(punch(canonical=b"number 3"), end=3)) == Tally(exact_repeats=1)
+
+
+def test_a_renumbered_same_second(journal: Journal) -> None:
+    """A held punch whose record got another number is not held a second time."""
+    first, held = punch(verify=1, canonical=b"number 1"), punch(verify=2, canonical=b"number 2")
+    again = punch(verify=2, canonical=b"number 3")
+    assert visit(journal).take(piece(first, held, again)) == Tally(
+        first_seen=1, same_second=1, exact_repeats=1
+    )
+    assert visit(journal).take(piece(again)) == Tally(seen_before=1)
+
+
+def test_a_known_record_keeps_its_identity(journal: Journal, path: Path) -> None:
+    """Once journalled, a record is nobody else's punch, whatever user table it is read with later."""
+    before = "SELECT id, user_id FROM punch"
+    visit(journal).take(piece(punch("1001", canonical=b"slot 5")))
+    kept = rows(path, before)
+    assert visit(journal).take(piece(punch("2002", canonical=b"slot 5"))) == Tally(seen_before=1)
+    assert rows(path, before) == kept
+
+
+def test_the_same_bytes_of_another_device(journal: Journal) -> None:
+    """Two terminals that show the same bytes show two punches."""
+    visit(journal).take(piece(punch()))
+    assert visit(journal, "warehouse", "OTHER1").take(piece(punch())) == Tally(first_seen=1)
+
+
+def test_quarantine(journal: Journal, path: Path) -> None:
+    """Bytes nobody can believe are kept once, raw, and counted whenever they are read."""
+    Outbox(journal, "main")
+    log = piece(odd(b"a"), punch(), odd(b"a"), odd(b"b"))
+    assert visit(journal).take(log) == Tally(first_seen=1, quarantined=3)
+    assert visit(journal).take(log) == Tally(seen_before=1, quarantined=3)
+    assert rows(path, "SELECT raw, reason FROM quarantine") == [
+        (b"a".ljust(40, b"\0"), "no such date"),
+        (b"b".ljust(40, b"\0"), "no such date"),
+    ]
+    assert rows(path, "SELECT count(*) FROM outbox") == [(1,)]
+
+
+def test_the_offset_is_fixed_when_journalled(journal: Journal) -> None:
+    """Another time zone in the inventory changes what comes, not what was."""
+    outbox = Outbox(journal, "main")
+    visit(journal).take(piece(punch()))
+    tally = visit(journal, zone=ZoneInfo("Europe/Berlin")).take(piece(punch(), punch("1002")))
+    assert tally == Tally(first_seen=1, seen_before=1)
+    assert [event.timestamp for event in outbox.pending(9)] == [
+        "2026-11-22T08:59:58+06:00",
+        "2026-11-22T08:59:58+01:00",
+    ]
+
+
+# --- the watermark ---
+
+
+def test_no_watermark_before_the_first_reading(journal: Journal) -> None:
+    """Of a device never read, nothing is presumed."""
+    assert visit(journal).watermark() is None
+    assert Ledger(journal, "unmet", "UNMET", DHAKA).watermark() is None
+
+
+def test_the_watermark_is_the_last_slices_end(journal: Journal) -> None:
+    """The proof is what the last slice ended with, quarantined bytes included."""
+    ledger = visit(journal)
+    ledger.take(piece(*punches(20)))
+    last = piece(punch("x"), odd(b"y"), end=22)
+    ledger.take(last)
+    assert ledger.watermark() == Watermark(40, 22, last.tail)
+    assert visit(journal).watermark() == Watermark(40, 22, last.tail)
+
+
+@pytest.mark.parametrize("layout", [0, 40])
+def test_an_empty_log(journal: Journal, layout: int) -> None:
+    """A log that was found empty is covered by a watermark, also after it held something."""
+    visit(journal).take(piece(punch()))
+    ledger = visit(journal)
+    assert ledger.take(Slice(layout, 0, (), (), ())) == Tally()
+    assert ledger.watermark() == Watermark(layout, 0, ())
+
+
+def test_sorting_writes_nothing(journal: Journal, path: Path) -> None:
+    """A dry run names what is new and leaves the journal as it is."""
+    ledger = visit(journal)
+    found = ledger.sort(piece(punch(), punch(), punch(verify=2), odd(b"x")))
+    assert found.tally == Tally(first_seen=1, exact_repeats=1, same_second=1, quarantined=1)
+    assert [event.id for event, _ in found.first_seen] == [event.id for event, _ in found.same_second]
+    assert rows(path, "SELECT (SELECT count(*) FROM punch) + (SELECT count(*) FROM quarantine)") == [(0,)]
+    assert ledger.watermark() is None
+
+
+# --- the devices ---
+
+
+def test_a_device_keeps_its_key(journal: Journal) -> None:
+    """What was told at first contact is there at the next; of others nothing is known."""
+    devices = Devices(journal)
+    devices.meet("front-door", KEY)
+    assert (devices.key_of("front-door"), devices.name_of(KEY)) == (KEY, "front-door")
+    assert (devices.key_of("warehouse"), devices.name_of("OTHER1")) == (None, None)
+
+
+def test_a_renamed_device_keeps_its_punches(journal: Journal, path: Path) -> None:
+    """A new name in the inventory begins no new log; what is journalled keeps the old name."""
+    visit(journal, "front-door").take(piece(punch("1")))
+    assert visit(journal, "gate").take(piece(punch("1"), punch("2"))) == Tally(first_seen=1, seen_before=1)
+    assert Devices(journal).key_of("front-door") is None
+    assert rows(path, "SELECT device_name FROM punch ORDER BY seq") == [("front-door",), ("gate",)]
+
+
+# --- side by side ---
+
+
+def in_threads(*tasks: Callable[[], None]) -> None:
+    """Run all `tasks` at once and raise the first failure."""
+    failures: list[BaseException] = []
+
+    def guarded(task: Callable[[], None]) -> None:
+        try:
+            task()
+        except BaseException as error:  # noqa: BLE001  # raised below, in the test's own thread
+            failures.append(error)
+
+    threads = [threading.Thread(target=guarded, args=(task,)) for task in tasks]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failures:
+        raise failures[0]
+
+
+def reading(journal: Journal, name: str) -> Callable[[], None]:
+    """Return a visit of forty slices with five punches each."""
+
+    def read() -> None:
+        ledger = visit(journal, name, name)
+        for number in range(40):
+            ledger.take(piece(*punches(5, first=5 * number), end=5 * (number + 1)))
+
+    return read
+
+
+def delivering(journal: Journal, expected: int) -> Callable[[], None]:
+    """Return a delivery that goes on until so many punches are confirmed."""
+
+    def deliver() -> None:
+        outbox, confirmed, began = Outbox(journal, "main"), 0, time.monotonic()
+        while confirmed < expected:
+            assert time.monotonic() < began + 30
+            events = outbox.pending(30)
+            outbox.confirm([event.id for event in events])
+            confirmed += len(events)
+            assert outbox.counts().difference == 0
+
+    return deliver
+
+
+def test_two_devices_and_a_dashboard_at_once(journal: Journal) -> None:
+    """Threads that share the journal neither lose, double nor mix up anything."""
+    outbox = Outbox(journal, "main")
+    in_threads(reading(journal, "a"), reading(journal, "b"), delivering(journal, 400))
+    assert outbox.counts() == Counts(punches=400, confirmed=400)
+
+
+def test_two_runs_at_once(journal: Journal, path: Path) -> None:
+    """Neither do two runs, each with its own connection; the sums come out at every moment."""
+    outbox = Outbox(journal, "main")
+    with Journal(path) as other:
+        in_threads(reading(journal, "a"), reading(other, "b"), delivering(journal, 400))
+    assert outbox.counts() == Counts(punches=400, confirmed=400)

@@ -1,0 +1,111 @@
+"""schema.sql, migrations/ and queries.sql: what a database person reviews is what runs."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import zkpoll
+from tests.journal.helpers import rows
+from zkpoll.journal.store import queries
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from zkpoll.journal.store import Journal
+
+PACKAGE = Path(zkpoll.__file__).parent
+MIGRATIONS = sorted((PACKAGE / "journal" / "migrations").glob("*.sql"))
+OBJECTS = "SELECT type, name, tbl_name, sql FROM sqlite_master"
+
+
+class Nothing(dict[str, object]):
+    """NULL for every named parameter."""
+
+    def __missing__(self, name: str) -> None:
+        return None
+
+
+def bare(sql: str | None) -> str:
+    """Return a statement without its comments and line breaks."""
+    return " ".join(re.sub(r"--.*", "", sql or "").split())
+
+
+def normalised(objects: Iterable[tuple[str, str, str, str | None]]) -> set[tuple[str, str, str, str]]:
+    """Return what a database consists of, without comments and line breaks."""
+    return {(kind, name, table, bare(sql)) for kind, name, table, sql in objects}
+
+
+def plan(journal: Journal, query: str) -> list[str]:
+    """Return SQLite's plan for the named query, a line a step."""
+    steps = journal._db.execute(f"EXPLAIN QUERY PLAN {queries()[query]}", Nothing())
+    return [str(detail) for *_, detail in steps]
+
+
+@pytest.mark.usefixtures("journal")
+def test_the_migrations_add_up_to_the_schema(path: Path) -> None:
+    """A journal that came through all migrations is the one schema.sql shows."""
+    with closing(sqlite3.connect(":memory:")) as db:
+        db.executescript((PACKAGE / "journal" / "schema.sql").read_text())
+        shown = normalised(db.execute(OBJECTS))
+        assert rows(path, "PRAGMA application_id") == db.execute("PRAGMA application_id").fetchall()
+    assert normalised(rows(path, OBJECTS)) == shown
+    assert rows(path, "PRAGMA user_version") == [(len(MIGRATIONS),)]
+
+
+def test_migrations_are_numbered_without_gaps() -> None:
+    """The n-th migration is the one that its file name says."""
+    assert [int(file.name[:4]) for file in MIGRATIONS] == list(range(1, len(MIGRATIONS) + 1))
+
+
+@pytest.mark.parametrize("file", MIGRATIONS, ids=lambda file: file.stem)
+def test_no_migration_ends_in_half_a_statement(file: Path) -> None:
+    """A migration's last statement is not lost for want of a semicolon."""
+    assert bare(file.read_text()).endswith(";")
+
+
+@pytest.mark.parametrize("query", queries())
+def test_every_statement_prepares(journal: Journal, query: str) -> None:
+    """A statement that does not fit the schema never reaches an operator."""
+    assert journal._db.execute(f"EXPLAIN {queries()[query]}", Nothing()).fetchall()
+
+
+@pytest.mark.parametrize("query", queries())
+def test_every_statement_is_used(query: str) -> None:
+    """queries.sql holds nothing that has outlived its use."""
+    code = "".join(file.read_text() for file in (PACKAGE / "journal").glob("*.py"))
+    assert re.search(rf'\(\s*"{query}"', code)
+
+
+@pytest.mark.parametrize("query", queries())
+def test_parameters_are_named(query: str) -> None:
+    """No statement depends on the order of its parameters, so that another database can run it."""
+    assert not re.search(r"[?@$%]", bare(queries()[query]))
+
+
+def test_no_two_statements_share_a_name() -> None:
+    """A second statement of the same name does not silently replace the first."""
+    text = (PACKAGE / "journal" / "queries.sql").read_text()
+    assert re.findall(r"^-- name: (\w+)$", text, re.MULTILINE) == list(queries())
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["punches_by_record", "punches_by_identity", "add_to_outbox", "pending", "confirm", "oldest_pending"],
+)
+def test_what_runs_often_walks_no_table(journal: Journal, query: str) -> None:
+    """However long the journal grows, a visit and a delivery take the time of what is new."""
+    steps = plan(journal, query)
+    assert steps
+    assert not [step for step in steps if re.match(r"SCAN (punch|outbox)\b|USE TEMP B-TREE", step)]
+
+
+@pytest.mark.parametrize("query", ["pending", "oldest_pending"])
+def test_pending_is_found_among_the_pending(journal: Journal, query: str) -> None:
+    """A million confirmed punches do not slow down the search for the pending one."""
+    assert any("outbox_pending" in step for step in plan(journal, query))

@@ -1,0 +1,38 @@
+"""A process to be killed: it takes slice after slice of an endless log, and delivers.
+
+    python -m tests.journal.writer JOURNAL
+
+After every slice and every confirmation it says what is on disk: `punches confirmed`.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+from pathlib import Path
+
+from tests.journal.helpers import piece, punches, visit
+from zkpoll.journal.outbox import Outbox
+from zkpoll.journal.store import Journal
+
+
+def main(path: Path) -> None:
+    """Journal and deliver until killed."""
+    with Journal(path) as journal:
+        outboxes = [Outbox(journal, "main"), Outbox(journal, "spare")]
+        ledger = visit(journal)
+        watermark = ledger.watermark()
+        end, confirmed = watermark.count if watermark else 0, outboxes[0].counts().confirmed
+        while True:
+            count = random.randint(1, 400)
+            ledger.take(piece(*punches(count, first=end), end=end + count))
+            end += count
+            print(end, confirmed, flush=True)  # noqa: T201  # for the one who kills us
+            ids = [event.id for event in outboxes[0].pending(300)]
+            outboxes[0].confirm(ids)
+            confirmed += len(ids)
+            print(end, confirmed, flush=True)  # noqa: T201  # for the one who kills us
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
