@@ -23,7 +23,11 @@ TOP = Path(__file__).parents[2]
 TEXT = """\
 dashboard: {url: "https://dashboard.example.com/é", token: "${ZKPOLL_TOKEN}"}
 journal: /var/lib/zkpoll/journal.db
-defaults: {timezone: Asia/Dhaka, timeout: 20s}
+defaults:
+  timezone: Asia/Dhaka
+  timeout: 20s
+  quiet_hours: 22:00-5:00
+  clock: {set_when_off_by: 30s}
 devices:
   - {name: no, host: 192.168.1.201, serial: 0012, comm_key: 31337}
 """
@@ -52,6 +56,8 @@ SETTINGS = {
             "timezone": "Asia/Dhaka",
             "timeout": 20,
             "visit_limit": 900,
+            "quiet_hours": "22:00-05:00",
+            "clock": {"set_when_off_by": 30},
             "serial": "0012",
             "enabled": True,
         }

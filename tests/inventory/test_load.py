@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, time
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr, ValidationError
 
 from tests.inventory.helpers import GOOD, dashboard, device, read
-from zkpoll.inventory import Dashboard, Device, Inventory
+from zkpoll.inventory import Clock, Dashboard, Device, Inventory
 
 
 def test_the_smallest_inventory_gets_every_default(tmp_path: Path) -> None:
@@ -40,6 +41,8 @@ def test_the_smallest_inventory_gets_every_default(tmp_path: Path) -> None:
                 timezone="Asia/Dhaka",
                 timeout=10,
                 visit_limit=900,
+                quiet_hours=None,
+                clock=None,
                 serial=None,
                 enabled=True,
             ),
@@ -89,6 +92,36 @@ def test_text_stays_as_it_is_written(tmp_path: Path) -> None:
 def test_durations_are_seconds_or_carry_a_unit(tmp_path: Path, written: str, seconds: float) -> None:
     """A duration is kept in seconds however it is written."""
     assert read(tmp_path, device(f"visit_limit: {written}")).devices[0].visit_limit == seconds
+
+
+@pytest.mark.parametrize(
+    ("written", "hours"),
+    [
+        ("22:00-05:00", (time(22), time(5))),
+        ("'01:30-02:45'", (time(1, 30), time(2, 45))),
+        ("9:00-00:00", (time(9), time(0))),
+    ],
+)
+def test_quiet_hours_are_two_times_of_day(tmp_path: Path, written: str, hours: tuple[time, time]) -> None:
+    """Quiet hours go from a time of day to another, over midnight where the second is the earlier."""
+    assert read(tmp_path, device(f"quiet_hours: {written}")).devices[0].quiet_hours == hours
+
+
+@pytest.mark.parametrize(("written", "seconds"), [("30s", 30), ("1", 1), ("1500ms", 1.5), ("1h", 3600)])
+def test_a_clock_is_set_when_it_is_off_by_so_much(tmp_path: Path, written: str, seconds: float) -> None:
+    """The limit of a clock's error is kept in seconds, in a block of its own."""
+    for lines in ([f"clock: {{set_when_off_by: {written}}}"], ["clock:", f"  set_when_off_by: {written}"]):
+        assert read(tmp_path, device(*lines)).devices[0].clock == Clock(set_when_off_by=seconds)
+
+
+def test_quiet_hours_and_the_clock_may_stand_in_defaults(tmp_path: Path) -> None:
+    """A device takes both from the defaults, and what it sets itself replaces them whole."""
+    shared = "  quiet_hours: 22:00-05:00\n  clock: {set_when_off_by: 30s}\ndevices:"
+    text = GOOD.replace("devices:", shared)
+    text += "  - {name: b, host: b, quiet_hours: 01:00-02:00, clock: {set_when_off_by: 2m}}\n"
+    front, back = read(tmp_path, text).devices
+    assert (front.quiet_hours, front.clock) == ((time(22), time(5)), Clock(set_when_off_by=30))
+    assert (back.quiet_hours, back.clock) == ((time(1), time(2)), Clock(set_when_off_by=120))
 
 
 @pytest.mark.parametrize(
@@ -205,14 +238,15 @@ def test_commented_out_defaults_are_no_defaults(tmp_path: Path) -> None:
     assert read(tmp_path, text).devices[0].timezone == "UTC"
 
 
-@pytest.mark.parametrize("what", ["inventory", "dashboard", "device"])
+@pytest.mark.parametrize("what", ["inventory", "dashboard", "device", "clock"])
 def test_settings_cannot_be_changed(tmp_path: Path, what: str) -> None:
     """Settings are what the file said until the end of the run."""
-    inventory = read(tmp_path, GOOD)
+    inventory = read(tmp_path, device("clock: {set_when_off_by: 30s}"))
     settings: dict[str, tuple[object, str]] = {
         "inventory": (inventory, "parallel"),
         "dashboard": (inventory.dashboards[0], "timeout"),
         "device": (inventory.devices[0], "port"),
+        "clock": (inventory.devices[0].clock, "set_when_off_by"),
     }
     owner, name = settings[what]
     with pytest.raises(ValidationError, match="frozen"):
@@ -234,6 +268,12 @@ def test_models_take_typed_values_and_refuse_bad_ones() -> None:
     """Code builds settings by the same rules as files."""
     made = Device(name="a", host="h", timezone="UTC", timeout=0.05, comm_key=SecretStr("7"))
     assert (made.timeout, made.key()) == (0.05, 7)
+    night = (time(22), time(5))
+    kept = Device(name="a", host="h", timezone="UTC", quiet_hours=night, clock=Clock(set_when_off_by=30))
+    assert (kept.quiet_hours, kept.clock) == (night, Clock(set_when_off_by=30.0))
+    for begin in (time(5), time(22, 0, 30), time(22, tzinfo=UTC)):
+        with pytest.raises(ValidationError, match="expected two different times of day"):
+            Device(name="a", host="h", timezone="UTC", quiet_hours=(begin, time(5)))
     with pytest.raises(ValidationError, match="expected a whole number from 1 to 65535"):
         Device(name="a", host="h", timezone="UTC", port=True)
     with pytest.raises(ValidationError) as caught:

@@ -20,9 +20,16 @@ if TYPE_CHECKING:
 
 LABEL = "expected 1 to 64 printable characters, no space around them"
 TIMEOUT = "expected a duration from 10ms to 1h, such as 10 (seconds), 500ms, 15m or 2h"
-KNOWN = "name, host, port, transport, comm_key, timezone, timeout, visit_limit, serial, enabled"
+KNOWN = (
+    "name, host, port, transport, comm_key, timezone, timeout, visit_limit, quiet_hours, clock, serial,"
+    " enabled"
+)
 KEY = "expected a whole number from 0 to 4294967295"
 WAIT = TIMEOUT.replace("10ms", "0")
+HOURS = "expected two different times of day, such as 22:00-05:00"
+OFF_BY = TIMEOUT.replace("10ms", "1s")
+SECTION = "expected a mapping of settings (name: value)"
+LIMIT = "Set the clock after a reading when it is off by more than this, in seconds or as 30s"
 
 
 @pytest.mark.parametrize(
@@ -67,7 +74,28 @@ WAIT = TIMEOUT.replace("10ms", "0")
         ("prot: 4370", "prot: unknown setting, did you mean port?"),
         ("Timeout: 3", "Timeout: unknown setting, did you mean timeout?"),
         ("clear: never", f"clear: unknown setting, known here: {KNOWN}"),
-        ("quiet_hours: 1-2", f"quiet_hours: unknown setting, known here: {KNOWN}"),
+        ("quiet_hour: 1-2", "quiet_hour: unknown setting, did you mean quiet_hours?"),
+        ("quiet_hours: 1-2", f"quiet_hours: found '1-2', {HOURS}"),
+        ("quiet_hours: 22:00", f"quiet_hours: found '22:00', {HOURS}"),
+        ("quiet_hours: 22:00-24:00", f"quiet_hours: found '22:00-24:00', {HOURS}"),
+        ("quiet_hours: 22:00-05:60", f"quiet_hours: found '22:00-05:60', {HOURS}"),
+        ("quiet_hours: 22:00-22:00", f"quiet_hours: found '22:00-22:00', {HOURS}"),
+        ("quiet_hours: ٢٢:00-05:00", f"quiet_hours: found '٢٢:00-05:00', {HOURS}"),
+        ("quiet_hours: [22:00, 05:00]", f"quiet_hours: found a list, {HOURS}"),
+        ("quiet_hours:", f"quiet_hours: found nothing, {HOURS}"),
+        ("clock: 30s", f"clock: found '30s', {SECTION}"),
+        ("clock: [30s]", f"clock: found a list, {SECTION}"),
+        ("clock:", f"clock: found nothing, {SECTION}"),
+        ("clock: {}", f"clock.set_when_off_by: missing ({LIMIT})"),
+        ("clock: {set_when_off_by: }", f"clock.set_when_off_by: found nothing, {OFF_BY}"),
+        ("clock: {set_when_off_by: 0}", f"clock.set_when_off_by: found '0', {OFF_BY}"),
+        ("clock: {set_when_off_by: 999ms}", f"clock.set_when_off_by: found '999ms', {OFF_BY}"),
+        ("clock: {set_when_off_by: 2h}", f"clock.set_when_off_by: found '2h', {OFF_BY}"),
+        ("clock: {set_when_off_by: {a: b}}", f"clock.set_when_off_by: found a mapping, {OFF_BY}"),
+        (
+            "clock: {set_when_off_by: '${NOPE}'}",
+            "clock.set_when_off_by: environment variable NOPE is not set",
+        ),
         ("name: again", "name: written twice, first on line 8"),
         ("serial: ${NOPE}", "serial: environment variable NOPE is not set"),
         ("serial: ${A}${B}${A}", "serial: environment variables A, B are not set"),
@@ -331,6 +359,27 @@ def test_a_wrong_default_is_told_once_and_at_its_own_line(tmp_path: Path) -> Non
         "devices.yaml:7: defaults.port: found 'abc', expected a whole number from 1 to 65535",
         "devices.yaml:8: defaults.comm_key: environment variable KEY is not set",
     ]
+
+
+def test_a_mistake_within_a_clock_names_its_place_and_line(tmp_path: Path) -> None:
+    """What is wrong in a mapping of settings is told where it stands, with the nearest name."""
+    text = f"{GOOD}  - name: b\n    host: b\n    clock:\n      set_when_of_by: 30s\n"
+    assert wrong(tmp_path, text) == [
+        f"devices.yaml:12: devices[1].clock.set_when_off_by: missing ({LIMIT})",
+        "devices.yaml:13: devices[1].clock.set_when_of_by: unknown setting, did you mean set_when_off_by?",
+    ]
+    text = text.replace("of_by", "off_by").replace("30s", "soon")
+    assert wrong(tmp_path, text) == [
+        f"devices.yaml:13: devices[1].clock.set_when_off_by: found 'soon', {OFF_BY}"
+    ]
+
+
+def test_a_mistake_within_a_default_clock_is_the_defaults(tmp_path: Path) -> None:
+    """A wrong clock in the defaults is told once and there, also when a device has its own."""
+    text = GOOD.replace("  timezone", "  clock: {set_when_off_by: soon}\n  timezone")
+    told = [f"devices.yaml:6: defaults.clock.set_when_off_by: found 'soon', {OFF_BY}"]
+    assert wrong(tmp_path, text) == told
+    assert wrong(tmp_path, text + "    clock: {set_when_off_by: 30s}\n") == told
 
 
 @pytest.mark.parametrize("key", ["name", "host", "serial"])

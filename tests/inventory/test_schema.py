@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
 from tests.inventory.helpers import GOOD
-from zkpoll.inventory import Dashboard, Device, Inventory, load
+from zkpoll.inventory import Clock, Dashboard, Device, Inventory, load
 from zkpoll.inventory.schema import schema
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 TOP = Path(__file__).parents[2]
 EXAMPLE = TOP / "devices.example.yaml"
@@ -88,6 +92,11 @@ def edited(old: str, new: str) -> Any:
         ("name: front", "name: front\n    transport: ${HOW:-udp}"),
         ("name: front", "name: front\n    timeout: 500ms"),
         ("name: front", "name: front\n    timeout: 2.5"),
+        ("name: front", "name: front\n    quiet_hours: 22:00-5:00"),
+        ("name: front", "name: front\n    quiet_hours: ${QUIET}"),
+        ("name: front", "name: front\n    clock: {set_when_off_by: 30s}"),
+        ("name: front", "name: front\n    clock:\n      set_when_off_by: 30"),
+        ("  timezone", "  quiet_hours: 22:00-05:00\n  clock: {set_when_off_by: 30s}\n  timezone"),
         ("name: front", "name: front\n    comm_key: 123"),
         ("name: front", "name: front\n    comm_key: ${KEY}"),
         ("192.168.1.201", "fe80::1%eth0"),
@@ -112,6 +121,13 @@ def test_the_schema_takes_what_people_write(old: str, new: str) -> None:
         ("name: front", "port:\n    name: front"),
         ("name: front", "timeout: soon\n    name: front"),
         ("name: front", "timeout: 0\n    name: front"),
+        ("name: front", "quiet_hours: 22-5\n    name: front"),
+        ("name: front", "quiet_hours: 22:00-24:00\n    name: front"),
+        ("name: front", "clock: 30s\n    name: front"),
+        ("name: front", "clock: {}\n    name: front"),
+        ("name: front", "clock: {set_when_off_by: 0.5}\n    name: front"),
+        ("name: front", "clock: {set_when_off_by: 30s, at: noon}\n    name: front"),
+        ("  timezone", "  clock: {set_when_of_by: 30s}\n  timezone"),
         ("name: front", "transport: TCP\n    name: front"),
         ("name: front", "enabled: maybe\n    name: front"),
         ("name: front", "port: 1"),
@@ -133,14 +149,26 @@ def test_the_schema_marks_what_is_wrong(old: str, new: str) -> None:
 def test_every_setting_is_described() -> None:
     """An editor has a word of explanation for each setting."""
     made = schema()
-    objects = [made, *made["$defs"].values(), made["properties"]["defaults"]["anyOf"][0]]
+    clock = made["$defs"]["device"]["properties"]["clock"]
+    objects = [made, *made["$defs"].values(), made["properties"]["defaults"]["anyOf"][0], clock]
     for shape in objects:
         assert all(each["description"] for each in shape["properties"].values())
         assert shape["additionalProperties"] is False
     assert set(made["$defs"]["device"]["properties"]) == set(Device.model_fields)
     assert set(made["$defs"]["dashboard"]["properties"]) == set(Dashboard.model_fields)
+    assert set(clock["properties"]) == set(Clock.model_fields)
     defaults = made["properties"]["defaults"]["anyOf"][0]["properties"]
     assert set(Device.model_fields) - set(defaults) == {"name", "host", "serial"}
+
+
+def test_the_schemas_defaults_are_the_defaults() -> None:
+    """An editor shows the default of each setting that has one, and of no other."""
+    models: dict[str, type[BaseModel]] = {"dashboard": Dashboard, "device": Device}
+    for name, model in models.items():
+        properties = schema()["$defs"][name]["properties"]
+        shown = {key: shape["default"] for key, shape in properties.items() if "default" in shape}
+        fields = {key: field.default for key, field in model.model_fields.items() if not field.is_required()}
+        assert shown == {key: default for key, default in fields.items() if default is not None}
 
 
 def test_the_example_loads_as_it_is() -> None:
@@ -154,12 +182,15 @@ def test_the_example_loads_as_it_is() -> None:
 
 def test_the_examples_optional_settings_load_too(tmp_path: Path) -> None:
     """Every setting that the example shows behind a # can be switched on."""
-    text = re.sub(r"(?m)^( *)# (\w+: \S+  +#)", r"\1\2", EXAMPLE.read_text(encoding="utf-8"))
+    text = re.sub(r"(?m)^( *)# (\w+: (\S+|\{.*\}) +#)", r"\1\2", EXAMPLE.read_text(encoding="utf-8"))
     text = re.sub(r"(?m)^ +token_file:.*\n", "", text)
     path = tmp_path / "devices.yaml"
     path.write_text(text, encoding="utf-8")
     inventory = load(path, {"ZKPOLL_TOKEN": "abc", "WAREHOUSE_KEY": "123"})
     assert inventory.devices[2].serial == "CQZ7224760045"
+    for each in inventory.devices:
+        assert each.quiet_hours == (time(22), time(5))
+        assert each.clock == Clock(set_when_off_by=30)
 
 
 def test_the_examples_defaults_are_the_defaults() -> None:

@@ -7,6 +7,6 @@ file.py    where the inventory is      (a path)
 """
 
 from zkpoll.inventory.file import load, locate
-from zkpoll.inventory.models import Dashboard, Device, Inventory
+from zkpoll.inventory.models import Clock, Dashboard, Device, Inventory
 
-__all__ = ["Dashboard", "Device", "Inventory", "load", "locate"]
+__all__ = ["Clock", "Dashboard", "Device", "Inventory", "load", "locate"]

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from zkpoll.inventory.hosts import same_host
-from zkpoll.inventory.models import Dashboard, Device, Inventory
-from zkpoll.inventory.problems import Sentence, found
+from zkpoll.inventory.models import SECTIONS, Dashboard, Device, Inventory
+from zkpoll.inventory.problems import Sentence, found, unknown
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,8 +72,8 @@ class _Check:
             return model.model_validate(settings, context=self._context)
         except ValidationError as error:
             for detail in error.errors(include_url=False):
-                key, sentence = _told(model, detail)
-                self._ledger.add(where(key), sentence)
+                (key, *inner), sentence = _told(model, detail)
+                self._ledger.add((*where(str(key)), *inner), sentence)
             return None
 
     def dashboards(self, top: Settings) -> list[Dashboard]:
@@ -215,15 +215,21 @@ def _no_devices(tree: object) -> str:
     return "no devices, expected at least one"
 
 
-def _told(model: type[BaseModel], detail: ErrorDetails) -> tuple[str, str]:
-    """Given one of pydantic's errors, return the setting it is about and a sentence on it."""
-    key = str(detail["loc"][0]) if detail["loc"] else ""
+def _told(model: type[BaseModel], detail: ErrorDetails) -> tuple[Place, str]:
+    """Given one of pydantic's errors, return the setting of the model it is about and a sentence on it.
+
+    The setting is a place within the model's settings: `("port",)`, or `("clock", "set_when_off_by")`.
+    """
+    place = detail["loc"] or ("",)
+    owner = SECTIONS[str(place[0])] if len(place) > 1 else model
     if detail["type"] == "missing":
-        return key, _missing(model, key)
+        return place, _missing(owner, str(place[-1]))
+    if detail["type"] == "extra_forbidden":
+        return place, unknown(str(place[-1]), owner.model_fields)
     error = detail.get("ctx", {}).get("error", detail["msg"])
     if isinstance(error, Sentence):
-        return error.key or key, str(error)
-    return key, f"found {found(detail['input'])}, {error}"
+        return (error.key,) if error.key else place, str(error)
+    return place, f"found {found(detail['input'])}, {error}"
 
 
 def _missing(model: type[BaseModel], key: str) -> str:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 from pydantic_core import core_schema
 
 from zkpoll.inventory.hosts import check_host, check_url, without_secrets
@@ -118,6 +119,57 @@ class Duration(Kind):
         return self._seconds(written) or 0.0
 
 
+class Hours(Kind):
+    """A part of every day, from a time of day to another one; it may span midnight."""
+
+    _TIME: ClassVar[str] = "([01]?[0-9]|2[0-3]):([0-5][0-9])"
+    _WRITTEN: ClassVar[str] = f"{_TIME}-{_TIME}"
+
+    def parse(self, value: object) -> tuple[time, time]:
+        """Given two times of day, or a text such as `22:00-05:00`, return when the part begins and ends."""
+        hours = self._hours(value)
+        if hours is None or hours[0] == hours[1]:
+            raise ValueError("expected two different times of day, such as 22:00-05:00")
+        return hours
+
+    def shape(self) -> Shape:
+        """Return: two times of day."""
+        return pattern(f"^{self._WRITTEN}$")
+
+    def _hours(self, value: object) -> tuple[time, time] | None:
+        match value:
+            case str() if parts := re.fullmatch(self._WRITTEN, value):
+                hour, minute, last_hour, last_minute = map(int, parts.groups())
+                return time(hour, minute), time(last_hour, last_minute)
+            case (time() as begin, time() as end) if _on_the_minute(begin) and _on_the_minute(end):
+                return begin, end
+        return None
+
+
+def _on_the_minute(moment: time) -> bool:
+    return moment == time(moment.hour, moment.minute)
+
+
+def written(hours: tuple[time, time]) -> str:
+    """Given a part of the day, return it as `Hours` reads it."""
+    begin, end = hours
+    return f"{begin:%H:%M}-{end:%H:%M}"
+
+
+class Section(Kind):
+    """A mapping of settings with a model of their own."""
+
+    def parse(self, value: object) -> object:
+        """Given a mapping or the model, return it; the model reads what is in the mapping."""
+        if isinstance(value, dict | BaseModel):
+            return value
+        raise ValueError("expected a mapping of settings (name: value)")
+
+    def shape(self) -> Shape:
+        """Return: a mapping; what may stand in it is its model's to say."""
+        return {"type": "object"}
+
+
 class Choice(Kind):
     """One of a few words."""
 
@@ -171,7 +223,7 @@ class Label(Kind):
 
     def shape(self) -> Shape:
         """Return: text."""
-        return TEXT
+        return dict(TEXT)  # pydantic writes into what it is given
 
 
 class Host(Kind):
@@ -235,7 +287,7 @@ class Secret(Kind):
 
     def shape(self) -> Shape:
         """Return: text."""
-        return TEXT
+        return dict(TEXT)  # pydantic writes into what it is given
 
 
 class CommKey(Secret):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import time  # noqa: TC003  (pydantic reads the annotations)
 from pathlib import Path  # noqa: TC003  (pydantic reads the annotations)
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
     BaseModel,
@@ -21,12 +22,15 @@ from zkpoll.inventory.kinds import (
     Duration,
     File,
     Host,
+    Hours,
     Label,
+    Section,
     Token,
     Url,
     Whole,
     YesNo,
     Zone,
+    written,
 )
 from zkpoll.inventory.problems import Sentence
 
@@ -35,6 +39,7 @@ MASK = "********"
 _LONGEST_TOKEN_FILE = 65_536  # bytes
 
 _masked = PlainSerializer(lambda _: MASK, return_type=str)
+_as_written = PlainSerializer(written, return_type=str)
 
 
 class _Settings(BaseModel):
@@ -100,6 +105,14 @@ def _token_in(path: Path) -> SecretStr:
     return SecretStr(text)
 
 
+class Clock(_Settings):
+    """What to do about a device's clock."""
+
+    set_when_off_by: Annotated[float, Duration("1s", "1h")] = Field(
+        description="Set the clock after a reading when it is off by more than this, in seconds or as 30s"
+    )
+
+
 class Device(_Settings):
     """An attendance terminal."""
 
@@ -125,6 +138,13 @@ class Device(_Settings):
     visit_limit: Annotated[float, Duration("10ms", "1d")] = Field(
         default=900, description="The limit of one visit, in seconds or as 15m; the next run goes on there"
     )
+    quiet_hours: Annotated[tuple[time, time], Hours(), _as_written] | None = Field(
+        default=None,
+        description="When to read its whole log, once a day, by its wall clock, such as 22:00-05:00",
+    )
+    clock: Annotated[Clock, Section()] | None = Field(
+        default=None, description="Keeps its clock right; without it nothing ever sets the clock"
+    )
     serial: Annotated[str, Label()] | None = Field(
         default=None, description="Its serial number, for a device that does not tell it"
     )
@@ -135,6 +155,10 @@ class Device(_Settings):
     def key(self) -> int:
         """Return the comm key as a number, 0 if there is none."""
         return int(self.comm_key.get_secret_value()) if self.comm_key else 0
+
+
+SECTIONS: Final[dict[str, type[BaseModel]]] = {"clock": Clock}
+"""The settings that are mappings of settings themselves, and of which."""
 
 
 class Inventory(_Settings):

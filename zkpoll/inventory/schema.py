@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from zkpoll.inventory.check import ONE_DEVICE_ONLY
-from zkpoll.inventory.models import Dashboard, Device, Inventory
+from zkpoll.inventory.models import SECTIONS, Dashboard, Device, Inventory
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -69,7 +69,16 @@ def _devices(description: str) -> Shape:
 def _settings(model: type[BaseModel]) -> dict[str, Shape]:
     """Given a model, return the shape of each of its settings."""
     properties: dict[str, Shape] = model.model_json_schema()["properties"]
-    return {key: _written(shape) for key, shape in properties.items()}
+    return {key: {**_written(shape), **_section(key)} for key, shape in properties.items()}
+
+
+def _section(key: str) -> Shape:
+    """Given a setting, return the shape of the settings in it, if it is a mapping of some."""
+    if key not in SECTIONS:
+        return {}
+    fields = SECTIONS[key].model_fields
+    required = [name for name, field in fields.items() if field.is_required()]
+    return _object(_settings(SECTIONS[key]), required)
 
 
 def _written(shape: Shape) -> Shape:
