@@ -2,7 +2,7 @@
 
 A device answers a read with DATA datagrams whose session field counts 0, 1, 2 ...; all but the last have
 one length, which only the device knows. Source: published captures of two UDP terminals (blocks of 1024
-bytes, counters 0-5 and up to 123).
+bytes, counters 0-5 and up to 123). Others put something else there: a constant, or a byte count.
 """
 
 from __future__ import annotations
@@ -37,26 +37,24 @@ class Blocks:
 
     def whole(self) -> bytes | None:
         """Return the stream if every byte of it is proved to be in its place, else None."""
-        if len(self._received) == 1:
-            (only,) = self._received.values()
-            return only if len(only) == self._size else None
-        placed = self.placed()
-        if self._length != self._size or not placed:
+        if self._length != self._size or self._contradicted:
             return None
-        return b"".join(data for _, data in placed)
+        if len(self._received) > 1 and not self.placed():
+            return None
+        return b"".join(data for _, data in sorted(self._received.items()))
 
     def placed(self) -> list[tuple[int, bytes]]:
         """Return (offset, bytes) of the blocks whose place is certain, in order.
 
-        A block has a certain length only if another one follows it, or if it is the first; the last block
-        alone does not tell how long its predecessors are.
+        The numbers are believed where they show what they are. They count by ones: two neighbours came.
+        They count from 0: block 0 came, or a last one shorter than the others, which has one place only.
         """
-        if self._contradicted or not self._received:
+        if self._contradicted or not any(number + 1 in self._received for number in self._received):
             return []
         first, last = min(self._received), max(self._received)
-        if first == last != 0:
-            return []
         length = len(self._received[first])
+        if first != 0 and len(self._received[last]) == length:
+            return []
         blocks = [(number * length, data) for number, data in sorted(self._received.items())]
         fits = all(0 < len(data) == min(length, self._size - offset) for offset, data in blocks)
         return blocks if fits else []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -53,5 +53,6 @@ def drift(device: datetime, now: datetime, zone: tzinfo) -> timedelta:
 
     In the hour that the end of summer time repeats, the reading that makes the drift smaller is taken.
     """
+    now = now.astimezone(UTC)  # two times of one zone would be subtracted as wall clocks
     readings = (device.replace(tzinfo=zone, fold=fold) - now for fold in (0, 1))
     return min(readings, key=abs)

@@ -65,7 +65,8 @@ def decode(payload: bytes) -> Frame:
     """Given a whole payload, return its frame. Raise `WireError` when it is none."""
     if len(payload) < _HEADER.size:
         raise WireError(f"a frame of {len(payload)} bytes is too short")
-    if int.from_bytes(payload, "little") % _U16_ONES:
+    number = int.from_bytes(payload, "little")
+    if number % _U16_ONES or not number:
         raise WireError("a frame's checksum does not match its bytes")
     command, _, session, reply_id = _HEADER.unpack_from(payload)
     return Frame(command, session, reply_id, payload[_HEADER.size :])

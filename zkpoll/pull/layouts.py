@@ -24,9 +24,17 @@ if TYPE_CHECKING:
 
 BELIEVABLE: Final = 0.95
 """Share of records that must be believable: single impossible records are real, many are a wrong layout."""
+_MOST: Final = 2 / 3
+"""Share of believable records that makes a layout a candidate; a wrong one reaches 3/5 (16 bytes for 40)."""
+_HALF: Final = 1 / 2
+"""The same for 16 bytes against 8: two records of which one is impossible may still be of 16 bytes."""
 _SAMPLE: Final = 2000
 """Records looked at to find the layout."""
 _STATES: Final = frozenset((0, 1, 2, 3, 4, 5, 255))
+_WORK_CODES: Final = 100_000_000
+"""Work codes have up to eight digits; read as a time, this is February 2003."""
+_NEVER_BY_CHANCE: Final = 3
+"""Punches that are not all followed by one at 2000-01-01 00:00:00 to the second."""
 _SECOND: Final = tuple(timedelta(seconds=second) for second in range(DAY))
 """Seconds of the day, ready made: building one for each record would be a third of all decoding time."""
 
@@ -45,6 +53,11 @@ class Decoded:
     quarantined: tuple[Quarantined, ...]
     tail: tuple[bytes, ...]
     """Identities (canonical bytes, or raw ones where quarantined) of the last records."""
+
+    @property
+    def impossible(self) -> int:
+        """How many records speak against the layout. One whose user was deleted since does not."""
+        return sum(record.reason != _NO_SLOT for record in self.quarantined)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,14 +119,15 @@ _TRAILED = Struct("<40s9s")
 def _trailed_records(data: bytes, users: Mapping[int, str]) -> Iterator[Believed]:
     """49 bytes: a 40-byte record, 0xff, 8 ASCII ("255", or empty). SpeedFace-V5L, Mini TA and others."""
     heads, trailers = zip(*_TRAILED.iter_unpack(data), strict=True) if data else ((), ())
-    for record, trailer in zip(_text_records(b"".join(heads), users), trailers, strict=True):
+    records = _text_records(b"".join(heads), users)
+    for record, head, trailer in zip(records, heads, trailers, strict=True):
         text = trailer[1:].partition(b"\0")[0]
         if trailer[0] != 0xFF or not (not text or text.isdigit()):
-            yield Quarantined(identity(record)[:40] + trailer, _ODD_BYTES)
+            yield Quarantined(head + trailer, _ODD_BYTES)
         elif isinstance(record, Punch):
             yield record._replace(canonical=record.canonical + b"\xff" + text.ljust(8, b"\0"))
         else:
-            yield Quarantined(record.raw + trailer, record.reason)
+            yield Quarantined(head + trailer, record.reason)
 
 
 _NUMERIC = Struct("<IIBB2sI")
@@ -138,16 +152,17 @@ _WIFI = Struct("<H6s4sBIB4s")
 
 
 def _wifi_records(data: bytes, users: Mapping[int, str]) -> Iterator[Believed]:  # noqa: ARG001
-    """22 bytes: u16 slot, 6 ASCII id, 4 zero, u8 1, u32 time, u8 in/out, 4 zero. WL10 (AK3750WIFI).
+    """22 bytes: u16 slot, 6 ASCII id, 4 zero, u8 1, u32 time, u8 state, 4 zero. WL10 (AK3750WIFI).
 
-    Where verify stands is unknown; it is given as 0. Source: https://github.com/MrFaviod/pyzk-wl10
+    The slot turns 0 when its user is deleted, so it means nothing. States 0, 1 and 4 were seen. Where verify
+    stands is unknown; it is given as 0. Source: https://github.com/MrFaviod/pyzk-wl10
     """
     ids = _TextIds(6)
     for slot, text, zeros, one, time, state, more_zeros in _WIFI.iter_unpack(data):
         user_id, clean = ids[text]
         day = CALENDAR[time // DAY]
-        if user_id and day and state in (0, 1) and one == 1 and not any(zeros + more_zeros):
-            canonical = _WIFI.pack(slot, clean, b"", 1, time, state, b"")
+        if user_id and day and state in _STATES and one == 1 and not any(zeros + more_zeros):
+            canonical = _WIFI.pack(0, clean, b"", 1, time, state, b"")
             yield Punch(user_id, day + _SECOND[time % DAY], 0, state, 0, canonical)
         else:
             raw = _WIFI.pack(slot, text, zeros, one, time, state, more_zeros)
@@ -159,7 +174,7 @@ def _wifi_reason(user_id: str, dated: bool, state: int) -> str:
         return _NO_ID
     if not dated:
         return _NO_DATE
-    return _ODD_BYTES if state in (0, 1) else _NO_STATE
+    return _ODD_BYTES if state in _STATES else _NO_STATE
 
 
 _SLOTTED = Struct("<HBBI")
@@ -174,16 +189,16 @@ def _slotted_records(data: bytes, users: Mapping[int, str]) -> Iterator[Believed
         day = CALENDAR[time // DAY]
         state, verify = flags & 7, flags >> 3 & 3
         raw = _SLOTTED.pack(user, flags, zero, time)
-        if not _slotted_believable(user, flags, zero) or not day:
-            yield Quarantined(raw, _NO_DATE if not day else _ODD_BYTES)
+        if not day:
+            yield Quarantined(raw, _NO_DATE)
+        elif state not in _STATES:
+            yield Quarantined(raw, _NO_STATE)
+        elif not user or zero or flags & 0xC0:
+            yield Quarantined(raw, _ODD_BYTES)
         elif user not in users:
             yield Quarantined(raw, _NO_SLOT)
         else:
             yield Punch(users[user], day + _SECOND[time % DAY], verify, state, 0, raw)
-
-
-def _slotted_believable(user: int, flags: int, zero: int) -> bool:
-    return bool(user) and not zero and flags & 7 in _STATES and not flags & 0xC0
 
 
 class _TextIds(dict[bytes, tuple[str, bytes]]):
@@ -239,37 +254,64 @@ def too_many(impossible: int, records: int) -> bool:
 
 def fits(layout: Layout, data: bytes) -> bool:
     """Say whether the records that `data` begins with are believable under `layout`."""
+    believable, records = _counted(layout, data)
+    return bool(believable) and not too_many(records - believable, records)
+
+
+def _counted(layout: Layout, data: bytes) -> tuple[int, int]:
+    """Return how many of the first records of `data` are believable under `layout`, and how many they are."""
     sample = data[: len(data) // layout.width * layout.width][: _SAMPLE * layout.width]
     decoded = layout.decode(sample, _AnySlot())
-    impossible = len(decoded.quarantined)
-    return bool(decoded.punches) and not too_many(impossible, len(decoded.punches) + impossible)
+    return len(decoded.punches), len(sample) // layout.width
 
 
 def detect(data: bytes, total: int) -> Layout:
     """Given the first bytes of a log of `total` bytes, return its layout.
 
-    Raise `UnknownLayout` when none fits, or when two fit and nothing tells them apart.
+    Raise `UnknownLayout` when none fits, or when two fit and nothing tells them apart. Of the layouts that
+    most records are believable under only the narrowest can be it, for it was asked to prove itself most
+    often; and it must fit.
     """
-    found = {layout.width for layout in LAYOUTS.values() if not total % layout.width and fits(layout, data)}
-    if {8, 16} <= found:
-        found -= _refuted_of_8_and_16(data)
-    if len(found) != 1:
-        what = f"fits the layouts {sorted(found)} alike" if found else "fits no known record layout"
-        raise UnknownLayout(f"the log of {total} bytes {what}", data)
-    return LAYOUTS[found.pop()]
+    counts = {width: _counted(layout, data) for width, layout in LAYOUTS.items() if not total % width}
+    shares = {width: believable / max(records, 1) for width, (believable, records) in counts.items()}
+    rivals = {width for width, share in shares.items() if share >= _MOST}
+    if 16 in shares and rivals & {8, 16}:
+        told = _eight_or_sixteen(data)
+        if told is None and shares[16] >= _HALF:
+            if fits(LAYOUTS[8], data):
+                raise UnknownLayout(f"the log of {total} bytes fits the layouts 8 and 16 alike", data)
+            told = 16
+        rivals.discard(8 if told == 16 else 16)
+    narrowest = min(rivals, default=None)
+    if narrowest is None or not fits(LAYOUTS[narrowest], data) or (narrowest == 8 and not _flagged(data)):
+        raise UnknownLayout(f"the log of {total} bytes fits no known record layout", data)
+    return LAYOUTS[narrowest]
 
 
-def _refuted_of_8_and_16(data: bytes) -> set[int]:
-    """Given a log that reads as 8-byte and as 16-byte records, return which of the two it is not.
+def _flagged(data: bytes) -> bool:
+    """Say whether 8-byte records tell how people were recognised, or that they are of the long form.
 
-    A 16-byte record ends in two reserved bytes and a work code, mostly 0, which read as a second 8-byte
-    record at 2000-01-01. Two 8-byte records end in the second one's time, in the range of the first one's,
-    and where a reserved byte would be, the second one's flags.
+    All that were published do. A K40 answers the old command with memory that reads as 8-byte records of
+    January 2000, but for this; it is at least as long as one of its own 40-byte records.
     """
-    pairs = list(_NUMERIC.iter_unpack(data[: len(data) // 16 * 16]))
-    if not any(work_code or any(reserved) for *_, reserved, work_code in pairs):
-        return {8} if any(time for _, time, *_ in pairs) else set()
-    earliest = min(time for _, time, *_ in pairs) - 31 * DAY
-    latest = max(time for _, time, *_ in pairs) + 31 * DAY
-    alike = sum(any(reserved) or earliest <= code <= latest for *_, reserved, code in pairs)
-    return {16} if alike > len(pairs) / 2 else {8}
+    flags = data[2::8]
+    return len(flags) < 5 or sum(bool(each & 0x38) for each in flags) >= len(flags) / 4
+
+
+def _eight_or_sixteen(data: bytes) -> int | None:
+    """Given a log that may be of 8-byte or of 16-byte records, return which it is, or None if it says not.
+
+    A 16-byte record ends in two reserved bytes, always 0, and a work code, mostly 0, which reads as a second
+    8-byte record around the year 2000. Two 8-byte records end in the second one's time, in the range of the
+    first one's, and have the second one's flags where the reserved bytes would be. From a clock that
+    restarted in 2000, a time and a work code look alike.
+    """
+    pairs = [fields[1:] for fields in _NUMERIC.iter_unpack(data[: len(data) // 16 * 16])]
+    times = [time for time, *_ in pairs] or [0]
+    earliest, latest = max(min(times) - 31 * DAY, _WORK_CODES), max(times) + 31 * DAY
+    eight = sum(any(reserved) or earliest <= code <= latest for *_, reserved, code in pairs)
+    sixteen = sum(not any(reserved) and code < _WORK_CODES <= time for time, _, _, reserved, code in pairs)
+    if eight != sixteen:
+        return 8 if eight > sixteen else 16
+    never_coded = not any(any(reserved) or code for *_, reserved, code in pairs)
+    return 16 if never_coded and sum(map(bool, times)) >= _NEVER_BY_CHANCE else None

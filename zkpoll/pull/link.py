@@ -7,11 +7,14 @@ whole visit, or at once when the run is stopped.
 
 from __future__ import annotations
 
+import os
+import selectors
 import socket
 import time
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from zkpoll.errors import HungUp, OverLimit, Silent, Stopped, Unreachable, WireError
 from zkpoll.pull import framing
@@ -160,22 +163,27 @@ class UdpLink(Link):
 
 
 def open_link(address: Address, clock: Clock) -> Link:
-    """Open the one connection of a visit. Raise `Unreachable` with the cause in words."""
+    """Open the one connection of a visit.
+
+    Raise `Unreachable` with the cause in words, or `OverLimit` or `Stopped` as every wait does.
+    """
     clock.check()
     try:
         if address.transport == "udp":
             return UdpLink(_udp_socket(address), clock)
-        sock = socket.create_connection((address.host, address.port), clock.timeout)
+        return TcpLink(_tcp_socket(address, clock), clock)
     except (OSError, UnicodeError) as error:
         raise Unreachable(_cause(address, clock, error)) from error
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return TcpLink(sock, clock)
 
 
 def _udp_socket(address: Address) -> socket.socket:
-    """Return a connected UDP socket, so that only this device is heard and a closed port is noticed."""
+    """Return a connected UDP socket, so that only this device is heard and a closed port is noticed.
+
+    Nothing tells whether a host hears us before it answers, so of several addresses one is chosen: IPv4,
+    which is all that terminals of the UDP age speak.
+    """
     found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_DGRAM)
-    family, kind, protocol, _, target = found[0]
+    family, kind, protocol, _, target = min(found, key=lambda one: one[0] is not socket.AF_INET)
     sock = socket.socket(family, kind, protocol)
     try:
         sock.connect(target)
@@ -183,6 +191,42 @@ def _udp_socket(address: Address) -> socket.socket:
         sock.close()
         raise
     return sock
+
+
+def _tcp_socket(address: Address, clock: Clock) -> socket.socket:
+    """Return a TCP socket connected to the first of the host's addresses that answers."""
+    *others, last = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+    for family, kind, protocol, _, target in others:
+        with suppress(OSError):
+            return _connected(socket.socket(family, kind, protocol), target, clock)
+    family, kind, protocol, _, target = last
+    return _connected(socket.socket(family, kind, protocol), target, clock)
+
+
+def _connected(sock: socket.socket, target: Any, clock: Clock) -> socket.socket:
+    """Connect `sock` to `target` and return it; close it when that fails."""
+    try:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setblocking(False)
+        with suppress(BlockingIOError):
+            sock.connect(target)
+        _await_connection(sock, clock)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _await_connection(sock: socket.socket, clock: Clock) -> None:
+    """Return once `sock` is connected. Raise the `OSError` that says why it cannot be."""
+    until = clock.silence()
+    with selectors.DefaultSelector() as selector:
+        selector.register(sock, selectors.EVENT_WRITE)
+        while not selector.select(clock.pause(until)):
+            if time.monotonic() >= until:
+                raise TimeoutError
+    if code := sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+        raise OSError(code, os.strerror(code))
 
 
 def _cause(address: Address, clock: Clock, error: Exception) -> str:

@@ -19,7 +19,7 @@ from zkpoll.errors import Refused, UnknownLayout, WireError
 from zkpoll.pull import clock as wall
 from zkpoll.pull import layouts, users
 from zkpoll.pull.link import Address, Clock
-from zkpoll.pull.session import LOG, USERS, Session, Table
+from zkpoll.pull.session import LOG, USERS, MaybeEmpty, Session, Table
 from zkpoll.punch import Reading, Sink, Slice, Watermark
 
 if TYPE_CHECKING:
@@ -91,17 +91,26 @@ def _open_log(session: Session, sizes: Sizes | None, watermark: Watermark | None
     """Return the log as a table, by whichever command the firmware knows.
 
     An error answer means "empty" only if the old command agrees and nothing contradicts it; firmware
-    without the buffered read, or too busy for it, answers with the same code.
+    without the buffered read, or too busy for it, answers with the same code. "Not supported" and "unknown"
+    never mean it.
     """
     try:
         return session.open_table(LOG)
     except Refused as refused:
         try:
             return session.read_table(LOG)
-        except Refused:
-            if (sizes and sizes.records == 0) or (watermark and watermark.count == 0):
+        except Refused as again:
+            said = isinstance(refused, MaybeEmpty) or isinstance(again, MaybeEmpty)
+            if said and _expected_empty(sizes, watermark):
                 return _EMPTY
-            raise Refused(f"the log cannot be read, and may not be empty: {refused}") from refused
+            raise Refused(f"the log cannot be read, and may not be empty: {refused}, {again}") from again
+
+
+def _expected_empty(sizes: Sizes | None, watermark: Watermark | None) -> bool:
+    """Say whether a log is empty by the device's count, or, where it gives none, was so last time."""
+    if sizes:
+        return sizes.records == 0
+    return watermark is not None and watermark.count == 0
 
 
 class _Log:
@@ -121,13 +130,14 @@ class _Log:
     def read(self, table: Table, watermark: Watermark | None) -> None:
         """Read all of `table`, handing its records on in slices."""
         head = self._head(table)
-        if not head:
+        layout = _layout(head, table.size - LENGTH, watermark) if head else None
+        if layout and layout.needs_users:
+            table, head = self._with_users(table)
+        if not layout or not head:
             self._sink.take(Slice(watermark.layout if watermark else 0, 0, (), (), ()))
             return
-        self.layout = _layout(head, table.size - LENGTH, watermark)
-        if self.layout.needs_users:
-            table, head = self._with_users(table)
-        self._hand_on(self.layout, chain([head], self._session.runs(table, LENGTH + len(head))))
+        self.layout = layout
+        self._hand_on(layout, chain([head], self._session.runs(table, LENGTH + len(head))))
         if table.content is None:
             self._session.free_table()
 
@@ -172,7 +182,7 @@ class _Log:
         del held[:end]
         decoded = layout.decode(data, self._users, TAIL)
         count = end // layout.width
-        self._check(len(decoded.quarantined), count, data)
+        self._check(decoded.impossible, count, data)
         self._tail.extend(decoded.tail)
         self.records += count
         self.end += count

@@ -9,6 +9,7 @@ shortens a log, a ping through a shell, and a second connection that single-seat
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from struct import Struct
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -50,10 +51,14 @@ TCP_SLICE: Final = 0xFFC0
 UDP_SLICE: Final = 16 * 1024
 _RESEND: Final = 1.0
 """Seconds before a datagram is sent again; real units answer within 0.15 s."""
+_SENDINGS: Final = 8
+"""How often a datagram is sent, at least, before its answer has been awaited for a whole timeout."""
 _STRAGGLERS: Final = 0.2
 """Seconds left to datagrams that the final acknowledgement overtook."""
 _ROUNDS: Final = 10
 """Requests in a row that may bring nothing new before a UDP read is given up."""
+_WHOLE_READS: Final = 5
+"""How often a table that cannot be asked for in parts is read until it comes over UDP without a loss."""
 _SMALLEST_BLOCK: Final = 512
 """Bytes; 1008 and 1024 have been seen. Keeps a short last block from being taken for the block size."""
 _EXIT_LIMIT: Final = 1.0
@@ -92,6 +97,14 @@ class Table:
     """Bytes, with the 4 of the length."""
     content: bytes | None
     """All of it, where the device sent it at once; else None, and it is read in slices."""
+
+
+class MaybeEmpty(Refused):
+    """The device answered with its general error code (2001), which is also how it says "empty"."""
+
+
+class _Lost(Silent):
+    """Part of a table was lost on the way."""
 
 
 class _NoProbe:
@@ -155,7 +168,10 @@ class Session(ZK):  # type: ignore[misc]  # pyzk has no types
         self._ZK__create_socket()
         self._ZK__session_id = 0
         self._ZK__reply_id = const.USHRT_MAX - 1
+        asked = time.monotonic()
         reply = self._first_reply()
+        if not self.tcp:
+            reply = self._last_reply(reply, took=time.monotonic() - asked)
         self._ZK__session_id = reply.session
         if reply.command == const.CMD_ACK_UNAUTH:
             reply = self.ask(const.CMD_AUTH, scramble_key(self._key, reply.session))
@@ -180,7 +196,23 @@ class Session(ZK):  # type: ignore[misc]  # pyzk has no types
             raise Unreachable(
                 f"{self.address} hangs up when spoken to ({error}); "
                 "it may be busy with another client, or be no terminal"
+                if self.tcp
+                else f"{self.address} has nothing listening on that UDP port; "
+                "check host: and port:, or try transport: tcp"
             ) from error
+
+    def _last_reply(self, reply: Frame, took: float) -> Frame:
+        """Given a UDP device's first answer to CONNECT and the seconds it took, return the last one.
+
+        Each CONNECT that arrives begins a session in place of the one before, whether it was sent again or
+        the network doubled it. Their answers come no further apart than the first one took.
+        """
+        patience = max(took, min(_STRAGGLERS, _patience(self._clock)))
+        while True:
+            try:
+                reply = self._next_answer(time.monotonic() + patience)
+            except Silent:
+                return reply
 
     def _judge_login(self, reply: Frame) -> None:
         match reply.command:
@@ -189,6 +221,8 @@ class Session(ZK):  # type: ignore[misc]  # pyzk has no types
             case const.CMD_ACK_UNAUTH:
                 given = "the comm_key is wrong" if self._key else "a comm_key is needed"
                 raise WrongKey(f"{self.address} refuses the login: {given}")
+            case const.CMD_CONNECT | const.CMD_AUTH:
+                raise NotATerminal(f"{self.address} sends back what it is sent; it is no terminal")
             case code if code == CONNECT_REFUSED:
                 raise FirmwareRefuses(
                     f"{self.address} answers 6001: its firmware is closed to this protocol; "
@@ -217,12 +251,16 @@ class Session(ZK):  # type: ignore[misc]  # pyzk has no types
     def ask(self, command: int, data: bytes = b"") -> Frame:
         """Send a command and return its reply, whatever the reply's code.
 
-        Raise `Silent`, `HungUp`, `WireError`, `OverLimit` or `Stopped`.
+        Raise `Silent`, `HungUp` (also where the device has forgotten the session), `WireError`, `OverLimit`
+        or `Stopped`.
         """
         if self._link is None:
             raise HungUp("the session has ended")
         self._request = self._next_request(command, data)
-        return self._exchange(self._link, self._request)
+        reply = self._exchange(self._link, self._request)
+        if self.is_connect and reply.command == const.CMD_ACK_UNAUTH:
+            raise HungUp("the device has ended the session (reply 2005); it may have restarted")
+        return reply
 
     def order(self, command: int, data: bytes = b"") -> Frame:
         """Send a command that must succeed and return its reply. Raise `Refused` with the code."""
@@ -237,7 +275,7 @@ class Session(ZK):  # type: ignore[misc]  # pyzk has no types
         """Send `request` and return its reply; a datagram is sent again under the same reply id."""
         self.round_trips += 1
         give_up = link.clock.silence()
-        patience = float("inf") if self.tcp else min(_RESEND, link.clock.timeout / 4)
+        patience = float("inf") if self.tcp else _patience(link.clock)
         link.send(request)
         while True:
             until = min(give_up, time.monotonic() + patience)
@@ -297,9 +335,20 @@ class Session(ZK):  # type: ignore[misc]  # pyzk has no types
         return Table(len(content), content)
 
     def read_table(self, command: int, function: int = 0) -> Table:
-        """Read a whole table the old way, by its own command. Raise `Refused` as `open_table` does."""
+        """Read a whole table the old way, by its own command. Raise `Refused` as `open_table` does.
+
+        It cannot be asked for in parts: where a datagram is lost, all of it is asked for again.
+        """
         data = bytes([function]) if function else b""
+        for _ in range(_WHOLE_READS):
+            with suppress(_Lost):
+                return self._read_whole(command, data)
+        raise Silent("part of the table was lost on the way, each time it was read")
+
+    def _read_whole(self, command: int, data: bytes) -> Table:
         content = self._content(self.order(command, data))
+        if not self.tcp and int.from_bytes(content[: _SIZE.size], "little") + _SIZE.size != len(content):
+            raise _Lost  # the announcement was lost, and one block stands for the whole
         return Table(len(content), content)
 
     def read(self, table: Table, offset: int, size: int) -> bytes:
@@ -316,7 +365,10 @@ class Session(ZK):  # type: ignore[misc]  # pyzk has no types
 
     def runs(self, table: Table, offset: int = 0) -> Iterator[bytes]:
         """Yield the bytes of `table` from `offset` to its end, in the largest parts worth asking for."""
-        most = table.size if table.content is not None else TCP_SLICE if self.tcp else UDP_SLICE
+        if table.content is not None:
+            yield table.content[offset:]
+            return
+        most = TCP_SLICE if self.tcp else UDP_SLICE
         for start in range(offset, table.size, most):
             yield self.read(table, start, min(most, table.size - start))
 
@@ -357,9 +409,13 @@ class Session(ZK):  # type: ignore[misc]  # pyzk has no types
         return b"".join(parts)
 
     def _next_of_stream(self, until: float) -> Frame:
+        return _good(self._request.command, self._next_answer(until))
+
+    def _next_answer(self, until: float) -> Frame:
+        """Return one more frame that answers the last request."""
         if self._link is None:
             raise HungUp("the session has ended")
-        return _good(self._request.command, self._reply(self._link, self._request, until))
+        return self._reply(self._link, self._request, until)
 
     # --- tables over UDP, where datagrams get lost ---
 
@@ -368,7 +424,7 @@ class Session(ZK):  # type: ignore[misc]  # pyzk has no types
         blocks = Blocks(size)
         self._collect(blocks)
         if (data := blocks.whole()) is None:
-            raise Silent("part of the table was lost on the way")
+            raise _Lost("part of the table was lost on the way")
         return data
 
     def _read_udp(self, offset: int, size: int) -> bytes:
@@ -404,16 +460,16 @@ class Session(ZK):  # type: ignore[misc]  # pyzk has no types
 
     def _collect(self, blocks: Blocks) -> None:
         """Take in the datagrams of the stream under way until it is whole or nothing more comes."""
-        until = time.monotonic() + min(_RESEND, self._clock.timeout / 4)
+        patience = _patience(self._clock)
         while not blocks.full:
             try:
-                frame = self._next_of_stream(until)
+                frame = self._next_of_stream(time.monotonic() + patience)
             except Silent:
                 return
             if frame.command == const.CMD_DATA:
                 blocks.add(frame.session, frame.data)
             elif frame.command == const.CMD_ACK_OK:
-                until = min(until, time.monotonic() + _STRAGGLERS)
+                patience = min(patience, _STRAGGLERS)
 
     # --- pyzk's own names, so that its commands run over this transport ---
 
@@ -454,6 +510,12 @@ def _answers(frame: Frame, request: Frame) -> bool:
 
 
 def _good(command: int, reply: Frame) -> Frame:
-    if reply.command not in _GOOD:
-        raise Refused(f"the device answers command {command} with {reply.command}")
-    return reply
+    if reply.command in _GOOD:
+        return reply
+    refusal = MaybeEmpty if reply.command == const.CMD_ACK_ERROR else Refused
+    raise refusal(f"the device answers command {command} with {reply.command}")
+
+
+def _patience(clock: Clock) -> float:
+    """Return the seconds after which a datagram counts as lost."""
+    return min(_RESEND, clock.timeout / _SENDINGS)

@@ -31,4 +31,5 @@ def parse(data: bytes) -> Sizes | None:
     dwords = _DWORDS.unpack_from(data)
     if any(dwords[_CAPACITY[held]] - dwords[held] != dwords[_FREE[held]] for held in _CAPACITY):
         return None
-    return Sizes(dwords[_USERS], dwords[_RECORDS], dwords[_CAPACITY[_RECORDS]])
+    capacity = dwords[_CAPACITY[_RECORDS]]
+    return Sizes(dwords[_USERS], dwords[_RECORDS], capacity) if capacity else None

@@ -7,8 +7,9 @@ projects (80 records of 72 bytes, 9 of 28), and the 2006 vendor manual.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import itemgetter
 from struct import Struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from zkpoll.errors import WireError
 
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 
 _TFT = Struct("<HB8s24sIB8x24s")
 _OLD = Struct("<HB5s8sIxBHI")
+_TEMPLATE: Final = 0x31
+"""Privilege of a slot that holds templates instead of a user (WL10, https://github.com/MrFaviod/pyzk-wl10)."""
+_MOST: Final = 1 / 2
+"""Share of believable users above which a layout is believed; of two, the one with the greater share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,23 +43,27 @@ class User:
 def decode(data: bytes) -> tuple[User, ...]:
     """Given the records of a user table, return its users.
 
-    Raise `WireError` when they fit neither 72 nor 28 bytes a record. Size alone does not tell the two
-    apart: 504 bytes are 7 of the one or 18 of the other.
+    Slots that hold no user are left out, and so is a user without a believable id: one odd record must not
+    keep everybody else from being known. Raise `WireError` when most records fit neither 72 nor 28 bytes.
+    Size alone does not tell the two apart: 504 bytes are 7 of the one or 18 of the other.
     """
-    for struct, build in ((_TFT, _tft_user), (_OLD, _old_user)):
-        if len(data) % struct.size == 0:
-            users = _believable_users(data, struct, build)
-            if users is not None:
-                return users
-    raise WireError(f"a user table of {len(data)} bytes fits no known layout")
+    readings = [
+        _read(data, struct, build)
+        for struct, build in ((_TFT, _tft_user), (_OLD, _old_user))
+        if len(data) % struct.size == 0
+    ]
+    share, users = max(readings, key=itemgetter(0), default=(0.0, ()))
+    if share <= _MOST:
+        raise WireError(f"a user table of {len(data)} bytes fits no known layout")
+    return users
 
 
-def _believable_users(
-    data: bytes, struct: Struct, build: Callable[..., User | None]
-) -> tuple[User, ...] | None:
-    users = [build(*fields) for fields in struct.iter_unpack(data)]
-    believable = tuple(user for user in users if user is not None)
-    return believable if len(believable) == len(users) else None
+def _read(data: bytes, struct: Struct, build: Callable[..., User | None]) -> tuple[float, tuple[User, ...]]:
+    """Return what share of the records that are not empty slots are users, and those users."""
+    records = (data[at : at + struct.size] for at in range(0, len(data), struct.size))
+    taken = [struct.unpack(record) for record in records if any(record) and record[2] != _TEMPLATE]
+    users = tuple(user for fields in taken if (user := build(*fields)) is not None)
+    return (len(users) / len(taken) if taken else 1.0), users
 
 
 def _tft_user(
@@ -62,7 +71,7 @@ def _tft_user(
 ) -> User | None:
     """72 bytes: slot, privilege, 8 PIN, 24 name, card, group, zones, 24 user id. All TFT devices."""
     text = _text(user_id)
-    if not text or not (text.isascii() and text.decode("ascii").isprintable()):
+    if not text.strip() or not (text.isascii() and text.decode("ascii").isprintable()):
         return None
     return User(slot, text.decode("ascii"), _text(name), privilege, card, group, bool(_text(password)))
 

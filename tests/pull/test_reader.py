@@ -1,0 +1,735 @@
+"""Whole visits: what is read is exactly what the terminal holds, or the visit fails and says why."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from datetime import timedelta
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.pull.devices import (
+    Kept,
+    Network,
+    attempt,
+    check_slices,
+    check_whole,
+    held,
+    read,
+    read_at,
+    session,
+    target,
+    terminal_of,
+    through,
+)
+from zkpoll.errors import (
+    HungUp,
+    NotATerminal,
+    OverLimit,
+    Refused,
+    Silent,
+    UnknownLayout,
+    Unreachable,
+    WireError,
+)
+from zkpoll.pull.reader import TAIL, read_users, visit
+from zkpoll.punch import Watermark
+from zkpoll.simulator import LAYOUTS, Command, Faults, Frame, Model, Terminal, User, refuse, serve
+from zkpoll.simulator.records import encode_record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from zkpoll.simulator import Transport
+
+BOTH = pytest.mark.parametrize("transport", ["tcp", "udp"])
+EACH_LAYOUT = pytest.mark.parametrize("layout", LAYOUTS)
+DEVICE_ERRORS = (Unreachable, NotATerminal, Silent, HungUp, OverLimit, Refused, WireError, UnknownLayout)
+IMPOSSIBLE = bytes(28) + b"\xff\xff\xff\xff" + bytes(8)
+"""Forty bytes that are no record: no user, no such date."""
+
+
+# --- a whole visit ---
+
+
+@BOTH
+@EACH_LAYOUT
+@pytest.mark.parametrize("records", [0, 1, 2, 41, 3000])
+def test_a_visit_reads_what_the_terminal_holds(records: int, layout: int, transport: Transport) -> None:
+    """Every record is read as it was punched: user, time, verify, state and work code."""
+    terminal = terminal_of(layout, records)
+    reading, sink = read(terminal, transport, timeout=2)
+    check_whole(terminal, reading, sink)
+    assert reading.layout == (layout if records else None)
+    assert reading.capacity == terminal.model.capacity
+    assert reading.bytes_received <= terminal.bytes_sent
+    assert reading.drift is not None
+    assert abs(reading.drift) < 12 * 3600 + 60
+    assert sink.serials == [terminal.model.serial]
+
+
+@BOTH
+@pytest.mark.parametrize(("host", "name"), [("127.0.0.1", "localhost"), ("::1", "::1")])
+def test_a_terminal_is_read_by_name_and_over_ipv6(host: str, name: str, transport: Transport) -> None:
+    """A terminal is read by its name, and at an IPv6 address."""
+    terminal = terminal_of(records=60)
+    with serve(terminal, host=host, transport=transport) as address:
+        check_whole(terminal, *read_at((name, address.port), transport))
+
+
+def test_a_long_log_is_handed_on_in_slices() -> None:
+    """A log of 20,000 records comes in slices, each as soon as it is read, and progress is told of each."""
+    terminal = terminal_of(records=20_000)
+    sink = Kept()
+    told: list[int] = []
+    with serve(terminal) as address:
+        reading = visit(target(address, timeout=5), sink, progress=told.append)
+    check_whole(terminal, reading, sink)
+    assert len(sink.slices) > 1
+    assert told == [piece.records for piece in sink.slices]
+
+
+@EACH_LAYOUT
+@pytest.mark.parametrize("block_size", [1008, 1024, 1021, None])
+def test_blocks_may_end_inside_a_record(layout: int, block_size: int | None) -> None:
+    """The size of the blocks in which a table comes is the terminal's choice."""
+    terminal = terminal_of(layout, 1500, block_size=block_size)
+    check_whole(terminal, *read(terminal))
+
+
+@BOTH
+@EACH_LAYOUT
+@pytest.mark.parametrize("inline_limit", [0, 100_000])
+def test_a_table_may_come_at_once_or_in_slices(layout: int, inline_limit: int, transport: Transport) -> None:
+    """Small and large tables are read in either way."""
+    terminal = terminal_of(layout, 20, inline_limit=inline_limit)
+    check_whole(terminal, *read(terminal, transport))
+
+
+@BOTH
+@pytest.mark.parametrize("layout", [22, 40])
+def test_a_log_may_come_as_a_stream_at_once(layout: int, transport: Transport) -> None:
+    """A terminal that answers 1503 with the announcement of a stream and its blocks is read."""
+    terminal = terminal_of(layout, 500)
+    terminal.handlers[Command.PREPARE_BUFFER] = terminal.handlers[Command.ATTLOG_RRQ]
+    check_whole(terminal, *read(terminal, transport))
+
+
+@BOTH
+@EACH_LAYOUT
+def test_old_memory_means_nothing(layout: int, transport: Transport) -> None:
+    """What stands behind a NUL differs from read to read; records and their identities do not."""
+    terminal = terminal_of(layout, 300)
+    terminal.faults = Faults(old_memory=True)
+    with serve(terminal, transport=transport) as address:
+        reading, first = read_at(address, transport)
+        _, second = read_at(address, transport)
+    check_whole(terminal, reading, first)
+    assert first.punches == second.punches
+    assert first.slices[-1].tail == second.slices[-1].tail
+
+
+def test_the_log_that_was_known_is_read_whole() -> None:
+    """A watermark changes neither what is read nor what is handed on."""
+    terminal = terminal_of(records=200)
+    _, before = read(terminal)
+    watermark = Watermark(40, 200, before.slices[-1].tail)
+    terminal.punch("1001")
+    check_whole(terminal, *read(terminal, sink=Kept(watermark)))
+
+
+@pytest.mark.parametrize("known", [8, 16, 22, 49])
+def test_a_layout_that_no_longer_fits_is_found_anew(known: int) -> None:
+    """A terminal whose firmware has changed the layout is read in the new one."""
+    terminal = terminal_of(records=98)
+    tail = tuple(bytes(known) for _ in range(TAIL))
+    check_whole(terminal, *read(terminal, sink=Kept(Watermark(known, 10, tail))))
+
+
+def test_the_layout_that_was_known_settles_what_one_record_cannot() -> None:
+    """A log whose bytes fit two layouts is read in the one it had before."""
+    terminal = terminal_of(16, 0, inline_limit=0)
+    terminal.users.append(User(uid=1001, user_id="1001"))
+    terminal.punch("1001", time=terminal.now().replace(year=2000, month=1, day=1), verify=0)
+    for known in (8, 16):
+        reading, _ = read(terminal, sink=Kept(Watermark(known, 1, (bytes(known),))))
+        assert reading.layout == known
+
+
+# --- TCP: cut, joined, hung up ---
+
+
+@EACH_LAYOUT
+@pytest.mark.parametrize(
+    "faults",
+    [
+        Faults(cut=1),
+        Faults(cut=13, gap=0.0002),
+        Faults(random_cuts=True, gap=0.0005, seed=2),
+        Faults(random_cuts=True, seed=3),
+        Faults(join=True),
+        Faults(join=True, random_cuts=True, gap=0.0005, seed=4),
+    ],
+)
+def test_tcp_may_cut_and_join_frames_anywhere(layout: int, faults: Faults) -> None:
+    """Where the network cuts or joins what the terminal sends makes no difference."""
+    terminal = terminal_of(layout, 120, block_size=1008)
+    terminal.faults = faults
+    check_whole(terminal, *read(terminal, timeout=2))
+
+
+def prefix_of(terminal: Terminal, sink: Kept) -> int:
+    """Assert that what was handed on is the true beginning of the log; return how much that is."""
+    count = len(sink.punches)
+    assert sink.shown == held(terminal)[:count]
+    assert not sink.quarantined
+    check_slices(sink)
+    return count
+
+
+def test_a_hang_up_at_any_byte_hands_on_only_true_records() -> None:
+    """A terminal that closes after any number of bytes is an error, and no record of it is made up."""
+    terminal = terminal_of(records=30, block_size=100)
+    with serve(terminal) as address:
+        _, sink = read_at(address)
+        whole = terminal.bytes_sent
+        for limit in range(0, whole, 7):
+            terminal.faults = Faults(hang_up_after=limit)
+            came_of = attempt(address)
+            count = prefix_of(terminal, came_of.sink)
+            if came_of.error:
+                assert type(came_of.error) is (HungUp if came_of.sink.serials or limit >= 16 else Unreachable)
+            else:
+                assert count == len(sink.punches)
+
+
+@pytest.mark.parametrize("limit", [100, 65_000, 66_000, 119_000, 131_100, 131_400, 200_000, 239_999])
+def test_what_came_before_a_hang_up_is_handed_on(limit: int) -> None:
+    """A visit that breaks off in mid-read has made progress: every slice that was read whole."""
+    terminal = terminal_of(records=6000)
+    terminal.faults = Faults(hang_up_after=limit)
+    with serve(terminal) as address:
+        came_of = attempt(address)
+    assert type(came_of.error) is HungUp
+    slices = (limit - 250) // 0xFFC0 if limit > 250 else 0
+    assert prefix_of(terminal, came_of.sink) == max(0, slices * 0xFFC0 - 4) // 40
+
+
+@BOTH
+def test_a_slice_that_is_refused_ends_the_reading_where_it_was(transport: Transport) -> None:
+    """A terminal that loses its table in mid-read is an error; what was read until then is handed on."""
+    terminal = terminal_of(records=6000)
+    terminal.faults = Faults(instead=(refuse(Command.READ_BUFFER, first=3),))
+    with serve(terminal, transport=transport) as address:
+        came_of = attempt(address, transport, timeout=2)
+    assert isinstance(came_of.error, Refused)
+    assert prefix_of(terminal, came_of.sink) == (2 * (0xFFC0 if transport == "tcp" else 16 * 1024) - 4) // 40
+
+
+# --- UDP: lost, doubled, swapped ---
+
+ANSWERS, REQUESTS = 15, 8
+"""Datagrams of a visit to a log of 150 records: CONNECT, serial, time, sizes, 1503; PREPARE, six blocks and
+ACK_OK for 1504; FREE and EXIT."""
+
+
+def test_the_datagrams_of_a_visit_are_counted() -> None:
+    """The positions tried below are all there are."""
+    network = Network(lambda *_: "passes")
+    terminal = terminal_of(records=150)
+    with serve(terminal, transport="udp") as device, through(network, device) as address:
+        check_whole(terminal, *read_at(address, "udp"))
+    assert network.passed == {"there": REQUESTS, "back": ANSWERS}
+
+
+POSITIONS = [("back", number) for number in range(1, ANSWERS + 1)]
+POSITIONS += [("there", number) for number in range(1, REQUESTS + 1)]
+
+
+@pytest.mark.parametrize(("layout", "fate"), [(8, "lost"), (40, "lost"), (40, "doubled"), (40, "swapped")])
+@pytest.mark.parametrize(("way", "number"), POSITIONS)
+def test_no_single_datagram_matters(way: str, number: int, fate: str, layout: int) -> None:
+    """One datagram that is lost, doubled or late, wherever in a visit, changes nothing."""
+    terminal = terminal_of(layout, 150 if layout == 40 else 750)
+    with serve(terminal, transport="udp") as device, through(Network.bad(way, number, fate), device) as at_:
+        check_whole(terminal, *read_at(at_, "udp"))
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("layout", [16, 40])
+def test_a_bad_network_makes_a_visit_slow_not_wrong(layout: int, seed: int) -> None:
+    """One datagram in ten lost, and some doubled or swapped, both ways: the reading is right."""
+    terminal = terminal_of(layout, 600)
+    network = Network.random(seed, loss=0.1, doubled=0.05, swapped=0.05)
+    with serve(terminal, transport="udp") as device, through(network, device) as address:
+        check_whole(terminal, *read_at(address, "udp", timeout=1))
+
+
+def test_a_slow_line_is_not_a_lossy_one() -> None:
+    """Blocks that come one by one, over seconds, are waited for and not asked for again."""
+    terminal = terminal_of(records=600)
+    fast, _ = read(terminal, "udp")
+    terminal.faults = Faults(bandwidth=20_000)
+    slow, sink = read(terminal, "udp", timeout=1.6)
+    check_whole(terminal, slow, sink)
+    assert slow.round_trips == fast.round_trips
+
+
+def alike(_number: int, _offset: int) -> int:
+    """Give all blocks one number."""
+    return 7
+
+
+def by_offset(_number: int, offset: int) -> int:
+    """Give a block the number of its first byte."""
+    return offset & 0xFFFF
+
+
+def by_session(number: int, _offset: int) -> int:
+    """Count on from somewhere."""
+    return 0x2F01 + number
+
+
+@pytest.mark.parametrize("loss", [0.0, 0.1])
+@pytest.mark.parametrize("count", [alike, by_offset, by_session])
+@pytest.mark.parametrize("layout", [8, 40])
+def test_a_block_counter_that_is_none(layout: int, count: Callable[[int, int], int], loss: float) -> None:
+    """A terminal that does not number its blocks is read all the same, a block at a time."""
+    terminal = terminal_of(layout, 250 if layout == 40 else 1250)
+
+    def renumbered(_request: Frame, answer: list[Frame]) -> list[Frame]:
+        blocks = [frame for frame in answer if frame.command == Command.DATA]
+        offsets = [0]
+        for block in blocks:
+            offsets.append(offsets[-1] + len(block.data))
+        numbers = iter(count(number, offset) for number, offset in enumerate(offsets))
+        return [
+            frame._replace(session=next(numbers)) if frame.command == Command.DATA else frame
+            for frame in answer
+        ]
+
+    terminal.rewrite = renumbered
+    network = Network.random(11, loss, 0, 0)
+    with serve(terminal, transport="udp") as device, through(network, device) as address:
+        check_whole(terminal, *read_at(address, "udp", timeout=0.8))
+
+
+# --- the sink ---
+
+
+def test_slices_hold_their_tails_across_borders() -> None:
+    """Each slice tells the last identities of the log up to its end, also those of slices before it."""
+    terminal = terminal_of(records=16_000)
+    _, sink = read(terminal, timeout=5)
+    assert len(sink.slices) == 2
+    check_slices(sink)
+    identities = [punch.canonical for punch in sink.punches]
+    for piece in sink.slices:
+        assert piece.tail == tuple(identities[piece.end - TAIL : piece.end])
+
+
+@pytest.mark.parametrize("place", [0, 1, 7, 20, 39])
+@pytest.mark.parametrize("records", [10, 40])
+def test_an_impossible_record_is_set_aside_alone(place: int, records: int) -> None:
+    """A record that cannot be is quarantined as it is; its neighbours, and the count, are not touched."""
+    terminal = terminal_of(records=records)
+    terminal.log.insert(min(place, records), IMPOSSIBLE)
+    reading, sink = read(terminal)
+    assert sink.shown == held(terminal)
+    assert sink.quarantined == [IMPOSSIBLE]
+    assert reading.records == reading.on_device == sink.slices[-1].end == records + 1
+    tail = [punch.canonical for punch in sink.punches]
+    tail.insert(min(place, records), IMPOSSIBLE)
+    assert sink.slices[-1].tail == tuple(tail[-TAIL:])
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 1.0])
+def test_a_log_of_impossible_records_is_no_known_layout(share: float) -> None:
+    """Where many records are impossible, nothing is handed on, and the bytes are kept as evidence."""
+    terminal = terminal_of(records=100)
+    for place in random.Random(1).sample(range(100), int(100 * share)):
+        terminal.log[place] = IMPOSSIBLE
+    with serve(terminal) as address:
+        came_of = attempt(address)
+    assert isinstance(came_of.error, UnknownLayout)
+    assert came_of.error.log == b"".join(terminal.log)
+    assert came_of.sink.slices == []
+
+
+def test_a_log_that_turns_impossible_is_no_known_layout() -> None:
+    """Rubbish behind a good beginning stops the reading there; what was believable is handed on."""
+    terminal = terminal_of(records=17_000)
+    terminal.log[15_000:] = [IMPOSSIBLE] * 2_000
+    with serve(terminal) as address:
+        came_of = attempt(address, timeout=5)
+    assert isinstance(came_of.error, UnknownLayout)
+    assert "2000 of 17000 records are impossible" in str(came_of.error)
+    assert came_of.error.log.endswith(IMPOSSIBLE * 2_000)
+    assert len(came_of.sink.slices) == 1
+    assert 13_000 < prefix_of(terminal, came_of.sink) < 15_000
+
+
+def test_nothing_is_handed_on_twice() -> None:
+    """A visit that breaks off hands no record on twice, and the next one begins anew."""
+    terminal = terminal_of(records=30_000)
+    terminal.faults = Faults(hang_up_after=900_000, hang_up_times=1)
+    with serve(terminal) as address:
+        came_of = attempt(address, timeout=5)
+        assert type(came_of.error) is HungUp
+        assert len(came_of.sink.slices) == 2
+        count = prefix_of(terminal, came_of.sink)
+        numbers = [punch.canonical[:2] for punch in came_of.sink.punches]
+        assert len(set(numbers)) == count
+        check_whole(terminal, *read_at(address, timeout=5))
+
+
+# --- empty logs ---
+
+
+def empty_slice(sink: Kept) -> bool:
+    """Say whether the sink was told, once, that the log is empty."""
+    (piece,) = sink.slices
+    return (piece.end, piece.records, piece.tail) == (0, 0, ())
+
+
+EMPTY = Watermark(40, 0, ())
+FULL = Watermark(40, 5, (b"x" * 40,) * 5)
+
+
+@BOTH
+@pytest.mark.parametrize("watermark", [None, EMPTY, FULL])
+def test_an_error_means_empty_where_the_sizes_say_so(
+    watermark: Watermark | None, transport: Transport
+) -> None:
+    """Code 2001 is an empty log if the terminal counts no records."""
+    terminal = terminal_of(records=0)
+    reading, sink = read(terminal, transport, Kept(watermark))
+    assert (reading.layout, reading.records, reading.on_device) == (None, 0, 0)
+    assert empty_slice(sink)
+
+
+@BOTH
+@pytest.mark.parametrize("sizes", [None, 4])
+def test_an_error_means_empty_where_the_log_was_empty(sizes: int | None, transport: Transport) -> None:
+    """Code 2001 is an empty log if the terminal counts nothing, and the log was empty last time."""
+    _, sink = read(terminal_of(records=0, sizes=sizes), transport, Kept(EMPTY))
+    assert empty_slice(sink)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "count", "watermark"),
+    [(None, None, None), (None, None, FULL), (4, None, None), (92, 5, None), (92, 5, EMPTY), (92, 5, FULL)],
+)
+def test_an_error_is_not_empty_where_something_contradicts_it(
+    sizes: int | None, count: int | None, watermark: Watermark | None
+) -> None:
+    """Code 2001 from a terminal that may hold records fails the visit, and says what was answered."""
+    terminal = terminal_of(records=0, sizes=sizes)
+    terminal.faults = Faults(sizes_records=count)
+    sink = Kept(watermark)
+    with serve(terminal) as address, pytest.raises(Refused) as caught:
+        read_at(address, sink=sink)
+    assert str(caught.value) == (
+        "the log cannot be read, and may not be empty: "
+        "the device answers command 1503 with 2001, the device answers command 13 with 2001"
+    )
+    assert sink.slices == []
+
+
+@pytest.mark.parametrize("watermark", [None, EMPTY])
+@pytest.mark.parametrize(("buffered", "old"), [(4989, 4989), (0xFFFF, 0xFFFF), (4989, 0xFFFF)])
+def test_not_supported_never_means_empty(buffered: int, old: int, watermark: Watermark | None) -> None:
+    """A terminal that knows neither command, and counts 0 with a full log, is not taken for empty."""
+    terminal = terminal_of(records=5)
+    terminal.faults = Faults(
+        sizes_records=0, instead=(refuse(Command.PREPARE_BUFFER, buffered), refuse(Command.ATTLOG_RRQ, old))
+    )
+    with serve(terminal) as address, pytest.raises(Refused, match="may not be empty"):
+        read_at(address, sink=Kept(watermark))
+
+
+@BOTH
+@pytest.mark.parametrize("inline_limit", [0, 1008])
+@pytest.mark.parametrize("watermark", [None, EMPTY, FULL])
+def test_an_empty_table_is_an_empty_log(
+    watermark: Watermark | None, inline_limit: int, transport: Transport
+) -> None:
+    """A table of no records is an empty log, whatever anybody counts."""
+    terminal = terminal_of(records=0, empty_log="table", inline_limit=inline_limit)
+    terminal.faults = Faults(sizes_records=5)
+    reading, sink = read(terminal, transport, Kept(watermark))
+    assert reading.on_device == 0
+    assert empty_slice(sink)
+
+
+@BOTH
+@EACH_LAYOUT
+@pytest.mark.parametrize("sizes", [None, 4, 80, 92, 112])
+def test_the_sizes_are_a_hint(sizes: int | None, layout: int, transport: Transport) -> None:
+    """A log is read by its bytes, whether the terminal counts its records, how widely, or not at all."""
+    terminal = terminal_of(layout, 41, sizes=sizes)
+    reading, sink = read(terminal, transport)
+    check_whole(terminal, reading, sink)
+    assert reading.capacity == (None if sizes in (None, 4) else terminal.model.capacity)
+
+
+@pytest.mark.parametrize("count", [0, 1, 40, 42, 4000])
+def test_a_wrong_count_changes_nothing(count: int) -> None:
+    """A terminal that counts 0, one less, one more or far too many is read by its bytes."""
+    terminal = terminal_of(records=41)
+    terminal.faults = Faults(sizes_records=count)
+    check_whole(terminal, *read(terminal))
+
+
+def test_what_a_terminal_refuses_to_tell_is_not_known() -> None:
+    """A terminal that refuses options, time, sizes and FREE is read, without serial, drift and capacity."""
+    terminal = terminal_of(records=100)
+    refused = (Command.OPTIONS_RRQ, Command.GET_TIME, Command.GET_FREE_SIZES, Command.FREE_DATA)
+    terminal.faults = Faults(instead=tuple(refuse(command) for command in refused))
+    reading, sink = read(terminal)
+    check_whole(terminal, reading, sink)
+    assert sink.serials == [None]
+    assert (reading.drift, reading.capacity) == (None, None)
+
+
+@pytest.mark.parametrize("ahead", [-400_000_000, -3600, 90, 400_000_000])
+def test_the_drift_of_a_clock_is_measured(ahead: int) -> None:
+    """A clock that is off by a minute or by years is told, and changes nothing else."""
+    terminal = terminal_of(records=10)
+    _, sink = read(terminal)
+    before = read(terminal)[0].drift
+    terminal.set_clock(terminal.now() + timedelta(seconds=ahead))
+    reading, later = read(terminal)
+    assert before is not None
+    assert reading.drift is not None
+    assert abs(reading.drift - before - ahead) < 5
+    assert later.punches == sink.punches
+
+
+# --- terminals without the buffered read ---
+
+
+@BOTH
+@EACH_LAYOUT
+@pytest.mark.parametrize("code", [2001, 4989, 0xFFFF])
+def test_a_terminal_without_the_buffered_read_is_read(code: int, layout: int, transport: Transport) -> None:
+    """A terminal that refuses 1503, for logs and users, is read by the old commands."""
+    terminal = terminal_of(layout, 500, user_width=28 if layout == 8 else None)
+    terminal.faults = Faults(instead=(refuse(Command.PREPARE_BUFFER, code),))
+    check_whole(terminal, *read(terminal, transport))
+
+
+@pytest.mark.parametrize("records", [3, 40, 500])
+@EACH_LAYOUT
+def test_rubbish_of_the_right_length_is_not_a_log(layout: int, records: int) -> None:
+    """A terminal that answers command 13 with rubbish of the right length is found out, and shown."""
+    terminal = terminal_of(layout, records)
+    terminal.faults = Faults(legacy_rubbish=True, instead=(refuse(Command.PREPARE_BUFFER, 4989),))
+    with serve(terminal) as address:
+        came_of = attempt(address)
+    assert isinstance(came_of.error, UnknownLayout)
+    assert len(came_of.error.log) == layout * records
+    assert came_of.sink.slices == []
+
+
+@pytest.mark.parametrize("off", [-40, -1, 1, 4, 40, 1 << 30])
+@BOTH
+def test_a_table_of_another_length_than_it_says(off: int, transport: Transport) -> None:
+    """A log whose own length contradicts the table's is not decoded."""
+    terminal = terminal_of(records=20)
+
+    def lie(_request: Frame, answer: list[Frame]) -> list[Frame]:
+        return [
+            frame._replace(data=(800 + off).to_bytes(4, "little") + frame.data[4:])
+            if frame.command == Command.DATA
+            else frame
+            for frame in answer
+        ]
+
+    terminal.rewrite = lie
+    with serve(terminal, transport=transport) as address:
+        came_of = attempt(address, transport)
+    assert type(came_of.error) is WireError
+    assert str(came_of.error) == f"the log says it has {800 + off} bytes, the device laid out 800"
+    assert came_of.sink.slices == []
+
+
+# --- 8-byte logs, which need the users ---
+
+
+@BOTH
+@pytest.mark.parametrize("user_width", [28, 72])
+@pytest.mark.parametrize("users", [1, 14, 200])
+def test_slots_are_translated_by_the_users_of_the_visit(
+    users: int, user_width: int, transport: Transport
+) -> None:
+    """8-byte punches get the user ids that the terminal has for their slots in the same visit."""
+    terminal = Terminal.with_samples(300, users, Model(layout=8, user_width=user_width))
+    terminal.users = [replace(user, user_id=f"9{user.user_id}") for user in terminal.users]
+    renamed = {user.uid: user.user_id for user in terminal.users}
+    _, sink = read(terminal, transport)
+    assert [punch.user_id for punch in sink.punches] == [renamed[one.uid] for one in terminal.history]
+
+
+@BOTH
+@pytest.mark.parametrize("deleted", [1, 30])
+def test_a_slot_that_no_user_has_is_set_aside(deleted: int, transport: Transport) -> None:
+    """Punches of users who are not in the table any more are quarantined, however many, and no others."""
+    terminal = terminal_of(8, 400)
+    del terminal.users[7 : 7 + deleted]
+    slots = {user.uid for user in terminal.users}
+    reading, sink = read(terminal, transport)
+    stay = [one for one in terminal.history if one.uid in slots]
+    assert [punch.user_id for punch in sink.punches] == [one.user_id for one in stay]
+    assert sink.quarantined == [encode_record(one, 8) for one in terminal.history if one.uid not in slots]
+    assert reading.on_device == 400
+
+
+@pytest.mark.parametrize("code", [2001, 4989])
+def test_an_8_byte_log_without_a_user_table_is_not_guessed_at(code: int) -> None:
+    """A terminal that tells no users fails the visit: slots alone name nobody."""
+    terminal = terminal_of(8, 400)
+    terminal.faults = Faults(
+        instead=(refuse(Command.PREPARE_BUFFER, code, first=2), refuse(Command.USERTEMP_RRQ, code))
+    )
+    with serve(terminal) as address:
+        came_of = attempt(address)
+    assert isinstance(came_of.error, Refused)
+    assert came_of.sink.slices == []
+
+
+def test_a_log_that_is_cleared_while_the_users_are_read_is_empty() -> None:
+    """An 8-byte log that is empty the second time it is laid out is an empty log."""
+    terminal = terminal_of(8, 400, empty_log="table")
+    laid_out: list[int] = []
+
+    def clear(command: int) -> None:
+        laid_out.extend([command] * (command == Command.PREPARE_BUFFER))
+        if len(laid_out) == 3:  # the log, the users, and the log again
+            terminal.clear()
+
+    terminal.before_command = clear
+    reading, sink = read(terminal)
+    assert (reading.layout, reading.on_device) == (None, 0)
+    assert empty_slice(sink)
+
+
+@BOTH
+@pytest.mark.parametrize(("layout", "users"), [(8, 7), (8, 2000), (40, 7), (40, 2000)])
+def test_users_are_read_alone(layout: int, users: int, transport: Transport) -> None:
+    """Users are read by the buffered command and by the old one alike."""
+    terminal = Terminal.with_samples(0, users, terminal_of(layout).model)
+    with session(terminal, transport, timeout=2) as open_session:
+        found = read_users(open_session)
+        terminal.faults = Faults(instead=(refuse(Command.PREPARE_BUFFER, 4989),))
+        assert read_users(open_session) == found
+    assert [(one.slot, one.user_id) for one in found] == [(one.uid, one.user_id) for one in terminal.users]
+
+
+@pytest.mark.parametrize("data", [b"", b"\0", b"\1\0\0\0", bytes.fromhex("0500000000000000")])
+def test_a_user_table_that_is_none(data: bytes) -> None:
+    """A user table that is not as long as it says is an error, also one of no bytes at all."""
+    terminal = terminal_of()
+    terminal.handlers[Command.PREPARE_BUFFER] = lambda s, r: [Frame(Command.DATA, s.id, r.reply_id, data)]
+    with session(terminal) as open_session, pytest.raises(WireError, match="not as long as it says"):
+        read_users(open_session)
+
+
+# --- people go on punching ---
+
+
+@pytest.mark.parametrize(
+    ("layout", "records", "transport"),
+    [(8, 3, "tcp"), (40, 3, "udp"), (8, 200, "tcp"), (8, 200, "udp"), (40, 200, "tcp"), (40, 200, "udp")],
+)
+@pytest.mark.parametrize("turn", range(1, 13))
+def test_a_punch_between_any_two_commands(turn: int, layout: int, records: int, transport: Transport) -> None:
+    """Whoever punches in mid-visit is read in this visit or in the next, once, and misreads nobody."""
+    terminal = terminal_of(layout, records)
+    turns = iter(range(1, 100))
+    time = terminal.history[-1].time
+
+    def punch(command: int) -> None:
+        if command != Command.EXIT and next(turns) == turn:
+            assert terminal.punch("1002", time + timedelta(days=1), state=1)
+
+    terminal.before_command = punch
+    with serve(terminal, transport=transport) as address:
+        reading, first = read_at(address, transport)
+        assert prefix_of(terminal, first) in {records, records + 1}
+        assert reading.on_device == len(first.punches)
+        terminal.before_command = None
+        check_whole(terminal, *read_at(address, transport))
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_punches_before_every_command(layout: int) -> None:
+    """A crowd that punches all through a visit is read as far as the log was laid out, and no further."""
+    terminal = terminal_of(layout, 1000)
+    time = terminal.history[-1].time
+    days = iter(range(1, 100))
+    terminal.before_command = lambda _: terminal.punch("1002", time + timedelta(days=next(days))) and None
+    with serve(terminal) as address:
+        counts = []
+        for _ in range(3):
+            _, sink = read_at(address)
+            counts.append(prefix_of(terminal, sink))
+    assert all(earlier < later for earlier, later in pairwise([1000, *counts]))
+
+
+# --- anything at all ---
+
+faults = st.builds(
+    Faults,
+    seed=st.integers(0, 1000),
+    final_ack=st.sampled_from(["sent", "missing", "late", "early"]),
+    session_rubbish=st.booleans(),
+    legacy_rubbish=st.booleans(),
+    old_memory=st.booleans(),
+    events=st.sets(st.sampled_from([11, 50, 1503, 1504])).map(tuple),
+    event_reply_id=st.integers(0, 8),
+    sizes_records=st.sampled_from([None, 0, 1, 10_000]),
+    damage=st.frozensets(st.integers(1, 20), max_size=2),
+    random_cuts=st.booleans(),
+    join=st.booleans(),
+    hang_up_after=st.one_of(st.none(), st.integers(0, 8000)),
+    drop=st.frozensets(st.integers(1, 20), max_size=3),
+    duplicate=st.frozensets(st.integers(1, 20), max_size=3),
+    swap=st.frozensets(st.integers(1, 20), max_size=3),
+    instead=st.lists(
+        st.builds(
+            refuse,
+            st.sampled_from([11, 13, 50, 201, 1502, 1503, 1504]),
+            st.sampled_from([2001, 4989, 0xFFFF, 2000, 2005, 1500, 1501]),
+            first=st.integers(1, 3),
+        ),
+        max_size=2,
+    ).map(tuple),
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    faults=faults,
+    transport=st.sampled_from(["tcp", "udp"]),
+    layout=st.sampled_from(LAYOUTS),
+    records=st.sampled_from([0, 1, 2, 41, 150]),
+    block_size=st.sampled_from([None, 100, 1008]),
+)
+def test_whatever_goes_wrong_a_reading_is_right_or_an_error(
+    faults: Faults, transport: Transport, layout: int, records: int, block_size: int | None
+) -> None:
+    """Any mixture of faults ends in a right reading or in a device error, and only true records come up."""
+    terminal = terminal_of(layout, records, block_size=block_size)
+    terminal.faults = faults
+    with serve(terminal, transport=transport) as address:
+        came_of = attempt(address, transport, timeout=0.25)
+    count = prefix_of(terminal, came_of.sink)
+    if came_of.error:
+        assert isinstance(came_of.error, DEVICE_ERRORS), came_of.error
+    else:
+        assert count == records

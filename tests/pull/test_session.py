@@ -1,0 +1,810 @@
+"""The conversation with a terminal: login, answers, limits, farewell, and what answers there is none to."""
+
+from __future__ import annotations
+
+import random
+import socket
+import threading
+import time
+import traceback
+from itertools import chain
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.pull.devices import (
+    EXIT_LIMIT,
+    SLACK,
+    TIMEOUT,
+    Network,
+    attempt,
+    black_hole,
+    check_whole,
+    closed_port,
+    read,
+    read_at,
+    requests,
+    session,
+    target,
+    tcp_bytes,
+    tcp_peer,
+    terminal_of,
+    through,
+    udp_peer,
+)
+from zkpoll.errors import (
+    FirmwareRefuses,
+    HungUp,
+    NotATerminal,
+    OverLimit,
+    Refused,
+    Silent,
+    Stopped,
+    Unreachable,
+    WireError,
+    WrongKey,
+    ZkpollError,
+)
+from zkpoll.pull.link import Address, Clock
+from zkpoll.pull.reader import visit
+from zkpoll.pull.session import LOG, USERS, MaybeEmpty, Session, Table, scramble_key
+from zkpoll.simulator import Command, Dashboard, Faults, Frame, Instead, Terminal, never, refuse, serve, wire
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from zkpoll.simulator import Session as Client
+    from zkpoll.simulator import Transport
+    from zkpoll.simulator.terminal import Handler
+
+BOTH = pytest.mark.parametrize("transport", ["tcp", "udp"])
+COMMANDS = (
+    Command.CONNECT,
+    Command.OPTIONS_RRQ,
+    Command.GET_TIME,
+    Command.GET_FREE_SIZES,
+    Command.PREPARE_BUFFER,
+    Command.READ_BUFFER,
+    Command.FREE_DATA,
+    Command.EXIT,
+)
+"""What a visit to a log of some size says, in order."""
+LONG = 100
+"""Records of a log that does not come at once."""
+KEYS = (1, 12, 123456, 65535, 999999, 2**31, 2**32 - 1)
+
+
+def strict(terminal: Terminal) -> Terminal:
+    """Let `terminal` refuse, as one that was restarted does, what is not of its latest session."""
+
+    def only_now(handler: Handler) -> Handler:
+        return lambda client, request: (
+            handler(client, request)
+            if request.session == client.id
+            else [Frame(Command.ACK_UNAUTH, 0, request.reply_id)]
+        )
+
+    for command in set(terminal.handlers) - {Command.CONNECT}:
+        terminal.handlers[command] = only_now(terminal.handlers[command])
+    return terminal
+
+
+# --- the login ---
+
+
+@BOTH
+@pytest.mark.parametrize("key", KEYS)
+def test_a_comm_key_opens_a_session(key: int, transport: Transport) -> None:
+    """Every key that 32 bits hold is accepted, also those on which the driver's own code overflows."""
+    terminal = terminal_of(records=3, comm_key=key)
+    check_whole(terminal, *read(terminal, transport, key=key))
+
+
+@pytest.mark.parametrize("key", [*KEYS, 0])
+@pytest.mark.parametrize("id_", [1, 0x2F00, 0xFFFF])
+def test_the_key_is_scrambled_as_terminals_do(key: int, id_: int) -> None:
+    """Key and session give the bytes that an independent reading of the protocol gives."""
+    assert scramble_key(key, id_) == wire.scramble_key(key, id_)
+    assert scramble_key(key, id_, tick=7) == wire.scramble_key(key, id_, tick=7)
+
+
+def test_the_key_is_scrambled_as_in_a_published_login() -> None:
+    """Key 12 in session 0x45cf gives the bytes that were captured (pyzk, test.py)."""
+    assert scramble_key(12, 0x45CF) == bytes.fromhex("614d323c")
+
+
+@BOTH
+def test_a_key_that_is_not_asked_for_is_not_sent(transport: Transport) -> None:
+    """A terminal without a comm key gets no AUTH, whatever the inventory says."""
+    terminal = terminal_of(records=3)
+    read(terminal, transport, key=123456)
+    assert Command.AUTH not in terminal.commands
+
+
+@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize("fate", ["doubled", "lost"])
+@pytest.mark.parametrize("way", ["there", "back"])
+def test_the_last_answer_to_a_doubled_connect_counts(way: str, fate: str, number: int) -> None:
+    """A CONNECT that arrives twice begins two sessions, and the visit goes on in the second."""
+    terminal = strict(terminal_of(records=LONG, comm_key=123456))
+    network = Network.bad(way, number, fate)
+    with serve(terminal, transport="udp") as device, through(network, device) as address:
+        check_whole(terminal, *read_at(address, "udp", key=123456))
+
+
+def test_the_last_answer_of_a_slow_terminal_counts() -> None:
+    """A terminal slower than the patience gets several CONNECTs, and is read in the last session."""
+    terminal = strict(terminal_of(records=LONG, comm_key=123456))
+    slow = iter([0.15])
+
+    def dawdle(command: int) -> None:
+        if command == Command.CONNECT:
+            time.sleep(next(slow, 0))
+
+    terminal.before_command = dawdle
+    check_whole(terminal, *read(terminal, "udp", key=123456))
+    assert terminal.commands.count(Command.CONNECT) > 1
+
+
+def test_a_visit_is_one_connection() -> None:
+    """A visit opens one TCP connection, and frees the only seat for the next."""
+    terminal = terminal_of(records=LONG)
+    terminal.faults = Faults(keeps_seat=True)
+    with serve(terminal) as address:
+        for visits in (1, 2, 3):
+            read_at(address)
+            assert terminal.connections == visits
+    assert terminal.commands == [*COMMANDS] * 3
+
+
+# --- who answers instead of a terminal, and what a person is told ---
+
+SECRET = 918273
+
+
+def told(where: tuple[str, int], transport: str = "tcp", kind: type[ZkpollError] = Unreachable) -> str:
+    """Visit what is no terminal, and return what a person is told of it.
+
+    Assert that it is one sentence that names the address and holds no secret, and that nothing was handed
+    on.
+    """
+    came_of = attempt(where, transport, key=SECRET, visit_limit=5)
+    assert type(came_of.error) is kind, came_of.error
+    message = str(came_of.error)
+    assert message.startswith(f"{where[0]}:{where[1]} ")
+    assert "\n" not in message
+    assert ". " not in message
+    everything = "".join(traceback.format_exception(came_of.error)) + repr(target(where, key=SECRET))
+    assert str(SECRET) not in everything
+    assert scramble_key(SECRET, 1).hex() not in everything
+    assert came_of.sink.slices == []
+    return message
+
+
+def what(where: tuple[str, int], message: str) -> str:
+    """Return `message` without the address in front."""
+    return message.removeprefix(f"{where[0]}:{where[1]} ")
+
+
+def answering(reply: bytes) -> Callable[[socket.socket], None]:
+    """Return a conversation that answers whatever comes with `reply`."""
+
+    def converse(client: socket.socket) -> None:
+        while client.recv(65536):
+            client.sendall(reply)
+
+    return converse
+
+
+def silent(client: socket.socket) -> None:
+    """Listen, and say nothing."""
+    while client.recv(65536):
+        pass
+
+
+def test_a_host_that_refuses() -> None:
+    """A closed TCP port is told from a silent host."""
+    with closed_port() as where:
+        assert what(where, told(where)) == (
+            "refuses the connection; check host: and port:, or try transport: udp for an older terminal"
+        )
+
+
+def test_a_host_that_refuses_datagrams() -> None:
+    """A closed UDP port is noticed at once, and told from a silent host."""
+    with closed_port(socket.SOCK_DGRAM) as where:
+        began = time.monotonic()
+        assert what(where, told(where, "udp")) == (
+            "has nothing listening on that UDP port; check host: and port:, or try transport: tcp"
+        )
+        assert time.monotonic() - began < TIMEOUT
+
+
+def test_a_host_that_does_not_answer() -> None:
+    """A host that drops what is sent to it costs one timeout."""
+    with black_hole() as where:
+        assert what(where, told(where)).startswith("does not answer for 0.4 s; is it switched on")
+
+
+def test_a_server_that_says_nothing() -> None:
+    """A server that takes the connection and stays silent, such as a busy terminal, costs one timeout."""
+    with tcp_peer(silent) as where:
+        began = time.monotonic()
+        assert what(where, told(where)) == (
+            "does not answer in 0.4 s; it may be busy with another client, need the other transport, "
+            "or be no terminal (a C3 panel is silent too)"
+        )
+        assert time.monotonic() - began < TIMEOUT + SLACK / 2
+
+
+def test_a_datagram_server_that_says_nothing() -> None:
+    """A UDP server that stays silent costs one timeout."""
+    with udp_peer(lambda _: []) as where:
+        assert what(where, told(where, "udp")).startswith("does not answer in 0.4 s")
+
+
+@BOTH
+def test_a_datagram_server_that_talks_rubbish(transport: str) -> None:
+    """Random bytes are no terminal over TCP, and no answer over UDP."""
+    rubbish = random.Random(1).randbytes(64)
+    if transport == "udp":
+        with udp_peer(lambda _: [rubbish]) as where:
+            assert what(where, told(where, transport)).startswith("does not answer in 0.4 s")
+    else:
+        with tcp_peer(answering(rubbish)) as where:
+            assert "not as a terminal does" in told(where, kind=NotATerminal)
+
+
+def test_a_web_server() -> None:
+    """A web server's complaint shows that it is no terminal."""
+    with tcp_peer(answering(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")) as where:
+        assert what(where, told(where, kind=NotATerminal)) == (
+            "answers, but not as a terminal does (a frame starts with 50 50 82 7d, not with 48 54 54 50); "
+            "is it another kind of device or server?"
+        )
+
+
+def test_a_patient_web_server() -> None:
+    """A web server that waits for the end of our first line is a silent one."""
+    with Dashboard() as dashboard:
+        port = int(dashboard.url.split(":")[2].split("/")[0])
+        told(("127.0.0.1", port))
+
+
+def test_a_c3_panel() -> None:
+    """A C3 panel's frames are no terminal's."""
+    with tcp_peer(answering(bytes.fromhex("aa01c8040000006b2d0055"))) as where:
+        assert "not with aa 01 c8 04" in told(where, kind=NotATerminal)
+
+
+def test_a_server_that_echoes() -> None:
+    """What sends our own words back is no terminal."""
+
+    def echo(client: socket.socket) -> None:
+        while data := client.recv(65536):
+            client.sendall(data)
+
+    with tcp_peer(echo) as where:
+        said = what(where, told(where, kind=NotATerminal))
+        assert said == "sends back what it is sent; it is no terminal"
+    with udp_peer(lambda data: [data]) as where:
+        assert what(where, told(where, "udp", NotATerminal)) == said
+
+
+def test_a_server_that_closes_at_once() -> None:
+    """A server that takes the connection and closes it is named, with what it may be."""
+    with tcp_peer(lambda _: None) as where:
+        message = what(where, told(where))
+        assert message.startswith("hangs up when spoken to (")
+        assert message.endswith("; it may be busy with another client, or be no terminal")
+
+
+def test_a_server_that_closes_when_spoken_to() -> None:
+    """A server that hangs up on CONNECT is named in the same way."""
+
+    def hang_up(client: socket.socket) -> None:
+        client.recv(65536)
+
+    with tcp_peer(hang_up) as where:
+        assert "hangs up when spoken to (the device closed the connection);" in told(where)
+
+
+@BOTH
+def test_a_wrong_key(transport: Transport) -> None:
+    """A key that the terminal refuses is said to be wrong, and the terminal is left in order."""
+    terminal = terminal_of(comm_key=1, records=3)
+    with serve(terminal, transport=transport) as where:
+        assert what(where, told(where, transport, WrongKey)) == "refuses the login: the comm_key is wrong"
+    assert terminal.commands == [Command.CONNECT, Command.AUTH, Command.EXIT]
+
+
+def test_a_session_shows_no_key() -> None:
+    """Whoever prints a session or a target sees no comm key."""
+    shown = Session(Address("door.example"), clock=Clock(1, 1), key=SECRET)
+    assert str(SECRET) not in f"{shown} {shown!r} {target(('door.example', 1), key=SECRET)}"
+
+
+def test_a_missing_key() -> None:
+    """A terminal that wants a key and gets none is said to need one."""
+    with serve(terminal_of(comm_key=1)) as (host, port):
+        error = attempt((host, port)).error
+    assert isinstance(error, WrongKey)
+    assert str(error) == f"{host}:{port} refuses the login: a comm_key is needed"
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("code", "kind", "message"),
+    [
+        (
+            6001,
+            FirmwareRefuses,
+            "answers 6001: its firmware is closed to this protocol; no comm_key opens it",
+        ),
+        (2001, Refused, "refuses to start a session (reply 2001)"),
+        (0xFFFF, Refused, "refuses to start a session (reply 65535)"),
+    ],
+)
+def test_a_terminal_that_refuses(
+    code: int, kind: type[ZkpollError], message: str, transport: Transport
+) -> None:
+    """Firmware that is closed to the protocol is told from a terminal that refuses this time."""
+    terminal = terminal_of(records=3)
+    terminal.faults = Faults(instead=(refuse(Command.CONNECT, code),))
+    with serve(terminal, transport=transport) as where:
+        assert what(where, told(where, transport, kind)) == message
+
+
+@pytest.mark.parametrize("when_taken", ["silent", "reset"])
+def test_a_terminal_that_is_busy_with_another(when_taken: str) -> None:
+    """A terminal whose only seat is taken is unreachable, and says what it may be."""
+    terminal = terminal_of(records=3, when_taken=when_taken)
+    with serve(terminal) as where, socket.create_connection(where) as other:
+        other.sendall(tcp_bytes(Frame(Command.CONNECT, 0, 0)))
+        other.recv(100)
+        assert "busy with another client" in told(where)
+
+
+# --- which frame is the answer ---
+
+
+@BOTH
+@pytest.mark.parametrize("reply_id", [0, None], ids=["id-0", "awaited-id"])
+def test_events_are_not_answers(transport: Transport, reply_id: int | None) -> None:
+    """Somebody at the door in front of every answer changes nothing, whatever the event's reply id."""
+    terminal = terminal_of(records=LONG)
+
+    def knock(request: Frame, answer: list[Frame]) -> list[Frame]:
+        number = request.reply_id if reply_id is None else reply_id
+        event = Frame(Command.REG_EVENT, 1, number, b"1001".ljust(24, b"\0") + bytes(8))
+        return list(chain.from_iterable((event, frame) for frame in answer))
+
+    terminal.rewrite = knock
+    check_whole(terminal, *read(terminal, transport))
+
+
+@BOTH
+def test_late_answers_are_put_aside(transport: Transport) -> None:
+    """Every answer comes again in front of the next one, and is not taken for it."""
+    terminal = terminal_of(records=LONG)
+    before: list[Frame] = []
+
+    def again(_request: Frame, answer: list[Frame]) -> list[Frame]:
+        late, before[:] = list(before), answer
+        return late + answer
+
+    terminal.rewrite = again
+    check_whole(terminal, *read(terminal, transport))
+
+
+@BOTH
+@pytest.mark.parametrize("final_ack", ["sent", "missing", "late", "early"])
+@pytest.mark.parametrize("field", ["block", "bytes"])
+def test_the_last_acknowledgement_decides_nothing(transport: Transport, final_ack: str, field: str) -> None:
+    """The last ACK_OK of a stream may be missing, late or early; the bytes are counted instead."""
+    terminal = terminal_of(records=2000, final_ack_field=field, block_size=1024)
+    terminal.faults = Faults(final_ack=final_ack)  # type: ignore[arg-type]
+    check_whole(terminal, *read(terminal, transport, timeout=2))
+
+
+@BOTH
+def test_the_session_field_of_control_answers_decides_nothing(transport: Transport) -> None:
+    """A terminal that writes anything into the session field of its answers is read all the same."""
+    terminal = terminal_of(records=2000)
+    terminal.faults = Faults(session_rubbish=True)
+    reading, sink = read(terminal, transport, timeout=1)
+    check_whole(terminal, reading, sink)
+
+
+def test_answers_to_other_commands_are_never_tables() -> None:
+    """A table's frame with the awaited reply id does not answer a command that has no table."""
+    terminal = terminal_of(records=3)
+    terminal.rewrite = lambda request, answer: [Frame(Command.DATA, 0, request.reply_id, b"late"), *answer]
+    with session(terminal) as open_session:
+        assert open_session.option("~SerialNumber") == "CQZ7224760045"
+
+
+def test_a_terminal_that_forgets_the_session_has_not_lost_its_serial_number() -> None:
+    """A terminal that restarted in mid-visit ends the visit, to be tried again; it is no other terminal."""
+    terminal = terminal_of(records=3)
+    terminal.handlers[Command.OPTIONS_RRQ] = lambda _, r: [Frame(Command.ACK_UNAUTH, 0, r.reply_id)]
+    with serve(terminal) as address:
+        came_of = attempt(address)
+    assert isinstance(came_of.error, HungUp)
+    assert "ended the session" in str(came_of.error)
+    assert came_of.sink.serials == []
+
+
+# --- what a terminal says of itself ---
+
+
+@pytest.mark.parametrize(
+    ("data", "value"),
+    [
+        (b"~SerialNumber=CQZ7224760045\0", "CQZ7224760045"),
+        (b"~SerialNumber=CQZ7224760045\0old memory=1\0", "CQZ7224760045"),
+        (b"~SerialNumber=CQZ7224760045", "CQZ7224760045"),
+        (b"CQZ7224760045\0", "CQZ7224760045"),
+        (b"~SerialNumber= 0012 \0", "0012"),
+        (b"~SerialNumber=\0", None),
+        (b"\0", None),
+        (b"", None),
+        (b"~SerialNumber=\xd1\0", "\\xd1"),
+    ],
+)
+def test_an_option_is_text_up_to_its_end(data: bytes, value: str | None) -> None:
+    """An option's value ends at its NUL and may come without its name; an empty one is none."""
+    terminal = terminal_of()
+    terminal.handlers[Command.OPTIONS_RRQ] = lambda s, r: [Frame(Command.ACK_OK, s.id, r.reply_id, data)]
+    with session(terminal) as open_session:
+        assert open_session.option("~SerialNumber") == value
+
+
+@pytest.mark.parametrize("code", [2001, 4989, 0xFFFF])
+def test_a_refused_question_has_no_answer(code: int) -> None:
+    """A terminal may refuse to tell its options, its time and its sizes."""
+    terminal = terminal_of()
+    asked = (Command.OPTIONS_RRQ, Command.GET_TIME, Command.GET_FREE_SIZES)
+    terminal.faults = Faults(instead=tuple(refuse(command, code) for command in asked))
+    with session(terminal) as open_session:
+        assert open_session.option("~SerialNumber") is None
+        assert open_session.time() is None
+        assert open_session.sizes() is None
+
+
+@pytest.mark.parametrize("data", [b"", b"\1", (30 * 86400 + 31 * 86400).to_bytes(4, "little")])
+def test_a_time_that_is_none(data: bytes) -> None:
+    """A time that is too short or names 31 February is no time."""
+    terminal = terminal_of()
+    terminal.handlers[Command.GET_TIME] = lambda s, r: [Frame(Command.ACK_OK, s.id, r.reply_id, data)]
+    with session(terminal) as open_session:
+        assert open_session.time() is None
+
+
+# --- tables ---
+
+
+@BOTH
+@pytest.mark.parametrize("size", [0, 1, 1008])
+def test_a_table_may_come_at_once(transport: Transport, size: int) -> None:
+    """A table that comes in answer to 1503 is had whole and in parts, also one of no bytes at all."""
+    terminal = terminal_of()
+    content = bytes(range(256)) * 4
+    terminal.handlers[Command.PREPARE_BUFFER] = lambda s, r: [
+        Frame(Command.DATA, s.id, r.reply_id, content[:size])
+    ]
+    with session(terminal, transport) as open_session:
+        table = open_session.open_table(LOG)
+        assert table == Table(size, content[:size])
+        assert b"".join(open_session.runs(table)) == content[:size]
+        assert b"".join(open_session.runs(table, 4)) == content[4:size]
+        assert open_session.read(table, 2, 3) == content[:size][2:5]
+
+
+@BOTH
+def test_any_part_of_a_table_can_be_read(transport: Transport) -> None:
+    """Any offset and size give those bytes of the table."""
+    terminal = terminal_of(records=3000)
+    whole = (40 * 3000).to_bytes(4, "little") + b"".join(terminal.log)
+    with session(terminal, transport, timeout=1) as open_session:
+        table = open_session.open_table(LOG)
+        assert table == Table(len(whole), None)
+        for offset, size in ((0, 4), (4, 1), (17, 1023), (1000, 1025), (60_000, 50_000), (len(whole) - 1, 1)):
+            assert open_session.read(table, offset, size) == whole[offset : offset + size]
+        assert b"".join(open_session.runs(table)) == whole
+        assert b"".join(open_session.runs(table, 65_473)) == whole[65_473:]
+        assert open_session.bytes_received >= 2 * len(whole) - 65_473
+
+
+@BOTH
+def test_a_slice_past_the_end_is_refused(transport: Transport) -> None:
+    """What the terminal does not have, it refuses; nothing is made up."""
+    with session(terminal_of(records=LONG), transport) as open_session:
+        table = open_session.open_table(LOG)
+        with pytest.raises(Refused, match="the device answers command 1504 with 2001"):
+            open_session.read(table, table.size, 1)
+
+
+@BOTH
+def test_the_old_commands_read_tables_too(transport: Transport) -> None:
+    """Commands 13 and 9 give the whole log and the whole user table."""
+    terminal = terminal_of(records=1500)
+    with session(terminal, transport) as open_session:
+        log = open_session.read_table(LOG)
+        users = open_session.read_table(*USERS)
+    assert log.content
+    assert log.content[4:] == b"".join(terminal.log)
+    assert users.size == 4 + 50 * 72
+
+
+@pytest.mark.parametrize("number", range(1, 14))
+@pytest.mark.parametrize("fate", ["lost", "doubled", "swapped"])
+def test_an_old_command_is_given_again_where_a_datagram_is_lost(number: int, fate: str) -> None:
+    """A table that cannot be asked for in parts is asked for again, whichever datagram was lost."""
+    terminal = terminal_of(records=200)
+    with serve(terminal, transport="udp") as device, through(Network.bad("back", number, fate), device) as at:
+        clock = Clock(TIMEOUT, 30)
+        with Session(Address(*at, "udp"), clock=clock) as open_session:
+            table = open_session.read_table(LOG)
+    assert table.content == (8000).to_bytes(4, "little") + b"".join(terminal.log)
+
+
+def test_a_table_that_is_never_whole_is_given_up() -> None:
+    """A table of which a part is lost every time is given up, in words."""
+    terminal = terminal_of(records=200)
+    terminal.rewrite = lambda request, answer: [
+        frame for number, frame in enumerate(answer) if request.command != LOG or number != 3
+    ]
+    with session(terminal, "udp") as open_session, pytest.raises(Silent, match="each time"):
+        open_session.read_table(LOG)
+
+
+def test_the_general_error_may_mean_empty() -> None:
+    """Code 2001 is told from codes that cannot mean an empty table."""
+    terminal = terminal_of()
+    terminal.faults = Faults(instead=(refuse(LOG, 2001, times=1), refuse(LOG, 4989, first=2)))
+    with session(terminal) as open_session:
+        with pytest.raises(MaybeEmpty):
+            open_session.read_table(LOG)
+        with pytest.raises(Refused) as caught:
+            open_session.read_table(LOG)
+    assert type(caught.value) is Refused
+
+
+def stream(size: int, *parts: bytes) -> Callable[[Client, Frame], list[Frame]]:
+    """Return a handler that announces `size` bytes and sends `parts`."""
+    return lambda client, request: [
+        Frame(Command.PREPARE_DATA, client.id, request.reply_id, size.to_bytes(4, "little")),
+        *(Frame(Command.DATA, number, request.reply_id, part) for number, part in enumerate(parts)),
+        Frame(Command.ACK_OK, size & 0xFFFF, request.reply_id),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("handler", "error", "message"),
+    [
+        (stream(9, b"12345"), Silent, "no answer"),
+        (stream(9, b"12345", b"67890"), WireError, "a stream of 9 bytes brought 1 too many"),
+        (stream(5, b"12345"), WireError, "asked for 9 bytes of a table, got 5"),
+        (lambda s, r: [Frame(Command.DATA, s.id, r.reply_id, b"1")], WireError, "asked for 9 bytes"),
+        (lambda s, r: [Frame(Command.ACK_OK, s.id, r.reply_id)], WireError, "a table was due"),
+        (lambda s, r: [Frame(Command.PREPARE_DATA, s.id, r.reply_id)], WireError, "a table was due"),
+        (lambda s, r: [Frame(Command.ACK_ERROR, s.id, r.reply_id)], Refused, "command 1504 with 2001"),
+    ],
+)
+def test_a_slice_that_is_not_the_one_asked_for(
+    handler: Handler, error: type[ZkpollError], message: str
+) -> None:
+    """Too little, too much or something else than a slice is an error, never a table."""
+    terminal = terminal_of(records=LONG)
+    terminal.handlers[Command.READ_BUFFER] = handler
+    with session(terminal) as open_session:
+        table = open_session.open_table(LOG)
+        with pytest.raises(error, match=message):
+            open_session.read(table, 0, 9)
+
+
+@pytest.mark.parametrize("data", [b"", b"\0", b"\0\1\2\3"])
+def test_a_table_without_a_size(data: bytes) -> None:
+    """A terminal that lays a table out without telling its size is not guessed at."""
+    terminal = terminal_of()
+    terminal.handlers[Command.PREPARE_BUFFER] = lambda s, r: [Frame(Command.ACK_OK, s.id, r.reply_id, data)]
+    with session(terminal) as open_session, pytest.raises(WireError, match="without telling its size"):
+        open_session.open_table(LOG)
+
+
+def test_freeing_a_table_may_be_refused() -> None:
+    """A terminal that refuses to free its table frees it at EXIT."""
+    terminal = terminal_of(records=LONG)
+    terminal.faults = Faults(instead=(refuse(Command.FREE_DATA, 0xFFFF),))
+    check_whole(terminal, *read(terminal))
+
+
+# --- limits, and the farewell ---
+
+
+def free_seat(terminal: Terminal, address: tuple[str, int]) -> None:
+    """Assert that the only seat of `terminal` is free: the next visit reads all of it."""
+    terminal.faults = Faults(keeps_seat=True)
+    check_whole(terminal, *read_at(address))
+
+
+@BOTH
+@pytest.mark.parametrize("command", COMMANDS)
+def test_silence_at_any_command_ends_the_visit(command: Command, transport: Transport) -> None:
+    """A terminal that never answers one command costs one timeout, and gets its EXIT."""
+    terminal = terminal_of(records=LONG)
+    terminal.faults = Faults(keeps_seat=True, instead=(never(command, carried_out=command == Command.EXIT),))
+    with serve(terminal, transport=transport) as address:
+        began = time.monotonic()
+        came_of = attempt(address, transport)
+        took = time.monotonic() - began
+        if command != Command.CONNECT:
+            assert Command.EXIT in terminal.commands
+        if transport == "tcp":
+            free_seat(terminal, address)
+    match command:
+        case Command.CONNECT:
+            assert type(came_of.error) is Unreachable
+        case Command.EXIT:
+            assert came_of.error is None
+        case _:
+            assert type(came_of.error) is Silent
+            assert str(came_of.error) == "no answer for 0.4 s"
+    assert took < TIMEOUT + EXIT_LIMIT + SLACK
+
+
+@BOTH
+def test_a_terminal_that_falls_silent_costs_one_timeout_and_a_farewell(transport: Transport) -> None:
+    """A terminal that is dead from one command on costs its timeout and the limit of EXIT, no more."""
+    terminal = terminal_of(records=LONG)
+    terminal.faults = Faults(instead=(never(Command.READ_BUFFER), never(Command.EXIT)))
+    with serve(terminal, transport=transport) as address:
+        began = time.monotonic()
+        assert type(attempt(address, transport).error) is Silent
+        took = time.monotonic() - began
+    assert TIMEOUT + EXIT_LIMIT * 0.9 <= took < TIMEOUT + EXIT_LIMIT + SLACK
+
+
+@BOTH
+def test_a_mute_terminal_costs_one_timeout(transport: Transport) -> None:
+    """A terminal that answers nothing at all costs one timeout: no session began, so no EXIT is due."""
+    terminal = terminal_of()
+    terminal.faults = Faults(mute=True)
+    with serve(terminal, transport=transport) as address:
+        began = time.monotonic()
+        assert type(attempt(address, transport, timeout=0.5).error) is Unreachable
+        assert time.monotonic() - began < 0.5 + EXIT_LIMIT * 0.9
+    assert set(terminal.commands) == {Command.CONNECT}
+
+
+@pytest.mark.parametrize("layout", [8, 40])
+def test_a_trickle_ends_at_the_limit_of_the_visit(layout: int) -> None:
+    """A terminal that sends a byte now and then never falls silent, and is cut off at the visit's limit."""
+    terminal = terminal_of(layout, records=LONG)
+    terminal.faults = Faults(cut=1, gap=0.005)
+    with serve(terminal) as address:
+        began = time.monotonic()
+        came_of = attempt(address, visit_limit=0.6)
+        took = time.monotonic() - began
+    assert type(came_of.error) is OverLimit
+    assert str(came_of.error) == "the visit took longer than its limit of 0.6 s"
+    assert took < 0.6 + EXIT_LIMIT + SLACK
+
+
+@BOTH
+def test_a_terminal_that_only_sends_events_is_silent(transport: Transport) -> None:
+    """Events without an end do not keep a visit waiting for an answer that never comes."""
+
+    def chatter(client: socket.socket) -> None:
+        event = tcp_bytes(Frame(Command.REG_EVENT, 1, 0, bytes(32)))
+        payload = next(requests(client))
+        client.sendall(tcp_bytes(Frame(Command.ACK_OK, 5, wire.u32(payload, 4) >> 16)))
+        for _ in range(400):
+            client.sendall(event)
+            time.sleep(0.005)
+
+    if transport == "tcp":
+        with tcp_peer(chatter) as address:
+            assert type(attempt(address).error) is Silent
+        return
+    event = wire.encode(Frame(Command.REG_EVENT, 1, 0, bytes(32)))
+    with udp_peer(lambda _: [event] * 5) as address:
+        assert type(attempt(address, transport).error) is Unreachable
+
+
+@BOTH
+@pytest.mark.parametrize("command", [Command.OPTIONS_RRQ, Command.READ_BUFFER])
+def test_a_stop_ends_a_visit_and_says_exit(transport: Transport, command: Command) -> None:
+    """Stopping the run in the middle of a visit ends it within a second, and frees the seat."""
+    terminal = terminal_of(records=LONG)
+    terminal.faults = Faults(keeps_seat=True, instead=(never(command),))
+    stop = threading.Event()
+    terminal.before_command = lambda number: stop.set() if number == command else None
+    with serve(terminal, transport=transport) as address:
+        began = time.monotonic()
+        with pytest.raises(Stopped):
+            visit(target(address, transport, timeout=60), SINK, stopped=stop.is_set)
+        assert time.monotonic() - began < 1
+        assert terminal.commands[-1] == Command.EXIT
+        terminal.before_command = None
+        if transport == "tcp":
+            free_seat(terminal, address)
+
+
+class _Sink:
+    """A sink that nothing reaches."""
+
+    def identify(self, _serial: str | None) -> None:
+        """Know nothing."""
+
+    def take(self, piece: object) -> None:
+        """Take nothing: these visits end before."""
+        raise AssertionError(piece)
+
+
+SINK = _Sink()
+
+
+@pytest.mark.parametrize(
+    "instead",
+    [
+        refuse(Command.PREPARE_BUFFER, 4989),
+        refuse(Command.READ_BUFFER),
+        never(Command.READ_BUFFER, first=1, times=1),
+        Instead(Command.PREPARE_BUFFER, Command.DATA),
+        Instead(Command.READ_BUFFER, Command.ACK_OK),
+    ],
+)
+def test_exit_is_said_after_every_failure(instead: Instead) -> None:
+    """Whatever ended a visit, the terminal's only seat is free afterwards."""
+    terminal = terminal_of(records=LONG)
+    terminal.faults = Faults(keeps_seat=True, instead=(instead, refuse(LOG, 4989)))
+    with serve(terminal) as address:
+        attempt(address)
+        assert terminal.commands[-1] == Command.EXIT
+        free_seat(terminal, address)
+
+
+@pytest.mark.parametrize("bad", range(2, 12))
+def test_exit_is_said_after_bytes_that_are_no_frame(bad: int) -> None:
+    """A frame that is damaged ends a TCP visit as an error of the wire, and the seat is free."""
+    terminal = terminal_of(records=LONG)
+    terminal.faults = Faults(keeps_seat=True, damage=frozenset({bad}))
+    with serve(terminal) as address:
+        came_of = attempt(address)
+        assert terminal.commands[-1] == Command.EXIT
+        free_seat(terminal, address)
+    # The last acknowledgement, and the answers to FREE and EXIT, come when all is read.
+    assert type(came_of.error) is WireError or (came_of.error is None and bad > 9)
+
+
+def test_a_session_that_has_ended_answers_no_more() -> None:
+    """After EXIT nothing is sent, and asking says so."""
+    terminal = terminal_of(records=LONG)
+    with session(terminal) as open_session:
+        table = open_session.open_table(LOG)
+        assert open_session.disconnect()
+        for ask in (open_session.sizes, lambda: open_session.read(table, 0, 4)):
+            with pytest.raises(HungUp, match="the session has ended"):
+                ask()
+        assert open_session.disconnect()
+    assert terminal.commands.count(Command.EXIT) == 1
+
+
+def test_what_goes_wrong_in_the_sink_is_not_the_terminals_fault() -> None:
+    """An error of the sink goes up as it is, is not handed the same records again, and EXIT is said."""
+    terminal = terminal_of(records=LONG)
+    taken = []
+
+    class Full(_Sink):
+        def take(self, piece: object) -> None:
+            taken.append(piece)
+            raise OSError(28, "no space left on device")
+
+    with serve(terminal) as address:
+        with pytest.raises(OSError, match="no space left"):
+            visit(target(address), Full())
+        assert len(taken) == 1
+        assert terminal.commands[-1] == Command.EXIT
+        free_seat(terminal, address)

@@ -1,0 +1,157 @@
+"""What terminals' wall clock times mean in their zone, and whether to set a terminal's clock. Pure.
+
+A terminal writes down what its clock shows: no zone, no word on daylight saving. When that ends, the clock
+shows the same hour twice, and only the order of the log says which of the two a record belongs to.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cache
+from typing import TYPE_CHECKING, Final
+
+from zkpoll.pull.clock import DAY
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import date, tzinfo
+
+_SECOND: Final = timedelta(seconds=1)
+_LAST_OF_DAY: Final = timedelta(days=1, microseconds=-1)
+
+CORRECTION: Final = timedelta(seconds=10)
+"""A step back of this or less is no repeat. Terminals' clocks gain or lose some seconds a day, and what
+corrects them daily, or two readers that share a log, puts records that far out of order. In a true repeat,
+so small a step takes two records that are all but the whole span apart."""
+REAL_YEAR: Final = 2010
+"""Terminals whose clock lost its power restart at 2000-01-01."""
+TOO_FAR: Final = 3600.0
+"""Seconds; who is off by an hour or more has the wrong zone or daylight saving, not a slow clock."""
+
+
+def unfold(times: Sequence[datetime], zone: tzinfo, last: datetime | None) -> list[datetime]:
+    """Given wall clock times in the log's order, return them with `fold` set where the zone repeats them.
+
+    `last` is what this function made of the time just before the first, or None if there is none. Only the
+    time before counts for each, so a log may be cut into slices and visits anywhere. Within a repeated span,
+    times are of the first pass until one steps back by more than `CORRECTION`; those that follow within the
+    span are of the second. So is a time that steps back into the span from just after it (by no more than
+    its length): its clock had passed the end already. A span that is entered any other way, from a clock
+    that was years ahead or restarted at 2000-01-01 too, begins with the first pass. All other times are
+    returned as they are.
+    """
+    unfolded = list(times)
+    for index, change in enumerate(map(_changes(zone).__getitem__, map(datetime.date, times))):
+        if change is not None and change.repeats and unfolded[index] in change:
+            before = unfolded[index - 1] if index else last
+            unfolded[index] = unfolded[index].replace(fold=change.pass_of(unfolded[index], before))
+    return unfolded
+
+
+def in_gap(time: datetime, zone: tzinfo) -> bool:
+    """Given a wall clock time, say whether the zone skips it, as where daylight saving begins."""
+    change = _changes(zone)[time.date()]
+    return change is not None and not change.repeats and time in change
+
+
+def clock_suspect(time: datetime, zone: tzinfo, drift: float | None) -> bool:
+    """Given a record's wall clock time and how far its device's clock is ahead, say whether to doubt it.
+
+    `drift` is in seconds; None, where it is not known, is no reason for doubt.
+    """
+    return time.year < REAL_YEAR or (drift is not None and abs(drift) > DAY) or in_gap(time, zone)
+
+
+def refusal_to_set(
+    drift: float, limit: float, *, synchronised: bool | None, now: datetime, newest_run: datetime | None
+) -> str | None:
+    """Given how far a device's clock is off, return why it must not be set by ours, or None if it must.
+
+    `drift` and `limit` are in seconds, `now` and `newest_run` (the journal's) are aware. `synchronised` says
+    whether this host's clock is; None, where that cannot be told, is a refusal.
+    """
+    if not abs(drift) > limit:
+        return f"within {_words(limit)}"
+    if synchronised is None:
+        return "whether this host's clock is synchronised by NTP cannot be told"
+    if not synchronised:
+        return "this host's clock is not synchronised by NTP"
+    if newest_run is not None and now < newest_run:
+        return "this host's clock is behind the journal's newest run"
+    if abs(drift) >= TOO_FAR:
+        off = _words(abs(drift))
+        return f"it is off by {off}: too much to be set by a program; check timezone: or set it by hand"
+    return None
+
+
+def _words(seconds: float) -> str:
+    """Return a time span in two words: `30 s`, `5 min`, `3 h`, `400 days`."""
+    if seconds < 2 * 60:
+        return f"{seconds:g} s"
+    if seconds < 2 * 3600:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.0f} h" if seconds < 2 * DAY else f"{seconds / DAY:.0f} days"
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """A change of a zone's offset: the wall clock times that it repeats or skips."""
+
+    begin: datetime
+    end: datetime
+    """The first time after them."""
+    repeats: bool
+
+    def __contains__(self, time: datetime) -> bool:
+        return self.begin <= time < self.end
+
+    def pass_of(self, time: datetime, before: datetime | None) -> int:
+        """Given a time that is repeated and the one before it in the log, return its `fold`."""
+        if before is None:
+            return 0
+        if before in self:
+            return 1 if before.fold or before - time > CORRECTION else 0
+        return 1 if self.end <= before < self.end + (self.end - self.begin) else 0
+
+
+class _Changes(dict["date", "_Change | None"]):
+    """Date -> the change whose times touch it, or None. Filled as dates occur.
+
+    A date has one change at most, which holds for every zone since standard time. A change at midnight
+    repeats or skips times of the day before, or of both days.
+    """
+
+    def __init__(self, zone: tzinfo) -> None:
+        super().__init__()
+        self._zone = zone
+
+    def __missing__(self, day: date) -> _Change | None:
+        first = datetime(day.year, day.month, day.day)
+        last = first + _LAST_OF_DAY
+        # A repeated or skipped time has two offsets: fold 0 gives that before the change, fold 1 that after.
+        before, after = self._offset(first, 0), self._offset(last, 1)
+        self[day] = found = None if before == after else self._change(first, last, before, after)
+        return found
+
+    def _change(self, first: datetime, last: datetime, before: timedelta, after: timedelta) -> _Change:
+        """Given a day's first and last time and the offsets before and after, return the change."""
+        low = first - max(before, after)  # UTC, as is `moment`
+        seconds = range((last - min(before, after) - low) // _SECOND + 1)
+        moment = low + _SECOND * bisect_left(
+            seconds, True, key=lambda s: self._in_force(low + s * _SECOND, after)
+        )
+        begin, end = sorted((moment + before, moment + after))
+        return _Change(begin, end, repeats=after < before)
+
+    def _in_force(self, utc: datetime, offset: timedelta) -> bool:
+        return self._zone.fromutc(utc.replace(tzinfo=self._zone)).utcoffset() == offset
+
+    def _offset(self, wall: datetime, fold: int) -> timedelta:
+        return wall.replace(tzinfo=self._zone, fold=fold).utcoffset() or timedelta()
+
+
+@cache
+def _changes(zone: tzinfo) -> _Changes:
+    return _Changes(zone)
