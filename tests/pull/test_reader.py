@@ -373,6 +373,17 @@ def test_a_log_that_turns_impossible_is_no_known_layout() -> None:
     assert 13_000 < prefix_of(terminal, came_of.sink) < 15_000
 
 
+def test_impossible_records_are_counted_over_the_whole_log() -> None:
+    """A few impossible records in the beginning count when more of them come later."""
+    terminal = terminal_of(records=29_000)
+    for place in [*range(0, 14_700, 21), *range(14_700, 29_000, 16)]:
+        terminal.log[place] = IMPOSSIBLE
+    with serve(terminal) as address:
+        came_of = attempt(address, timeout=5)
+    assert isinstance(came_of.error, UnknownLayout)
+    assert len(came_of.sink.slices) == 1
+
+
 def test_nothing_is_handed_on_twice() -> None:
     """A visit that breaks off hands no record on twice, and the next one begins anew."""
     terminal = terminal_of(records=30_000)
@@ -510,6 +521,16 @@ def test_the_drift_of_a_clock_is_measured(ahead: int) -> None:
     assert later.punches == sink.punches
 
 
+@pytest.mark.parametrize("records", [0, 1, 150])
+def test_a_table_of_no_bytes_is_settled_by_the_old_command(records: int) -> None:
+    """A terminal that lays out a table of no bytes is read by the old command, or empty."""
+    terminal = terminal_of(records=records)
+    terminal.handlers[Command.PREPARE_BUFFER] = lambda s, r: [Frame(Command.DATA, s.id, r.reply_id)]
+    reading, sink = read(terminal)
+    assert sink.shown == held(terminal)
+    assert reading.on_device == records
+
+
 # --- terminals without the buffered read ---
 
 
@@ -630,9 +651,9 @@ def test_users_are_read_alone(layout: int, users: int, transport: Transport) -> 
     assert [(one.slot, one.user_id) for one in found] == [(one.uid, one.user_id) for one in terminal.users]
 
 
-@pytest.mark.parametrize("data", [b"", b"\0", b"\1\0\0\0", bytes.fromhex("0500000000000000")])
+@pytest.mark.parametrize("data", [b"\0", b"\1\0\0\0", bytes.fromhex("0500000000000000")])
 def test_a_user_table_that_is_none(data: bytes) -> None:
-    """A user table that is not as long as it says is an error, also one of no bytes at all."""
+    """A user table that is not as long as it says is an error."""
     terminal = terminal_of()
     terminal.handlers[Command.PREPARE_BUFFER] = lambda s, r: [Frame(Command.DATA, s.id, r.reply_id, data)]
     with session(terminal) as open_session, pytest.raises(WireError, match="not as long as it says"):

@@ -100,7 +100,7 @@ class Table:
 
 
 class MaybeEmpty(Refused):
-    """The device answered with its general error code (2001), which is also how it says "empty"."""
+    """The device answered as it also does to say "empty": with its general error code, or with no bytes."""
 
 
 class _Lost(Silent):
@@ -330,9 +330,9 @@ class Session(ZK):  # type: ignore[misc]  # pyzk has no types
         if reply.command == const.CMD_ACK_OK:
             if len(reply.data) < _BUFFER_ANSWER.size:
                 raise WireError("the device laid out a table without telling its size")
-            return Table(_BUFFER_ANSWER.unpack_from(reply.data)[0], None)
+            return _table(command, _BUFFER_ANSWER.unpack_from(reply.data)[0])
         content = self._content(reply)
-        return Table(len(content), content)
+        return _table(command, len(content), content)
 
     def read_table(self, command: int, function: int = 0) -> Table:
         """Read a whole table the old way, by its own command. Raise `Refused` as `open_table` does.
@@ -349,7 +349,7 @@ class Session(ZK):  # type: ignore[misc]  # pyzk has no types
         content = self._content(self.order(command, data))
         if not self.tcp and int.from_bytes(content[: _SIZE.size], "little") + _SIZE.size != len(content):
             raise _Lost  # the announcement was lost, and one block stands for the whole
-        return Table(len(content), content)
+        return _table(command, len(content), content)
 
     def read(self, table: Table, offset: int, size: int) -> bytes:
         """Return `size` bytes of `table` from `offset`; over UDP, what was lost is asked for again.
@@ -507,6 +507,12 @@ def _answers(frame: Frame, request: Frame) -> bool:
         and frame.command != const.CMD_REG_EVENT
         and (frame.command not in _TABLE_FRAMES or request.command in _READS)
     )
+
+
+def _table(command: int, size: int, content: bytes | None = None) -> Table:
+    if not size:  # not even its length, which an empty table has
+        raise MaybeEmpty(f"the device's table for command {command} has no bytes")
+    return Table(size, content)
 
 
 def _good(command: int, reply: Frame) -> Frame:
