@@ -485,9 +485,9 @@ def test_a_time_that_is_none(data: bytes) -> None:
 
 
 @BOTH
-@pytest.mark.parametrize("size", [0, 1, 1008])
+@pytest.mark.parametrize("size", [1, 4, 1008])
 def test_a_table_may_come_at_once(transport: Transport, size: int) -> None:
-    """A table that comes in answer to 1503 is had whole and in parts, also one of no bytes at all."""
+    """A table that comes in answer to 1503 is had whole and in parts."""
     terminal = terminal_of()
     content = bytes(range(256)) * 4
     terminal.handlers[Command.PREPARE_BUFFER] = lambda s, r: [
@@ -610,6 +610,18 @@ def test_a_table_without_a_size(data: bytes) -> None:
     terminal = terminal_of()
     terminal.handlers[Command.PREPARE_BUFFER] = lambda s, r: [Frame(Command.ACK_OK, s.id, r.reply_id, data)]
     with session(terminal) as open_session, pytest.raises(WireError, match="without telling its size"):
+        open_session.open_table(LOG)
+
+
+@pytest.mark.parametrize(
+    "answer", [(Command.DATA, b""), (Command.PREPARE_DATA, bytes(8)), (Command.ACK_OK, bytes(13))]
+)
+def test_a_table_of_no_bytes_may_mean_empty(answer: tuple[int, bytes]) -> None:
+    """A table without even its length is none, and may be how a terminal says that there is none."""
+    terminal = terminal_of()
+    command, data = answer
+    terminal.handlers[Command.PREPARE_BUFFER] = lambda s, r: [Frame(command, s.id, r.reply_id, data)]
+    with session(terminal) as open_session, pytest.raises(MaybeEmpty, match="for command 13 has no bytes"):
         open_session.open_table(LOG)
 
 
