@@ -12,13 +12,14 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
-from zkpoll.pull.clock import DAY
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date, tzinfo
 
+DAY: Final = 86_400
+"""Seconds."""
 _SECOND: Final = timedelta(seconds=1)
+_WALL: Final = len("2000-01-01T00:00:00")
 _LAST_OF_DAY: Final = timedelta(days=1, microseconds=-1)
 
 CORRECTION: Final = timedelta(seconds=10)
@@ -48,6 +49,12 @@ def unfold(times: Sequence[datetime], zone: tzinfo, last: datetime | None) -> li
             before = unfolded[index - 1] if index else last
             unfolded[index] = unfolded[index].replace(fold=change.pass_of(unfolded[index], before))
     return unfolded
+
+
+def offset(time: datetime, zone: tzinfo) -> str:
+    """Given a wall clock time (its `fold` counts), return its zone's offset from UTC then: `+06:00`."""
+    all_day = _offsets(zone)[time.date()]
+    return time.replace(tzinfo=zone).isoformat()[_WALL:] if all_day is None else all_day
 
 
 def in_gap(time: datetime, zone: tzinfo) -> bool:
@@ -155,3 +162,21 @@ class _Changes(dict["date", "_Change | None"]):
 @cache
 def _changes(zone: tzinfo) -> _Changes:
     return _Changes(zone)
+
+
+class _Offsets(dict["date", "str | None"]):
+    """Date -> the offset that holds all day, as text, or None where it changes. Filled as dates occur."""
+
+    def __init__(self, zone: tzinfo) -> None:
+        super().__init__()
+        self._zone = zone
+
+    def __missing__(self, day: date) -> str | None:
+        noon = datetime(day.year, day.month, day.day, 12, tzinfo=self._zone)
+        self[day] = found = None if _changes(self._zone)[day] else noon.isoformat()[_WALL:]
+        return found
+
+
+@cache
+def _offsets(zone: tzinfo) -> _Offsets:
+    return _Offsets(zone)
