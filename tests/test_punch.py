@@ -109,7 +109,7 @@ def test_tallies_add_up(one: Tally, other: Tally) -> None:
 def test_a_slice_counts_all_its_records() -> None:
     """Records that nobody can believe are records, too."""
     odd = Quarantined(b"x", "no such date")
-    assert Slice(40, 9, (at(datetime(2026, 1, 1)),), (odd, odd), ()).records == 3
+    assert Slice((at(datetime(2026, 1, 1)),), (odd, odd), None).records == 3
 
 
 @given(st.lists(NUMBERS, min_size=5, max_size=5), st.integers(-5, 5))

@@ -7,6 +7,8 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from zkpoll.timekeeping import offset
+
 if TYPE_CHECKING:
     from datetime import datetime, tzinfo
 
@@ -55,31 +57,37 @@ class Quarantined:
 
 
 @dataclass(frozen=True, slots=True)
-class Slice:
-    """A verified run of consecutive records of one log, in the log's order."""
+class Watermark:
+    """How much of a device's log is in the journal, with the proof."""
 
     layout: int
     """Width of a record in bytes: 8, 16, 22, 40 or 49."""
-    end: int
-    """How many records of the log lie before the end of this slice."""
-    punches: tuple[Punch, ...]
-    quarantined: tuple[Quarantined, ...]
+    count: int
+    """How many of the log's records are in the journal."""
     tail: tuple[bytes, ...]
-    """Canonical bytes (raw bytes where quarantined) of the last records up to `end`, oldest first."""
+    """Canonical bytes (raw bytes where quarantined) of the last of them, oldest first."""
+    fold: int = 0
+    """1 if the last of them lies in the second pass of an hour that daylight saving repeats."""
+    whole_at: datetime | None = None
+    """When all of the log was last read; None while it never was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """A verified run of consecutive records of one log, in the log's order."""
+
+    punches: tuple[Punch, ...]
+    """Their times have `fold` set in the second pass of a repeated hour."""
+    quarantined: tuple[Quarantined, ...]
+    mark: Watermark | None
+    """The watermark at the end of the slice; None where the log is only gone over again."""
+    drift: float | None = None
+    """Seconds by which the device's clock is ahead, where it is known."""
 
     @property
     def records(self) -> int:
         """How many records the slice holds."""
         return len(self.punches) + len(self.quarantined)
-
-
-@dataclass(frozen=True, slots=True)
-class Watermark:
-    """How much of a device's log is in the journal, with the proof."""
-
-    layout: int
-    count: int
-    tail: tuple[bytes, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +98,22 @@ class Reading:
     """Width of a record in bytes; None when the log is empty."""
     records: int
     """Records read from the log's bytes."""
+    proved: int
+    """Those of them that were not handed on: the last known ones, found where they were."""
     on_device: int
     """Records in the log, by its bytes."""
     capacity: int | None
     """Records the log can hold, where the device tells."""
     drift: float | None
     """Seconds by which the device's clock is ahead; None when it shows no real date."""
-    round_trips: int
-    bytes_received: int
+    whole: bool
+    """Whether all of the log was read in this visit."""
+    before: int
+    """Records of the log that were in the journal before this visit."""
+    continued: bool
+    """Whether the log still held, where they were, the last records that were known of it."""
+    round_trips: int = 0
+    bytes_received: int = 0
 
 
 class Sink(Protocol):
@@ -129,24 +145,26 @@ class Event(NamedTuple):
     work_code: int
     source: str
     """The door it came in by: `pull`."""
+    clock_suspect: bool = False
+    """Whether the clock that stamped it cannot have been right; never part of the JSON."""
 
 
-def event(punch: Punch, device_key: str, device: str, zone: tzinfo, source: str) -> Event:
-    """Given a punch and where it was read, return it with its identity and its offset from UTC.
-
-    In the hour that the end of summer time repeats, the earlier of the two is taken.
-    """
+def event(
+    punch: Punch, device_key: str, device: str, zone: tzinfo, source: str, suspect: bool = False
+) -> Event:
+    """Given a punch and where it was read, return it with its identity and its offset from UTC."""
     wall = punch.time.isoformat()
     return Event(
         id=punch_id(device_key, punch.user_id, wall),
         device=device,
         serial_number=device_key,
         user_id=punch.user_id,
-        timestamp=punch.time.replace(tzinfo=zone).isoformat(),
+        timestamp=wall + offset(punch.time, zone),
         verify=punch.verify,
         state=punch.state,
         work_code=punch.work_code,
         source=source,
+        clock_suspect=suspect,
     )
 
 
@@ -159,6 +177,8 @@ class Tally:
     exact_repeats: int = 0
     same_second: int = 0
     quarantined: int = 0
+    newly_quarantined: int = 0
+    """Those of the quarantined that were not in quarantine before; no part of the sum."""
 
     def __add__(self, other: Tally) -> Tally:
         return Tally(
@@ -167,6 +187,7 @@ class Tally:
             self.exact_repeats + other.exact_repeats,
             self.same_second + other.same_second,
             self.quarantined + other.quarantined,
+            self.newly_quarantined + other.newly_quarantined,
         )
 
     @property

@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from zkpoll.journal.ledger import Devices, Ledger
-from zkpoll.punch import Punch, Quarantined, Slice
+from zkpoll.journal.devices import Devices
+from zkpoll.journal.ledger import Ledger
+from zkpoll.punch import Punch, Quarantined, Slice, Watermark
 
 if TYPE_CHECKING:
     from datetime import tzinfo
@@ -50,12 +51,13 @@ def odd(raw: bytes, reason: str = "no such date") -> Quarantined:
 
 def piece(*records: Punch | Quarantined, end: int | None = None) -> Slice:
     """Return a slice of a log of 40-byte records, by default the whole log."""
+    count = len(records) if end is None else end
+    last = records[-8:]
+    tail = tuple(record.canonical if isinstance(record, Punch) else record.raw for record in last)
     return Slice(
-        layout=40,
-        end=len(records) if end is None else end,
         punches=tuple(record for record in records if isinstance(record, Punch)),
         quarantined=tuple(record for record in records if isinstance(record, Quarantined)),
-        tail=tuple(record.canonical if isinstance(record, Punch) else record.raw for record in records[-8:]),
+        mark=Watermark(40, count, tail),
     )
 
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from tests.journal.helpers import DHAKA, KEY, odd, piece, punch, punches, rows, visit
-from zkpoll.journal.ledger import Devices, Ledger
+from zkpoll.errors import WrongSerial
+from zkpoll.journal.devices import STRANGER, Devices
+from zkpoll.journal.ledger import Ledger
 from zkpoll.journal.outbox import Outbox
 from zkpoll.journal.store import Journal
-from zkpoll.punch import Counts, Slice, Tally, Watermark
+from zkpoll.punch import Counts, Reading, Slice, Tally, Watermark
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -134,7 +138,7 @@ def test_quarantine(journal: Journal, path: Path) -> None:
     """Bytes nobody can believe are kept once, raw, and counted whenever they are read."""
     Outbox(journal, "main")
     log = piece(odd(b"a"), punch(), odd(b"a"), odd(b"b"))
-    assert visit(journal).take(log) == Tally(first_seen=1, quarantined=3)
+    assert visit(journal).take(log) == Tally(first_seen=1, quarantined=3, newly_quarantined=2)
     assert visit(journal).take(log) == Tally(seen_before=1, quarantined=3)
     assert rows(path, "SELECT raw, reason FROM quarantine") == [
         (b"a".ljust(40, b"\0"), "no such date"),
@@ -170,8 +174,8 @@ def test_the_watermark_is_the_last_slices_end(journal: Journal) -> None:
     ledger.take(piece(*punches(20)))
     last = piece(punch("x"), odd(b"y"), end=22)
     ledger.take(last)
-    assert ledger.watermark() == Watermark(40, 22, last.tail)
-    assert visit(journal).watermark() == Watermark(40, 22, last.tail)
+    assert ledger.watermark() == last.mark
+    assert visit(journal).watermark() == last.mark
 
 
 @pytest.mark.parametrize("layout", [0, 40])
@@ -179,7 +183,7 @@ def test_an_empty_log(journal: Journal, layout: int) -> None:
     """A log that was found empty is covered by a watermark, also after it held something."""
     visit(journal).take(piece(punch()))
     ledger = visit(journal)
-    assert ledger.take(Slice(layout, 0, (), (), ())) == Tally()
+    assert ledger.take(Slice((), (), Watermark(layout, 0, ()))) == Tally()
     assert ledger.watermark() == Watermark(layout, 0, ())
 
 
@@ -273,3 +277,115 @@ def test_two_runs_at_once(journal: Journal, path: Path) -> None:
     with Journal(path) as other:
         in_threads(reading(journal, "a"), reading(other, "b"), delivering(journal, 400))
     assert outbox.counts() == Counts(punches=400, confirmed=400)
+
+
+READING = Reading(40, 30, 8, 200, 50_000, 1.5, whole=True, before=22, continued=True)
+
+
+def test_when_a_log_was_last_read_whole(journal: Journal) -> None:
+    """The first reading to the end counts as whole; later ones only if they were."""
+    devices = Devices(journal)
+    ledger = visit(journal)
+    ledger.take(piece(punch()))
+    assert devices.newest_reading() is None
+    devices.note_reading(KEY, replace(READING, whole=False))
+    first = whole_at(ledger)
+    time.sleep(0.01)
+    devices.note_reading(KEY, replace(READING, whole=False))
+    assert whole_at(ledger) == first
+    devices.note_reading(KEY, READING)
+    assert whole_at(ledger) > first
+    assert devices.newest_reading() == whole_at(ledger)
+
+
+def whole_at(ledger: Ledger) -> datetime:
+    """Return when all of the log was last read."""
+    mark = ledger.watermark()
+    assert mark is not None
+    assert mark.whole_at is not None
+    return mark.whole_at
+
+
+def test_going_over_the_old_part_moves_no_watermark(journal: Journal) -> None:
+    """A slice without a mark keeps its punches and leaves the watermark where it was."""
+    ledger = visit(journal)
+    kept = piece(*punches(20))
+    ledger.take(kept)
+    assert ledger.take(replace(piece(punch("x")), mark=None)) == Tally(first_seen=1)
+    assert ledger.watermark() == kept.mark
+
+
+def test_a_suspect_clock_is_flagged(journal: Journal) -> None:
+    """What a clock stamped that cannot have been right is flagged, and pending like everything else."""
+    outbox = Outbox(journal, "main")
+    ledger = visit(journal)
+    ledger.take(replace(piece(punch("1")), drift=100_000.0))
+    ledger.take(piece(punch("2")._replace(time=datetime(2000, 1, 1))))
+    ledger.take(replace(piece(punch("3")), drift=60.0))
+    assert {event.user_id: event.clock_suspect for event in outbox.pending(9)} == {
+        "1": True, "2": True, "3": False,
+    }  # fmt: skip
+
+
+# --- strangers ---
+
+
+def stranger(journal: Journal) -> Ledger:
+    """Begin a visit to a terminal that answers where the front door's belongs."""
+    Devices(journal).meet("front-door", KEY)
+    Devices(journal).meet_stranger("front-door", "NEW1")
+    return Ledger(journal, "front-door", "NEW1", DHAKA, held=STRANGER)
+
+
+def test_a_strangers_punches_are_kept_and_held(journal: Journal) -> None:
+    """Nothing of a terminal that answers in another one's place is delivered, or lost."""
+    outbox = Outbox(journal, "main")
+    stranger(journal).take(piece(*punches(5)))
+    assert outbox.pending(9) == []
+    assert outbox.counts() == Counts(punches=5, held=5)
+    assert Devices(journal).key_of("front-door") == KEY
+
+
+def test_an_accepted_stranger_is_the_device_from_now_on(journal: Journal) -> None:
+    """Accepting a new terminal releases its punches under its own number; the old one keeps its own."""
+    outbox = Outbox(journal, "main")
+    visit(journal).take(piece(punch("old")))
+    stranger(journal).take(piece(punch("new")))
+    assert Devices(journal).accept("front-door") == "NEW1"
+    assert Devices(journal).key_of("front-door") == "NEW1"
+    assert [(event.user_id, event.serial_number) for event in outbox.pending(9)] == [
+        ("old", KEY), ("new", "NEW1"),
+    ]  # fmt: skip
+
+
+def test_a_repaired_terminal_is_the_device_it_was(journal: Journal) -> None:
+    """Accepting the same terminal keeps its key; what was held is read again under it, and sent once."""
+    outbox = Outbox(journal, "main")
+    visit(journal).take(piece(punch("1")))
+    stranger(journal).take(piece(punch("1"), punch("2")))
+    devices = Devices(journal)
+    assert devices.accept_as_same("front-door") == "NEW1"
+    assert devices.aliases("front-door") == {"NEW1"}
+    assert devices.key_of("front-door") == KEY
+    assert visit(journal).take(piece(punch("1"), punch("2"))) == Tally(first_seen=1, seen_before=1)
+    assert [(event.user_id, event.serial_number) for event in outbox.pending(9)] == [("1", KEY), ("2", KEY)]
+    assert outbox.counts() == Counts(punches=4, pending=2, discarded=2)
+
+
+def test_a_terminal_that_is_back_in_its_place_is_released(journal: Journal) -> None:
+    """When addresses are put right, what was held of a terminal we know goes out."""
+    outbox = Outbox(journal, "main")
+    visit(journal, "warehouse", "NEW1")
+    stranger(journal).take(piece(punch("1")))
+    assert outbox.pending(9) == []
+    visit(journal, "warehouse", "NEW1")
+    assert [event.user_id for event in outbox.pending(9)] == ["1"]
+
+
+@pytest.mark.parametrize("accept", [Devices.accept, Devices.accept_as_same])
+def test_there_must_be_a_stranger_to_accept(journal: Journal, accept: Callable[[Devices, str], str]) -> None:
+    """Where no other terminal was seen, there is nothing to accept, and nothing changes."""
+    visit(journal)
+    with pytest.raises(WrongSerial, match="front-door"):
+        accept(Devices(journal), "front-door")
+    assert Devices(journal).key_of("front-door") == KEY

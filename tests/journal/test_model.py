@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from tests.journal.helpers import DHAKA, KEY, START, rows, visit
 from zkpoll.journal.outbox import Outbox
 from zkpoll.journal.store import Journal
-from zkpoll.punch import Counts, Punch, Quarantined, Slice, Tally, punch_id
+from zkpoll.punch import Counts, Punch, Quarantined, Slice, Tally, Watermark, punch_id
 
 QUARANTINED = 16
 RECORDS = st.integers(0, QUARANTINED + 1)
@@ -52,8 +52,9 @@ class Model:
         unknown: set[bytes] = set()
         for record in records:
             if isinstance(record, Quarantined):
-                self.quarantined.add(record.raw)
                 found["quarantined"] += 1
+                found["newly_quarantined"] += record.raw not in self.quarantined
+                self.quarantined.add(record.raw)
             elif record.canonical in unknown:
                 found["exact_repeats"] += 1
             else:
@@ -116,7 +117,7 @@ class JournalMachine(RuleBasedStateMachine):
             expected = self.model.take(records)
             punches = tuple(record for record in records if isinstance(record, Punch))
             quarantined = tuple(record for record in records if isinstance(record, Quarantined))
-            tally = ledger.take(Slice(8, end, punches, quarantined, ()))
+            tally = ledger.take(Slice(punches, quarantined, Watermark(8, end, ())))
             assert tally == expected
             assert tally.records == len(numbers)
 

@@ -23,11 +23,13 @@ from tests.journal.helpers import DHAKA, KEY, piece, punch, punches, rows, visit
 from tests.journal.opener import ROUNDS
 from zkpoll.errors import ExitCode, JournalError
 from zkpoll.journal import memory, store
-from zkpoll.journal.ledger import Devices, Ledger
+from zkpoll.journal.devices import Devices
+from zkpoll.journal.ledger import Ledger
 from zkpoll.journal.outbox import Outbox
+from zkpoll.journal.quarantine import quarantined
 from zkpoll.journal.store import APPLICATION_ID, Journal
 from zkpoll.news import News
-from zkpoll.punch import Counts
+from zkpoll.punch import Counts, Reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -425,20 +427,29 @@ class Rooms:
     confirmable: str
 
 
+READING = Reading(40, 1, 0, 1, None, None, whole=True, before=0, continued=False)
 CALLS: dict[str, Callable[[Rooms], object]] = {
     "Journal.all": lambda it: it.journal.all("conditions"),
     "Journal.one": lambda it: it.journal.one("last_punch"),
     "Journal.run": lambda it: it.journal.run("forget_conditions"),
     "Journal.run_many": lambda it: it.journal.run_many("meet_destination", [{"name": "x"}]),
+    "Journal.insert_all": lambda it: it.journal.insert_all("meet_destination", [{"name": "x"}]),
     "Journal.look_up": lambda it: it.journal.look_up("punches_by_identity", ["x"]),
     "Journal.transaction": lambda it: it.journal.transaction().__enter__(),
     "Devices.key_of": lambda it: it.devices.key_of("front-door"),
     "Devices.name_of": lambda it: it.devices.name_of(KEY),
+    "Devices.aliases": lambda it: it.devices.aliases("front-door"),
     "Devices.meet": lambda it: it.devices.meet("front-door", KEY),
+    "Devices.meet_stranger": lambda it: it.devices.meet_stranger("front-door", "X1"),
+    "Devices.accept": lambda it: it.devices.accept("front-door"),
+    "Devices.accept_as_same": lambda it: it.devices.accept_as_same("front-door"),
+    "Devices.note_reading": lambda it: it.devices.note_reading(KEY, READING),
+    "Devices.newest_reading": lambda it: it.devices.newest_reading(),
     "Ledger": lambda it: Ledger(it.journal, "front-door", KEY, DHAKA),
     "Ledger.watermark": lambda it: it.ledger.watermark(),
     "Ledger.sort": lambda it: it.ledger.sort(piece(punch())),
     "Ledger.take": lambda it: it.ledger.take(piece(punch())),
+    "quarantined": lambda it: quarantined(it.journal),
     "Outbox": lambda it: Outbox(it.journal, "main"),
     "Outbox.pending": lambda it: it.outbox.pending(1),
     "Outbox.confirm": lambda it: it.outbox.confirm([it.confirmable]),

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from zkpoll.journal.store import now
 from zkpoll.punch import Tally, Watermark, event
+from zkpoll.timekeeping import clock_suspect
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import tzinfo
 
     from zkpoll.journal.store import Journal
@@ -27,34 +29,18 @@ class Sorted:
     """New punches whose id another punch holds, each with content that no other punch of that id has."""
 
 
-class Devices:
-    """The devices the journal has met."""
-
-    def __init__(self, journal: Journal) -> None:
-        self._journal = journal
-
-    def key_of(self, name: str) -> str | None:
-        """Return the device key stored for an inventory name at first contact, or None."""
-        row = self._journal.one("device_by_name", name=name)
-        return row[1] if row else None
-
-    def name_of(self, key: str) -> str | None:
-        """Return the inventory name under which the device with this key was last visited, or None."""
-        row = self._journal.one("device_by_key", key=key)
-        return row[1] if row else None
-
-    def meet(self, name: str, key: str) -> None:
-        """Store the device key of an inventory name; a renamed device keeps its key."""
-        with self._journal.transaction():
-            self._journal.one("meet_device", name=name, key=key, now=now())
-
-
 class Ledger:
     """Takes the slices of one visit to one device."""
 
-    def __init__(self, journal: Journal, name: str, key: str, zone: tzinfo) -> None:
-        """Given a device's inventory name, its key and the zone of its clock, begin a visit."""
+    def __init__(
+        self, journal: Journal, name: str, key: str, zone: tzinfo, *, held: str | None = None
+    ) -> None:
+        """Given a device's inventory name, its key and the zone of its clock, begin a visit.
+
+        `held` is the reason why nothing of it may be delivered for now.
+        """
         self._journal = journal
+        self._held = held
         self._name = name
         self._key = key
         self._zone = zone
@@ -67,15 +53,21 @@ class Ledger:
         row = self._journal.one("watermark", device=self._device)
         if row is None:
             return None
-        layout, records, tail = row
+        layout, records, tail, fold, whole_at = row
         width = max(layout, 1)
-        return Watermark(layout, records, tuple(tail[at : at + width] for at in range(0, len(tail), width)))
+        return Watermark(
+            layout,
+            records,
+            tuple(tail[at : at + width] for at in range(0, len(tail), width)),
+            fold,
+            datetime.fromisoformat(whole_at) if whole_at else None,
+        )
 
     def sort(self, piece: Slice) -> Sorted:
         """Say what each record of `piece` is to the journal, without writing anything."""
         sorting = _Sorting(self._before)
         unknown = sorting.known_records(piece.punches, self._seqs(piece.punches))
-        events = [event(punch, self._key, self._name, self._zone, "pull") for punch in unknown]
+        events = [self._event(punch, piece) for punch in unknown]
         sorting.new_records(unknown, events, self._holders(events))
         tally = Tally(
             len(sorting.first_seen),
@@ -85,6 +77,10 @@ class Ledger:
             len(piece.quarantined),
         )
         return Sorted(tally, tuple(sorting.first_seen), tuple(sorting.same_second))
+
+    def _event(self, punch: Punch, piece: Slice) -> Event:
+        suspect = clock_suspect(punch.time, self._zone, piece.drift)
+        return event(punch, self._key, self._name, self._zone, "pull", suspect)
 
     def _seqs(self, punches: Sequence[Punch]) -> dict[int, int]:
         """Return the journal's place of each of `punches` whose record it holds, by index."""
@@ -99,57 +95,71 @@ class Ledger:
         return holders
 
     def take(self, piece: Slice) -> Tally:
-        """Keep `piece` and the watermark at its end, and put what is new into every outbox.
+        """Keep `piece` and, if it has one, its watermark; put what is new into every outbox.
 
         On disk when it returns. Raise `JournalError` with nothing of it kept.
         """
         with self._journal.transaction():
-            found = self.sort(piece)
             after = self._last_punch()
-            self._add(found.first_seen, same_second=0)
-            self._add(found.same_second, same_second=1)
-            self._journal.run("add_to_outbox", after=after, now=now())
-            self._quarantine(piece)
-            self._set_watermark(piece)
+            tally = self._add_all(piece) or self._add_new(piece)
+            self._journal.run("add_to_outbox", after=after, held=self._held, now=now())
+            newly_quarantined = self._quarantine(piece)
+            if piece.mark:
+                self._set_watermark(piece.mark)
+        return replace(tally, newly_quarantined=newly_quarantined)
+
+    def _add_all(self, piece: Slice) -> Tally | None:
+        """Add the punches of `piece` if all of them are new, as they are in most slices; else add none."""
+        events = [self._event(punch, piece) for punch in piece.punches]
+        canonical = [punch.canonical for punch in piece.punches]
+        if not self._journal.insert_all("add_punch", self._rows(zip(events, canonical, strict=True), 0)):
+            return None
+        return Tally(first_seen=len(events), quarantined=len(piece.quarantined))
+
+    def _add_new(self, piece: Slice) -> Tally:
+        """Add those punches of `piece` that are new."""
+        found = self.sort(piece)
+        self._journal.run_many("add_punch", self._rows(found.first_seen, 0))
+        self._journal.run_many("add_punch", self._rows(found.same_second, 1))
         return found.tally
 
-    def _add(self, new: Sequence[tuple[Event, bytes]], same_second: int) -> None:
+    def _rows(self, new: Iterable[tuple[Event, bytes]], same_second: int) -> list[dict[str, object]]:
         moment = now()
-        self._journal.run_many(
-            "add_punch",
-            [
-                {
-                    "id": event.id,
-                    "same_second": same_second,
-                    "device": self._device,
-                    "device_name": event.device,
-                    "user_id": event.user_id,
-                    "timestamp": event.timestamp,
-                    "verify": event.verify,
-                    "state": event.state,
-                    "work_code": event.work_code,
-                    "canonical": canonical,
-                    "source": event.source,
-                    "now": moment,
-                }
-                for event, canonical in new
-            ],
-        )
+        return [
+            {
+                "id": event.id,
+                "same_second": same_second,
+                "device": self._device,
+                "device_name": event.device,
+                "user_id": event.user_id,
+                "timestamp": event.timestamp,
+                "verify": event.verify,
+                "state": event.state,
+                "work_code": event.work_code,
+                "clock_suspect": event.clock_suspect,
+                "canonical": canonical,
+                "source": event.source,
+                "now": moment,
+            }
+            for event, canonical in new
+        ]
 
-    def _quarantine(self, piece: Slice) -> None:
+    def _quarantine(self, piece: Slice) -> int:
+        """Keep what is no believable record; return how many of them were not there before."""
         rows = [
             {"device": self._device, "raw": record.raw, "reason": record.reason, "now": now()}
             for record in piece.quarantined
         ]
-        self._journal.run_many("add_to_quarantine", rows)
+        return self._journal.run_many("add_to_quarantine", rows)
 
-    def _set_watermark(self, piece: Slice) -> None:
+    def _set_watermark(self, mark: Watermark) -> None:
         self._journal.run(
             "set_watermark",
             device=self._device,
-            layout=piece.layout,
-            records=piece.end,
-            tail=b"".join(piece.tail),
+            layout=mark.layout,
+            records=mark.count,
+            tail=b"".join(mark.tail),
+            fold=mark.fold,
             now=now(),
         )
 

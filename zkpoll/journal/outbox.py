@@ -28,7 +28,7 @@ class Outbox:
         """Return up to `limit` pending punches, oldest first."""
         rows = self._journal.all("pending", destination=self._destination, limit=limit)
         self._handed_out = {id_: seq for seq, id_, *_ in rows}
-        return [Event(*fields) for _, *fields in rows]
+        return [Event._make([*fields, bool(suspect)]) for _, *fields, suspect in rows]
 
     def confirm(self, ids: Sequence[str]) -> None:
         """Write down that the destination has these punches, of those `pending` last returned.

@@ -4,13 +4,58 @@
 SELECT id, key FROM device WHERE name = :name;
 
 -- name: device_by_key
-SELECT id, name FROM device WHERE key = :key;
+SELECT id, coalesce(name, seen_as) FROM device WHERE key = :key;
 
 -- name: meet_device
 -- A device that got another name in the inventory keeps its key, and all its punches.
 INSERT INTO device (key, name, met_at) VALUES (:key, :name, :now)
 ON CONFLICT (key) DO UPDATE SET name = excluded.name
-RETURNING id;
+RETURNING id, seen_as;
+
+-- name: meet_stranger
+-- A terminal that answers where another one belongs.
+INSERT INTO device (key, seen_as, met_at) VALUES (:key, :name, :now)
+ON CONFLICT (key) DO UPDATE SET seen_as = excluded.seen_as;
+
+-- name: stranger_seen_as
+SELECT id, key FROM device WHERE seen_as = :name;
+
+-- name: release_device
+-- Its punches were held while it answered where it did not belong.
+UPDATE outbox SET state = 'pending', reason = NULL, changed_at = :now
+WHERE state = 'held' AND reason = 'another terminal'
+  AND punch IN (SELECT seq FROM punch WHERE device = :device);
+
+-- name: discard_device
+-- Its punches are read again under the key of the terminal that it is.
+UPDATE outbox SET state = 'discarded', reason = 'same terminal', changed_at = :now
+WHERE state = 'held' AND reason = 'another terminal'
+  AND punch IN (SELECT seq FROM punch WHERE device = :device);
+
+-- name: forget_stranger
+UPDATE device SET seen_as = NULL WHERE id = :device;
+
+-- name: retire_device
+UPDATE device SET name = NULL WHERE name = :name;
+
+-- name: name_device
+UPDATE device SET name = :name, seen_as = NULL WHERE id = :device;
+
+-- name: aliases
+SELECT serial FROM alias JOIN device ON device.id = alias.device WHERE device.name = :name;
+
+-- name: add_alias
+INSERT INTO alias (serial, device) SELECT :serial, id FROM device WHERE name = :name
+ON CONFLICT (serial) DO UPDATE SET device = excluded.device;
+
+-- name: note_reading
+UPDATE device
+SET read_at = :now, on_device = :on_device, capacity = :capacity, drift = :drift,
+    whole_at = CASE WHEN :whole OR whole_at IS NULL THEN :now ELSE whole_at END
+WHERE key = :key;
+
+-- name: newest_reading
+SELECT max(read_at) FROM device;
 
 -- name: meet_destination
 -- A new dashboard gets what is journalled from now on.
@@ -45,17 +90,17 @@ WHERE punch.id = incoming.value AND punch.same_second = 1;
 
 -- name: add_punch
 INSERT INTO punch (id, same_second, device, device_name, user_id, timestamp, verify, state, work_code,
-                   canonical, source, journalled_at)
+                   clock_suspect, canonical, source, journalled_at)
 VALUES (:id, :same_second, :device, :device_name, :user_id, :timestamp, :verify, :state, :work_code,
-        :canonical, :source, :now);
+        :clock_suspect, :canonical, :source, :now);
 
 -- name: add_to_outbox
 -- Every punch goes to every destination the journal knows, also to one that left the inventory for a
--- while; a second one in the same second waits for a person.
+-- while. A second one in the same second waits for a person, and so does a stranger's (:held).
 INSERT INTO outbox (destination, punch, state, reason, changed_at)
 SELECT destination.id, punch.seq,
-       CASE punch.same_second WHEN 1 THEN 'held' ELSE 'pending' END,
-       CASE punch.same_second WHEN 1 THEN 'same second' END,
+       CASE WHEN punch.same_second = 1 OR :held IS NOT NULL THEN 'held' ELSE 'pending' END,
+       CASE WHEN punch.same_second = 1 THEN 'same second' ELSE :held END,
        :now
 FROM punch CROSS JOIN destination
 WHERE punch.seq > :after;
@@ -64,19 +109,28 @@ WHERE punch.seq > :after;
 INSERT INTO quarantine (device, raw, reason, quarantined_at) VALUES (:device, :raw, :reason, :now)
 ON CONFLICT (device, raw) DO NOTHING;
 
+-- name: quarantined
+SELECT coalesce(device.name, device.seen_as), device.key, quarantine.raw, quarantine.reason,
+       quarantine.quarantined_at
+FROM quarantine JOIN device ON device.id = quarantine.device
+ORDER BY quarantine.quarantined_at, device.key, quarantine.raw;
+
 -- name: watermark
-SELECT layout, records, tail FROM watermark WHERE device = :device;
+SELECT watermark.layout, watermark.records, watermark.tail, watermark.fold, device.whole_at
+FROM watermark JOIN device ON device.id = watermark.device
+WHERE watermark.device = :device;
 
 -- name: set_watermark
-INSERT INTO watermark (device, layout, records, tail, read_at)
-VALUES (:device, :layout, :records, :tail, :now)
+INSERT INTO watermark (device, layout, records, tail, fold, read_at)
+VALUES (:device, :layout, :records, :tail, :fold, :now)
 ON CONFLICT (device) DO UPDATE
-SET layout = excluded.layout, records = excluded.records, tail = excluded.tail, read_at = excluded.read_at;
+SET layout = excluded.layout, records = excluded.records, tail = excluded.tail, fold = excluded.fold,
+    read_at = excluded.read_at;
 
 -- name: pending
 -- Oldest first.
 SELECT punch.seq, punch.id, punch.device_name, device.key, punch.user_id, punch.timestamp,
-       punch.verify, punch.state, punch.work_code, punch.source
+       punch.verify, punch.state, punch.work_code, punch.source, punch.clock_suspect
 FROM outbox
 JOIN punch ON punch.seq = outbox.punch
 JOIN device ON device.id = punch.device

@@ -104,6 +104,23 @@ class Journal:
         with self._lock, self._translated():
             return self._db.executemany(queries()[query], rows).rowcount
 
+    def insert_all(self, query: str, rows: Sequence[Mapping[str, object]]) -> bool:
+        """Run the named insertion for each of `rows`; undo it and say no if one of them is there already.
+
+        Within a transaction.
+        """
+        with self._lock, self._translated():
+            self._db.execute("SAVEPOINT insert_all")
+            try:
+                self._db.executemany(queries()[query], rows)
+            except sqlite3.IntegrityError:
+                self._db.execute("ROLLBACK TO insert_all")
+                return False
+            finally:
+                if self._db.in_transaction:
+                    self._db.execute("RELEASE insert_all")
+            return True
+
     def look_up(self, query: str, values: Sequence[object], **parameters: object) -> list[Row]:
         """Run the named query over `values`; its rows begin with the index of the value they belong to."""
         with self._lock:

@@ -3,11 +3,23 @@
 PRAGMA application_id = 0x7a6b706c;  -- "zkpl"
 
 CREATE TABLE device (
-    id      INTEGER PRIMARY KEY,
-    key     TEXT NOT NULL UNIQUE,  -- the serial number, chosen at first contact
-    name    TEXT NOT NULL UNIQUE,  -- its name in the inventory
-    met_at  TEXT NOT NULL
+    id         INTEGER PRIMARY KEY,
+    key        TEXT NOT NULL UNIQUE,  -- the serial number, chosen at first contact
+    name       TEXT UNIQUE,           -- its name in the inventory; NULL while it is nobody's, or no more
+    seen_as    TEXT,                  -- a stranger: the name at whose address it answered
+    met_at     TEXT NOT NULL,
+    read_at    TEXT,                  -- when it was last read to its end
+    whole_at   TEXT,                  -- when all of its log was last read
+    on_device  INTEGER,               -- records in its log then
+    capacity   INTEGER,               -- records its log can hold, where it tells
+    drift      REAL                   -- seconds by which its clock was ahead
 );
+
+-- Serial numbers that a repair gave to a device we know.
+CREATE TABLE alias (
+    serial  TEXT PRIMARY KEY,
+    device  INTEGER NOT NULL REFERENCES device (id)
+) WITHOUT ROWID;
 
 CREATE TABLE punch (
     seq            INTEGER PRIMARY KEY AUTOINCREMENT,  -- the order of journalling
@@ -20,6 +32,7 @@ CREATE TABLE punch (
     verify         INTEGER NOT NULL,
     state          INTEGER NOT NULL,
     work_code      INTEGER NOT NULL,
+    clock_suspect  INTEGER NOT NULL,  -- 1: the clock it was stamped by cannot have been right
     canonical      BLOB NOT NULL,     -- the record's bytes, with what means nothing zeroed
     source         TEXT NOT NULL,     -- the door it came in by
     journalled_at  TEXT NOT NULL
@@ -34,6 +47,7 @@ CREATE TABLE watermark (
     layout   INTEGER NOT NULL,  -- bytes of a record
     records  INTEGER NOT NULL,  -- how many of the log's records are kept
     tail     BLOB NOT NULL,     -- the canonical bytes of the last of them, one after the other
+    fold     INTEGER NOT NULL,  -- 1: the last of them lies in the second pass of a repeated hour
     read_at  TEXT NOT NULL
 );
 

@@ -1,0 +1,102 @@
+"""The devices the journal has met, and which inventory name each belongs to."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from zkpoll.errors import WrongSerial
+from zkpoll.journal.store import now
+
+if TYPE_CHECKING:
+    from zkpoll.journal.store import Journal
+    from zkpoll.punch import Reading
+
+STRANGER: Final = "another terminal"
+"""Why punches are held that come from a terminal that answers where another one belongs."""
+
+
+class Devices:
+    """The devices the journal has met."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    def key_of(self, name: str) -> str | None:
+        """Return the device key stored for an inventory name at first contact, or None."""
+        row = self._journal.one("device_by_name", name=name)
+        return row[1] if row else None
+
+    def name_of(self, key: str) -> str | None:
+        """Return the inventory name under which the device with this key was last visited, or None."""
+        row = self._journal.one("device_by_key", key=key)
+        return row[1] if row else None
+
+    def aliases(self, name: str) -> frozenset[str]:
+        """Return the serial numbers that repairs gave to the device of an inventory name."""
+        return frozenset(row[0] for row in self._journal.all("aliases", name=name))
+
+    def meet(self, name: str, key: str) -> None:
+        """Store the device key of an inventory name; a renamed device keeps its key.
+
+        What was held of it while it answered elsewhere is released.
+        """
+        with self._journal.transaction():
+            row = self._journal.one("meet_device", name=name, key=key, now=now())
+            if row and row[1] is not None:
+                self._journal.run("release_device", device=row[0], now=now())
+                self._journal.run("forget_stranger", device=row[0])
+
+    def meet_stranger(self, name: str, key: str) -> None:
+        """Store that a terminal with this key answers where the device `name` belongs."""
+        with self._journal.transaction():
+            self._journal.run("meet_stranger", name=name, key=key, now=now())
+
+    def accept(self, name: str) -> str:
+        """Let the stranger that answers as `name` be that device from now on; return its key.
+
+        The device it replaces keeps its punches. Raise `WrongSerial` when there is no stranger.
+        """
+        with self._journal.transaction():
+            device, key = self._stranger(name)
+            self._journal.run("retire_device", name=name)
+            self._journal.run("name_device", device=device, name=name)
+            self._journal.run("release_device", device=device, now=now())
+        return key
+
+    def accept_as_same(self, name: str) -> str:
+        """Let the stranger that answers as `name` be the device it was, under another serial number.
+
+        Return that number. What was held under it is discarded, since it is read again under the device's
+        own key. Raise `WrongSerial` when there is no stranger.
+        """
+        with self._journal.transaction():
+            device, serial = self._stranger(name)
+            self._journal.run("add_alias", serial=serial, name=name)
+            self._journal.run("discard_device", device=device, now=now())
+            self._journal.run("forget_stranger", device=device)
+        return serial
+
+    def note_reading(self, key: str, reading: Reading) -> None:
+        """Store what a visit found that read the log to its end."""
+        with self._journal.transaction():
+            self._journal.run(
+                "note_reading",
+                key=key,
+                on_device=reading.on_device,
+                capacity=reading.capacity,
+                drift=reading.drift,
+                whole=reading.whole,
+                now=now(),
+            )
+
+    def newest_reading(self) -> datetime | None:
+        """Return when any device was last read, or None."""
+        row = self._journal.one("newest_reading")
+        return datetime.fromisoformat(row[0]) if row and row[0] else None
+
+    def _stranger(self, name: str) -> tuple[int, str]:
+        row = self._journal.one("stranger_seen_as", name=name)
+        if row is None:
+            raise WrongSerial(f"no other terminal than its own has answered as {name}")
+        return row[0], row[1]
