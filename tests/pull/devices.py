@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from zkpoll.errors import ZkpollError
 from zkpoll.pull.link import Address, Clock
-from zkpoll.pull.reader import TAIL, Target, visit
+from zkpoll.pull.reader import Target, visit
 from zkpoll.pull.session import Session
+from zkpoll.pull.slices import TAIL
 from zkpoll.simulator import Frame, Model, Terminal, serve
 from zkpoll.simulator.wire import encode, take_payloads, with_top
 
@@ -135,9 +136,11 @@ def read(
         return read_at(address, transport, sink, **settings)
 
 
-def attempt(address: tuple[str, int], transport: str = "tcp", **settings: float) -> Visit:
+def attempt(
+    address: tuple[str, int], transport: str = "tcp", sink: Kept | None = None, **settings: float
+) -> Visit:
     """Visit `address`, and return what came of it, be it one of the device errors."""
-    sink = Kept()
+    sink = sink or Kept()
     try:
         return Visit(sink, visit(target(address, transport, **settings), sink), None)
     except ZkpollError as error:
@@ -150,7 +153,7 @@ def check_whole(terminal: Terminal, reading: Reading, sink: Kept) -> None:
     assert reading.records == reading.on_device == len(terminal.log)
     assert not sink.quarantined
     check_slices(sink)
-    assert sink.slices[-1].end == len(terminal.log)
+    assert last_mark(sink).count == len(terminal.log)
 
 
 def check_slices(sink: Kept) -> None:
@@ -159,10 +162,18 @@ def check_slices(sink: Kept) -> None:
     identities: list[bytes] = []
     for piece in sink.slices:
         end += piece.records
-        assert piece.end == end
+        assert piece.mark is not None
+        assert piece.mark.count == end
         identities += [punch.canonical for punch in piece.punches]
         if not any(one.quarantined for one in sink.slices):
-            assert list(piece.tail) == identities[-TAIL:]
+            assert list(piece.mark.tail) == identities[-TAIL:]
+
+
+def last_mark(sink: Kept) -> Watermark:
+    """Return the watermark at the end of the last slice."""
+    mark = sink.slices[-1].mark
+    assert mark is not None
+    return mark
 
 
 @contextmanager

@@ -51,6 +51,7 @@ OVERRIDDEN: Final = {
     "_ZK__read_chunk": ["self", "start", "size"],
     "connect": ["self"],
     "disconnect": ["self"],
+    "set_time": ["self", "timestamp"],
 }
 """Methods of the driver that ours replace, with their parameters."""
 SET_AT_ONCE: Final = (

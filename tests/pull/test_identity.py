@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from zkpoll.errors import WrongSerial
-from zkpoll.pull.identity import device_key
+from zkpoll.pull.identity import Identity, identify
 
-A, B = "CQZ7224760045", "OIN7030067091200012"
+A, B, C = "CQZ7224760045", "OIN7030067091200012", "NEW1"
 
 
 @pytest.mark.parametrize(
@@ -18,42 +18,56 @@ def test_serials_that_agree_give_the_key(
     told: str | None, configured: str | None, stored: str | None
 ) -> None:
     """The serial told, else the one in the inventory, is the key, as long as nothing contradicts it."""
-    assert device_key("front", told, configured, stored) == A
+    assert identify("front", told, configured, stored, frozenset()) == Identity(A)
+
+
+@pytest.mark.parametrize("configured", [None, A, B, C])
+def test_a_number_that_a_repair_gave_is_the_old_key(configured: str | None) -> None:
+    """A terminal accepted under another serial number keeps the key it had."""
+    assert identify("front", B, configured, A, {B, C}) == Identity(A)
 
 
 @pytest.mark.parametrize(
-    ("told", "configured", "stored", "advice"),
+    ("configured", "stored", "advice"),
     [
-        (None, None, None, "give it one with serial:"),
-        (None, None, A, "tells no serial number any more, and was " + A),
-        (None, B, A, "was " + A),
-        (A, B, None, "the inventory says " + B),
-        (A, B, A, "the inventory says " + B),
-        (A, B, B, "the inventory says " + B),
-        (A, None, B, "was " + B + " before"),
-        (A, A, B, "was " + B + " before"),
+        (None, None, "give it one with serial:"),
+        (None, A, "tells no serial number any more, and was " + A),
+        (B, A, "was " + A),
     ],
 )
-def test_serials_that_contradict_each_other_fail_the_visit(
-    told: str | None, configured: str | None, stored: str | None, advice: str
+def test_the_silent_need_a_key_that_nothing_contradicts(
+    configured: str | None, stored: str | None, advice: str
 ) -> None:
-    """No key is guessed: the visit fails, and says which device and what to look at."""
+    """A terminal that tells no serial number is not guessed at: the visit fails, and says what to do."""
     with pytest.raises(WrongSerial, match=advice) as failure:
-        device_key("front", told, configured, stored)
+        identify("front", None, configured, stored, frozenset())
     assert str(failure.value).startswith("front ")
+
+
+@pytest.mark.parametrize(
+    ("configured", "stored", "named"),
+    [(B, None, B), (B, A, B), (B, B, B), (None, B, B), (A, B, B)],
+)
+def test_another_number_is_a_stranger(configured: str | None, stored: str | None, named: str) -> None:
+    """A terminal that tells another number is read under its own, and both numbers are named."""
+    found = identify("front", A, configured, stored, frozenset())
+    assert found.key == A
+    assert found.problem is not None
+    assert A in found.problem
+    assert named in found.problem
 
 
 @pytest.mark.parametrize(
     "serials",
     [(told, conf, stored) for told in (None, A, B) for conf in (None, A, B) for stored in (None, A, B)],
 )
-def test_a_key_is_never_anything_but_what_all_agree_on(
+def test_nothing_is_delivered_but_what_all_agree_on(
     serials: tuple[str | None, str | None, str | None],
 ) -> None:
-    """Whatever is given, a key comes back only if every serial that is known is that key."""
+    """Whatever is given, an identity is without a problem only if every serial that is known is its key."""
     known = {serial for serial in serials if serial is not None}
     try:
-        key = device_key("front", *serials)
+        found = identify("front", *serials, frozenset())
     except WrongSerial:
         return
-    assert known == {key}
+    assert (found.problem is None) == (known == {found.key})

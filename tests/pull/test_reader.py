@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from tests.pull.devices import (
     check_slices,
     check_whole,
     held,
+    last_mark,
     read,
     read_at,
     session,
@@ -36,7 +37,8 @@ from zkpoll.errors import (
     Unreachable,
     WireError,
 )
-from zkpoll.pull.reader import TAIL, read_users, visit
+from zkpoll.pull.reader import read_users, visit
+from zkpoll.pull.slices import TAIL
 from zkpoll.punch import Watermark
 from zkpoll.simulator import LAYOUTS, Command, Faults, Frame, Model, Terminal, User, refuse, serve
 from zkpoll.simulator.records import encode_record
@@ -49,6 +51,8 @@ if TYPE_CHECKING:
 BOTH = pytest.mark.parametrize("transport", ["tcp", "udp"])
 EACH_LAYOUT = pytest.mark.parametrize("layout", LAYOUTS)
 DEVICE_ERRORS = (Unreachable, NotATerminal, Silent, HungUp, OverLimit, Refused, WireError, UnknownLayout)
+DAY = datetime(2026, 12, 1, 8)
+"""When nobody has punched in the sample logs."""
 IMPOSSIBLE = bytes(28) + b"\xff\xff\xff\xff" + bytes(8)
 """Forty bytes that are no record: no user, no such date."""
 
@@ -82,7 +86,7 @@ def test_a_terminal_is_read_by_name_and_over_ipv6(host: str, name: str, transpor
 
 
 def test_a_long_log_is_handed_on_in_slices() -> None:
-    """A log of 20,000 records comes in slices, each as soon as it is read, and progress is told of each."""
+    """A log of 20,000 records comes in slices, and progress is told more often, down to the last record."""
     terminal = terminal_of(records=20_000)
     sink = Kept()
     told: list[int] = []
@@ -90,7 +94,8 @@ def test_a_long_log_is_handed_on_in_slices() -> None:
         reading = visit(target(address, timeout=5), sink, progress=told.append)
     check_whole(terminal, reading, sink)
     assert len(sink.slices) > 1
-    assert told == [piece.records for piece in sink.slices]
+    assert len(told) > len(sink.slices)
+    assert sum(told) == 20_000
 
 
 @EACH_LAYOUT
@@ -130,16 +135,7 @@ def test_old_memory_means_nothing(layout: int, transport: Transport) -> None:
         _, second = read_at(address, transport)
     check_whole(terminal, reading, first)
     assert first.punches == second.punches
-    assert first.slices[-1].tail == second.slices[-1].tail
-
-
-def test_the_log_that_was_known_is_read_whole() -> None:
-    """A watermark changes neither what is read nor what is handed on."""
-    terminal = terminal_of(records=200)
-    _, before = read(terminal)
-    watermark = Watermark(40, 200, before.slices[-1].tail)
-    terminal.punch("1001")
-    check_whole(terminal, *read(terminal, sink=Kept(watermark)))
+    assert last_mark(first).tail == last_mark(second).tail
 
 
 @pytest.mark.parametrize("known", [8, 16, 22, 49])
@@ -227,14 +223,14 @@ def test_a_slice_that_is_refused_ends_the_reading_where_it_was(transport: Transp
     with serve(terminal, transport=transport) as address:
         came_of = attempt(address, transport, timeout=2)
     assert isinstance(came_of.error, Refused)
-    assert prefix_of(terminal, came_of.sink) == (2 * (0xFFC0 if transport == "tcp" else 16 * 1024) - 4) // 40
+    assert prefix_of(terminal, came_of.sink) == (0xFFC0 if transport == "tcp" else 16 * 1024) // 40
 
 
 # --- UDP: lost, doubled, swapped ---
 
-ANSWERS, REQUESTS = 15, 8
-"""Datagrams of a visit to a log of 150 records: CONNECT, serial, time, sizes, 1503; PREPARE, six blocks and
-ACK_OK for 1504; FREE and EXIT."""
+ANSWERS, REQUESTS = 18, 9
+"""Datagrams of a visit to a log of 150 records: CONNECT, serial, time, sizes, 1503; PREPARE, a block and
+ACK_OK for the log's length; PREPARE, six blocks and ACK_OK for its records; FREE and EXIT."""
 
 
 def test_the_datagrams_of_a_visit_are_counted() -> None:
@@ -329,7 +325,8 @@ def test_slices_hold_their_tails_across_borders() -> None:
     check_slices(sink)
     identities = [punch.canonical for punch in sink.punches]
     for piece in sink.slices:
-        assert piece.tail == tuple(identities[piece.end - TAIL : piece.end])
+        assert piece.mark is not None
+        assert piece.mark.tail == tuple(identities[piece.mark.count - TAIL : piece.mark.count])
 
 
 @pytest.mark.parametrize("place", [0, 1, 7, 20, 39])
@@ -341,10 +338,10 @@ def test_an_impossible_record_is_set_aside_alone(place: int, records: int) -> No
     reading, sink = read(terminal)
     assert sink.shown == held(terminal)
     assert sink.quarantined == [IMPOSSIBLE]
-    assert reading.records == reading.on_device == sink.slices[-1].end == records + 1
+    assert reading.records == reading.on_device == last_mark(sink).count == records + 1
     tail = [punch.canonical for punch in sink.punches]
     tail.insert(min(place, records), IMPOSSIBLE)
-    assert sink.slices[-1].tail == tuple(tail[-TAIL:])
+    assert last_mark(sink).tail == tuple(tail[-TAIL:])
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 1.0])
@@ -398,13 +395,143 @@ def test_nothing_is_handed_on_twice() -> None:
         check_whole(terminal, *read_at(address, timeout=5))
 
 
+# --- only what is new ---
+
+
+def seen(sink: Kept) -> Kept:
+    """Return a sink that knows what `sink` was handed."""
+    return Kept(last_mark(sink))
+
+
+@BOTH
+@EACH_LAYOUT
+@pytest.mark.parametrize("new", [0, 1, 10, 3000])
+def test_a_log_that_grew_is_read_from_the_proof_on(layout: int, transport: Transport, new: int) -> None:
+    """The last known records and the new ones are read, nothing else; only the new are handed on."""
+    terminal = terminal_of(layout, 500)
+    with serve(terminal, transport=transport) as address:
+        _, first = read_at(address, transport, timeout=2)
+        for number in range(new):
+            terminal.punch(terminal.users[0].user_id, DAY + timedelta(seconds=number))
+        before = terminal.bytes_sent
+        reading, second = read_at(address, transport, seen(first), timeout=2)
+    assert second.shown == held(terminal)[500:]
+    assert (reading.records, reading.proved, reading.on_device) == (8 + new, 8, 500 + new)
+    assert (reading.whole, reading.continued, reading.before) == (False, True, 500)
+    assert not new or last_mark(second) == replace(last_mark(second), count=500 + new)
+    if layout == 40 and not new:
+        assert terminal.bytes_sent - before < 1000
+
+
+def shortened(terminal: Terminal) -> None:
+    """Take records from the front, as a cyclic delete does."""
+    del terminal.log[:30]
+    del terminal.history[:30]
+
+
+def wrapped(terminal: Terminal) -> None:
+    """Take records from the front and append as many."""
+    shortened(terminal)
+    for number in range(30):
+        terminal.punch("1001", DAY + timedelta(seconds=number))
+
+
+def cleared(terminal: Terminal) -> None:
+    """Clear the log and begin a new one."""
+    terminal.clear()
+    terminal.history.clear()
+    terminal.punch("1001", DAY)
+
+
+def refilled(terminal: Terminal) -> None:
+    """Clear the log and fill it with more than it held."""
+    terminal.clear()
+    terminal.history.clear()
+    for number in range(300):
+        terminal.punch("1001", DAY + timedelta(seconds=number))
+
+
+def rewritten(terminal: Terminal) -> None:
+    """Change one of the last known records."""
+    terminal.log[-3:], terminal.history[-3:] = terminal.log[-5:-2], terminal.history[-5:-2]
+
+
+@BOTH
+@pytest.mark.parametrize("change", [shortened, wrapped, cleared, refilled, rewritten])
+def test_a_log_that_did_not_only_grow_is_read_whole(
+    change: Callable[[Terminal], None], transport: Transport
+) -> None:
+    """Shortened, wrapped, cleared, cleared and refilled, rewritten: each is seen and read from its start."""
+    terminal = terminal_of(records=200)
+    with serve(terminal, transport=transport) as address:
+        _, first = read_at(address, transport)
+        change(terminal)
+        reading, second = read_at(address, transport, seen(first))
+    assert second.shown == held(terminal)
+    assert (reading.whole, reading.continued, reading.before) == (True, False, 200)
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_a_log_at_its_capacity_is_always_read_whole(full: bool) -> None:
+    """A full log may be overwritten in place, behind the last known records: all of it is read again."""
+    terminal = terminal_of(records=200, capacity=200 if full else 201, when_full="overwrite")
+    with serve(terminal) as address:
+        _, first = read_at(address)
+        terminal.log[5], terminal.history[5] = terminal.log[6], terminal.history[6]
+        reading, second = read_at(address, sink=seen(first))
+    assert reading.whole is full
+    assert second.shown == (held(terminal)[:192] if full else [])
+    assert all(piece.mark is None for piece in second.slices)
+
+
+def test_going_over_the_old_part_comes_after_what_is_new() -> None:
+    """Where the whole log is asked for, new records are safe before the old ones are read again."""
+    terminal = terminal_of(records=3000)
+    with serve(terminal) as address:
+        _, first = read_at(address, timeout=2)
+        terminal.punch("1001", DAY)
+        sink = seen(first)
+        reading = visit(replace(target(address, timeout=2), full=True), sink)
+    assert sink.shown == [held(terminal)[-1], *held(terminal)[:2992]]
+    assert [piece.mark is not None for piece in sink.slices] == [True, False]
+    assert reading.records == 3001
+    assert reading.whole
+
+
+def test_a_unit_that_always_dies_is_read_to_its_end() -> None:
+    """A terminal that breaks off after part of a long log is read over several visits, each going on."""
+    terminal = terminal_of(records=20_000)
+    terminal.faults = Faults(hang_up_after=480_000)
+    sink = Kept()
+    with serve(terminal) as address:
+        for _ in range(2):
+            came_of = attempt(address, timeout=5, sink=sink)
+            sink.watermark = last_mark(sink)
+    assert came_of.error is None
+    assert sink.shown == held(terminal)
+
+
+@pytest.mark.parametrize("layout", [8, 40])
+def test_nothing_new_costs_nothing(layout: int) -> None:
+    """An idle terminal is handed on nothing, and its user table is not read."""
+    terminal = terminal_of(layout, 100)
+    with serve(terminal) as address:
+        _, first = read_at(address)
+        terminal.commands.clear()
+        reading, second = read_at(address, sink=seen(first))
+    assert second.slices == []
+    assert reading.proved == reading.records == 8
+    tables = [command for command in terminal.commands if command == Command.PREPARE_BUFFER]
+    assert len(tables) == 1
+
+
 # --- empty logs ---
 
 
 def empty_slice(sink: Kept) -> bool:
     """Say whether the sink was told, once, that the log is empty."""
     (piece,) = sink.slices
-    return (piece.end, piece.records, piece.tail) == (0, 0, ())
+    return piece.records == 0 and last_mark(sink).count == 0 and last_mark(sink).tail == ()
 
 
 EMPTY = Watermark(40, 0, ())

@@ -5,26 +5,47 @@ The key is part of every punch's identity, so it is chosen once, at first contac
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
 from zkpoll.errors import WrongSerial
 
+if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
 
-def device_key(name: str, told: str | None, configured: str | None, stored: str | None) -> str:
-    """Given the serial a device tells, the one in the inventory and the stored key, return its key.
 
-    Raise `WrongSerial` when there is none, or when they contradict each other.
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who answered."""
+
+    key: str
+    """The device key that its log is journalled under."""
+    problem: str | None = None
+    """Why it is not the device of that name, in one sentence; None if it is."""
+
+
+def identify(
+    name: str, told: str | None, configured: str | None, stored: str | None, aliases: AbstractSet[str]
+) -> Identity:
+    """Given the serial a device tells, the one in the inventory and what is stored of it, say who it is.
+
+    `aliases` are the serial numbers that repairs gave to the device. Raise `WrongSerial` when a device that
+    tells no serial number has no other key, or had one before.
     """
     if told is None:
-        return _key_of_the_silent(name, configured, stored)
+        return Identity(_key_of_the_silent(name, configured, stored))
+    if stored is not None and told in aliases:
+        return Identity(stored)
     if configured is not None and configured != told:
-        raise WrongSerial(
-            f"{name} tells serial number {told}, the inventory says {configured}; put serial: or host: right"
-        )
+        problem = f"tells serial number {told}, the inventory says {configured}; put serial: or host: right"
+        return Identity(told, problem)
     if stored is not None and stored != told:
-        raise WrongSerial(
-            f"{name} tells serial number {told}, but was {stored} before; put host: right, "
-            "or give a new terminal a new name"
+        problem = (
+            f"another terminal answers here: serial number {told}, it was {stored}; its log is kept, and not "
+            f"delivered. Put host: right, or run `zkpoll devices accept {name}`"
         )
-    return told
+        return Identity(told, problem)
+    return Identity(told)
 
 
 def _key_of_the_silent(name: str, configured: str | None, stored: str | None) -> str:

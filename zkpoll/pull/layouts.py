@@ -244,6 +244,9 @@ class _AnySlot(dict[int, str]):
         return str(slot)
 
 
+ANY_SLOT: Final = _AnySlot()
+
+
 def too_many(impossible: int, records: int) -> bool:
     """Say whether so many impossible records among `records` speak against the layout itself.
 
@@ -261,7 +264,7 @@ def fits(layout: Layout, data: bytes) -> bool:
 def _counted(layout: Layout, data: bytes) -> tuple[int, int]:
     """Return how many of the first records of `data` are believable under `layout`, and how many they are."""
     sample = data[: len(data) // layout.width * layout.width][: _SAMPLE * layout.width]
-    decoded = layout.decode(sample, _AnySlot())
+    decoded = layout.decode(sample, ANY_SLOT)
     return len(decoded.punches), len(sample) // layout.width
 
 

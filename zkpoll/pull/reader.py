@@ -1,25 +1,24 @@
 """What part of a device's log to read, handed on in verified slices.
 
 A visit connects once, asks who answers, and reads the log while people go on punching: the device lays its
-log out as a table that does not change under the reader. Whatever is verified is handed on as it comes, so
-that a visit that breaks off has made progress.
-
-Every visit reads the whole log; what the journal already holds is recognised there.
+log out as a table that does not change under the reader. The last records that are known and everything
+after them come first; if those are what they were, the log was only appended to, and the rest need not be
+read. Whatever is verified is handed on as it comes, so that a visit that breaks off has made progress.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
-from zkpoll.errors import Refused, UnknownLayout, WireError
+from zkpoll.errors import Refused, WireError
 from zkpoll.pull import clock as wall
-from zkpoll.pull import layouts, users
+from zkpoll.pull import layouts, plan, users
 from zkpoll.pull.link import Address, Clock
 from zkpoll.pull.session import LOG, USERS, MaybeEmpty, Session, Table
+from zkpoll.pull.slices import TAIL, Slicer
 from zkpoll.punch import Reading, Sink, Slice, Watermark
 
 if TYPE_CHECKING:
@@ -30,11 +29,6 @@ if TYPE_CHECKING:
 
 LENGTH: Final = 4
 """Bytes of the length in front of a table's records."""
-TAIL: Final = 8
-"""Records kept as proof of where a reading ended. A record holds a user and a second, so eight of them in
-a row are met again only where they were."""
-_SLICE: Final = 512 * 1024
-"""Bytes of records journalled at once: some ten thousand records, a few megabytes of memory."""
 _EMPTY: Final = Table(LENGTH, bytes(LENGTH))
 
 
@@ -50,6 +44,10 @@ class Target:
     visit_limit: float
     """Seconds."""
     key: int = field(default=0, repr=False)
+    full: bool = False
+    """Whether to read the whole log, also where only the new part is needed."""
+    quiet_hours: plan.QuietHours | None = None
+    """When to read the whole log once a day."""
 
 
 def visit(
@@ -58,41 +56,160 @@ def visit(
     *,
     stopped: Callable[[], bool] = lambda: False,
     progress: Callable[[int], None] = lambda _records: None,
+    before_exit: Callable[[Session, Reading], None] = lambda _session, _reading: None,
 ) -> Reading:
     """Read a device's log into `sink` and return what was found.
 
-    Calls `progress` with the number of records each time some were handed on. Raise one of the device
-    errors; what was handed on until then stays.
+    Calls `progress` with the number of records each time some came, and `before_exit` when all is read.
+    Raise one of the device errors; what was handed on until then stays.
     """
     clock = Clock(target.timeout, target.visit_limit, stopped)
     with Session(target.address, clock=clock, key=target.key) as session:
-        watermark = sink.identify(session.option("~SerialNumber"))
-        drift = _drift(session, target.zone)
-        sizes = session.sizes()
-        log = _Log(session, sink, progress)
-        log.read(_open_log(session, sizes, watermark), watermark)
+        reading = _Log(session, target, sink, progress).read()
+        before_exit(session, reading)
+    return replace(reading, round_trips=session.round_trips, bytes_received=session.bytes_received)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Consecutive records of a log, from the `start`-th on."""
+
+    layout: layouts.Layout
+    start: int
+    runs: Iterator[bytes]
+    last: datetime | None = None
+    """The time of the record before them."""
+
+
+class _Log:
+    """A device's log on its way from the device to the sink."""
+
+    def __init__(self, session: Session, target: Target, sink: Sink, progress: Callable[[int], None]) -> None:
+        self._session = session
+        self._target = target
+        self._sink = sink
+        self._progress = progress
+        self._known = sink.identify(session.option("~SerialNumber"))
+        self._drift = self._ask_drift()
+        self._sizes = session.sizes()
+        self._users: Mapping[int, str] | None = None
+        self._layout: layouts.Layout | None = None
+        self._records = self._proved = self._end = 0
+        self._whole = self._continued = False
+
+    def read(self) -> Reading:
+        """Read what is new, or all of it, handing records on in slices; return what was found."""
+        if not self._read_table(_open(self._session, self._sizes, self._known)):
+            # A device lays out one table at a time: the users first, then the log afresh.
+            self._users = {user.slot: user.user_id for user in read_users(self._session)}
+            self._read_table(_open(self._session, self._sizes, self._known))
         return Reading(
-            layout=log.layout.width if log.layout else None,
-            records=log.records,
-            on_device=log.end,
-            capacity=sizes.capacity if sizes else None,
-            drift=drift,
-            round_trips=session.round_trips,
-            bytes_received=session.bytes_received,
+            layout=self._layout.width if self._layout else None,
+            records=self._records,
+            proved=self._proved,
+            on_device=self._end,
+            capacity=self._sizes.capacity if self._sizes else None,
+            drift=self._drift,
+            whole=self._whole,
+            before=self._known.count if self._known else 0,
+            continued=self._continued,
         )
 
+    def _ask_drift(self) -> float | None:
+        shown = self._session.time()
+        if shown is None:
+            return None
+        return wall.drift(shown, datetime.now(UTC), self._target.zone).total_seconds()
 
-def _drift(session: Session, zone: tzinfo) -> float | None:
-    shown = session.time()
-    return wall.drift(shown, datetime.now(UTC), zone).total_seconds() if shown else None
+    def _read_table(self, table: Table) -> bool:
+        """Read the log that `table` holds; False if the users must be read first."""
+        total = self._total(table)
+        if not total:
+            self._empty()
+            return True
+        part = self._appended(table, total) or self._all(table, total)
+        end = total // part.layout.width
+        again = part.start > 0 and self._again(end)
+        if part.layout.needs_users and self._users is None and (again or part.start < end):
+            return False
+        self._layout, self._end = part.layout, end
+        self._hand_on(part)
+        if again:
+            # What is new is safe by now; if going over the old breaks off, no progress is lost.
+            self._go_over(table, part)
+        self._whole = again or part.start == 0
+        self._continued = part.start > 0
+        if table.content is None:
+            self._session.free_table()
+        return True
+
+    def _total(self, table: Table) -> int:
+        """Return the bytes of records in `table`. Raise `WireError` if it is not as long as it says."""
+        total = int.from_bytes(self._session.read(table, 0, LENGTH), "little")
+        if total + LENGTH != table.size:
+            raise WireError(f"the log says it has {total} bytes, the device laid out {table.size - LENGTH}")
+        return total
+
+    def _empty(self) -> None:
+        width = self._known.layout if self._known else 0
+        self._sink.take(Slice((), (), Watermark(width, 0, ()), self._drift))
+        self._whole = True
+
+    def _appended(self, table: Table, total: int) -> _Part | None:
+        """Return what follows the last known records, if those are where they were."""
+        known = self._known
+        layout = layouts.LAYOUTS.get(known.layout) if known else None
+        start = plan.resume(known, layout.width, total) if layout else None
+        if known is None or layout is None or start is None:
+            return None
+        runs = self._session.runs(table, LENGTH + start * layout.width)
+        first = next(runs)
+        size = len(known.tail) * layout.width
+        found = layout.decode(first[:size], layouts.ANY_SLOT, TAIL)
+        if found.tail != known.tail:
+            return None
+        last = found.punches[-1].time.replace(fold=known.fold) if found.punches else None
+        return _Part(layout, known.count, chain([first[size:]], runs), last)
+
+    def _all(self, table: Table, total: int) -> _Part:
+        runs = self._session.runs(table, LENGTH)
+        head = next(runs)
+        return _Part(_layout(head, total, self._known), 0, chain([head], runs))
+
+    def _again(self, end: int) -> bool:
+        """Say whether to go over the known part of a log of `end` records again.
+
+        A log at its capacity may be overwritten in place, which leaves the last known records where they are.
+        """
+        if self._target.full or (self._sizes is not None and 0 < self._sizes.capacity <= end):
+            return True
+        whole_at = self._known.whole_at if self._known else None
+        quiet, zone = self._target.quiet_hours, self._target.zone
+        return plan.reconciliation_due(whole_at, datetime.now(UTC), quiet, zone)
+
+    def _hand_on(self, part: _Part) -> None:
+        slicer = self._slicer(part.layout)
+        if self._known and part.start:
+            slicer.go_on(self._known, part.last)
+            self._proved = len(self._known.tail)
+        self._records += self._proved + slicer.hand_on(part.runs, self._progress)
+
+    def _go_over(self, table: Table, part: _Part) -> None:
+        """Read the known part of the log again, but for the last records, which were just proved."""
+        end = part.start - self._proved
+        runs = self._session.runs(table, LENGTH, LENGTH + end * part.layout.width)
+        self._records += self._slicer(part.layout).go_over().hand_on(runs, self._progress)
+
+    def _slicer(self, layout: layouts.Layout) -> Slicer:
+        return Slicer(layout, self._users or {}, self._target.zone, self._drift, self._sink.take)
 
 
-def _open_log(session: Session, sizes: Sizes | None, watermark: Watermark | None) -> Table:
+def _open(session: Session, sizes: Sizes | None, known: Watermark | None) -> Table:
     """Return the log as a table, by whichever command the firmware knows.
 
-    An error answer means "empty" only if the old command agrees and nothing contradicts it; firmware
-    without the buffered read, or too busy for it, answers with the same code. "Not supported" and "unknown"
-    never mean it.
+    An error answer means "empty" only if the old command agrees and nothing contradicts it; firmware without
+    the buffered read, or too busy for it, answers with the same code. "Not supported" and "unknown" never
+    mean it.
     """
     try:
         return session.open_table(LOG)
@@ -101,100 +218,16 @@ def _open_log(session: Session, sizes: Sizes | None, watermark: Watermark | None
             return session.read_table(LOG)
         except Refused as again:
             said = isinstance(refused, MaybeEmpty) or isinstance(again, MaybeEmpty)
-            if said and _expected_empty(sizes, watermark):
+            if said and _expected_empty(sizes, known):
                 return _EMPTY
             raise Refused(f"the log cannot be read, and may not be empty: {refused}, {again}") from again
 
 
-def _expected_empty(sizes: Sizes | None, watermark: Watermark | None) -> bool:
+def _expected_empty(sizes: Sizes | None, known: Watermark | None) -> bool:
     """Say whether a log is empty by the device's count, or, where it gives none, was so last time."""
     if sizes:
         return sizes.records == 0
-    return watermark is not None and watermark.count == 0
-
-
-class _Log:
-    """One pass through a log, from its table to the sink."""
-
-    def __init__(self, session: Session, sink: Sink, progress: Callable[[int], None]) -> None:
-        self._session = session
-        self._sink = sink
-        self._progress = progress
-        self._users: Mapping[int, str] = {}
-        self._tail: deque[bytes] = deque(maxlen=TAIL)
-        self._impossible = 0
-        self.layout: layouts.Layout | None = None
-        self.records = 0
-        self.end = 0
-
-    def read(self, table: Table, watermark: Watermark | None) -> None:
-        """Read all of `table`, handing its records on in slices."""
-        head = self._head(table)
-        layout = _layout(head, table.size - LENGTH, watermark) if head else None
-        if layout and layout.needs_users:
-            table, head = self._with_users(table)
-        if not layout or not head:
-            self._sink.take(Slice(watermark.layout if watermark else 0, 0, (), (), ()))
-            return
-        self.layout = layout
-        self._hand_on(layout, chain([head], self._session.runs(table, LENGTH + len(head))))
-        if table.content is None:
-            self._session.free_table()
-
-    def _head(self, table: Table) -> bytes:
-        """Return the first records of `table`. Raise `WireError` if it is not as long as it says."""
-        first = next(self._session.runs(table))
-        total = int.from_bytes(first[:LENGTH], "little")
-        if total + LENGTH != table.size:
-            raise WireError(f"the log says it has {total} bytes, the device laid out {table.size - LENGTH}")
-        return first[LENGTH:]
-
-    def _with_users(self, table: Table) -> tuple[Table, bytes]:
-        """Read the users first, then the log afresh: a device lays out one table at a time."""
-        if table.content is None:
-            self._session.free_table()
-        self._users = {user.slot: user.user_id for user in read_users(self._session)}
-        if table.content is None:
-            table = self._session.open_table(LOG)
-        return table, self._head(table)
-
-    def _hand_on(self, layout: layouts.Layout, runs: Iterator[bytes]) -> None:
-        """Hand whole records on, a slice at a time; when the reading breaks off, those that came."""
-        held = bytearray()
-        try:
-            for run in runs:
-                held += run
-                if len(held) >= _SLICE:
-                    self._take(layout, held)
-        except Exception:
-            self._take(layout, held)
-            raise
-        self._take(layout, held)
-
-    def _take(self, layout: layouts.Layout, held: bytearray) -> None:
-        """Hand on the whole records at the front of `held` and remove them there."""
-        end = len(held) // layout.width * layout.width
-        if not end:
-            return
-        data = bytes(memoryview(held)[:end])
-        del held[:end]
-        decoded = layout.decode(data, self._users, TAIL)
-        count = end // layout.width
-        self._check(decoded.impossible, count, data)
-        self._tail.extend(decoded.tail)
-        self.records += count
-        self.end += count
-        self._sink.take(
-            Slice(layout.width, self.end, decoded.punches, decoded.quarantined, tuple(self._tail))
-        )
-        self._progress(count)
-
-    def _check(self, impossible: int, count: int, data: bytes) -> None:
-        self._impossible += impossible
-        if layouts.too_many(self._impossible, self.records + count):
-            raise UnknownLayout(
-                f"{self._impossible} of {self.records + count} records are impossible: no known layout", data
-            )
+    return known is not None and known.count == 0
 
 
 def _layout(head: bytes, total: int, watermark: Watermark | None) -> layouts.Layout:

@@ -318,6 +318,10 @@ class Session(ZK):  # type: ignore[misc]  # pyzk has no types
             return None
         return wall.unpack(_SIZE.unpack_from(reply.data)[0])
 
+    def set_time(self, timestamp: datetime) -> None:
+        """Set the device's wall clock, to the second. Raise `Refused` when it will not."""
+        self.order(const.CMD_SET_TIME, _SIZE.pack(wall.pack(timestamp)))
+
     # --- tables ---
 
     def open_table(self, command: int, function: int = 0) -> Table:
@@ -363,14 +367,15 @@ class Session(ZK):  # type: ignore[misc]  # pyzk has no types
             return self._read_tcp(offset, size)
         return self._read_udp(offset, size)
 
-    def runs(self, table: Table, offset: int = 0) -> Iterator[bytes]:
-        """Yield the bytes of `table` from `offset` to its end, in the largest parts worth asking for."""
+    def runs(self, table: Table, offset: int = 0, end: int | None = None) -> Iterator[bytes]:
+        """Yield the bytes of `table` from `offset` to `end`, in the largest parts worth asking for."""
+        end = table.size if end is None else end
         if table.content is not None:
-            yield table.content[offset:]
+            yield table.content[offset:end]
             return
         most = TCP_SLICE if self.tcp else UDP_SLICE
-        for start in range(offset, table.size, most):
-            yield self.read(table, start, min(most, table.size - start))
+        for start in range(offset, end, most):
+            yield self.read(table, start, min(most, end - start))
 
     def free_table(self) -> None:
         """Let the device drop the table. A refusal changes nothing: it drops it at EXIT."""

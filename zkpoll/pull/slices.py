@@ -1,0 +1,117 @@
+"""Records on their way from a table's bytes to verified slices."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Final, Self
+
+from zkpoll.errors import UnknownLayout
+from zkpoll.pull import layouts
+from zkpoll.punch import Slice, Watermark
+from zkpoll.timekeeping import unfold
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from datetime import datetime, tzinfo
+
+    from zkpoll.punch import Punch
+
+TAIL: Final = 8
+"""Records kept as proof of where a reading ended. A record holds a user and a second, so eight of them in
+a row are met again only where they were."""
+SLICE: Final = 512 * 1024
+"""Bytes of records journalled at once: some ten thousand records, a few megabytes of memory."""
+
+
+class Slicer:
+    """Cuts consecutive records of one log into slices and hands them on."""
+
+    def __init__(
+        self,
+        layout: layouts.Layout,
+        users: Mapping[int, str],
+        zone: tzinfo,
+        drift: float | None,
+        take: Callable[[Slice], None],
+    ) -> None:
+        """Begin at the first record of a log. `users` translates slots, `drift` is in seconds."""
+        self._layout = layout
+        self._users = users
+        self._zone = zone
+        self._drift = drift
+        self._hand = take
+        self._at = 0
+        self._tail: deque[bytes] = deque(maxlen=TAIL)
+        self._last: datetime | None = None
+        self._proved = False
+        self._marking = True
+        self._records = self._impossible = 0
+
+    def go_on(self, known: Watermark, last: datetime | None) -> Self:
+        """Begin behind the known records instead, which prove the layout; `last` is the time of the last."""
+        self._at, self._last, self._proved = known.count, last, True
+        self._tail.extend(known.tail)
+        return self
+
+    def go_over(self) -> Self:
+        """Begin at the first record of what is known already: no slice carries a watermark."""
+        self._marking, self._proved = False, True
+        return self
+
+    def hand_on(self, runs: Iterable[bytes], progress: Callable[[int], None]) -> int:
+        """Hand the whole records in `runs` on, a slice at a time, and return how many they are.
+
+        When the reading breaks off, those that came until then are handed on, too. Raise `UnknownLayout` when
+        too many of them are impossible.
+        """
+        held = bytearray()
+        came = told = 0
+        try:
+            for run in runs:
+                held += run
+                came += len(run)
+                progress(came // self._layout.width - told)
+                told = came // self._layout.width
+                if len(held) >= SLICE:
+                    self._take(held)
+        except Exception:
+            self._take(held)
+            raise
+        self._take(held)
+        return self._records
+
+    def _take(self, held: bytearray) -> None:
+        """Hand on the whole records at the front of `held` and remove them there."""
+        end = len(held) // self._layout.width * self._layout.width
+        if not end:
+            return
+        data = bytes(memoryview(held)[:end])
+        del held[:end]
+        decoded = self._layout.decode(data, self._users, TAIL)
+        self._count(decoded.impossible, end // self._layout.width, data)
+        self._tail.extend(decoded.tail)
+        self._hand(Slice(self._timed(decoded.punches), decoded.quarantined, self._mark(), self._drift))
+
+    def _count(self, impossible: int, records: int, data: bytes) -> None:
+        self._impossible += impossible
+        self._records += records
+        self._at += records
+        if not self._proved and layouts.too_many(self._impossible, self._records):
+            raise UnknownLayout(
+                f"{self._impossible} of {self._records} records are impossible: no known layout", data
+            )
+
+    def _timed(self, punches: tuple[Punch, ...]) -> tuple[Punch, ...]:
+        """Return `punches` with the fold of their times set."""
+        times = unfold([punch.time for punch in punches], self._zone, self._last)
+        if times:
+            self._last = times[-1]
+        if not any(time.fold for time in times):
+            return punches
+        return tuple(punch._replace(time=time) for punch, time in zip(punches, times, strict=True))
+
+    def _mark(self) -> Watermark | None:
+        if not self._marking:
+            return None
+        fold = self._last.fold if self._last else 0
+        return Watermark(self._layout.width, self._at, tuple(self._tail), fold)
