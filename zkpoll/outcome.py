@@ -10,12 +10,21 @@ from zkpoll.news import Trouble
 from zkpoll.punch import Counts, Event, Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from zkpoll.punch import Reading
 
 BUG = "bug"
 """The kind of a failure that is zkpoll's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that happened once, and is told once."""
+
+    text: str
+    harmless: bool = False
+    """Whether nothing needs to be done about it: it is told, and changes no exit code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +37,10 @@ class DeviceOutcome:
     tally: Tally = field(default_factory=Tally)
     """What became of the records handed on, also of a visit that broke off."""
     reading: Reading | None = None
+    clock_set: bool = False
+    """Whether the device's clock was set."""
+    clock_kept: str | None = None
+    """Why its clock was not set, though it is off and the inventory asks for it."""
     problem: str | None = None
     """One sentence; None when all is well."""
     kind: str | None = None
@@ -40,17 +53,56 @@ class DeviceOutcome:
 
     @property
     def trouble(self) -> Trouble | None:
-        """What needs a person's attention, or None."""
+        """What needs a person's attention for as long as it lasts, or None."""
         if self.problem:
             return Trouble(self.problem, self.problem)
-        for count, kind, text in (
-            (self.difference, BUG, "records read are nowhere; this is a bug, please report it"),
-            (self.tally.quarantined, "quarantine", "impossible records are in quarantine"),
-            (self.tally.same_second, "same second", "further punches of a user in one second are held"),
-        ):
-            if count:
-                return Trouble(f"{kind} {count}", f"{count} {text}")
+        if self.difference:
+            text = f"{self.difference} records read are nowhere; this is a bug, please report it"
+            return Trouble(BUG, text)
+        if self.clock_kept:
+            return Trouble("clock", f"its clock is off by {self._drift} and was not set: {self.clock_kept}")
         return None
+
+    @property
+    def _drift(self) -> str:
+        drift = self.reading.drift if self.reading else None
+        return "an unknown time" if drift is None else f"{round(drift):+d} s"
+
+    @property
+    def notices(self) -> tuple[Notice, ...]:
+        """What happened in this visit that a person should know of."""
+        return tuple(_notices(self))
+
+
+def _notices(outcome: DeviceOutcome) -> Iterator[Notice]:
+    tally, reading = outcome.tally, outcome.reading
+    if tally.newly_quarantined:
+        yield Notice(f"{_records(tally.newly_quarantined)} impossible; see `zkpoll quarantine list`")
+    if tally.same_second:
+        yield Notice(f"{_records(tally.same_second)} of a user in a second that holds another one, held")
+    if outcome.clock_set and reading and reading.drift is not None:
+        yield Notice(f"its clock was off by {round(reading.drift):+d} s and was set", harmless=True)
+    if reading and reading.before and not reading.continued:
+        yield _changed_log(reading, tally)
+
+
+def _changed_log(reading: Reading, tally: Tally) -> Notice:
+    """Say what became of a log whose last known records are not where they were."""
+    if reading.on_device < reading.before:
+        sizes = f"{reading.before} records then, {reading.on_device} now"
+        return Notice(f"its log was cleared or shortened since the last visit: {sizes}", harmless=True)
+    if tally.seen_before:
+        return Notice("its log was wrapped or rewritten; all of it was read", harmless=True)
+    if reading.capacity and reading.on_device < reading.capacity:
+        return Notice("its log was cleared and filled again since the last visit", harmless=True)
+    return Notice(
+        "its full log shares no record with the last reading: RECORDS WERE OVERWRITTEN UNSEEN; "
+        "read it more often, or have it cleared"
+    )
+
+
+def _records(number: int) -> str:
+    return "1 record is" if number == 1 else f"{number} records are"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +153,12 @@ class Outcome:
             return ExitCode.LOCKED
         if kinds and all(kind == Unreachable.kind for kind in kinds) and not self._dashboard_reached():
             return ExitCode.UNREACHABLE
-        return ExitCode.ATTENTION if self.troubles() else ExitCode.OK
+        attention = any(not notice.harmless for _, notice in self.notices())
+        return ExitCode.ATTENTION if attention or self.troubles() else ExitCode.OK
+
+    def notices(self) -> tuple[tuple[str, Notice], ...]:
+        """Return what happened once and should be known, each with its subject."""
+        return tuple((f"device {one.name}", notice) for one in self.devices for notice in one.notices)
 
     def troubles(self) -> Mapping[str, Trouble]:
         """Return what needs a person's attention, by subject ("device front-door")."""

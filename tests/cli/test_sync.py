@@ -294,12 +294,15 @@ def test_impossible_records_stay_aside(site: Site, dashboard: Dashboard) -> None
     raw = bytearray(terminal.log[10])
     raw[27:31] = ((26 * 12 + 1) * 31 * 86400 + 29 * 86400).to_bytes(4, "little")
     terminal.append(bytes(raw))
+    for hour in range(9):
+        terminal.punch("1001", datetime(2026, 11, 2, hour))
     with serve(terminal) as address:
         site.write(dashboard.url, entry("front", address))
-        result = site.sync()
-        document = site.report()
+        result, again = site.sync(), site.sync("--full")
+        document = site.report("--full")
     assert result.code == 1
-    assert result.err == "zkpoll: device front: 1 impossible records are in quarantine\n"
+    assert result.err == "zkpoll: device front: 1 record is impossible; see `zkpoll quarantine list`\n"
+    assert (again.code, again.err) == (0, "")
     assert document["sums"]["reading"]["quarantined"] == 1
     assert dashboard.events.keys() == ids_of(terminal)
 

@@ -13,7 +13,10 @@ import click
 
 from zkpoll import __version__
 from zkpoll.cli.config import config
+from zkpoll.cli.decode import decode
 from zkpoll.cli.demo import demo
+from zkpoll.cli.devices import devices
+from zkpoll.cli.quarantine import quarantine
 from zkpoll.cli.simulate import simulate
 from zkpoll.cli.sync import sync
 from zkpoll.errors import ExitCode, ZkpollError
@@ -28,7 +31,7 @@ def zkpoll() -> None:
     """
 
 
-for _command in (sync, config, simulate, demo):
+for _command in (sync, devices, quarantine, decode, config, simulate, demo):
     zkpoll.add_command(_command)
 
 

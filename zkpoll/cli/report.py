@@ -17,7 +17,7 @@ from zkpoll.journal import memory
 from zkpoll.journal.store import Journal
 from zkpoll.news import news
 from zkpoll.punch import Reading, Tally
-from zkpoll.sync import Observer
+from zkpoll.run import Observer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from zkpoll.inventory import Inventory
     from zkpoll.outcome import DeliveryOutcome, DeviceOutcome, Outcome
-    from zkpoll.sync import Options
+    from zkpoll.run import Options
 
 
 @contextmanager
@@ -95,16 +95,21 @@ def _show_news(outcome: Outcome, journal: Path) -> None:
     troubles, subjects, moment = outcome.troubles(), outcome.subjects(), datetime.now(UTC)
     with Journal(journal) as opened:
         found = memory.tell(opened, lambda before: news(before, troubles, subjects, moment))
-    for line in found.lines:
+    for line in (*found.lines, *_notice_lines(outcome)):
         click.echo(f"zkpoll: {line}", err=True)
+
+
+def _notice_lines(outcome: Outcome) -> list[str]:
+    return [f"{subject}: {notice.text}" for subject, notice in outcome.notices()]
 
 
 def _show_events(outcome: Outcome) -> None:
     """Print a dry run's events on stdout, one JSON object a line; troubles on stderr."""
     for event in outcome.would_send or ():
         click.echo(json.dumps(event_as_json(event)))
-    for subject, trouble in outcome.troubles().items():
-        click.echo(f"zkpoll: {subject}: {trouble.text}", err=True)
+    troubles = [f"{subject}: {trouble.text}" for subject, trouble in outcome.troubles().items()]
+    for line in (*troubles, *_notice_lines(outcome)):
+        click.echo(f"zkpoll: {line}", err=True)
 
 
 # --- a person ---
@@ -130,11 +135,11 @@ def _show_person(outcome: Outcome) -> None:
 def _device_cells(outcome: DeviceOutcome) -> tuple[str, str]:
     from rich.markup import escape
 
-    text = escape(outcome.trouble.text) if outcome.trouble else ""
-    if outcome.problem:
-        return "[red]failed[/red]", text
-    found = _found(outcome)
-    return ("[yellow]look[/yellow]", f"{found}; {text}") if text else ("[green]ok[/green]", found)
+    if outcome.trouble:
+        return "[red]failed[/red]", escape(outcome.trouble.text)
+    told = "; ".join([_found(outcome), *(notice.text for notice in outcome.notices)])
+    attention = any(not notice.harmless for notice in outcome.notices)
+    return ("[yellow]look[/yellow]" if attention else "[green]ok[/green]"), escape(told)
 
 
 def _found(outcome: DeviceOutcome) -> str:
@@ -192,6 +197,7 @@ def _device_json(outcome: DeviceOutcome) -> dict[str, Any]:
         "ok": outcome.trouble is None,
         "kind": outcome.kind,
         "problem": outcome.trouble.text if outcome.trouble else None,
+        "notices": [notice.text for notice in outcome.notices],
         **reading,
         **asdict(outcome.tally),
         "seconds": round(outcome.seconds, 3),
@@ -213,4 +219,6 @@ def _delivery_json(outcome: DeliveryOutcome) -> dict[str, Any]:
 
 def _reading_sum(outcome: Outcome) -> dict[str, int]:
     tally = sum((device.tally for device in outcome.devices), start=Tally())
-    return {"records": tally.records + sum(d.difference for d in outcome.devices), **asdict(tally)}
+    terms = asdict(tally)
+    del terms["newly_quarantined"]
+    return {"records": tally.records + sum(d.difference for d in outcome.devices), **terms}

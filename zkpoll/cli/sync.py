@@ -45,7 +45,7 @@ def sync(
     from zkpoll.cli import report
     from zkpoll.cli.signals import stop_on_signal
     from zkpoll.inventory import load, locate
-    from zkpoll.sync import Options
+    from zkpoll.run import Options
     from zkpoll.sync import sync as run
 
     inventory = load(locate(config, os.environ), os.environ)

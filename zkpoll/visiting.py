@@ -1,0 +1,179 @@
+"""One device's part of a run: read it, journal it, say what it came to."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from zkpoll import evidence
+from zkpoll.errors import StopRun, UnknownLayout, WrongSerial, ZkpollError
+from zkpoll.journal.devices import STRANGER, Devices
+from zkpoll.journal.ledger import Ledger
+from zkpoll.outcome import BUG, DeviceOutcome
+from zkpoll.pull.correction import correct
+from zkpoll.pull.identity import identify
+from zkpoll.pull.link import Address
+from zkpoll.pull.reader import Target, visit
+from zkpoll.punch import Tally
+from zkpoll.run import FAILED
+
+if TYPE_CHECKING:
+    from zkpoll.inventory import Device
+    from zkpoll.pull.session import Session
+    from zkpoll.punch import Event, Reading, Slice, Watermark
+    from zkpoll.run import Run
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Visit:
+    """One device's part of a run, and the sink of its door."""
+
+    device: Device
+    run: Run
+    key: str | None = None
+    stranger: str | None = None
+    """Why this is not the device that belongs here, or None."""
+    clock_set: bool = False
+    clock_kept: str | None = None
+    """Why the device's clock, though off, was not set."""
+    tally: Tally = field(default_factory=Tally)
+    new: dict[str, Event] = field(default_factory=dict)
+    ledger: Ledger | None = None
+    outcome: DeviceOutcome = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.outcome = DeviceOutcome(self.device.name, str(self.address))
+
+    @property
+    def address(self) -> Address:
+        """Where the device answers."""
+        return Address(self.device.host, self.device.port, self.device.transport)
+
+    def __call__(self) -> None:
+        """Visit the device, whatever happens; raise only what stops the whole run."""
+        began = time.monotonic()
+        try:
+            outcome = self._visited()
+        finally:
+            self.run.feed.reader_ended()
+        self.outcome = replace(outcome, key=self.key, tally=self.tally, seconds=time.monotonic() - began)
+        _tell(self.outcome)
+        self.run.observer.device_done(self.outcome)
+
+    def _visited(self) -> DeviceOutcome:
+        try:
+            with self.run.lock(f"device {self.address}"):
+                return self._judged(self._read())
+        except StopRun:
+            raise
+        except UnknownLayout as error:
+            saved = "" if self.run.options.dry_run else self._saved(error.log)
+            return replace(self.outcome, problem=f"{error}{saved}", kind=error.kind)
+        except ZkpollError as error:
+            return replace(self.outcome, problem=str(error), kind=error.kind)
+        except Exception as error:  # noqa: BLE001  # one failure stays one failure
+            _log.exception("%s: %s", self.device.name, FAILED.format(type(error).__name__))
+            return replace(self.outcome, problem=FAILED.format(type(error).__name__), kind=BUG)
+
+    def _saved(self, log: bytes) -> str:
+        return "; " + evidence.save(self.run.inventory.journal, self.device.name, log)
+
+    def _judged(self, reading: Reading) -> DeviceOutcome:
+        """Return the outcome of a visit that read the log to its end."""
+        self.tally += Tally(seen_before=reading.proved)
+        outcome = replace(self.outcome, reading=reading, clock_set=self.clock_set, clock_kept=self.clock_kept)
+        if self.stranger:
+            return replace(outcome, problem=self.stranger, kind=WrongSerial.kind)
+        if self.key and not self.run.options.dry_run:
+            Devices(self.run.journal).note_reading(self.key, reading)
+        return outcome
+
+    def _read(self) -> Reading:
+        device, run = self.device, self.run
+        target = Target(
+            self.address,
+            ZoneInfo(device.timezone),
+            device.timeout,
+            device.visit_limit,
+            key=device.key(),
+            full=run.options.full,
+            quiet_hours=device.quiet_hours,
+        )
+        _log.info("%s: visiting %s", device.name, self.address)
+        return visit(
+            target,
+            self,
+            stopped=run.stop.is_set,
+            progress=lambda records: run.observer.records_read(device.name, records),
+            before_exit=self._correct_clock,
+        )
+
+    def _correct_clock(self, session: Session, reading: Reading) -> None:
+        """Set the device's clock if the inventory asks for it; the reading is safe whatever comes of it."""
+        wanted, drift = self.device.clock, reading.drift
+        if wanted is None or drift is None or abs(drift) <= wanted.set_when_off_by:
+            return
+        if self.stranger or self.run.options.dry_run:
+            return
+        zone = ZoneInfo(self.device.timezone)
+        try:
+            self.clock_kept = correct(session, zone, drift, wanted.set_when_off_by, self.run.newest)
+        except ZkpollError as error:
+            self.clock_kept = str(error)
+        self.clock_set = self.clock_kept is None
+
+    def identify(self, serial: str | None) -> Watermark | None:
+        """Settle under which device key this visit runs, and return what the journal has of that log."""
+        known = Devices(self.run.journal)
+        name = self.device.name
+        found = identify(name, serial, self.device.serial, known.key_of(name), known.aliases(name))
+        self.run.claims.claim(found.key, name)
+        self.key, self.stranger = found.key, found.problem
+        if not self.run.options.dry_run:
+            (known.meet_stranger if self.stranger else known.meet)(name, found.key)
+        self.ledger = Ledger(
+            self.run.journal,
+            known.name_of(found.key) or name,
+            found.key,
+            ZoneInfo(self.device.timezone),
+            held=STRANGER if self.stranger else None,
+        )
+        return self.ledger.watermark()
+
+    def take(self, piece: Slice) -> None:
+        """Journal `piece`; a dry run only looks at what would be new."""
+        if self.ledger is None:
+            raise WrongSerial(f"{self.device.name} was read before it was known who it is")
+        if not self.run.options.dry_run:
+            self.tally += self.ledger.take(piece)
+            self.run.feed.announce()
+            return
+        found = self.ledger.sort(piece)
+        self.tally += found.tally
+        if not self.stranger:
+            self.new |= {event.id: event for event, _ in found.first_seen}
+
+
+def _tell(outcome: DeviceOutcome) -> None:
+    if outcome.trouble:
+        _log.warning("%s: %s", outcome.name, outcome.trouble.text)
+    for notice in outcome.notices:
+        _log.log(logging.INFO if notice.harmless else logging.WARNING, "%s: %s", outcome.name, notice.text)
+    if outcome.reading:
+        reading, tally = outcome.reading, outcome.tally
+        _log.info(
+            "%s: serial %s, %d records read, %d new, clock %+d s, %.1f s",
+            *(
+                outcome.name,
+                outcome.key,
+                reading.records,
+                tally.first_seen,
+                round(reading.drift or 0),
+                outcome.seconds,
+            ),
+        )
