@@ -87,6 +87,10 @@ class Unreachable(TryLater):
     kind = "unreachable"
 
 
+class SeatTaken(Unreachable):
+    """The device turns clients away: it is off, or another client has its only seat."""
+
+
 class Silent(TryLater):
     """The device stopped answering."""
 

@@ -16,6 +16,7 @@ from tests.pull.devices import (
     EXIT_LIMIT,
     SLACK,
     TIMEOUT,
+    Kept,
     Network,
     attempt,
     black_hole,
@@ -38,6 +39,7 @@ from zkpoll.errors import (
     NotATerminal,
     OverLimit,
     Refused,
+    SeatTaken,
     Silent,
     Stopped,
     Unreachable,
@@ -207,7 +209,7 @@ def silent(client: socket.socket) -> None:
 def test_a_host_that_refuses() -> None:
     """A closed TCP port is told from a silent host."""
     with closed_port() as where:
-        assert what(where, told(where)) == (
+        assert what(where, told(where, kind=SeatTaken)) == (
             "refuses the connection; check host: and port:, or try transport: udp for an older terminal"
         )
 
@@ -296,7 +298,7 @@ def test_a_server_that_echoes() -> None:
 def test_a_server_that_closes_at_once() -> None:
     """A server that takes the connection and closes it is named, with what it may be."""
     with tcp_peer(lambda _: None) as where:
-        message = what(where, told(where))
+        message = what(where, told(where, kind=SeatTaken))
         assert message.startswith("hangs up when spoken to (")
         assert message.endswith("; it may be busy with another client, or be no terminal")
 
@@ -308,7 +310,7 @@ def test_a_server_that_closes_when_spoken_to() -> None:
         client.recv(65536)
 
     with tcp_peer(hang_up) as where:
-        assert "hangs up when spoken to (the device closed the connection);" in told(where)
+        assert "hangs up when spoken to (the device closed the connection);" in told(where, kind=SeatTaken)
 
 
 @BOTH
@@ -364,7 +366,29 @@ def test_a_terminal_that_is_busy_with_another(when_taken: str) -> None:
     with serve(terminal) as where, socket.create_connection(where) as other:
         other.sendall(tcp_bytes(Frame(Command.CONNECT, 0, 0)))
         other.recv(100)
-        assert "busy with another client" in told(where)
+        kind = SeatTaken if when_taken == "reset" else Unreachable
+        assert "busy with another client" in told(where, kind=kind)
+
+
+def test_a_seat_that_is_given_up_meanwhile_is_taken() -> None:
+    """A terminal that turns us away, busy with another client, is tried again and then read."""
+    terminal = terminal_of(records=LONG, when_taken="reset")
+    with serve(terminal) as where, socket.create_connection(where) as other:
+        other.sendall(tcp_bytes(Frame(Command.CONNECT, 0, 0)))
+        other.recv(100)
+        leaving = threading.Timer(0.5, other.shutdown, (socket.SHUT_RDWR,))
+        leaving.start()
+        check_whole(terminal, *read_at(where, timeout=2))
+        leaving.join()
+    assert terminal.connections > 2
+
+
+def test_stopping_ends_the_wait_for_a_seat() -> None:
+    """Ctrl-C is not held up by a terminal that turns us away."""
+    began = time.monotonic()
+    with closed_port() as where, pytest.raises(Stopped):
+        visit(target(where, timeout=20), Kept(), stopped=lambda: time.monotonic() - began > 0.3)
+    assert time.monotonic() - began < SLACK
 
 
 # --- which frame is the answer ---

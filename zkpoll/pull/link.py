@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from zkpoll.errors import HungUp, OverLimit, Silent, Stopped, Unreachable, WireError
+from zkpoll.errors import HungUp, OverLimit, SeatTaken, Silent, Stopped, Unreachable, WireError
 from zkpoll.pull import framing
 
 if TYPE_CHECKING:
@@ -70,6 +70,12 @@ class Clock:
         self.check()
         now = time.monotonic()
         return max(0.001, min(until - now, self._end - now, _STOP_POLL))
+
+    def sleep(self, seconds: float) -> None:
+        """Wait so many seconds, but never past the visit's end or a stop."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            time.sleep(self.pause(until))
 
 
 class Link(ABC):
@@ -172,6 +178,8 @@ def open_link(address: Address, clock: Clock) -> Link:
         if address.transport == "udp":
             return UdpLink(_udp_socket(address), clock)
         return TcpLink(_tcp_socket(address, clock), clock)
+    except (ConnectionRefusedError, ConnectionResetError) as error:
+        raise SeatTaken(_cause(address, clock, error)) from error
     except (OSError, UnicodeError) as error:
         raise Unreachable(_cause(address, clock, error)) from error
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from struct import Struct
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_fixed
 from zk import ZK, const
 
 from zkpoll.errors import (
@@ -21,6 +22,7 @@ from zkpoll.errors import (
     HungUp,
     NotATerminal,
     Refused,
+    SeatTaken,
     Silent,
     Unreachable,
     WireError,
@@ -61,6 +63,10 @@ _WHOLE_READS: Final = 5
 """How often a table that cannot be asked for in parts is read until it comes over UDP without a loss."""
 _SMALLEST_BLOCK: Final = 512
 """Bytes; 1008 and 1024 have been seen. Keeps a short last block from being taken for the block size."""
+_KNOCKS: Final = 3
+"""How often a device that turns clients away is tried in one visit."""
+_SEAT_WAIT: Final = 2.0
+"""Seconds between that; a visit of another client takes about as long."""
 _EXIT_LIMIT: Final = 1.0
 """Seconds for the farewell: a mute device must not cost another whole timeout."""
 
@@ -162,9 +168,22 @@ class Session(ZK):  # type: ignore[misc]  # pyzk has no types
     def connect(self) -> Session:
         """Open the one connection, start a session, give the comm key if asked for one.
 
-        Raise `Unreachable` when nothing speaks the protocol there, `NotATerminal` when something else
-        answers, `WrongKey`, `FirmwareRefuses`, or `Refused`.
+        Most units take one TCP client and turn others away, so who is turned away waits and tries again, a
+        few times. Raise `Unreachable` when nothing speaks the protocol there, `NotATerminal` when something
+        else answers, `WrongKey`, `FirmwareRefuses`, or `Refused`.
         """
+        retrying = Retrying(
+            retry=retry_if_exception_type(SeatTaken),
+            stop=stop_after_attempt(_KNOCKS),
+            wait=wait_fixed(min(_SEAT_WAIT, self._clock.timeout / 4)),
+            sleep=self._clock.sleep,
+            reraise=True,
+        )
+        retrying(self._connect)
+        return self
+
+    def _connect(self) -> None:
+        self.disconnect()
         self._ZK__create_socket()
         self._ZK__session_id = 0
         self._ZK__reply_id = const.USHRT_MAX - 1
@@ -177,7 +196,6 @@ class Session(ZK):  # type: ignore[misc]  # pyzk has no types
             reply = self.ask(const.CMD_AUTH, scramble_key(self._key, reply.session))
         self._judge_login(reply)
         self.is_connect = True
-        return self
 
     def _first_reply(self) -> Frame:
         try:
@@ -193,12 +211,14 @@ class Session(ZK):  # type: ignore[misc]  # pyzk has no types
                 "another client, need the other transport, or be no terminal (a C3 panel is silent too)"
             ) from error
         except HungUp as error:
-            raise Unreachable(
+            if not self.tcp:
+                raise Unreachable(
+                    f"{self.address} has nothing listening on that UDP port; "
+                    "check host: and port:, or try transport: tcp"
+                ) from error
+            raise SeatTaken(
                 f"{self.address} hangs up when spoken to ({error}); "
                 "it may be busy with another client, or be no terminal"
-                if self.tcp
-                else f"{self.address} has nothing listening on that UDP port; "
-                "check host: and port:, or try transport: tcp"
             ) from error
 
     def _last_reply(self, reply: Frame, took: float) -> Frame:
@@ -244,7 +264,7 @@ class Session(ZK):  # type: ignore[misc]  # pyzk has no types
             return False  # the device is gone, or mute: closing the socket is all that is left
         finally:
             link.close()
-            self._bytes_received = link.bytes_received
+            self._bytes_received += link.bytes_received
             self.is_connect = False
         return True
 
