@@ -18,6 +18,22 @@ RECORDS = 100_000
 
 
 def figures() -> Iterator[Figure]:
+    """Measure a first sync, and what memory a longer log takes."""
+    yield from _first_sync()
+    small, large = _peak_memory(RECORDS), _peak_memory(4 * RECORDS)
+    yield Figure("peak memory of reading 400,000 records against 100,000", large / small, "x", "at most", 1.2)
+
+
+def _peak_memory(records: int) -> float:
+    """Return the peak memory, in MB, of a first reading into the journal."""
+    with TemporaryDirectory() as folder, serve(Terminal.with_samples(records, users=300)) as address:
+        site = Site(Path(folder))
+        site.write("http://127.0.0.1:9/", entry("front", address))
+        command = [sys.executable, "-m", "zkpoll", "sync", "--no-deliver", "--config", str(site.inventory)]
+        return run(command, {"TOKEN": TOKEN}).megabytes
+
+
+def _first_sync() -> Iterator[Figure]:
     """Measure the real `zkpoll sync`; the terminal and the dashboard share the machine with it."""
     with (
         TemporaryDirectory() as folder,

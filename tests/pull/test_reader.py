@@ -32,6 +32,7 @@ from zkpoll.errors import (
     NotATerminal,
     OverLimit,
     Refused,
+    SeatTaken,
     Silent,
     UnknownLayout,
     Unreachable,
@@ -198,7 +199,7 @@ def test_a_hang_up_at_any_byte_hands_on_only_true_records() -> None:
             came_of = attempt(address)
             count = prefix_of(terminal, came_of.sink)
             if came_of.error:
-                assert type(came_of.error) is (HungUp if came_of.sink.serials or limit >= 16 else Unreachable)
+                assert type(came_of.error) is (HungUp if came_of.sink.serials or limit >= 16 else SeatTaken)
             else:
                 assert count == len(sink.punches)
 

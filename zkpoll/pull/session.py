@@ -459,7 +459,7 @@ class Session(ZK):  # type: ignore[misc]  # pyzk has no types
         rounds = 0
         while missing:
             start, length = missing[0]
-            pieces = self._ask_blocks(offset + start, min(length, self._block_limit))
+            pieces = self._ask_blocks(offset + start, min(length, self._block_limit), in_vain=rounds)
             for at, piece in pieces:
                 data[start + at : start + at + len(piece)] = piece
             missing[:1] = [(start + at, left) for at, left in gaps(pieces, length)]
@@ -468,8 +468,11 @@ class Session(ZK):  # type: ignore[misc]  # pyzk has no types
                 raise Silent(f"{rounds} requests in a row for the same bytes brought none of them")
         return bytes(data)
 
-    def _ask_blocks(self, offset: int, size: int) -> list[tuple[int, bytes]]:
-        """Ask for `size` bytes once and return (offset in them, bytes) of the blocks that came."""
+    def _ask_blocks(self, offset: int, size: int, in_vain: int) -> list[tuple[int, bytes]]:
+        """Ask for `size` bytes once and return (offset in them, bytes) of the blocks that came.
+
+        `in_vain` is how often they were asked for before without a gain.
+        """
         blocks = Blocks(size)
         reply = self.order(READ_BUFFER, _SLICE_REQUEST.pack(offset, size))
         if reply.command == const.CMD_DATA:
@@ -478,7 +481,7 @@ class Session(ZK):  # type: ignore[misc]  # pyzk has no types
         if (data := blocks.whole()) is not None:
             return [(0, data)]
         placed = blocks.placed()
-        if blocks.longest and not placed:
+        if not placed and (blocks.full or (blocks.longest and in_vain)):
             # What this device counts is not blocks: from here on a request brings one block at most.
             self._block_limit = min(self._block_limit, max(blocks.longest, _SMALLEST_BLOCK))
         return placed
