@@ -216,10 +216,7 @@ def test_a_device_that_hangs_up_for_ever(site: Site, dashboard: Dashboard) -> No
     with serve(terminal) as address:
         site.write(dashboard.url, entry("front", address))
         codes = [site.sync().code for _ in range(3)]
-        delivered = len(dashboard.events)
-        last = site.sync()
-    assert codes == [1, 1, 0] or (codes == [1, 1, 1] and last.code == 0)
-    assert delivered >= 8000
+    assert codes == [1, 1, 0]
     assert dashboard.events.keys() == ids_of(terminal)
     assert dashboard.duplicates == 0
 
