@@ -263,7 +263,7 @@ QUIRKS: Final = (
         "fails",
         of(faults=replace(refusing(Command.PREPARE_BUFFER, code=4989), legacy_rubbish=True)),
     ),
-    Quirk("1503 tells too small a size", "fails", "wrong", of(40, SOME, tells_too_small_a_size)),
+    Quirk("1503 tells too small a size", "reads", "wrong", of(40, SOME, tells_too_small_a_size)),
     Quirk("only the users are refused", "reads", "fails", of(40, SOME, keeps_its_users_to_itself)),
     Quirk(
         "blocks of 1008 bytes, one by one", "reads", "reads", of(40, 60, block_size=1008, faults=ONE_BY_ONE)

@@ -707,6 +707,21 @@ def test_a_table_of_another_length_than_it_says(off: int, transport: Transport) 
     assert came_of.sink.slices == []
 
 
+@BOTH
+def test_a_size_that_is_too_small_is_settled_by_the_old_command(transport: Transport) -> None:
+    """A terminal that tells too small a size for its table is read whole by command 13."""
+    terminal = terminal_of(records=100)
+
+    def lie(request: Frame, answer: list[Frame]) -> list[Frame]:
+        if request.command != Command.PREPARE_BUFFER:
+            return answer
+        return [frame._replace(data=b"\0" + (804).to_bytes(4, "little") * 2 + bytes(4)) for frame in answer]
+
+    terminal.rewrite = lie
+    check_whole(terminal, *read(terminal, transport))
+    assert Command.ATTLOG_RRQ in terminal.commands
+
+
 # --- 8-byte logs, which need the users ---
 
 

@@ -8,6 +8,7 @@ read. Whatever is verified is handed on as it comes, so that a visit that breaks
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import chain
@@ -99,10 +100,10 @@ class _Log:
 
     def read(self) -> Reading:
         """Read what is new, or all of it, handing records on in slices; return what was found."""
-        if not self._read_table(_open(self._session, self._sizes, self._known)):
+        if not self._read_table(*self._laid_out()):
             # A device lays out one table at a time: the users first, then the log afresh.
             self._users = {user.slot: user.user_id for user in read_users(self._session)}
-            self._read_table(_open(self._session, self._sizes, self._known))
+            self._read_table(*self._laid_out())
         return Reading(
             layout=self._layout.width if self._layout else None,
             records=self._records,
@@ -121,9 +122,27 @@ class _Log:
             return None
         return wall.drift(shown, datetime.now(UTC), self._target.zone).total_seconds()
 
-    def _read_table(self, table: Table) -> bool:
+    def _laid_out(self) -> tuple[Table, int]:
+        """Return the log as a table, and the bytes of its records.
+
+        Some firmware tells too small a size for the table it lays out; the old command sends all of it.
+        """
+        table = _open(self._session, self._sizes, self._known)
+        said = self._said(table)
+        if said != table.size - LENGTH and table.content is None:
+            with suppress(Refused):
+                table = self._session.read_table(LOG)
+                said = self._said(table)
+        if said != table.size - LENGTH:
+            raise WireError(f"the log says it has {said} bytes, the device laid out {table.size - LENGTH}")
+        return table, said
+
+    def _said(self, table: Table) -> int:
+        """Return the bytes of records in `table` by its own account."""
+        return int.from_bytes(self._session.read(table, 0, LENGTH), "little")
+
+    def _read_table(self, table: Table, total: int) -> bool:
         """Read the log that `table` holds; False if the users must be read first."""
-        total = self._total(table)
         if not total:
             self._empty()
             return True
@@ -142,13 +161,6 @@ class _Log:
         if table.content is None:
             self._session.free_table()
         return True
-
-    def _total(self, table: Table) -> int:
-        """Return the bytes of records in `table`. Raise `WireError` if it is not as long as it says."""
-        total = int.from_bytes(self._session.read(table, 0, LENGTH), "little")
-        if total + LENGTH != table.size:
-            raise WireError(f"the log says it has {total} bytes, the device laid out {table.size - LENGTH}")
-        return total
 
     def _empty(self) -> None:
         width = self._known.layout if self._known else 0

@@ -87,7 +87,8 @@ def scramble_key(key: int, session: int, tick: int = 50) -> bytes:
     """Given a comm key and the session it opens, return the 4 bytes of the AUTH command.
 
     The key's 32 bits reversed, plus the session, XOR "ZKSO", halves swapped, XOR the tick, which then
-    stands in byte 2. Source: two published logins, recomputed. pyzk's own overflows on key 65535.
+    stands in byte 2. Source: two published logins, recomputed. pyzk's own overflows on some keys
+    (131071, in half of all sessions).
     """
     reversed_bits = int(f"{key & 0xFFFFFFFF:032b}"[::-1], 2)
     mixed = (reversed_bits + session & 0xFFFFFFFF).to_bytes(4, "little")
