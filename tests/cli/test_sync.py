@@ -557,13 +557,14 @@ def test_killed_at_any_time(site: Site, dashboard: Dashboard) -> None:
 # --- a person ---
 
 
-def test_on_a_terminal(site: Site, dashboard: Dashboard) -> None:
+def test_on_a_terminal(site: Site, dashboard: Dashboard, monkeypatch: pytest.MonkeyPatch) -> None:
     """A person at a terminal sees a line for each device and a summary, in 80 columns."""
     pty = pytest.importorskip("pty")
     with serve(Terminal.with_samples(20)) as address, closed_port() as down:
         site.write(dashboard.url, entry("front", address), entry("back", down))
         shown: list[bytes] = []
-        os.environ.update(TOKEN=TOKEN, COLUMNS="80", NO_COLOR="1")
+        for name, value in {"TOKEN": TOKEN, "COLUMNS": "80", "NO_COLOR": "1"}.items():
+            monkeypatch.setenv(name, value)
 
         def read(fd: int) -> bytes:
             shown.append(os.read(fd, 4096))

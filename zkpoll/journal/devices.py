@@ -42,14 +42,15 @@ class Devices:
         What was held of it while it answered elsewhere is released.
         """
         with self._journal.transaction():
+            self._journal.run("forget_stranger", name=name)
             row = self._journal.one("meet_device", name=name, key=key, now=now())
-            if row and row[1] is not None:
-                self._journal.run("release_device", device=row[0], now=now())
-                self._journal.run("forget_stranger", device=row[0])
+            if row and row[1]:
+                self._release(row[0])
 
     def meet_stranger(self, name: str, key: str) -> None:
         """Store that a terminal with this key answers where the device `name` belongs."""
         with self._journal.transaction():
+            self._journal.run("forget_stranger", name=name)
             self._journal.run("meet_stranger", name=name, key=key, now=now())
 
     def accept(self, name: str) -> str:
@@ -58,23 +59,27 @@ class Devices:
         The device it replaces keeps its punches. Raise `WrongSerial` when there is no stranger.
         """
         with self._journal.transaction():
-            device, key = self._stranger(name)
+            device, key, _ = self._stranger(name)
+            self._journal.run("forget_stranger", name=name)
             self._journal.run("retire_device", name=name)
             self._journal.run("name_device", device=device, name=name)
-            self._journal.run("release_device", device=device, now=now())
+            self._release(device)
         return key
 
     def accept_as_same(self, name: str) -> str:
         """Let the stranger that answers as `name` be the device it was, under another serial number.
 
         Return that number. What was held under it is discarded, since it is read again under the device's
-        own key. Raise `WrongSerial` when there is no stranger.
+        own key. Raise `WrongSerial` when there is no stranger, or when it is another device of the inventory.
         """
         with self._journal.transaction():
-            device, serial = self._stranger(name)
+            device, serial, own_name = self._stranger(name)
+            if own_name is not None:
+                raise WrongSerial(f"serial number {serial} is {own_name}; put the addresses right instead")
             self._journal.run("add_alias", serial=serial, name=name)
             self._journal.run("discard_device", device=device, now=now())
-            self._journal.run("forget_stranger", device=device)
+            self._journal.run("nothing_held", device=device)
+            self._journal.run("forget_stranger", name=name)
         return serial
 
     def note_reading(self, key: str, reading: Reading) -> None:
@@ -95,8 +100,14 @@ class Devices:
         row = self._journal.one("newest_reading")
         return datetime.fromisoformat(row[0]) if row and row[0] else None
 
-    def _stranger(self, name: str) -> tuple[int, str]:
+    def _release(self, device: int) -> None:
+        """Let what was held of a stranger go out: it is no stranger any more."""
+        self._journal.run("release_device", device=device, now=now())
+        self._journal.run("nothing_held", device=device)
+
+    def _stranger(self, name: str) -> tuple[int, str, str | None]:
+        """Return the id and key of the terminal that answers as `name`, and its own name if it has one."""
         row = self._journal.one("stranger_seen_as", name=name)
         if row is None:
-            raise WrongSerial(f"no other terminal than its own has answered as {name}")
-        return row[0], row[1]
+            raise WrongSerial(f"no other terminal than its own answers as {name}")
+        return row[0], row[1], row[2]

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 class Impossible:
     """One record in quarantine."""
 
-    device: str
-    """Its inventory name."""
+    device: str | None
+    """Its inventory name; None for a terminal that was replaced."""
     serial_number: str
     raw: bytes
     reason: str

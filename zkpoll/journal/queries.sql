@@ -10,15 +10,15 @@ SELECT id, coalesce(name, seen_as) FROM device WHERE key = :key;
 -- A device that got another name in the inventory keeps its key, and all its punches.
 INSERT INTO device (key, name, met_at) VALUES (:key, :name, :now)
 ON CONFLICT (key) DO UPDATE SET name = excluded.name
-RETURNING id, seen_as;
+RETURNING id, held;
 
 -- name: meet_stranger
 -- A terminal that answers where another one belongs.
-INSERT INTO device (key, seen_as, met_at) VALUES (:key, :name, :now)
-ON CONFLICT (key) DO UPDATE SET seen_as = excluded.seen_as;
+INSERT INTO device (key, seen_as, held, met_at) VALUES (:key, :name, 1, :now)
+ON CONFLICT (key) DO UPDATE SET seen_as = excluded.seen_as, held = 1;
 
 -- name: stranger_seen_as
-SELECT id, key FROM device WHERE seen_as = :name;
+SELECT id, key, name FROM device WHERE seen_as = :name;
 
 -- name: release_device
 -- Its punches were held while it answered where it did not belong.
@@ -32,14 +32,18 @@ UPDATE outbox SET state = 'discarded', reason = 'same terminal', changed_at = :n
 WHERE state = 'held' AND reason = 'another terminal'
   AND punch IN (SELECT seq FROM punch WHERE device = :device);
 
+-- name: nothing_held
+UPDATE device SET held = 0 WHERE id = :device;
+
 -- name: forget_stranger
-UPDATE device SET seen_as = NULL WHERE id = :device;
+-- Whoever answered there, another one does now; what is held of it stays so.
+UPDATE device SET seen_as = NULL WHERE seen_as = :name;
 
 -- name: retire_device
 UPDATE device SET name = NULL WHERE name = :name;
 
 -- name: name_device
-UPDATE device SET name = :name, seen_as = NULL WHERE id = :device;
+UPDATE device SET name = :name WHERE id = :device;
 
 -- name: aliases
 SELECT serial FROM alias JOIN device ON device.id = alias.device WHERE device.name = :name;

@@ -6,7 +6,8 @@ CREATE TABLE device (
     id         INTEGER PRIMARY KEY,
     key        TEXT NOT NULL UNIQUE,  -- the serial number, chosen at first contact
     name       TEXT UNIQUE,           -- its name in the inventory; NULL while it is nobody's, or no more
-    seen_as    TEXT,                  -- a stranger: the name at whose address it answered
+    seen_as    TEXT UNIQUE,           -- a stranger: the name at whose address it answers
+    held       INTEGER NOT NULL DEFAULT 0,  -- 1: punches of it are held because it was a stranger
     met_at     TEXT NOT NULL,
     read_at    TEXT,                  -- when it was last read to its end
     whole_at   TEXT,                  -- when all of its log was last read
