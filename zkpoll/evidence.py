@@ -14,10 +14,11 @@ if TYPE_CHECKING:
 def save(journal: Path, device: str, log: bytes) -> str:
     """Given the records of a log that nothing decodes, save them beside the journal and say where.
 
+    One file a device and day, the newest: cron comes back every few minutes, to a log that may be megabytes.
     The file is for its owner alone: it holds who was where, when. Never for users, whose records hold PINs.
     """
     folder = journal.with_name(journal.name + ".unknown")
-    path = folder / f"{quote(device, safe='')}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.bin"
+    path = folder / f"{quote(device, safe='')}-{datetime.now(UTC):%Y%m%d}.bin"
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
         with open(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as file:  # noqa: PTH123

@@ -7,7 +7,8 @@ must not collide; a file's presence means nothing, only the OS's lock on it does
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from hashlib import sha256
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from filelock import FileLock, Timeout
@@ -17,6 +18,9 @@ from zkpoll.errors import Busy, JournalError
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+_LONGEST: Final = 200
+"""Bytes of a name in a file's name."""
 
 
 class Locks:
@@ -28,7 +32,7 @@ class Locks:
     @contextmanager
     def held(self, what: str) -> Iterator[None]:
         """Hold the lock of `what` ("device 192.168.1.201:4370"), or raise `Busy` at once."""
-        path = self._folder / f"{quote(what, safe=' ')}.lock".replace(" ", "-")
+        path = self._folder / _file_name(what)
         lock = FileLock(path, thread_local=False, mode=0o600)
         try:
             self._folder.mkdir(mode=0o700, exist_ok=True)
@@ -42,3 +46,13 @@ class Locks:
             yield
         finally:
             lock.release()
+
+
+def _file_name(what: str) -> str:
+    """Return a name that no other `what` has: its kind and its name, or that name's digest where it is long.
+
+    A name of 64 letters may be 768 bytes when quoted; file systems take 255.
+    """
+    kind, _, name = what.partition(" ")
+    quoted = quote(name, safe="")
+    return f"{kind}-{quoted if len(quoted) <= _LONGEST else sha256(name.encode()).hexdigest()}.lock"

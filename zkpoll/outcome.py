@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from zkpoll.errors import Busy, ExitCode, Unreachable
+from zkpoll.errors import Busy, ExitCode, UnknownLayout, Unreachable, WireError
 from zkpoll.news import Trouble
 from zkpoll.punch import Counts, Event, Tally
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 BUG = "bug"
 """The kind of a failure that is zkpoll's own."""
+_COUNTED = frozenset((UnknownLayout.kind, WireError.kind))
+"""Kinds whose sentences count bytes of a log, which grows while the trouble stays the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,8 @@ class DeviceOutcome:
     def trouble(self) -> Trouble | None:
         """What needs a person's attention for as long as it lasts, or None."""
         if self.problem:
-            return Trouble(self.problem, self.problem)
+            kind = self.kind if self.kind in _COUNTED else None
+            return Trouble(kind or self.problem, self.problem)
         if self.difference:
             text = f"{self.difference} records read are nowhere; this is a bug, please report it"
             return Trouble(BUG, text)
@@ -147,14 +150,15 @@ class Outcome:
     def exit_code(self) -> ExitCode:
         """The documented exit code."""
         kinds = [outcome.kind for outcome in self.devices]
-        if BUG in kinds or any(delivery.kind == BUG for delivery in self.deliveries):
+        troubles = self.troubles().values()
+        if BUG in kinds or any(trouble.kind == BUG for trouble in troubles):
             return ExitCode.BUG
         if kinds and all(kind == Busy.kind for kind in kinds):
             return ExitCode.LOCKED
         if kinds and all(kind == Unreachable.kind for kind in kinds) and not self._dashboard_reached():
             return ExitCode.UNREACHABLE
         attention = any(not notice.harmless for _, notice in self.notices())
-        return ExitCode.ATTENTION if attention or self.troubles() else ExitCode.OK
+        return ExitCode.ATTENTION if attention or troubles else ExitCode.OK
 
     def notices(self) -> tuple[tuple[str, Notice], ...]:
         """Return what happened once and should be known, each with its subject."""

@@ -68,9 +68,7 @@ def sync(
             devices=tuple(visit.outcome for visit in visits),
             deliveries=tuple(_with_counts(delivered[name], outbox) for name, outbox in outboxes.items()),
             seconds=time.monotonic() - began,
-            would_send=tuple(new for visit in visits for new in visit.new.values())
-            if options.dry_run
-            else None,
+            would_send=_would_send(visits) if options.dry_run else None,
         )
 
 

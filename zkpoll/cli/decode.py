@@ -26,7 +26,7 @@ def decode(file: Path, as_json: bool) -> None:
     from zkpoll.errors import UnknownLayout
     from zkpoll.pull import layouts
 
-    data = file.read_bytes()
+    data = _bytes_of(file)
     try:
         fitting = layouts.detect(data, len(data)).width
         verdict = f"{len(data)} bytes; they are records of {fitting} bytes"
@@ -39,6 +39,13 @@ def decode(file: Path, as_json: bool) -> None:
     click.echo(verdict)
     for candidate in candidates:
         _show(candidate)
+
+
+def _bytes_of(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise click.FileError(str(file), error.strerror) from error
 
 
 def _candidate(layout: Layout, data: bytes) -> dict[str, Any]:

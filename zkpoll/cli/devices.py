@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zkpoll.cli.options import config_option
+from zkpoll.cli.options import check_names, config_option
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,6 +36,7 @@ def accept(config: Path | None, name: str, same_terminal: bool) -> None:
     from zkpoll.journal.store import Journal
 
     inventory = load(locate(config, os.environ), os.environ)
+    check_names(inventory, [name], "NAME")
     with Journal(inventory.journal) as journal:
         known = Devices(journal)
         serial = known.accept_as_same(name) if same_terminal else known.accept(name)

@@ -41,6 +41,7 @@ def list_(config: Path | None, as_json: bool) -> None:
         click.echo(json.dumps(rows, indent=2))
         return
     for row in rows:
-        click.echo("{quarantined_at}  {device} ({serial_number})  {reason}: {raw}".format(**row))
+        name = row["device"] or "no device any more"
+        click.echo("{quarantined_at}  {name} ({serial_number})  {reason}: {raw}".format(**row, name=name))
     if not rows and sys.stdout.isatty():
         click.echo("Nothing is in quarantine.")

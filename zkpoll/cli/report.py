@@ -117,15 +117,16 @@ def _show_events(outcome: Outcome) -> None:
 
 def _show_person(outcome: Outcome) -> None:
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     console = Console(highlight=False)
     table = Table.grid(padding=(0, 2))
     for device in outcome.devices:
-        table.add_row(device.name, *_device_cells(device))
+        table.add_row(escape(device.name), *_device_cells(device))
     for delivery in outcome.deliveries:
         if delivery.trouble:
-            table.add_row(delivery.name, "[red]failed[/red]", delivery.trouble.text)
+            table.add_row(escape(delivery.name), "[red]failed[/red]", escape(delivery.trouble.text))
     console.print(table)
     for event in (outcome.would_send or ())[:10]:
         console.print("would send", json.dumps(event_as_json(event)), markup=False, soft_wrap=True)

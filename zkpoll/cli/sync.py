@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zkpoll.cli.options import config_option
+from zkpoll.cli.options import check_names, config_option
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from zkpoll.inventory import Inventory
 
 
 @click.command(short_help="Read all devices, deliver what is new.")
@@ -49,19 +47,10 @@ def sync(
     from zkpoll.sync import sync as run
 
     inventory = load(locate(config, os.environ), os.environ)
-    _check_names(inventory, devices)
+    check_names(inventory, devices, "--device")
     options = Options(frozenset(devices), full=full, deliver=not no_deliver, dry_run=dry_run)
     with report.log(verbose), stop_on_signal() as stop:
         with report.progress(inventory, options, shown=not (as_json or verbose)) as observer:
             outcome = run(inventory, options, stop=stop, observer=observer)
         report.show(outcome, inventory.journal, as_json=as_json, verbose=verbose)
     return outcome.exit_code
-
-
-def _check_names(inventory: Inventory, devices: tuple[str, ...]) -> None:
-    known = [device.name for device in inventory.devices]
-    for name in devices:
-        if name not in known:
-            raise click.BadParameter(
-                f"no device {name!r} in the inventory; there are {', '.join(known)}", param_hint="--device"
-            )

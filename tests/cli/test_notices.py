@@ -1,0 +1,198 @@
+"""What `zkpoll sync` tells of things that happen once, and of clocks."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from tests.site import TOKEN, entry
+from zkpoll.hostclock import synchronised
+from zkpoll.punch import punch_id
+from zkpoll.simulator import Answer, Command, Model, Terminal, serve
+
+if TYPE_CHECKING:
+    from tests.site import Site
+    from zkpoll.simulator import Dashboard
+
+SERIAL = "CQZ7224760045"
+DHAKA = ZoneInfo("Asia/Dhaka")
+CLOCK = "{set_when_off_by: 30s}"
+OLD_TIMES = datetime(2026, 11, 1, 8)
+
+
+def ids_of(terminal: Terminal) -> set[str]:
+    """Return the ids of every punch a terminal ever took."""
+    return {punch_id(SERIAL, record.user_id, record.time.isoformat()) for record in terminal.history}
+
+
+def punch(terminal: Terminal, times: int) -> None:
+    """Let the same person punch, a minute apart, later each time."""
+    for _ in range(times):
+        terminal.punch("1001", OLD_TIMES + timedelta(minutes=len(terminal.history)))
+
+
+def off_by(terminal: Terminal, seconds: float) -> None:
+    """Let the terminal's clock be ahead of the true time in Dhaka."""
+    terminal.set_clock(datetime.now(DHAKA).replace(tzinfo=None) + timedelta(seconds=seconds))
+
+
+def on_a_tty(site: Site, *arguments: str) -> tuple[int, str]:
+    """Run `zkpoll` with a terminal of 200 columns, and return its exit code and what was shown."""
+    pty = pytest.importorskip("pty")
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "zkpoll", *arguments, "-c", str(site.inventory)],
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
+        stderr=theirs,
+        env=os.environ | {"TOKEN": TOKEN, "COLUMNS": "200", "NO_COLOR": "1", "TERM": "xterm"},
+    )
+    os.close(theirs)
+    shown = b""
+    with process, os.fdopen(ours, "rb", buffering=0) as screen:
+        try:
+            while data := screen.read(4096):
+                shown += data
+        except OSError:
+            pass  # how Linux says that nobody writes there any more
+    return process.returncode, shown.decode()
+
+
+# --- what happened to a log ---
+
+
+def test_a_log_that_somebody_else_cleared(site: Site, dashboard: Dashboard) -> None:
+    """A log that was cleared between two visits is told of once, and is no failure."""
+    terminal = Terminal.with_samples(30)
+    with serve(terminal) as address:
+        site.write(dashboard.url, entry("front", address))
+        site.sync()
+        terminal.clear()
+        punch(terminal, 4)
+        told, again = site.sync(), site.sync()
+    assert (told.code, told.out) == (0, "")
+    assert told.err == (
+        "zkpoll: device front: its log was cleared or shortened since the last visit: "
+        "30 records then, 4 now\n"
+    )
+    assert (again.code, again.err) == (0, "")
+    assert dashboard.events.keys() == ids_of(terminal)
+
+
+def test_a_log_that_goes_round(site: Site, dashboard: Dashboard) -> None:
+    """A log that drops its oldest is harmless while some of it is known, and loud once nothing is."""
+    terminal = Terminal(Model(capacity=30, when_full="drop"))
+    punch(terminal, 30)
+    with serve(terminal) as address:
+        site.write(dashboard.url, entry("front", address))
+        site.sync()
+        punch(terminal, 25)
+        wrapped = site.sync()
+        assert dashboard.events.keys() == ids_of(terminal)
+        punch(terminal, 31)
+        overwritten, again = site.sync(), site.sync()
+    assert wrapped.code == 0
+    assert wrapped.err == "zkpoll: device front: its log was wrapped or rewritten; all of it was read\n"
+    assert overwritten.code == 1
+    assert "RECORDS WERE OVERWRITTEN UNSEEN" in overwritten.err
+    assert len(overwritten.err.splitlines()) == 1
+    assert (again.code, again.err) == (0, "")
+    assert len(dashboard.events) == len(terminal.history) - 1
+
+
+# --- the device's clock ---
+
+
+def test_drift_is_shown(site: Site, dashboard: Dashboard) -> None:
+    """How far a clock is off is in the JSON and on a person's screen; nobody sets it unasked."""
+    terminal = Terminal.with_samples(5)
+    off_by(terminal, -100)
+    with serve(terminal) as address:
+        site.write(dashboard.url, entry("front", address))
+        document = site.report()
+        code, shown = on_a_tty(site, "sync")
+    assert document["devices"][0]["drift"] == pytest.approx(-100, abs=3)
+    assert document["devices"][0]["ok"]
+    assert code == 0
+    assert any(f"clock -{seconds} s" in shown for seconds in range(97, 104))
+    assert Command.SET_TIME not in terminal.commands
+
+
+@pytest.mark.skipif(synchronised() is True, reason="this host's clock is synchronised")
+def test_a_clock_that_this_host_may_not_set(site: Site, dashboard: Dashboard) -> None:
+    """On a host whose own clock is doubtful no clock is set: why is told once, while it lasts."""
+    terminal = Terminal.with_samples(5)
+    off_by(terminal, 90)
+    with serve(terminal) as address:
+        site.write(dashboard.url, entry("front", address, clock=CLOCK))
+        first, second = site.sync(), site.sync()
+        off_by(terminal, 10)  # by hand
+        third = site.sync()
+    assert (first.code, first.out) == (1, "")
+    assert "its clock is off by +" in first.err
+    assert "and was not set: " in first.err
+    assert "this host's clock is" in first.err
+    assert len(first.err.splitlines()) == 1
+    assert (second.code, second.err) == (1, "")
+    assert (third.code, third.err) == (0, "zkpoll: device front: well again, after 0 min\n")
+    assert Command.SET_TIME not in terminal.commands
+    assert dashboard.events.keys() == ids_of(terminal)  # the reading is safe all the same
+
+
+@pytest.mark.skipif(synchronised() is not True, reason="this host's clock is not synchronised")
+def test_a_clock_that_is_set(site: Site, dashboard: Dashboard) -> None:
+    """A clock that is off by more than the limit is set after the reading, told once, and is no failure."""
+    terminal = Terminal.with_samples(5)
+    off_by(terminal, 90)
+    with serve(terminal) as address:
+        site.write(dashboard.url, entry("front", address, clock=CLOCK))
+        first, second = site.sync(), site.sync()
+    assert first.code == 0
+    assert "and was set" in first.err
+    assert (second.code, second.err) == (0, "")
+    assert abs(terminal.now() - datetime.now(DHAKA).replace(tzinfo=None)) < timedelta(seconds=5)
+
+
+def test_a_clock_that_is_hours_off_is_never_set(site: Site, dashboard: Dashboard) -> None:
+    """Three hours are a wrong zone, not a slow clock: whatever this host is, the clock is left alone."""
+    terminal = Terminal.with_samples(5)
+    off_by(terminal, 3 * 3600)
+    with serve(terminal) as address:
+        site.write(dashboard.url, entry("front", address, clock=CLOCK))
+        device = site.report()["devices"][0]
+    assert not device["ok"]
+    assert "was not set" in device["problem"]
+    assert Command.SET_TIME not in terminal.commands
+
+
+def test_a_dry_run_sets_no_clock(site: Site, dashboard: Dashboard) -> None:
+    """A dry run shows how far a clock is off, and neither sets it nor says that it should be."""
+    terminal = Terminal.with_samples(5)
+    off_by(terminal, 90)
+    with serve(terminal) as address:
+        site.write(dashboard.url, entry("front", address, clock=CLOCK))
+        document = site.report("--dry-run")
+    assert document["exit_code"] == 0
+    assert document["devices"][0]["drift"] == pytest.approx(90, abs=3)
+    assert Command.SET_TIME not in terminal.commands
+
+
+# --- whatever others say, on a person's screen ---
+
+
+def test_brackets_on_a_screen(site: Site, dashboard: Dashboard) -> None:
+    """Names and a dashboard's own words are shown as they are, whatever markup they look like."""
+    dashboard.answers.append(Answer(422, b"no [/b] such [red]employee"))
+    with serve(Terminal.with_samples(5)) as address:
+        site.write(dashboard.url, entry("'[bold]front[/x]'", address))
+        code, shown = on_a_tty(site, "sync")
+    assert code == 1
+    assert "Traceback" not in shown
+    assert "[bold]front[/x]" in shown
+    assert "no [/b] such [red]employee" in shown

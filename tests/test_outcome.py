@@ -1,0 +1,198 @@
+"""What a run comes to: the exit code, the troubles, the notices, the sums."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from zkpoll.errors import ExitCode
+from zkpoll.news import Trouble
+from zkpoll.outcome import BUG, DeliveryOutcome, DeviceOutcome, Notice, Outcome
+from zkpoll.punch import Counts, Reading, Tally
+
+READING = Reading(
+    layout=40,
+    records=18,
+    proved=8,
+    on_device=110,
+    capacity=1000,
+    drift=2.4,
+    whole=False,
+    before=100,
+    continued=True,
+)
+FINE = DeviceOutcome("front", "192.168.1.201:4370", "S1", Tally(10, 8), READING)
+SENT = DeliveryOutcome("main", confirmed=10, counts=Counts(punches=10, confirmed=10))
+IDLE = DeliveryOutcome("main")
+
+
+def failed(kind: str, problem: str = "something is wrong") -> DeviceOutcome:
+    """Return the outcome of a visit that failed."""
+    return DeviceOutcome("back", "192.168.1.202:4370", problem=problem, kind=kind)
+
+
+def undelivered(kind: str) -> DeliveryOutcome:
+    """Return the outcome of a delivery that failed."""
+    return DeliveryOutcome("main", problem="the dashboard is away", kind=kind)
+
+
+def read(**changes: object) -> DeviceOutcome:
+    """Return the outcome of a visit whose reading differs from a quiet one by `changes`."""
+    return replace(FINE, reading=replace(READING, **changes))  # type: ignore[arg-type]
+
+
+def run(*parts: DeviceOutcome | DeliveryOutcome) -> Outcome:
+    """Return the outcome of a run with these parts."""
+    devices = tuple(part for part in parts if isinstance(part, DeviceOutcome))
+    return Outcome(devices, tuple(part for part in parts if isinstance(part, DeliveryOutcome)), 1.0)
+
+
+OFF, BUSY, MUTE = failed("unreachable"), failed("busy"), failed("silent")
+CLEARED = read(on_device=5, continued=False)
+OVERWRITTEN = replace(read(on_device=1000, continued=False), tally=Tally(first_seen=18))
+
+
+@pytest.mark.parametrize(
+    ("outcome", "code"),
+    [
+        pytest.param(run(), ExitCode.OK, id="nothing was asked for"),
+        pytest.param(run(FINE, SENT), ExitCode.OK, id="all is well"),
+        pytest.param(run(FINE, IDLE), ExitCode.OK, id="nothing to send"),
+        pytest.param(run(FINE, MUTE, SENT), ExitCode.ATTENTION, id="one device fails"),
+        pytest.param(run(MUTE), ExitCode.ATTENTION, id="all devices fail, and were reached"),
+        pytest.param(run(FINE, OFF, SENT), ExitCode.ATTENTION, id="one device is off"),
+        pytest.param(run(OFF, OFF, IDLE), ExitCode.UNREACHABLE, id="all devices are off"),
+        pytest.param(run(OFF, undelivered("unreachable")), ExitCode.UNREACHABLE, id="so is the dashboard"),
+        pytest.param(run(OFF, SENT), ExitCode.ATTENTION, id="all are off, the dashboard got its own"),
+        pytest.param(run(OFF, undelivered("refused")), ExitCode.ATTENTION, id="all are off, it answered"),
+        pytest.param(run(BUSY, BUSY, SENT), ExitCode.LOCKED, id="all are another run's"),
+        pytest.param(run(BUSY, FINE), ExitCode.ATTENTION, id="one is another run's"),
+        pytest.param(run(BUSY, OFF), ExitCode.ATTENTION, id="one is another run's, one is off"),
+        pytest.param(run(FINE, undelivered("busy")), ExitCode.ATTENTION, id="the dashboard is another's"),
+        pytest.param(run(FINE, undelivered("unreachable")), ExitCode.ATTENTION, id="the dashboard is away"),
+        pytest.param(run(failed(BUG), FINE, SENT), ExitCode.BUG, id="a bug in a visit"),
+        pytest.param(run(OFF, OFF, undelivered(BUG)), ExitCode.BUG, id="a bug in a delivery, all off"),
+        pytest.param(run(replace(FINE, tally=Tally(9, 8)), SENT), ExitCode.BUG, id="a record is nowhere"),
+        pytest.param(
+            run(FINE, replace(SENT, counts=Counts(punches=10, confirmed=9))),
+            ExitCode.BUG,
+            id="a punch is in no state",
+        ),
+        pytest.param(run(CLEARED, SENT), ExitCode.OK, id="a log was cleared"),
+        pytest.param(run(OVERWRITTEN, SENT), ExitCode.ATTENTION, id="records were overwritten unseen"),
+        pytest.param(
+            run(replace(FINE, tally=Tally(9, 8, quarantined=1, newly_quarantined=1))),
+            ExitCode.ATTENTION,
+            id="an impossible record is new",
+        ),
+        pytest.param(
+            run(replace(FINE, tally=Tally(9, 8, quarantined=1))),
+            ExitCode.OK,
+            id="an impossible record is known",
+        ),
+        pytest.param(
+            run(replace(FINE, tally=Tally(9, 8, same_second=1))), ExitCode.ATTENTION, id="a same second"
+        ),
+        pytest.param(run(replace(FINE, clock_set=True)), ExitCode.OK, id="a clock was set"),
+        pytest.param(run(replace(FINE, clock_kept="why")), ExitCode.ATTENTION, id="a clock was not set"),
+    ],
+)
+def test_the_exit_code(outcome: Outcome, code: ExitCode) -> None:
+    """A run ends with the documented code."""
+    assert outcome.exit_code is code
+
+
+@pytest.mark.parametrize(
+    ("reading", "tally", "words", "harmless"),
+    [
+        ({"on_device": 5}, Tally(5), "was cleared or shortened since the last visit", True),
+        ({"on_device": 0, "records": 0}, Tally(), "100 records then, 0 now", True),
+        ({"on_device": 100}, Tally(3, 97), "wrapped or rewritten", True),
+        ({"on_device": 120}, Tally(120), "cleared and filled again", True),
+        ({"on_device": 1000}, Tally(1000), "OVERWRITTEN UNSEEN", False),
+        ({"on_device": 120, "capacity": None}, Tally(120), "OVERWRITTEN UNSEEN", False),
+    ],
+)
+def test_what_became_of_a_log(reading: dict[str, int], tally: Tally, words: str, harmless: bool) -> None:
+    """A log that is not what it was is told of; only what may have lost records asks for a person."""
+    outcome = replace(read(continued=False, **reading), tally=tally)
+    (notice,) = outcome.notices
+    assert words in notice.text
+    assert notice.harmless is harmless
+
+
+@pytest.mark.parametrize("changes", [{"before": 0, "continued": False}, {"on_device": 110}])
+def test_a_log_that_only_grew(changes: dict[str, object]) -> None:
+    """A first reading, and a log that was appended to, are nothing to tell of."""
+    assert read(**changes).notices == ()
+
+
+def test_notices_of_a_visit() -> None:
+    """What happened is told in numbers, with its subject, also of a visit that broke off."""
+    outcome = replace(
+        failed("hung_up"), tally=Tally(5, same_second=1, quarantined=3, newly_quarantined=2), name="front"
+    )
+    assert run(FINE, outcome).notices() == (
+        ("device front", Notice("2 records are impossible; see `zkpoll quarantine list`")),
+        ("device front", Notice("1 record is of a user in a second that holds another one, held")),
+    )
+
+
+def test_a_clock_that_was_set() -> None:
+    """That a clock was set is told with how far it was off, and asks for nobody."""
+    (notice,) = replace(FINE, clock_set=True).notices
+    assert notice == Notice("its clock was off by +2 s and was set", harmless=True)
+
+
+def test_troubles_by_subject() -> None:
+    """Only what lasts and needs a person is a trouble; everything the run looked at is a subject."""
+    away = replace(undelivered("unreachable"), counts=Counts(punches=7, pending=7))
+    outcome = run(FINE, MUTE, away)
+    assert outcome.subjects() == {"device front", "device back", "dashboard main"}
+    assert outcome.troubles() == {
+        "device back": Trouble("something is wrong", "something is wrong"),
+        "dashboard main": Trouble("unreachable", "the dashboard is away; 7 punches wait"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "before", "after", "news"),
+    [
+        ("wrong_serial", "serial number B", "serial number C", True),
+        ("unreachable", "refuses the connection", "does not answer", True),
+        ("unknown_layout", "the log of 2000 bytes", "the log of 2040 bytes", False),
+        ("wire", "the log says it has 2000 bytes", "the log says it has 2040 bytes", False),
+    ],
+)
+def test_what_is_another_trouble(kind: str, before: str, after: str, news: bool) -> None:
+    """Other words are another trouble, but where they count the bytes of a log that grows."""
+    first, second = failed(kind, before).trouble, failed(kind, after).trouble
+    assert first
+    assert second
+    assert (first.kind != second.kind) is news
+    assert (first.text, second.text) == (before, after)
+
+
+def test_a_clock_that_was_not_set() -> None:
+    """That a clock was not set is one trouble, however far it has drifted since."""
+    texts = set()
+    for drift in (31.0, 33.4, None):
+        trouble = replace(read(drift=drift), clock_kept="nobody knows the time").trouble
+        assert trouble
+        assert trouble.kind == "clock"
+        texts.add(trouble.text)
+    assert texts == {
+        f"its clock is off by {off} and was not set: nobody knows the time"
+        for off in ("+31 s", "+33 s", "an unknown time")
+    }
+
+
+def test_sums_that_do_not_come_out() -> None:
+    """A sum that does not come out is a failure that names the difference."""
+    lost = replace(FINE, tally=Tally(7, 8))
+    doubled = replace(SENT, counts=Counts(punches=10, confirmed=10, pending=1))
+    assert lost.difference == 3
+    assert lost.trouble == Trouble(BUG, "3 records read are nowhere; this is a bug, please report it")
+    assert doubled.trouble == Trouble(BUG, "-1 punches are in no state; this is a bug, please report it")
+    assert FINE.difference == SENT.counts.difference == failed("silent").difference == 0
