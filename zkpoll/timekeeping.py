@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 DAY: Final = 86_400
 """Seconds."""
 _SECOND: Final = timedelta(seconds=1)
-_WALL: Final = len("2000-01-01T00:00:00")
+WALL: Final = len("2000-01-01T00:00:00")
+"""Characters of a timestamp in front of its offset."""
 _LAST_OF_DAY: Final = timedelta(days=1, microseconds=-1)
 
 CORRECTION: Final = timedelta(seconds=10)
@@ -54,7 +55,7 @@ def unfold(times: Sequence[datetime], zone: tzinfo, last: datetime | None) -> li
 def offset(time: datetime, zone: tzinfo) -> str:
     """Given a wall clock time (its `fold` counts), return its zone's offset from UTC then: `+06:00`."""
     all_day = _offsets(zone)[time.date()]
-    return time.replace(tzinfo=zone).isoformat()[_WALL:] if all_day is None else all_day
+    return time.replace(tzinfo=zone).isoformat()[WALL:] if all_day is None else all_day
 
 
 def in_gap(time: datetime, zone: tzinfo) -> bool:
@@ -173,7 +174,7 @@ class _Offsets(dict["date", "str | None"]):
 
     def __missing__(self, day: date) -> str | None:
         noon = datetime(day.year, day.month, day.day, 12, tzinfo=self._zone)
-        self[day] = found = None if _changes(self._zone)[day] else noon.isoformat()[_WALL:]
+        self[day] = found = None if _changes(self._zone)[day] else noon.isoformat()[WALL:]
         return found
 
 

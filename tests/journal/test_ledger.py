@@ -17,7 +17,7 @@ from zkpoll.journal.devices import STRANGER, Devices
 from zkpoll.journal.ledger import Ledger
 from zkpoll.journal.outbox import Outbox
 from zkpoll.journal.store import Journal
-from zkpoll.punch import Counts, Reading, Slice, Tally, Watermark
+from zkpoll.punch import Counts, Reading, Slice, Tally, Watermark, punch_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,31 +92,39 @@ def test_held_punches_say_why(journal: Journal, path: Path) -> None:
     ]
 
 
-def test_a_renumbered_record(journal: Journal, path: Path) -> None:
-    """A punch whose record got another number is the same punch."""
+def test_another_number_is_another_record(journal: Journal, path: Path) -> None:
+    """Records of one user and second that differ in their number alone are kept each: a clock stood still."""
     visit(journal).take(piece(punch(canonical=b"number 1")))
-    renumbered = piece(punch(canonical=b"number 2"), punch(canonical=b"number 3"))
-    assert visit(journal).take(renumbered) == Tally(seen_before=2)
-    assert visit(journal).take(renumbered) == Tally(seen_before=2)
-    assert rows(path, "SELECT count(*) FROM punch") == [(1,)]
+    more = piece(punch(canonical=b"number 2"), punch(canonical=b"number 3"))
+    assert visit(journal).take(more) == Tally(same_second=2)
+    assert visit(journal).take(more) == Tally(seen_before=2)
+    assert rows(path, "SELECT count(*) FROM punch") == [(3,)]
 
 
-def test_a_renumbered_record_in_one_visit(journal: Journal) -> None:
-    """Two records that differ in their number alone are one punch and its exact repeat."""
-    ledger = visit(journal)
-    tally = ledger.take(piece(punch(canonical=b"number 1"), punch(canonical=b"number 2")))
-    assert tally == Tally(first_seen=1, exact_repeats=1)
-    assert ledger.take(piece(punch(canonical=b"number 3"), end=3)) == Tally(exact_repeats=1)
-
-
-def test_a_renumbered_same_second(journal: Journal) -> None:
-    """A held punch whose record got another number is not held a second time."""
-    first, held = punch(verify=1, canonical=b"number 1"), punch(verify=2, canonical=b"number 2")
-    again = punch(verify=2, canonical=b"number 3")
-    assert visit(journal).take(piece(first, held, again)) == Tally(
-        first_seen=1, same_second=1, exact_repeats=1
+def test_another_number_in_one_visit_is_another_record(journal: Journal) -> None:
+    """Within a slice, too, only equal bytes are a repeat."""
+    tally = visit(journal).take(
+        piece(punch(canonical=b"number 1"), punch(canonical=b"number 2"), punch(canonical=b"number 2"))
     )
-    assert visit(journal).take(piece(again)) == Tally(seen_before=1)
+    assert tally == Tally(first_seen=1, same_second=1, exact_repeats=1)
+
+
+def test_a_new_layout_makes_no_new_punches(journal: Journal) -> None:
+    """After an update of the firmware the same punch has longer records, and is the same punch."""
+    first, held = punch(verify=1), punch(verify=2)
+    visit(journal).take(piece(first, held))
+    longer = [one._replace(canonical=one.canonical + b"\xff255".ljust(9, b"\0")) for one in (first, held)]
+    assert visit(journal).take(piece(*longer)) == Tally(seen_before=2)
+
+
+def test_what_is_in_quarantine_stays_there(journal: Journal) -> None:
+    """A record that nobody could believe is not somebody's punch once another user table is read."""
+    outbox = Outbox(journal, "main")
+    record = punch("1005", canonical=b"slot 5")
+    visit(journal).take(piece(odd(record.canonical, "its slot is not in the user table")))
+    again = visit(journal).take(piece(record._replace(user_id="2222"), punch("1")))
+    assert again == Tally(first_seen=1, quarantined=1)
+    assert [event.user_id for event in outbox.pending(9)] == ["1"]
 
 
 def test_a_known_record_keeps_its_identity(journal: Journal, path: Path) -> None:
@@ -367,9 +375,20 @@ def test_a_repaired_terminal_is_the_device_it_was(journal: Journal) -> None:
     assert devices.accept_as_same("front-door") == "NEW1"
     assert devices.aliases("front-door") == {"NEW1"}
     assert devices.key_of("front-door") == KEY
-    assert visit(journal).take(piece(punch("1"), punch("2"))) == Tally(first_seen=1, seen_before=1)
     assert [(event.user_id, event.serial_number) for event in outbox.pending(9)] == [("1", KEY), ("2", KEY)]
-    assert outbox.counts() == Counts(punches=4, pending=2, discarded=2)
+    assert [event.id for event in outbox.pending(9)] == [
+        punch_id(KEY, user, "2026-11-22T08:59:58") for user in ("1", "2")
+    ]
+    assert outbox.counts() == Counts(punches=3, pending=2, discarded=1)
+    assert visit(journal).take(piece(punch("1"), punch("2"))) == Tally(seen_before=2)
+
+
+def test_a_stranger_cannot_be_what_was_never_read(journal: Journal) -> None:
+    """A device that was never read under its own number has nothing for another number to stand for."""
+    Outbox(journal, "main")
+    Devices(journal).meet_stranger("front-door", "NEW1")
+    with pytest.raises(WrongSerial, match="serial:"):
+        Devices(journal).accept_as_same("front-door")
 
 
 def test_a_terminal_that_is_back_in_its_place_is_released(journal: Journal) -> None:

@@ -65,12 +65,9 @@ class Model:
 
     def _take(self, punch: Punch) -> str:
         id_ = punch_id(KEY, punch.user_id, punch.time.isoformat())
-        others = {canonical: kept for canonical, kept in self.kept.items() if kept.id == id_}
-        same = [canonical for canonical, kept in others.items() if kept.verify == punch.verify]
+        others = [kept for kept in self.kept.values() if kept.id == id_]
         if punch.canonical in self.kept:
-            same = [punch.canonical]
-        if same:
-            return "exact_repeats" if self.visit_of[same[0]] == self.visit else "seen_before"
+            return "exact_repeats" if self.visit_of[punch.canonical] == self.visit else "seen_before"
         self.kept[punch.canonical] = Kept(id_, punch.user_id, punch.verify, int(bool(others)))
         self.visit_of[punch.canonical] = self.visit
         for states in self.states.values():

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from zkpoll.errors import WrongSerial
 from zkpoll.journal.store import now
+from zkpoll.punch import punch_id
+from zkpoll.timekeeping import WALL
 
 if TYPE_CHECKING:
     from zkpoll.journal.store import Journal
@@ -69,18 +71,34 @@ class Devices:
     def accept_as_same(self, name: str) -> str:
         """Let the stranger that answers as `name` be the device it was, under another serial number.
 
-        Return that number. What was held under it is discarded, since it is read again under the device's
-        own key. Raise `WrongSerial` when there is no stranger, or when it is another device of the inventory.
+        Return that number. What is held under it goes out under the device's own key, once. Raise
+        `WrongSerial` when there is no stranger, no such device, or when it is another one of the inventory.
         """
         with self._journal.transaction():
-            device, serial, own_name = self._stranger(name)
+            stranger, serial, own_name = self._stranger(name)
             if own_name is not None:
                 raise WrongSerial(f"serial number {serial} is {own_name}; put the addresses right instead")
+            row = self._journal.one("device_by_name", name=name)
+            if row is None:
+                raise WrongSerial(f"{name} was never read under another serial number; put serial: right")
             self._journal.run("add_alias", serial=serial, name=name)
-            self._journal.run("discard_device", device=device, now=now())
-            self._journal.run("nothing_held", device=device)
+            self._move(stranger, device=row[0], key=row[1])
+            self._journal.run("discard_device", device=stranger, now=now())
+            self._journal.run("nothing_held", device=stranger)
             self._journal.run("forget_stranger", name=name)
         return serial
+
+    def _move(self, stranger: int, device: int, key: str) -> None:
+        """Let the punches of a stranger be those of a device, under its key, and let them go out."""
+        rows = self._journal.all("punches_of_device", device=stranger)
+        self._journal.run_many(
+            "move_punch",
+            [
+                {"seq": seq, "device": device, "id": punch_id(key, user_id, timestamp[:WALL])}
+                for seq, user_id, timestamp in rows
+            ],
+        )
+        self._journal.run("release_device", device=device, now=now())
 
     def note_reading(self, key: str, reading: Reading) -> None:
         """Store what a visit found that read the log to its end."""

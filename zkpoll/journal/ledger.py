@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from zkpoll.journal.store import now
-from zkpoll.punch import Tally, Watermark, event
+from zkpoll.punch import Quarantined, Tally, Watermark, event
 from zkpoll.timekeeping import clock_suspect
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ class Ledger:
 
     def sort(self, piece: Slice) -> Sorted:
         """Say what each record of `piece` is to the journal, without writing anything."""
+        piece = self._without_quarantined(piece)
         sorting = _Sorting(self._before)
         unknown = sorting.known_records(piece.punches, self._seqs(piece.punches))
         events = [self._event(punch, piece) for punch in unknown]
@@ -77,6 +78,20 @@ class Ledger:
             len(piece.quarantined),
         )
         return Sorted(tally, tuple(sorting.first_seen), tuple(sorting.same_second))
+
+    def _without_quarantined(self, piece: Slice) -> Slice:
+        """Return `piece` with what is in quarantine left there.
+
+        A slot of the user table that was nobody's may be another person's by now; whose punch it was then,
+        no later table can tell.
+        """
+        if self._journal.one("any_quarantined", device=self._device) is None:
+            return piece
+        values = [punch.canonical for punch in piece.punches]
+        found = {row[0] for row in self._journal.look_up("quarantined_records", values, device=self._device)}
+        stay = [Quarantined(values[index], "in quarantine") for index in sorted(found)]
+        punches = tuple(punch for index, punch in enumerate(piece.punches) if index not in found)
+        return replace(piece, punches=punches, quarantined=(*piece.quarantined, *stay)) if stay else piece
 
     def _event(self, punch: Punch, piece: Slice) -> Event:
         suspect = clock_suspect(punch.time, self._zone, piece.drift)
@@ -100,6 +115,7 @@ class Ledger:
         On disk when it returns. Raise `JournalError` with nothing of it kept.
         """
         with self._journal.transaction():
+            piece = self._without_quarantined(piece)
             after = self._last_punch()
             tally = self._add_all(piece) or self._add_new(piece)
             self._journal.run("add_to_outbox", after=after, held=self._held, now=now())
@@ -172,13 +188,20 @@ class _Holder(NamedTuple):
     """A punch that has an id: the first, or one of the same second."""
 
     seq: int
+    width: int
+    """Bytes of its record."""
     verify: int
     state: int
     work_code: int
 
-    def same_content(self, other: Event) -> bool:
-        """Say whether nothing tells `other`, of the same user and second, from this punch."""
-        return self[1:] == (other.verify, other.state, other.work_code)
+    def is_record(self, event: Event, canonical: bytes) -> bool:
+        """Say whether a record with other bytes, of the same user and second, is this one all the same.
+
+        It is where firmware changed the layout. In one layout other bytes are another record: a clock that
+        stands still gives many people's days one second.
+        """
+        same_content = self[2:] == (event.verify, event.state, event.work_code)
+        return same_content and self.width != len(canonical)
 
 
 class _Sorting:
@@ -209,11 +232,12 @@ class _Sorting:
         """Sort punches whose record is new by whether their id is new, too; add them to `holders`."""
         for punch, new in zip(punches, events, strict=True):
             others = holders.setdefault(new.id, [])
-            if again := next((other for other in others if other.same_content(new)), None):
+            if again := next((other for other in others if other.is_record(new, punch.canonical)), None):
                 self._count_again(again.seq)
                 continue
             (self.same_second if others else self.first_seen).append((new, punch.canonical))
-            others.append(_Holder(self._before + 1, new.verify, new.state, new.work_code))
+            width = len(punch.canonical)
+            others.append(_Holder(self._before + 1, width, new.verify, new.state, new.work_code))
 
     def _count_again(self, seq: int) -> None:
         if seq > self._before:

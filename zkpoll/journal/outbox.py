@@ -51,3 +51,8 @@ class Outbox:
         """Return when the oldest pending punch was journalled (UTC, ISO 8601), or None."""
         row = self._journal.one("oldest_pending", destination=self._destination)
         return row[0] if row else None
+
+
+def waiting(journal: Journal) -> dict[str, int]:
+    """Return how many punches are pending, by the name of the dashboard they are for, where there are any."""
+    return dict(journal.all("waiting_by_destination"))

@@ -26,8 +26,20 @@ UPDATE outbox SET state = 'pending', reason = NULL, changed_at = :now
 WHERE state = 'held' AND reason = 'another terminal'
   AND punch IN (SELECT seq FROM punch WHERE device = :device);
 
+-- name: punches_of_device
+SELECT seq, user_id, timestamp FROM punch WHERE device = :device AND same_second = 0 ORDER BY seq;
+
+-- name: move_punch
+-- To the terminal that it is of, unless that one has the record already.
+UPDATE punch SET device = :device, id = :id
+WHERE seq = :seq AND NOT EXISTS (
+    SELECT 1 FROM punch AS other
+    WHERE (other.device = :device AND other.canonical = punch.canonical)
+       OR (other.id = :id AND other.same_second = 0)
+);
+
 -- name: discard_device
--- Its punches are read again under the key of the terminal that it is.
+-- What is left under a serial number that is another's now: the terminal itself has shown it, too.
 UPDATE outbox SET state = 'discarded', reason = 'same terminal', changed_at = :now
 WHERE state = 'held' AND reason = 'another terminal'
   AND punch IN (SELECT seq FROM punch WHERE device = :device);
@@ -84,11 +96,11 @@ WHERE punch.device = :device AND punch.canonical = incoming.value;
 
 -- name: punches_by_identity
 -- The punch that holds an id, and those of the same second; each half has its own index.
-SELECT incoming.place, punch.seq, punch.verify, punch.state, punch.work_code
+SELECT incoming.place, punch.seq, length(punch.canonical), punch.verify, punch.state, punch.work_code
 FROM incoming CROSS JOIN punch
 WHERE punch.id = incoming.value AND punch.same_second = 0
 UNION ALL
-SELECT incoming.place, punch.seq, punch.verify, punch.state, punch.work_code
+SELECT incoming.place, punch.seq, length(punch.canonical), punch.verify, punch.state, punch.work_code
 FROM incoming CROSS JOIN punch
 WHERE punch.id = incoming.value AND punch.same_second = 1;
 
@@ -112,6 +124,13 @@ WHERE punch.seq > :after;
 -- name: add_to_quarantine
 INSERT INTO quarantine (device, raw, reason, quarantined_at) VALUES (:device, :raw, :reason, :now)
 ON CONFLICT (device, raw) DO NOTHING;
+
+-- name: any_quarantined
+SELECT 1 FROM quarantine WHERE device = :device LIMIT 1;
+
+-- name: quarantined_records
+SELECT incoming.place FROM incoming CROSS JOIN quarantine
+WHERE quarantine.device = :device AND quarantine.raw = incoming.value;
 
 -- name: quarantined
 SELECT coalesce(device.name, device.seen_as), device.key, quarantine.raw, quarantine.reason,
@@ -152,6 +171,11 @@ SELECT 'punches', count(*) FROM destination CROSS JOIN punch
 WHERE destination.id = :destination AND punch.seq > destination.after
 UNION ALL
 SELECT state, count(*) FROM outbox WHERE destination = :destination GROUP BY state;
+
+-- name: waiting_by_destination
+SELECT destination.name, count(*) FROM outbox JOIN destination ON destination.id = outbox.destination
+WHERE outbox.state = 'pending'
+GROUP BY destination.name ORDER BY destination.name;
 
 -- name: oldest_pending
 SELECT punch.journalled_at FROM outbox JOIN punch ON punch.seq = outbox.punch
