@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.site import TOKEN, Site
 from zkpoll.simulator import Dashboard
+
+os.environ["TZ"] = "UTC"  # virtual terminals show this machine's wall clock, and inventories say UTC
+time.tzset()
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

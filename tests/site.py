@@ -45,7 +45,7 @@ class Site:
         self.inventory.write_text(
             f"dashboard: {{url: '{url}', token: '${{TOKEN}}', attempts: 1, timeout: 5}}\n"
             f"journal: {self.journal.name}\n"
-            f"defaults: {{timezone: Asia/Dhaka, timeout: {timeout}}}\n"
+            f"defaults: {{timezone: UTC, timeout: {timeout}}}\n"
             f"{more}devices:\n{entries}"
         )
 

@@ -120,5 +120,5 @@ def test_every_name_makes_a_file_of_its_own(journal: Path) -> None:
 def test_a_folder_that_cannot_be_made(journal: Path) -> None:
     """Where no lock can be taken nothing is run without one: the journal cannot be used."""
     journal.with_name("journal.db.locks").write_bytes(b"")
-    with pytest.raises(JournalError, match="cannot be taken"), Locks(journal).held(DEVICE):
+    with pytest.raises(JournalError, match="cannot be made"), Locks(journal).held(DEVICE):
         pytest.fail("there is no lock")

@@ -81,6 +81,12 @@ class Busy(TryLater):
     kind = "busy"
 
 
+class Locked(TryLater):
+    """The lock of this device or dashboard cannot be taken, whoever holds it."""
+
+    kind = "locked"
+
+
 class Unreachable(TryLater):
     """Nothing that speaks the protocol answered at this address."""
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from zkpoll.errors import Busy, ExitCode, UnknownLayout, Unreachable, WireError
 from zkpoll.news import Trouble
 from zkpoll.punch import Counts, Event, Tally
+from zkpoll.timekeeping import TOO_FAR
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -64,7 +65,20 @@ class DeviceOutcome:
             return Trouble(BUG, text)
         if self.clock_kept:
             return Trouble("clock", f"its clock is off by {self._drift} and was not set: {self.clock_kept}")
+        if self.reading and abs(self.reading.drift or 0) >= TOO_FAR and not self.clock_set:
+            return Trouble(
+                "clock", f"its clock is off by {self._drift}, and so are its punches; put it right"
+            )
+        if self.full:
+            text = f"its log is full ({self.reading and self.reading.on_device} records)"
+            return Trouble("full", f"{text}: it refuses new punches or overwrites old ones; have it cleared")
         return None
+
+    @property
+    def full(self) -> bool:
+        """Whether the device's log is at its capacity, where it tells that."""
+        reading = self.reading
+        return reading is not None and bool(reading.capacity) and reading.on_device >= (reading.capacity or 0)
 
     @property
     def _drift(self) -> str:
@@ -86,7 +100,9 @@ def _notices(outcome: DeviceOutcome) -> Iterator[Notice]:
     if outcome.clock_set and reading and reading.drift is not None:
         yield Notice(f"its clock was off by {round(reading.drift):+d} s and was set", harmless=True)
     if reading and reading.before and not reading.continued:
-        yield _changed_log(reading, tally)
+        notice = _changed_log(reading, tally)
+        if not (outcome.full and notice.harmless):  # a full log wraps at every punch, and is told as full
+            yield notice
 
 
 def _changed_log(reading: Reading, tally: Tally) -> Notice:
@@ -102,6 +118,11 @@ def _changed_log(reading: Reading, tally: Tally) -> Notice:
         "its full log shares no record with the last reading: RECORDS WERE OVERWRITTEN UNSEEN; "
         "read it more often, or have it cleared"
     )
+
+
+def _stranded(count: int) -> Trouble:
+    text = f"{count} punches wait for it, and it is not in the inventory any more; name it there again"
+    return Trouble("stranded", text)
 
 
 def _records(number: int) -> str:
@@ -143,6 +164,8 @@ class Outcome:
     devices: tuple[DeviceOutcome, ...]
     deliveries: tuple[DeliveryOutcome, ...]
     seconds: float
+    stranded: Mapping[str, int] = field(default_factory=dict)
+    """Punches that wait for dashboards which left the inventory, by name."""
     would_send: tuple[Event, ...] | None = None
     """A dry run's new punches; None when the run was real."""
 
@@ -168,12 +191,20 @@ class Outcome:
         """Return what needs a person's attention, by subject ("device front-door")."""
         found = {f"device {outcome.name}": outcome.trouble for outcome in self.devices}
         found |= {f"dashboard {outcome.name}": outcome.trouble for outcome in self.deliveries}
+        found |= {f"dashboard {name}": _stranded(count) for name, count in self.stranded.items()}
         return {subject: trouble for subject, trouble in found.items() if trouble}
 
     def subjects(self) -> frozenset[str]:
         """Return everything this run looked at."""
         devices = {f"device {outcome.name}" for outcome in self.devices}
         return frozenset(devices | {f"dashboard {outcome.name}" for outcome in self.deliveries})
+
+    def busy(self) -> frozenset[str]:
+        """Return what this run left to another one, by subject."""
+        devices = {f"device {outcome.name}" for outcome in self.devices if outcome.kind == Busy.kind}
+        return frozenset(
+            devices | {f"dashboard {one.name}" for one in self.deliveries if one.kind == Busy.kind}
+        )
 
     def _dashboard_reached(self) -> bool:
         return any(delivery.confirmed or delivery.kind == "refused" for delivery in self.deliveries)

@@ -15,9 +15,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from zkpoll.delivery.deliver import Destination, deliver
-from zkpoll.errors import Busy, Stopped, StopRun
+from zkpoll.errors import Busy, Locked, Stopped, StopRun
 from zkpoll.feed import Feed
 from zkpoll.journal.devices import Devices
+from zkpoll.journal.outbox import waiting
 from zkpoll.journal.store import Journal
 from zkpoll.locks import Locks
 from zkpoll.outcome import BUG, DeliveryOutcome, Outcome
@@ -67,9 +68,16 @@ def sync(
         return Outcome(
             devices=tuple(visit.outcome for visit in visits),
             deliveries=tuple(_with_counts(delivered[name], outbox) for name, outbox in outboxes.items()),
+            stranded={} if options.dry_run else _stranded(inventory, journal),
             seconds=time.monotonic() - began,
             would_send=_would_send(visits) if options.dry_run else None,
         )
+
+
+def _stranded(inventory: Inventory, journal: Journal) -> dict[str, int]:
+    """Return how many punches wait for dashboards that the inventory does not name any more."""
+    named = {where.name for where in inventory.dashboards}
+    return {name: count for name, count in waiting(journal).items() if name not in named}
 
 
 def _would_send(visits: Sequence[Visit]) -> tuple[Event, ...]:
@@ -138,7 +146,7 @@ def _deliver(run: Run, dashboard: Dashboard, outbox: Outbox) -> DeliveryOutcome:
         )
     except StopRun:
         raise
-    except Busy as error:
+    except (Busy, Locked) as error:
         outcome = replace(outcome, problem=str(error), kind=error.kind)
     except Exception as error:  # noqa: BLE001  # one failure stays one failure
         _log.exception("%s: %s", dashboard.name, FAILED.format(type(error).__name__))

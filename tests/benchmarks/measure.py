@@ -6,6 +6,7 @@ import gc
 import operator
 import os
 import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -59,12 +60,23 @@ class Cost:
     """Its peak memory."""
 
 
+_METER = """
+import resource, subprocess, sys
+code = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.exit(code)
+"""
+"""A small process in between: a child's peak memory begins with that of the process it was forked from."""
+
+
 def run(command: Sequence[str], environment: dict[str, str] | None = None) -> Cost:
     """Run a process to its end. Raise `RuntimeError` when it does not end well."""
     began = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=os.environ | (environment or {}))
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}")
-    return Cost(time.perf_counter() - began, usage.ru_maxrss / 1024)
+    metered = [sys.executable, "-S", "-c", _METER, *command]
+    done = subprocess.run(
+        metered, capture_output=True, text=True, env=os.environ | (environment or {}), check=False
+    )
+    seconds = time.perf_counter() - began
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}: {done.stderr}")
+    return Cost(seconds, int(done.stdout) / 1024)

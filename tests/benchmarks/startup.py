@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
-from tests.benchmarks.measure import Figure, best_of, run
+from tests.benchmarks.measure import Figure, best_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 def figures() -> Iterator[Figure]:
     """Measure `zkpoll --help` against importing click alone."""
-    shown = best_of(10, partial(run, [sys.executable, "-m", "zkpoll", "--help"]))
-    bare = best_of(10, partial(run, [sys.executable, "-c", "import click"]))
+    python = partial(subprocess.run, stdout=subprocess.DEVNULL, check=True)
+    shown = best_of(10, partial(python, [sys.executable, "-m", "zkpoll", "--help"]))
+    bare = best_of(10, partial(python, [sys.executable, "-c", "import click"]))
     yield Figure("zkpoll --help against a bare import of click", shown / bare, "x", "at most", 2.5)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from zkpoll.simulator import Dashboard
 
 SERIAL = "CQZ7224760045"
-DHAKA = ZoneInfo("Asia/Dhaka")
+UTC = ZoneInfo("UTC")
 CLOCK = "{set_when_off_by: 30s}"
 OLD_TIMES = datetime(2026, 11, 1, 8)
 
@@ -38,8 +38,8 @@ def punch(terminal: Terminal, times: int) -> None:
 
 
 def off_by(terminal: Terminal, seconds: float) -> None:
-    """Let the terminal's clock be ahead of the true time in Dhaka."""
-    terminal.set_clock(datetime.now(DHAKA).replace(tzinfo=None) + timedelta(seconds=seconds))
+    """Let the terminal's clock be ahead of the true time."""
+    terminal.set_clock(datetime.now(UTC).replace(tzinfo=None) + timedelta(seconds=seconds))
 
 
 def on_a_tty(site: Site, *arguments: str) -> tuple[int, str]:
@@ -86,23 +86,24 @@ def test_a_log_that_somebody_else_cleared(site: Site, dashboard: Dashboard) -> N
 
 
 def test_a_log_that_goes_round(site: Site, dashboard: Dashboard) -> None:
-    """A log that drops its oldest is harmless while some of it is known, and loud once nothing is."""
+    """A full log is told once while it drops its oldest, and loudly when something was dropped unseen."""
     terminal = Terminal(Model(capacity=30, when_full="drop"))
     punch(terminal, 30)
     with serve(terminal) as address:
         site.write(dashboard.url, entry("front", address))
-        site.sync()
+        full = site.sync()
         punch(terminal, 25)
         wrapped = site.sync()
         assert dashboard.events.keys() == ids_of(terminal)
         punch(terminal, 31)
         overwritten, again = site.sync(), site.sync()
-    assert wrapped.code == 0
-    assert wrapped.err == "zkpoll: device front: its log was wrapped or rewritten; all of it was read\n"
+    assert full.code == 1
+    assert full.err.startswith("zkpoll: device front: its log is full (30 records): ")
+    assert (wrapped.code, wrapped.err) == (1, "")
     assert overwritten.code == 1
     assert "RECORDS WERE OVERWRITTEN UNSEEN" in overwritten.err
     assert len(overwritten.err.splitlines()) == 1
-    assert (again.code, again.err) == (0, "")
+    assert (again.code, again.err) == (1, "")
     assert len(dashboard.events) == len(terminal.history) - 1
 
 
@@ -156,7 +157,7 @@ def test_a_clock_that_is_set(site: Site, dashboard: Dashboard) -> None:
     assert first.code == 0
     assert "and was set" in first.err
     assert (second.code, second.err) == (0, "")
-    assert abs(terminal.now() - datetime.now(DHAKA).replace(tzinfo=None)) < timedelta(seconds=5)
+    assert abs(terminal.now() - datetime.now(UTC).replace(tzinfo=None)) < timedelta(seconds=5)
 
 
 def test_a_clock_that_is_hours_off_is_never_set(site: Site, dashboard: Dashboard) -> None:

@@ -41,12 +41,13 @@ def ids_of(terminal: Terminal, serial: str = SERIAL) -> set[str]:
 def test_the_whole_way(site: Site, dashboard: Dashboard) -> None:
     """Every punch of every device arrives once, as its device showed it, and cron hears nothing."""
     front = Terminal.with_samples(700)
+    front.set_clock(datetime.now(DHAKA).replace(tzinfo=None))
     back = Terminal.with_samples(80, model=Model(serial="B2", comm_key=4711))
     old = Terminal.with_samples(60, model=Model(serial="C3", layout=8))
     with serve(front) as a, serve(back) as b, serve(old, transport="udp") as c:
         site.write(
             dashboard.url,
-            entry("front", a),
+            entry("front", a, timezone="Asia/Dhaka"),
             entry("back", b, comm_key=4711),
             entry("old", c, transport="udp"),
         )

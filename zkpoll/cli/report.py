@@ -92,7 +92,9 @@ def show(outcome: Outcome, journal: Path, *, as_json: bool, verbose: bool) -> No
 
 def _show_news(outcome: Outcome, journal: Path) -> None:
     """Print on stderr what a person who is not watching has to know and was not told yet."""
-    troubles, subjects, moment = outcome.troubles(), outcome.subjects(), datetime.now(UTC)
+    busy = outcome.busy()  # another run is at those, and tells of them
+    troubles = {subject: trouble for subject, trouble in outcome.troubles().items() if subject not in busy}
+    subjects, moment = outcome.subjects() - busy, datetime.now(UTC)
     with Journal(journal) as opened:
         found = memory.tell(opened, lambda before: news(before, troubles, subjects, moment))
     for line in (*found.lines, *_notice_lines(outcome)):

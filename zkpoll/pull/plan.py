@@ -46,6 +46,8 @@ def reconciliation_due(last: datetime | None, now: datetime, quiet: QuietHours |
     if last is None:
         return False
     age = now - last
+    if age < timedelta(0):  # this host's clock was wrong then
+        return True
     if quiet is None:
         return age >= RECONCILE
     if within(quiet, now.astimezone(zone).time()):
