@@ -396,6 +396,49 @@ def test_a_dashboard_that_is_away(site: Site) -> None:
     assert back.events.keys() == ids_of(terminal)
 
 
+def test_a_dashboard_that_left_with_punches_pending(site: Site, dashboard: Dashboard) -> None:
+    """Punches that wait for a dashboard under another name are told of, until it is named again."""
+    terminal = Terminal.with_samples(20)
+    with serve(terminal) as address:
+        with closed_port() as (host, port):
+            site.write(f"http://{host}:{port}/x", entry("front", address))
+            site.sync()
+        site.write(f"{dashboard.url}', name: 'payroll", entry("front", address))
+        renamed = site.sync()
+        site.write(dashboard.url, entry("front", address))
+        back = site.sync()
+    assert renamed.code == 1
+    assert "dashboard dashboard: 20 punches wait for it, and it is not in the inventory" in renamed.err
+    assert back.code == 0
+    assert dashboard.events.keys() == ids_of(terminal)
+
+
+def test_a_clock_hours_off_is_told(site: Site, dashboard: Dashboard) -> None:
+    """A clock that is hours off is told once while it lasts; its punches are delivered all the same."""
+    terminal = Terminal.with_samples(20)
+    terminal.set_clock(datetime(2023, 1, 1))
+    with serve(terminal) as address:
+        site.write(dashboard.url, entry("front", address))
+        first, second = site.sync(), site.sync()
+    assert first.code == second.code == 1
+    assert "its clock is off by -" in first.err
+    assert second.err == ""
+    assert dashboard.events.keys() == ids_of(terminal)
+
+
+def test_overlapping_runs_are_no_news(site: Site, dashboard: Dashboard) -> None:
+    """A device that another run is at is named in the exit code and in JSON, and mailed to nobody."""
+    locks = site.folder / "journal.db.locks"
+    locks.mkdir()
+    with serve(Terminal.with_samples(3)) as address:
+        site.write(dashboard.url, entry("front", address))
+        with FileLock(locks / f"device-127.0.0.1%3A{address.port}.lock"):
+            during = site.sync()
+        after = site.sync()
+    assert (during.code, during.err) == (75, "")
+    assert (after.code, after.err) == (0, "")
+
+
 def test_a_silent_terminal_delays_nobody(site: Site, dashboard: Dashboard) -> None:
     """Punches are delivered while another device still keeps its reader waiting."""
     terminal = Terminal.with_samples(20)

@@ -6,6 +6,7 @@ import re
 import signal
 import threading
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from itertools import cycle
 from typing import TYPE_CHECKING, Any, Final
 
@@ -87,6 +88,7 @@ def simulate(host: str, port: int, udp: bool, **options: Any) -> None:
     from zkpoll.simulator import Terminal, serve
 
     terminal = Terminal.with_samples(options["records"], options["users"], _model(options), _faults(options))
+    terminal.set_clock(datetime.now(UTC).replace(tzinfo=None))  # what its inventory entry says
     stop = _stop_signal()
     with ExitStack() as stack:
         try:
