@@ -164,3 +164,8 @@ class UnknownLayout(SetAside):
         super().__init__(message)
         self.log = log
         """The attendance buffer as read, without the 4-byte length in front."""
+
+
+def reason(error: OSError) -> str:
+    """Return why the operating system refused, in its own words, to stand inside a sentence."""
+    return (error.strerror or str(error)).lower()

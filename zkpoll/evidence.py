@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from zkpoll.errors import reason
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -24,5 +26,5 @@ def save(journal: Path, device: str, log: bytes) -> str:
         with open(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as file:  # noqa: PTH123
             file.write(log)
     except OSError as error:
-        return f"its bytes could not be saved to {path}: {(error.strerror or str(error)).lower()}"
+        return f"its bytes could not be saved to {path}: {reason(error)}"
     return f"its bytes are in {path}; please send them to the makers of zkpoll"

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from filelock import FileLock, Timeout
 
-from zkpoll.errors import Busy, JournalError, Locked
+from zkpoll.errors import Busy, JournalError, Locked, reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,21 +37,17 @@ class Locks:
         try:
             self._folder.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
-            raise JournalError(f"the folder {self._folder} cannot be made: {_reason(error)}") from error
+            raise JournalError(f"the folder {self._folder} cannot be made: {reason(error)}") from error
         try:
             lock.acquire(blocking=False)
         except Timeout as error:
             raise Busy("another run is at it; it is left to that one") from error
         except OSError as error:
-            raise Locked(f"its lock {path} cannot be taken: {_reason(error)}; who owns it?") from error
+            raise Locked(f"its lock {path} cannot be taken: {reason(error)}; who owns it?") from error
         try:
             yield
         finally:
             lock.release()
-
-
-def _reason(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()
 
 
 def _file_name(what: str) -> str:

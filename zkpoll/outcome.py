@@ -64,11 +64,9 @@ class DeviceOutcome:
             text = f"{self.difference} records read are nowhere; this is a bug, please report it"
             return Trouble(BUG, text)
         if self.clock_kept:
-            return Trouble("clock", f"its clock is off by {self._drift} and was not set: {self.clock_kept}")
+            return Trouble("clock", f"its clock is off by {self.drift} and was not set: {self.clock_kept}")
         if self.reading and abs(self.reading.drift or 0) >= TOO_FAR and not self.clock_set:
-            return Trouble(
-                "clock", f"its clock is off by {self._drift}, and so are its punches; put it right"
-            )
+            return Trouble("clock", f"its clock is off by {self.drift}, and so are its punches; put it right")
         if self.full:
             text = f"its log is full ({self.reading and self.reading.on_device} records)"
             return Trouble("full", f"{text}: it refuses new punches or overwrites old ones; have it cleared")
@@ -78,12 +76,13 @@ class DeviceOutcome:
     def full(self) -> bool:
         """Whether the device's log is at its capacity, where it tells that."""
         reading = self.reading
-        return reading is not None and bool(reading.capacity) and reading.on_device >= (reading.capacity or 0)
+        return reading is not None and 0 < (reading.capacity or 0) <= reading.on_device
 
     @property
-    def _drift(self) -> str:
-        drift = self.reading.drift if self.reading else None
-        return "an unknown time" if drift is None else f"{round(drift):+d} s"
+    def drift(self) -> str:
+        """By how much the device's clock is off, in words."""
+        seconds = self.reading.drift if self.reading else None
+        return "an unknown time" if seconds is None else f"{round(seconds):+d} s"
 
     @property
     def notices(self) -> tuple[Notice, ...]:
@@ -97,8 +96,8 @@ def _notices(outcome: DeviceOutcome) -> Iterator[Notice]:
         yield Notice(f"{_records(tally.newly_quarantined)} impossible; see `zkpoll quarantine list`")
     if tally.same_second:
         yield Notice(f"{_records(tally.same_second)} of a user in a second that holds another one, held")
-    if outcome.clock_set and reading and reading.drift is not None:
-        yield Notice(f"its clock was off by {round(reading.drift):+d} s and was set", harmless=True)
+    if outcome.clock_set:
+        yield Notice(f"its clock was off by {outcome.drift} and was set", harmless=True)
     if reading and reading.before and not reading.continued:
         notice = _changed_log(reading, tally)
         if not (outcome.full and notice.harmless):  # a full log wraps at every punch, and is told as full

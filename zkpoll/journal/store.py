@@ -16,7 +16,7 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from zkpoll.errors import JournalError
+from zkpoll.errors import JournalError, reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -238,8 +238,7 @@ def _check_file(path: Path, writable: bool) -> None:
         if writable and not os.access(path, os.W_OK):  # else SQLite would open it to be read
             raise PermissionError("it may not be written; check who owns it")
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise JournalError(f"the journal {path} cannot be opened: {reason}") from error
+        raise JournalError(f"the journal {path} cannot be opened: {reason(error)}") from error
 
 
 def _cause(error: sqlite3.Error) -> str:

@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from zkpoll.errors import HungUp, OverLimit, SeatTaken, Silent, Stopped, Unreachable, WireError
+from zkpoll.errors import HungUp, OverLimit, SeatTaken, Silent, Stopped, Unreachable, WireError, reason
 from zkpoll.pull import framing
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class Link(ABC):
                 if time.monotonic() >= until:
                     raise Silent(f"no answer for {self.clock.timeout:g} s") from None
             except OSError as error:
-                raise HungUp(f"the connection broke: {_reason(error)}") from error
+                raise HungUp(f"the connection broke: {reason(error)}") from error
             else:
                 self.bytes_received += len(data)
                 return data
@@ -132,7 +132,7 @@ class TcpLink(Link):
         except TimeoutError:
             raise Silent(f"nothing was taken for {self.clock.timeout:g} s") from None
         except OSError as error:
-            raise HungUp(f"the connection broke: {_reason(error)}") from error
+            raise HungUp(f"the connection broke: {reason(error)}") from error
 
     def receive(self, until: float) -> framing.Frame:
         """Return the next frame; once one has begun, each further byte starts the silence anew."""
@@ -157,7 +157,7 @@ class UdpLink(Link):
         try:
             self._socket.send(framing.encode(frame))
         except OSError as error:
-            raise HungUp(f"the device's port is closed: {_reason(error)}") from error
+            raise HungUp(f"the device's port is closed: {reason(error)}") from error
 
     def receive(self, until: float) -> framing.Frame:
         """Return the next sound datagram's frame."""
@@ -252,10 +252,6 @@ def _cause(address: Address, clock: Clock, error: Exception) -> str:
                 "or try transport: udp for an older terminal"
             )
         case OSError():
-            return f"{address} cannot be reached: {_reason(error)}"
+            return f"{address} cannot be reached: {reason(error)}"
         case _:
             return f"{address} cannot be reached"
-
-
-def _reason(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()
