@@ -14,6 +14,7 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from zkpoll.delivery.access import Access
 from zkpoll.delivery.deliver import Destination, deliver
 from zkpoll.errors import Busy, Locked, Stopped, StopRun
 from zkpoll.feed import Feed
@@ -159,11 +160,9 @@ def _deliver(run: Run, dashboard: Dashboard, outbox: Outbox) -> DeliveryOutcome:
 def _destination(dashboard: Dashboard) -> Destination:
     return Destination(
         name=dashboard.name,
-        url=dashboard.url,
-        token=dashboard.bearer(),
+        access=Access(dashboard.url, dashboard.timeout, dashboard.bearer()),
         format=dashboard.format,
         batch_size=dashboard.batch_size,
-        timeout=dashboard.timeout,
         attempts=dashboard.attempts,
         retry_wait=dashboard.retry_wait,
     )

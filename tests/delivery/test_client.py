@@ -14,6 +14,7 @@ import pytest
 from tests.delivery.dashboard import DROP, Dashboard, MuteServer, Script
 from tests.delivery.outbox import EXAMPLE
 from zkpoll import __version__
+from zkpoll.delivery.access import Access
 from zkpoll.delivery.client import Client
 from zkpoll.delivery.formats import Request, requests_for
 from zkpoll.delivery.policy import Answer, Failure, Reply
@@ -36,7 +37,7 @@ LARGE = Request(b"x" * 32_000_000, "key", ("id",))
 
 def post(url: str, token: str | None = TOKEN, timeout: float = 5.0, request: Request = REQUEST) -> Answer:
     """Return a new client's answer to one request."""
-    with Client(url, token, timeout) as client:
+    with Client(Access(url, timeout, token)) as client:
         return client.post(request)
 
 
@@ -76,7 +77,7 @@ def test_what_comes_back(serve: Serve) -> None:
 def test_keep_alive(serve: Serve) -> None:
     """Requests to one dashboard share a connection, and carry no cookie from one to the next."""
     server = serve(Script(headers={"Set-Cookie": "session=1; Path=/"}))
-    with Client(server.url, TOKEN, 5.0) as client:
+    with Client(Access(server.url, 5.0, TOKEN)) as client:
         for _ in range(3):
             client.post(REQUEST)
     assert len({got.peer for got in server.received}) == 1
@@ -145,7 +146,7 @@ def test_trickled_answer(serve: Serve, part: str) -> None:
 def test_trickled_answer_on_a_kept_connection(serve: Serve) -> None:
     """The limit holds for the second request on a connection as for the first."""
     server = serve(Script(), Script(trickle="body"), Script())
-    with Client(server.url, TOKEN, LIMIT) as client:
+    with Client(Access(server.url, LIMIT, TOKEN)) as client:
         answers = [client.post(REQUEST) for _ in range(3)]
     assert [type(answer) for answer in answers] == [Reply, Failure, Reply]
     peers = [got.peer for got in server.received]
@@ -202,7 +203,7 @@ def test_trusted_tls(serve: Serve, certificate: Path, monkeypatch: pytest.Monkey
     """A certificate whose authority is named is accepted, and the connection is kept alive."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
     server = serve(certificate=certificate)
-    with Client(server.url, TOKEN, 5.0) as client:
+    with Client(Access(server.url, 5.0, TOKEN)) as client:
         answers = [client.post(REQUEST) for _ in range(2)]
     assert [type(answer) for answer in answers] == [Reply, Reply]
     assert len({got.peer for got in server.received}) == 1
@@ -266,7 +267,7 @@ def test_answer_without_length(serve: Serve) -> None:
 def test_large_answer(serve: Serve) -> None:
     """Of a large answer only the beginning is read; it counts, and the next request is not disturbed."""
     server = serve(Script(body=b"x" * 50_000_000), Script())
-    with Client(server.url, TOKEN, 5.0) as client:
+    with Client(Access(server.url, 5.0, TOKEN)) as client:
         assert client.post(REQUEST) == Reply(200, body=b"x" * 65536)
         assert client.post(REQUEST) == Reply(200, body=b'{"ok":true}')
 
@@ -274,7 +275,7 @@ def test_large_answer(serve: Serve) -> None:
 def test_connection_lost_between_requests(serve: Serve) -> None:
     """A kept connection that the dashboard closed meanwhile costs nothing."""
     server = serve(Script(length=False), Script())
-    with Client(server.url, TOKEN, 5.0) as client:
+    with Client(Access(server.url, 5.0, TOKEN)) as client:
         assert isinstance(client.post(REQUEST), Reply)
         assert isinstance(client.post(REQUEST), Reply)
 
@@ -329,7 +330,7 @@ def test_stopped_in_flight(serve: Serve) -> None:
     stop = threading.Event()
     threading.Timer(0.2, stop.set).start()
     started = time.monotonic()
-    with Client(server.url, TOKEN, 60.0, stop.is_set) as client:
+    with Client(Access(server.url, 60.0, TOKEN), stop.is_set) as client:
         answer = client.post(REQUEST)
     assert "stopped" in reason(answer)
     assert time.monotonic() - started < 5
@@ -339,7 +340,7 @@ def test_token_in_no_log(serve: Serve, caplog: pytest.LogCaptureFixture) -> None
     """Not even the libraries' debug log, or a repr, shows the token."""
     caplog.set_level(logging.DEBUG)
     server = serve(Script(), Script(raw=b"HTTP/1.1 200 OK\r\nno header\r\n\r\n"), DROP)
-    with Client(server.url, TOKEN, 5.0) as client:
+    with Client(Access(server.url, 5.0, TOKEN)) as client:
         shown = repr([client, *(client.post(REQUEST) for _ in range(3))])
     assert "POST" in caplog.text
     assert TOKEN not in caplog.text + shown
@@ -357,7 +358,7 @@ def test_nothing_is_left_open(serve: Serve, certificate: Path, monkeypatch: pyte
             Script(trickle="head"),
         )
         server = serve(*scripts, certificate=cert)
-        with Client(server.url, TOKEN, 0.3) as client:
+        with Client(Access(server.url, 0.3, TOKEN)) as client:
             for _ in scripts:
                 client.post(REQUEST)
         del client
@@ -369,7 +370,7 @@ def test_left_client_hangs_up(serve: Serve) -> None:
     gc.disable()
     try:
         server = serve(DROP, Script())
-        with Client(server.url, TOKEN, 5.0) as client:
+        with Client(Access(server.url, 5.0, TOKEN)) as client:
             assert [type(client.post(REQUEST)) for _ in range(2)] == [Failure, Reply]
         started = time.monotonic()
         server.close()

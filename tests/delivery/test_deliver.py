@@ -12,6 +12,7 @@ import pytest
 
 from tests.delivery.dashboard import DROP, Dashboard, MuteServer, Script
 from tests.delivery.outbox import MemoryOutbox, some_events
+from zkpoll.delivery.access import Access
 from zkpoll.delivery.deliver import Delivered, Destination, deliver
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def destination(
     retry_wait: float = 0.01,
 ) -> Destination:
     """Return a destination that waits as little as a test can bear."""
-    return Destination("main", url, TOKEN, format, batch_size, timeout, attempts, retry_wait)
+    return Destination("main", Access(url, timeout, TOKEN), format, batch_size, attempts, retry_wait)
 
 
 def run(

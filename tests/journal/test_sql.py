@@ -32,8 +32,8 @@ class Nothing(dict[str, object]):
 
 
 def bare(sql: str | None) -> str:
-    """Return a statement without its comments and line breaks."""
-    return " ".join(re.sub(r"--.*", "", sql or "").split())
+    """Return a statement without its comments and line breaks, and with commas as SQLite adds columns."""
+    return re.sub(r"\s*([,()])\s*", r"\1", " ".join(re.sub(r"--.*", "", sql or "").split()))
 
 
 def normalised(objects: Iterable[tuple[str, str, str, str | None]]) -> set[tuple[str, str, str, str]]:

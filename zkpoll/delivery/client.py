@@ -25,6 +25,7 @@ from zkpoll.delivery.watchdog import Watchdog
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from zkpoll.delivery.access import Access
     from zkpoll.delivery.formats import Request
 
 _ENOUGH: Final = 64 * 1024
@@ -42,25 +43,17 @@ class _Session(requests.Session):
 
 
 class Client:
-    """A dashboard's address and token, and the connection that is kept alive between two requests.
+    """A way to a dashboard, and the connection that is kept alive between two requests.
 
-    `timeout` is the total limit for one request in seconds: connecting, upload, headers and body together.
-    `stopped` says whether the run is being stopped; a request in flight then ends within moments. Proxies
-    from the environment are used. The token is sent as it is given, never one from `~/.netrc`.
+    The timeout is the total limit for one request: connecting, upload, headers and body together. `stopped`
+    says whether the run is being stopped; a request in flight then ends within moments. Proxies from the
+    environment are used. The token is sent as it is given, never one from `~/.netrc`.
     """
 
-    def __init__(
-        self,
-        url: str,
-        token: str | None,
-        timeout: float,
-        stopped: Callable[[], bool] = lambda: False,
-    ) -> None:
-        self._url = url
-        self._token = token
-        self._timeout = timeout
+    def __init__(self, access: Access, stopped: Callable[[], bool] = lambda: False) -> None:
+        self._access = access
         self._stopped = stopped
-        self._flaw = _flaw_of_url(url) or _flaw_of_token(token)
+        self._flaw = _flaw_of_url(access.url) or _flaw_of_token(access.token)
         self._session = _session()
 
     def __enter__(self) -> Self:
@@ -77,7 +70,7 @@ class Client:
         """Given a request, send it once and return the dashboard's answer, or why there is none."""
         if self._flaw:
             return Failure(self._flaw, lasting=True)
-        with Watchdog(self._timeout, self._stopped) as watchdog:
+        with Watchdog(self._access.timeout, self._stopped) as watchdog:
             WATCHDOG.set(watchdog)
             answer = self._exchange(request)
         return self._overdue() if watchdog.fired else answer
@@ -85,13 +78,13 @@ class Client:
     def _exchange(self, request: Request) -> Answer:
         try:
             with self._session.post(
-                self._url,
+                self._access.url,
                 data=request.body,
                 headers={"Idempotency-Key": request.key},
                 auth=self._authorize,
                 allow_redirects=False,
                 stream=True,
-                timeout=self._timeout,
+                timeout=self._access.timeout,
             ) as response:
                 return _reply(response)
         except (requests.RequestException, HTTPError, OSError, UnicodeError) as error:
@@ -99,28 +92,30 @@ class Client:
 
     def _authorize(self, prepared: requests.PreparedRequest) -> requests.PreparedRequest:
         # Passed even without a token: it is what keeps requests from looking into ~/.netrc.
-        if self._token is not None:
-            prepared.headers["Authorization"] = f"Bearer {self._token}"
+        if self._access.token is not None:
+            prepared.headers["Authorization"] = f"Bearer {self._access.token}"
         return prepared
 
     def _overdue(self) -> Failure:
         if self._stopped():
             return Failure("the run was stopped before the dashboard's answer was complete")
-        return Failure(f"no complete answer from {_place(self._url)} within {self._timeout:g} s")
+        return Failure(
+            f"no complete answer from {_place(self._access.url)} within {self._access.timeout:g} s"
+        )
 
     def _explain(self, error: Exception) -> Failure:
         """Given what was raised, return the failure in words: the first of its causes that has a name."""
         if isinstance(error, requests.exceptions.ProxyError):
             return Failure(
-                f"the proxy from the environment does not lead to {_place(self._url)};"
+                f"the proxy from the environment does not lead to {_place(self._access.url)};"
                 " check HTTP_PROXY, HTTPS_PROXY and NO_PROXY"
             )
         for cause in _causes(error):
             if isinstance(cause, TimeoutError | requests.Timeout):
                 return self._overdue()
-            if failure := _named(cause, _place(self._url)):
+            if failure := _named(cause, _place(self._access.url)):
                 return failure
-        return Failure(f"the exchange with {_place(self._url)} failed ({type(error).__name__})")
+        return Failure(f"the exchange with {_place(self._access.url)} failed ({type(error).__name__})")
 
 
 def _session() -> requests.Session:

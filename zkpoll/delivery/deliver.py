@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from tenacity import (
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Sequence
 
+    from zkpoll.delivery.access import Access
     from zkpoll.delivery.formats import Request
     from zkpoll.punch import Event
 
@@ -49,14 +50,11 @@ class Destination:
     """A dashboard, and how to deliver to it."""
 
     name: str
-    url: str
-    token: str | None = field(repr=False)
+    access: Access
     format: str
     """A name in `formats.FORMATS`."""
     batch_size: int
     """Events in one request, at most."""
-    timeout: float
-    """Total limit for one request, in seconds."""
     attempts: int
     """How often one request is sent before the dashboard is left alone for this run."""
     retry_wait: float
@@ -91,7 +89,7 @@ def deliver(
     an answer has just confirmed. When `stop` is set, no further request begins and no wait goes on. Only the
     outbox's own errors are raised.
     """
-    with Client(destination.url, destination.token, destination.timeout, stop.is_set) as client:
+    with Client(destination.access, stop.is_set) as client:
         return _Delivery(outbox, destination, client, progress, stop).run(more)
 
 
@@ -140,7 +138,7 @@ class _Delivery:
         if self._stop.is_set():  # while waiting for this attempt
             return _NOT_SENT
         self._requests += 1
-        return judge(self._client.post(request), self._destination.token)
+        return judge(self._client.post(request), self._destination.access.secrets)
 
     def _confirm(self, request: Request) -> None:
         self._outbox.confirm(request.ids)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 from urllib.parse import quote
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 LONGEST_WAIT: Final = 30.0
 """Seconds between two attempts at most, whatever a dashboard asks for: the next run comes anyway."""
@@ -102,19 +102,19 @@ _CLASSES: Final[Mapping[int, _Rule]] = {
 _REFUSED: Final[_Rule] = (Verdict.STAYS, "and refused the batch, which stays pending")
 
 
-def judge(answer: Answer, token: str | None = None) -> Decision:
+def judge(answer: Answer, secrets: Sequence[str] = ()) -> Decision:
     """Given an answer, return what becomes of its batch.
 
-    Only a 2xx whose body is not HTML confirms. `token` is what no message may hold, even where the dashboard
-    echoes it.
+    Only a 2xx whose body is not HTML confirms. No message holds any of the `secrets`, even where the
+    dashboard echoes them.
     """
     if isinstance(answer, Failure):
         verdict = Verdict.CONFIGURATION if answer.lasting else Verdict.TRY_AGAIN
-        return Decision(verdict, redact(answer.reason, token))
+        return Decision(verdict, redact(answer.reason, secrets))
     verdict, advice = _rule(answer)
     if verdict is Verdict.CONFIRMED:
         return Decision(verdict)
-    return Decision(verdict, _sentence(answer, advice, token), asked_wait(answer.retry_after))
+    return Decision(verdict, _sentence(answer, advice, secrets), asked_wait(answer.retry_after))
 
 
 def is_html(reply: Reply) -> bool:
@@ -136,9 +136,9 @@ def asked_wait(retry_after: str) -> float:
     return min(float(digits), LONGEST_WAIT)
 
 
-def redact(text: str, token: str | None) -> str:
-    """Given text, return it without the token, in any of the spellings an echo may give it."""
-    for spelling in _spellings(token) if token else ():
+def redact(text: str, secrets: Sequence[str]) -> str:
+    """Given text, return it without the secrets, in any of the spellings an echo may give them."""
+    for spelling in (spelling for secret in secrets for spelling in _spellings(secret)):
         text = text.replace(spelling, "***")
     return text
 
@@ -150,20 +150,20 @@ def _rule(reply: Reply) -> _Rule:
     return _STATUSES.get(reply.status) or _CLASSES.get(kind, _REFUSED)
 
 
-def _sentence(reply: Reply, advice: str, token: str | None) -> str:
-    location = _excerpt(reply.location, token) or "nowhere"
-    words = "" if is_html(reply) else _excerpt(_text(reply.body), token)
+def _sentence(reply: Reply, advice: str, secrets: Sequence[str]) -> str:
+    location = _excerpt(reply.location, secrets) or "nowhere"
+    words = "" if is_html(reply) else _excerpt(_text(reply.body), secrets)
     said = f'; it says: "{words}"' if words else ""
     return f"the dashboard answered {reply.status} {advice.format(location=location)}{said}"
 
 
-def _excerpt(text: str, token: str | None) -> str:
+def _excerpt(text: str, secrets: Sequence[str]) -> str:
     """Return the first printable characters of `text` on one line.
 
     Redacted before it is cut, and after what hides between the letters of a token is gone.
     """
     shown = "".join(c for c in text if c.isprintable() or c.isspace())
-    return redact(" ".join(shown.split()), token)[:_EXCERPT]
+    return redact(" ".join(shown.split()), secrets)[:_EXCERPT]
 
 
 def _text(body: bytes) -> str:

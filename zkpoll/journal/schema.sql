@@ -36,7 +36,8 @@ CREATE TABLE punch (
     clock_suspect  INTEGER NOT NULL,  -- 1: the clock it was stamped by cannot have been right
     canonical      BLOB NOT NULL,     -- the record's bytes, with what means nothing zeroed
     source         TEXT NOT NULL,     -- the door it came in by
-    journalled_at  TEXT NOT NULL
+    journalled_at  TEXT NOT NULL,
+    hold           TEXT               -- why it is not sent unless a person asks: 'since', 'repeat'
 );
 CREATE UNIQUE INDEX punch_record ON punch (device, canonical);
 CREATE UNIQUE INDEX punch_identity ON punch (id) WHERE same_second = 0;
@@ -64,7 +65,8 @@ CREATE TABLE quarantine (
 CREATE TABLE destination (
     id     INTEGER PRIMARY KEY,
     name   TEXT NOT NULL UNIQUE,  -- the dashboard's name in the inventory
-    after  INTEGER NOT NULL       -- it gets the punches journalled after this one
+    after  INTEGER NOT NULL,      -- it gets the punches journalled after this one
+    halted TEXT                   -- what it said when it was gone for good (410); nothing is sent there
 );
 
 -- Every punch, for every destination, in exactly one state.
@@ -74,10 +76,29 @@ CREATE TABLE outbox (
     state        TEXT NOT NULL CHECK (state IN ('pending', 'confirmed', 'parked', 'held', 'discarded')),
     reason       TEXT,
     changed_at   TEXT NOT NULL,
+    tried_at     TEXT,  -- parked: when it was last refused; NULL when it is to be tried at once
     PRIMARY KEY (destination, punch)
 ) WITHOUT ROWID;
 -- With state in it, though constant there: else the planner walks the primary key, past all that is confirmed.
 CREATE INDEX outbox_pending ON outbox (destination, state, punch) WHERE state = 'pending';
+CREATE INDEX outbox_parked ON outbox (destination, state, punch) WHERE state = 'parked';
+CREATE INDEX outbox_held ON outbox (destination, state, punch) WHERE state = 'held';
+
+-- The batch a destination was sent last, until it is answered.
+CREATE TABLE batch (
+    destination  INTEGER NOT NULL REFERENCES destination (id),
+    punch        INTEGER NOT NULL REFERENCES punch (seq),
+    PRIMARY KEY (destination, punch)
+) WITHOUT ROWID;
+
+-- The last punch of a person in a state that was not held as a repeat, at devices with repeat_within.
+CREATE TABLE last_kept (
+    device     INTEGER NOT NULL REFERENCES device (id),
+    user_id    TEXT NOT NULL,
+    state      INTEGER NOT NULL,
+    timestamp  TEXT NOT NULL,  -- as in punch
+    PRIMARY KEY (device, user_id, state)
+) WITHOUT ROWID;
 
 -- What a person was last told, so that a condition that lasts is not told at every run.
 CREATE TABLE condition (
