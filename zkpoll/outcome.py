@@ -96,6 +96,9 @@ def _notices(outcome: DeviceOutcome) -> Iterator[Notice]:
         yield Notice(f"{_records(tally.newly_quarantined)} impossible; see `zkpoll quarantine list`")
     if tally.same_second:
         yield Notice(f"{_records(tally.same_second)} of a user in a second that holds another one, held")
+    if tally.held_since:
+        text = "record older than since: is" if tally.held_since == 1 else "records older than since: are"
+        yield Notice(f"{tally.held_since:,} {text} held, not sent", harmless=True)
     if outcome.clock_set:
         yield Notice(f"its clock was off by {outcome.drift} and was set", harmless=True)
     if reading and reading.before and not reading.continued:
@@ -128,6 +131,10 @@ def _records(number: int) -> str:
     return "1 record is" if number == 1 else f"{number} records are"
 
 
+def _punches(number: int) -> str:
+    return "1 punch is" if number == 1 else f"{number:,} punches are"
+
+
 @dataclass(frozen=True, slots=True)
 class DeliveryOutcome:
     """What delivery to a dashboard came to."""
@@ -135,7 +142,11 @@ class DeliveryOutcome:
     name: str
     confirmed: int = 0
     """Punches confirmed in this run."""
+    parked: int = 0
+    """Punches refused in this run for their own fault."""
     requests: int = 0
+    capped: bool = False
+    """Whether it ended because a run sends no more."""
     counts: Counts = field(default_factory=Counts)
     """All its punches, by state."""
     oldest_pending: str | None = None
@@ -147,13 +158,22 @@ class DeliveryOutcome:
     @property
     def trouble(self) -> Trouble | None:
         """What needs a person's attention, or None."""
-        if self.problem:
-            waiting = f"; {self.counts.pending} punches wait" if self.counts.pending else ""
-            return Trouble(self.kind or "", self.problem + waiting)
         if self.counts.difference:
             text = f"{self.counts.difference} punches are in no state; this is a bug, please report it"
             return Trouble(BUG, text)
+        if self.problem:
+            return Trouble(self.kind or "", self.problem + self._waiting)
+        if self.counts.parked:
+            text = f"{_punches(self.counts.parked)} parked, refused by it; see `zkpoll outbox list`"
+            return Trouble(f"{self.counts.parked} parked", text)
         return None
+
+    @property
+    def _waiting(self) -> str:
+        if not self.counts.pending:
+            return ""
+        since = f", the oldest since {self.oldest_pending[:16]}Z" if self.oldest_pending else ""
+        return f"; {self.counts.pending:,} punches wait{since}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, field
+from operator import add
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from zkpoll.timekeeping import offset
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime, tzinfo
 
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "zkpoll")
@@ -179,16 +181,13 @@ class Tally:
     quarantined: int = 0
     newly_quarantined: int = 0
     """Those of the quarantined that were not in quarantine before; no part of the sum."""
+    held_since: int = 0
+    """Those first seen that are older than the device's starting line, and held; no part of the sum."""
+    held_repeats: int = 0
+    """Those first seen that are repeats of another one, and held; no part of the sum."""
 
     def __add__(self, other: Tally) -> Tally:
-        return Tally(
-            self.first_seen + other.first_seen,
-            self.seen_before + other.seen_before,
-            self.exact_repeats + other.exact_repeats,
-            self.same_second + other.same_second,
-            self.quarantined + other.quarantined,
-            self.newly_quarantined + other.newly_quarantined,
-        )
+        return Tally(*map(add, astuple(self), astuple(other)))
 
     @property
     def records(self) -> int:
@@ -211,3 +210,23 @@ class Counts:
     def difference(self) -> int:
         """Punches that are in no state (or, negative, in more than one); 0 when the sum comes out."""
         return self.punches - (self.pending + self.confirmed + self.parked + self.held + self.discarded)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Punches that are next on their way to one destination, oldest first."""
+
+    events: tuple[Event, ...] = ()
+    in_flight: int = 0
+    """How many of the first were sent together before, and not answered for."""
+    tried_before: bool = False
+    """Whether they were parked, and are tried again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What an answer decided about punches, by id."""
+
+    confirmed: tuple[str, ...] = ()
+    parked: Mapping[str, str] = field(default_factory=dict)
+    """Refused for their own fault, each with the dashboard's words."""

@@ -143,7 +143,13 @@ def _deliver(run: Run, dashboard: Dashboard, outbox: Outbox) -> DeliveryOutcome:
                 stop=run.stop,
             )
         outcome = replace(
-            outcome, confirmed=done.confirmed, requests=done.requests, problem=done.problem, kind=done.kind
+            outcome,
+            confirmed=done.confirmed,
+            parked=done.parked,
+            requests=done.requests,
+            capped=done.capped,
+            problem=done.problem,
+            kind=done.kind,
         )
     except StopRun:
         raise

@@ -7,6 +7,7 @@ import json
 import socket
 import ssl
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -57,14 +58,18 @@ class Received:
         return [event["id"] for event in json.loads(self.body)["events"]]
 
 
+Treatment = Script | Callable[[Received], Script]
+"""How a request is treated, or who decides that when it has come in."""
+
+
 class Dashboard(http.server.ThreadingHTTPServer):
     """Treats its requests by `scripts`, one after the other, and every further one by the last of them."""
 
     daemon_threads = False  # so that closing it waits for its handlers: nothing may be left behind
 
-    def __init__(self, *scripts: Script, certificate: Path | None = None) -> None:
+    def __init__(self, *scripts: Treatment, certificate: Path | None = None) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.scripts = scripts or (Script(),)
+        self.scripts: tuple[Treatment, ...] = scripts or (Script(),)
         self.received: list[Received] = []
         self.seen = threading.Event()
         self.closing = threading.Event()
@@ -94,7 +99,7 @@ class Dashboard(http.server.ThreadingHTTPServer):
         """Where punches are taken."""
         return f"{self._scheme}://127.0.0.1:{self.server_port}/v1/attendance"
 
-    def next_script(self) -> Script:
+    def next_script(self) -> Treatment:
         """Return how the request that has just begun is treated."""
         with self._lock:
             script = self.scripts[min(self._started, len(self.scripts) - 1)]
@@ -116,13 +121,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     server: Dashboard
 
     def do_POST(self) -> None:
-        script = self.server.next_script()
-        if script.deaf:
+        treatment = self.server.next_script()
+        if isinstance(treatment, Script) and treatment.deaf:
             self.server.seen.set()
             self.server.closing.wait()
             self.close_connection = True
             return
-        self._remember()
+        received = self._remember()
+        script = treatment if isinstance(treatment, Script) else treatment(received)
         self.server.closing.wait(script.delay)
         if script.raw is not None:
             self.connection.sendall(script.raw)
@@ -133,10 +139,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, *_: Any) -> None:
         """Keep the tests' output clean."""
 
-    def _remember(self) -> None:
+    def _remember(self) -> Received:
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.received.append(Received(self.path, self.headers, body, self.client_address))
+        received = Received(self.path, self.headers, body, self.client_address)
+        self.server.received.append(received)
         self.server.seen.set()
+        return received
 
     def _answer(self, script: Script) -> None:
         head = [f"HTTP/1.1 {script.status} Scripted", *(f"{k}: {v}" for k, v in script.headers.items())]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zkpoll.punch import Event, punch_id
+from zkpoll.punch import Batch, Event, Settled, punch_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from datetime import datetime
 
 SERIAL = "CQZ7224760045"
 
@@ -44,30 +45,70 @@ def some_events(count: int, first: int = 1) -> list[Event]:
 
 
 class MemoryOutbox:
-    """Pending events in order; remembers each confirmation as it was made."""
+    """The punches of one destination in memory; remembers each confirmation as it was made."""
 
-    def __init__(self, events: Iterable[Event] = ()) -> None:
+    def __init__(self, events: Iterable[Event] = (), *, parked: Iterable[Event] = ()) -> None:
         self._pending = {event.id: event for event in events}
+        self._parked = {event.id: event for event in parked}
+        self._tried: set[str] = set()
+        self.refusals: dict[str, str] = {}
+        """What was said of each that is parked, by id."""
+        self.in_flight: list[str] = []
+        self.sent: list[tuple[str, ...]] = []
+        """What was written down as in flight, each time."""
         self.confirmations: list[tuple[str, ...]] = []
+        self.gone: str | None = None
 
     def add(self, events: Iterable[Event]) -> None:
         """Put `events` behind what is pending."""
         self._pending.update((event.id, event) for event in events)
 
-    def pending(self, limit: int) -> Sequence[Event]:
-        """Return the oldest pending events."""
-        return list(self._pending.values())[:limit]
+    def halted(self) -> str | None:
+        """Return what the dashboard said when it was gone."""
+        return self.gone
 
-    def confirm(self, ids: Sequence[str]) -> None:
-        """Take confirmed events out. Raise `KeyError` for one that is not pending."""
-        for one in ids:
-            del self._pending[one]
-        self.confirmations.append(tuple(ids))
+    def halt(self, words: str) -> None:
+        """Remember that the dashboard is gone."""
+        self.gone = words
+
+    def next(self, limit: int) -> Batch:
+        """Return what is in flight, then the oldest pending."""
+        known = self._pending | self._parked
+        sent = [known[one] for one in self.in_flight]
+        rest = [event for event in self._pending.values() if event not in sent]
+        return Batch((*sent, *rest)[: max(limit, len(sent))], len(sent))
+
+    def parked(self, limit: int, tried_before: datetime) -> Batch:  # noqa: ARG002
+        """Return the parked that were not tried in this run."""
+        due = [event for event in self._parked.values() if event.id not in self._tried]
+        return Batch(tuple(due[:limit]), tried_before=True)
+
+    def send(self, ids: Sequence[str]) -> None:
+        """Remember what is in flight."""
+        self.in_flight = list(ids)
+        self.sent.append(tuple(ids))
+
+    def settle(self, settled: Settled) -> None:
+        """Take out what is settled. Raise `KeyError` for one that is neither pending nor parked."""
+        self.in_flight = []
+        for one in settled.confirmed:
+            self._parked.pop(one) if one in self._parked else self._pending.pop(one)
+        for one in settled.parked:
+            self._parked[one] = self._parked.get(one) or self._pending.pop(one)
+        self._tried |= settled.parked.keys()
+        self.refusals |= settled.parked
+        if settled.confirmed:
+            self.confirmations.append(settled.confirmed)
 
     @property
     def left(self) -> list[str]:
         """The ids still pending."""
         return list(self._pending)
+
+    @property
+    def put_aside(self) -> list[str]:
+        """The ids parked."""
+        return list(self._parked)
 
     @property
     def confirmed(self) -> list[str]:

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.delivery.dashboard import DROP, Dashboard, MuteServer, Script
+from tests.delivery.dashboard import DROP, Dashboard, MuteServer, Received, Script
 from tests.delivery.outbox import MemoryOutbox, some_events
 from zkpoll.delivery.access import Access
 from zkpoll.delivery.deliver import Delivered, Destination, deliver
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from zkpoll.punch import Settled
 
 Serve = Callable[..., Dashboard]
 
@@ -30,9 +30,11 @@ def destination(
     timeout: float = 5.0,
     attempts: int = 3,
     retry_wait: float = 0.01,
+    most: int | None = None,
 ) -> Destination:
     """Return a destination that waits as little as a test can bear."""
-    return Destination("main", Access(url, timeout, TOKEN), format, batch_size, attempts, retry_wait)
+    access = Access(url, timeout, TOKEN)
+    return Destination("main", access, format, batch_size, attempts, retry_wait, most)
 
 
 def run(
@@ -62,9 +64,9 @@ def test_all_confirmed_in_order(serve: Serve) -> None:
 
 def test_one_event_a_request(serve: Serve) -> None:
     """The format `event` sends bare events, and confirms each as soon as it is answered for."""
-    server, outbox = serve(Script(), Script(), Script(400)), MemoryOutbox(some_events(4))
+    server, outbox = serve(Script(), Script(), Script(401)), MemoryOutbox(some_events(4))
     result = run(outbox, destination(server.url, format="event", batch_size=500))
-    assert (result.confirmed, result.requests, result.kind) == (2, 3, "refused")
+    assert (result.confirmed, result.requests, result.kind) == (2, 3, "configuration")
     assert outbox.confirmations == [(one,) for one in ids(2)]
     assert outbox.left == ids(4)[2:]
 
@@ -127,10 +129,9 @@ def test_each_request_has_its_attempts(serve: Serve) -> None:
         (Script(403), "configuration", "rights"),
         (Script(404), "configuration", "url:"),
         (Script(200, {"Content-Type": "text/html"}, b"<html>Sign in"), "configuration", "login page"),
-        (Script(400, body=b"no such device"), "refused", "no such device"),
-        (Script(409, body=b"out of order"), "refused", "out of order"),
-        (Script(413, body=b"too many"), "refused", "too many"),
-        (Script(422, body=b"user 1001 unknown"), "refused", "user 1001 unknown"),
+        (Script(415, body=b"send XML"), "configuration", "format:"),
+        (Script(410, body=b"moved to Mars"), "gone", "moved to Mars"),
+        (Script(200, body=b'{"rejected": 2}'), "configuration", "rejects some"),
     ],
 )
 def test_no_second_attempt(serve: Serve, script: Script, kind: str, hint: str) -> None:
@@ -141,6 +142,7 @@ def test_no_second_attempt(serve: Serve, script: Script, kind: str, hint: str) -
     assert result.problem is not None
     assert hint in result.problem
     assert (outbox.confirmed, outbox.left) == (ids(2), ids(5)[2:])
+    assert outbox.in_flight == ids(4)[2:]
 
 
 def test_unusable_settings() -> None:
@@ -165,6 +167,190 @@ def test_retry_after_is_honoured(serve: Serve) -> None:
     started = time.monotonic()
     assert run(MemoryOutbox(some_events(1)), destination(server.url)) == Delivered(1, 2)
     assert time.monotonic() - started >= 1
+
+
+def test_gone_for_good(serve: Serve) -> None:
+    """After a 410 nothing is sent in later runs either, until a person says otherwise."""
+    server, outbox = serve(Script(410, body=b"moved to Mars")), MemoryOutbox(some_events(1))
+    assert run(outbox, destination(server.url)).kind == "gone"
+    again = run(outbox, destination(server.url), more=_never_asked)
+    assert (again.requests, again.kind) == (0, "gone")
+    assert again.problem is not None
+    assert "moved to Mars" in again.problem
+    assert "zkpoll dashboards resume main" in again.problem
+    outbox.gone = None
+    assert run(outbox, destination(serve().url)) == Delivered(1, 1)
+
+
+# --- what was in flight ---
+
+
+def test_each_request_is_written_down_before_it_is_sent(serve: Serve) -> None:
+    """What a request holds is written down as in flight before it is sent, and lands with its answer."""
+    server, outbox = serve(), MemoryOutbox(some_events(5))
+    run(outbox, destination(server.url))
+    assert [list(one) for one in outbox.sent] == [got.ids for got in server.received]
+    assert outbox.in_flight == []
+
+
+def test_what_was_in_flight_goes_first_and_alone(serve: Serve) -> None:
+    """A batch whose answer was lost is sent again as it was, byte for byte, though more is pending now."""
+    lost, outbox = serve(DROP), MemoryOutbox(some_events(3))
+    run(outbox, destination(lost.url, batch_size=3))
+    outbox.add(some_events(5, first=4))
+    server = serve()
+    assert run(outbox, destination(server.url, batch_size=4)) == Delivered(8, 3)
+    assert server.received[0].body == lost.received[0].body
+    assert server.received[0].headers["Idempotency-Key"] == lost.received[0].headers["Idempotency-Key"]
+    assert [len(got.ids) for got in server.received] == [3, 4, 1]
+
+
+def test_settings_may_split_it(serve: Serve) -> None:
+    """Where requests hold less now, what was in flight goes in as many as it takes."""
+    outbox, server = MemoryOutbox(some_events(5)), serve()
+    outbox.send(ids(4))
+    assert run(outbox, destination(server.url, batch_size=3)) == Delivered(5, 3)
+    assert [len(got.ids) for got in server.received] == [3, 1, 1]
+
+
+# --- records at fault ---
+
+
+def guilty(*users: int) -> Callable[[Received], Script]:
+    """Return a dashboard's way to treat a request: 422 while it holds one of these people's records."""
+    bad = {some_events(1, first=user)[0].id for user in users}
+
+    def treat(request: Received) -> Script:
+        return Script(422, body=b"no such person") if bad & set(request.ids) else Script()
+
+    return treat
+
+
+def test_a_record_at_fault_stands_alone(serve: Serve) -> None:
+    """It is found in few requests, parked with the dashboard's words, and holds up nobody."""
+    server, outbox = serve(guilty(700)), MemoryOutbox(some_events(1000))
+    result = run(outbox, destination(server.url, batch_size=1000))
+    (bad,) = some_events(1, first=700)
+    assert (result.confirmed, result.parked, result.problem) == (999, 1, None)
+    assert result.requests <= 2 * 10 + 1
+    assert (outbox.left, outbox.put_aside) == ([], [bad.id])
+    assert "no such person" in outbox.refusals[bad.id]
+
+
+@pytest.mark.parametrize("first", [1, 480])
+def test_many_at_fault_among_others(serve: Serve, first: int) -> None:
+    """A day of somebody the dashboard does not know is parked, wherever it lies, in one run."""
+    server, outbox = serve(guilty(*range(first, first + 21))), MemoryOutbox(some_events(500))
+    result = run(outbox, destination(server.url, batch_size=500))
+    assert (result.confirmed, result.parked, result.problem) == (479, 21, None)
+
+
+@pytest.mark.parametrize("count", [1, 2, 500])
+def test_a_dashboard_at_fault_parks_nothing(serve: Serve, count: int) -> None:
+    """Where none is taken the dashboard is at fault: few requests, nothing parked, a person is told."""
+    server, outbox = serve(Script(422, body=b"schema changed")), MemoryOutbox(some_events(count))
+    result = run(outbox, destination(server.url, batch_size=500), more=_never_asked)
+    assert (result.confirmed, result.parked, result.kind) == (0, 0, "refused")
+    assert result.requests <= 20
+    assert result.problem is not None
+    assert "schema changed" in result.problem
+    assert (outbox.left, outbox.put_aside, outbox.in_flight) == (ids(count), [], [])
+
+
+def test_a_bad_hour_parks_nothing(serve: Serve) -> None:
+    """A dashboard that took punches a moment ago, and now refuses everything, is at fault itself."""
+    server, outbox = serve(Script(), Script(422)), MemoryOutbox(some_events(1000))
+    result = run(outbox, destination(server.url, batch_size=100), more=_never_asked)
+    assert (result.confirmed, result.parked, result.kind) == (100, 0, "refused")
+    assert len(outbox.left) == 900
+
+
+def test_the_last_one_may_be_at_fault(serve: Serve) -> None:
+    """A single record is parked where others were confirmed in the run, and else stays."""
+    server, outbox = serve(guilty(3)), MemoryOutbox(some_events(3))
+    assert run(outbox, destination(server.url)) == Delivered(2, 2, parked=1)
+    alone = MemoryOutbox(some_events(1, first=3))
+    assert run(alone, destination(server.url)).kind == "refused"
+    assert alone.put_aside == []
+
+
+def test_one_event_a_request_holds_up_nobody_either(serve: Serve) -> None:
+    """With a request for each event, one that is refused at the head of the queue is no obstacle."""
+    server, outbox = serve(guilty_alone(1)), MemoryOutbox(some_events(9))
+    result = run(outbox, destination(server.url, format="event"))
+    assert (result.confirmed, result.parked, result.requests) == (8, 1, 9)
+
+
+def guilty_alone(user: int) -> Callable[[Received], Script]:
+    """Return the same for bare events."""
+    (bad,) = some_events(1, first=user)
+    return lambda request: Script(422) if bad.id.encode() in request.body else Script()
+
+
+def test_a_large_request_is_halved(serve: Serve) -> None:
+    """413 makes requests smaller for the rest of the run; one that is too large alone is at fault."""
+    server = serve(lambda request: Script(413) if len(request.ids) > 30 else Script())
+    outbox = MemoryOutbox(some_events(300))
+    result = run(outbox, destination(server.url, batch_size=100))
+    assert (result.confirmed, result.problem) == (300, None)
+    assert [len(got.ids) for got in server.received] == [100, 50, 25] + [25] * 11
+
+
+def test_named_in_a_good_answer(serve: Serve) -> None:
+    """What a 2xx rejects by name is parked, and the rest of the request is confirmed."""
+    outbox = MemoryOutbox(some_events(4))
+    server = serve(lambda request: Script(200, body=_rejecting(request.ids[0])), Script())
+    assert run(outbox, destination(server.url)) == Delivered(3, 2, parked=1)
+    assert outbox.refusals == {ids(1)[0]: "unknown"}
+
+
+def test_named_in_a_refusal(serve: Serve) -> None:
+    """What a 4xx rejects by name is parked without further proof, and the others go again at once."""
+    outbox = MemoryOutbox(some_events(4))
+    server = serve(lambda request: Script(422, body=_rejecting(request.ids[0])), Script())
+    assert run(outbox, destination(server.url, batch_size=4)) == Delivered(3, 2, parked=1)
+    assert [len(got.ids) for got in server.received] == [4, 3]
+
+
+def test_present_in_a_conflict(serve: Serve) -> None:
+    """What a 409 names as present is confirmed, and the others go again."""
+    outbox = MemoryOutbox(some_events(4))
+    present = b'{"present": ["%s"]}' % ids(1)[0].encode()
+    server = serve(Script(409, body=present), Script())
+    assert run(outbox, destination(server.url, batch_size=4)) == Delivered(4, 2)
+    assert outbox.confirmations == [(ids(1)[0],), tuple(ids(4)[1:])]
+
+
+def _rejecting(one: str) -> bytes:
+    return b'{"rejected": [{"id": "%s", "error": "unknown"}]}' % one.encode()
+
+
+# --- parked before ---
+
+
+def test_parked_ones_are_tried_again(serve: Serve) -> None:
+    """What was parked goes after what is pending, and is confirmed once the dashboard takes it."""
+    server, outbox = serve(), MemoryOutbox(some_events(2), parked=some_events(2, first=3))
+    assert run(outbox, destination(server.url)) == Delivered(4, 2)
+    assert (outbox.put_aside, outbox.confirmed) == ([], ids(4))
+
+
+def test_parked_ones_stay_parked_without_alarm(serve: Serve) -> None:
+    """What is refused again stays parked, alone or not, and is no news."""
+    server, outbox = serve(guilty(3)), MemoryOutbox(parked=some_events(3, first=2))
+    assert run(outbox, destination(server.url, batch_size=4)) == Delivered(2, 5)
+    assert outbox.put_aside == [some_events(1, first=3)[0].id]
+
+
+# --- how much ---
+
+
+def test_a_run_sends_no_more_than_it_may(serve: Serve) -> None:
+    """The oldest go first; the rest waits for the next run, and nobody is blamed."""
+    server, outbox = serve(), MemoryOutbox(some_events(9))
+    result = run(outbox, destination(server.url, most=5), more=_never_asked)
+    assert result == Delivered(5, 3, capped=True)
+    assert (outbox.confirmed, outbox.left) == (ids(5), ids(9)[5:])
 
 
 def test_stop_ends_the_wait(serve: Serve) -> None:
@@ -209,7 +395,7 @@ def test_stopped_before_it_began(serve: Serve) -> None:
 
 
 class _FullDisk(MemoryOutbox):
-    def confirm(self, ids: Sequence[str]) -> None:  # noqa: ARG002
+    def settle(self, settled: Settled) -> None:  # noqa: ARG002
         raise OSError(28, "No space left on device")
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.delivery.outbox import EXAMPLE, some_events
 from zkpoll.delivery.events import as_json
-from zkpoll.delivery.formats import FORMATS, requests_for
+from zkpoll.delivery.formats import FORMATS, most_of, request
 
 CONTRACT = (
     '{"user_id":"1001","timestamp":"2026-11-22T08:59:58+06:00","status":1,"type":0,'
@@ -24,14 +24,14 @@ CONTRACT = (
 
 def test_event_is_the_contract() -> None:
     """The design's example comes out byte for byte, keys in its order."""
-    (request,) = requests_for("event", [EXAMPLE], 500)
-    assert request.body.decode() == CONTRACT
+    one = request("event", [EXAMPLE])
+    assert one.body.decode() == CONTRACT
 
 
 def test_events_wraps_the_contract() -> None:
     """The default format is a list of the same objects under one key."""
-    (request,) = requests_for("events", [EXAMPLE, EXAMPLE], 500)
-    assert request.body.decode() == f'{{"events":[{CONTRACT},{CONTRACT}]}}'
+    both = request("events", [EXAMPLE, EXAMPLE])
+    assert both.body.decode() == f'{{"events":[{CONTRACT},{CONTRACT}]}}'
 
 
 @pytest.mark.parametrize(
@@ -56,35 +56,35 @@ def test_punch_state(state: int, word: str | None) -> None:
 
 def test_key_is_the_hash_of_the_body() -> None:
     """The idempotency key is the SHA-256 of exactly the bytes that are sent."""
-    (request,) = requests_for("events", some_events(3), 500)
-    assert request.key == hashlib.sha256(request.body).hexdigest()
+    asked = request("events", some_events(3))
+    assert asked.key == hashlib.sha256(asked.body).hexdigest()
 
 
-@pytest.mark.parametrize(("name", "sizes"), [("events", [3, 3, 1]), ("event", [1] * 7)])
-def test_batches(name: str, sizes: list[int]) -> None:
-    """Batches are as large as allowed, in order, and their ids are those of their bodies."""
-    events = some_events(7)
-    requests = requests_for(name, events, 3)
-    assert [len(request.ids) for request in requests] == sizes
-    assert [i for request in requests for i in request.ids] == [event.id for event in events]
-    assert all(one in request.body.decode() for request in requests for one in request.ids)
+@pytest.mark.parametrize(("name", "most"), [("events", 3), ("event", 1)])
+def test_requests(name: str, most: int) -> None:
+    """A request is as large as wanted and its format allows, and its ids are those of its body, in order."""
+    events = some_events(most_of(name, 3))
+    asked = request(name, events)
+    assert len(asked.ids) == most
+    assert asked.ids == tuple(event.id for event in events)
+    assert all(one in asked.body.decode() for one in asked.ids)
 
 
 @given(name=st.sampled_from(sorted(FORMATS)), text=st.text(st.characters(exclude_categories=())))
 def test_any_text_travels(name: str, text: str) -> None:
     """Whatever a name holds, even a lone surrogate, it comes out of the JSON as it went in."""
-    (request,) = requests_for(name, [EXAMPLE._replace(user_id=text)], 1)
-    value = json.loads(request.body)
+    asked = request(name, [EXAMPLE._replace(user_id=text)])
+    value = json.loads(asked.body)
     event = value["events"][0] if name == "events" else value
     # What JSON cannot tell apart: two lone halves side by side are one character.
     assert event["user_id"] == text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
-    assert requests_for(name, [EXAMPLE._replace(user_id=text)], 1) == [request]
+    assert request(name, [EXAMPLE._replace(user_id=text)]) == asked
 
 
 def test_pure_modules_load_no_http() -> None:
     """Importing the room, its formats and its policy loads no HTTP library."""
     program = (
-        "import sys, zkpoll.delivery, zkpoll.delivery.formats, zkpoll.delivery.policy\n"
+        "import sys, zkpoll.delivery, zkpoll.delivery.formats, zkpoll.delivery.trial\n"
         "sys.exit(bool({'requests', 'urllib3', 'tenacity', 'http.client'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

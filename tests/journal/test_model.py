@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from tests.journal.helpers import DHAKA, KEY, START, rows, visit
 from zkpoll.journal.outbox import Outbox
 from zkpoll.journal.store import Journal
-from zkpoll.punch import Counts, Punch, Quarantined, Slice, Tally, Watermark, punch_id
+from zkpoll.punch import Counts, Punch, Quarantined, Settled, Slice, Tally, Watermark, punch_id
 
 QUARANTINED = 16
 RECORDS = st.integers(0, QUARANTINED + 1)
@@ -129,9 +129,9 @@ class JournalMachine(RuleBasedStateMachine):
     def delivers(self, data: st.DataObject, limit: int) -> None:
         """Confirm some of what is pending at a dashboard."""
         name = data.draw(st.sampled_from(sorted(self.outboxes)))
-        events = self.outboxes[name].pending(limit)
+        events = self.outboxes[name].next(limit).events
         taken = data.draw(st.lists(st.sampled_from(events), unique=True)) if events else []
-        self.outboxes[name].confirm([event.id for event in taken])
+        self.outboxes[name].settle(Settled(tuple(event.id for event in taken)))
         self.model.states[name].update(pending=-len(taken), confirmed=len(taken))
 
     @rule()

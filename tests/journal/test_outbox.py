@@ -7,10 +7,10 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from tests.journal.helpers import KEY, piece, punch, punches, visit
+from tests.journal.helpers import KEY, piece, punch, punches, rows, visit
 from zkpoll.journal.outbox import Outbox
 from zkpoll.journal.store import Journal
-from zkpoll.punch import Counts, Event
+from zkpoll.punch import Batch, Counts, Event, Settled
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 
 def users(outbox: Outbox, limit: int = 99) -> list[str]:
     """Return whose punches are pending."""
-    return [event.user_id for event in outbox.pending(limit)]
+    return [event.user_id for event in outbox.next(limit).events]
 
 
 def confirm(outbox: Outbox, count: int) -> None:
     """Confirm the oldest pending punches."""
-    outbox.confirm([event.id for event in outbox.pending(count)])
+    outbox.settle(Settled(tuple(event.id for event in outbox.next(count).events)))
 
 
 def test_an_event_is_whole(journal: Journal) -> None:
     """What comes out is what a dashboard is promised, with the device key for its serial number."""
     outbox = Outbox(journal, "main")
     visit(journal).take(piece(punch("1001", verify=15, state=4, work_code=7)))
-    assert outbox.pending(1) == [
+    assert outbox.next(1).events == (
         Event(
             id="224c9c2b-8130-5e29-a627-3b68fe8961e9",
             device="front-door",
@@ -41,8 +41,8 @@ def test_an_event_is_whole(journal: Journal) -> None:
             state=4,
             work_code=7,
             source="pull",
-        )
-    ]
+        ),
+    )
 
 
 def test_oldest_first(journal: Journal) -> None:
@@ -59,8 +59,8 @@ def test_exactly_those_are_confirmed(journal: Journal) -> None:
     """A confirmation moves the punches it names and no other, for that dashboard alone."""
     main, spare = Outbox(journal, "main"), Outbox(journal, "spare")
     visit(journal).take(piece(*(punch(user) for user in "abcd")))
-    events = main.pending(99)
-    main.confirm([events[2].id, events[0].id])
+    events = main.next(99).events
+    main.settle(Settled((events[2].id, events[0].id)))
     assert users(main) == ["b", "d"]
     assert users(spare) == ["a", "b", "c", "d"]
     assert main.counts() == Counts(punches=4, pending=2, confirmed=2)
@@ -79,13 +79,13 @@ def test_confirming_twice_is_harmless(journal: Journal, path: Path) -> None:
     """A second confirmation changes nothing, by the same run or by another."""
     outbox = Outbox(journal, "main")
     visit(journal).take(piece(*punches(3)))
-    ids = [event.id for event in outbox.pending(2)]
+    ids = Settled(tuple(event.id for event in outbox.next(2).events))
     with Journal(path) as elsewhere:
         other = Outbox(elsewhere, "main")
-        other.pending(2)
-        outbox.confirm(ids)
-        outbox.confirm(ids)
-        other.confirm(ids)
+        other.next(2)
+        outbox.settle(ids)
+        outbox.settle(ids)
+        other.settle(ids)
     assert outbox.counts() == Counts(punches=3, pending=1, confirmed=2)
 
 
@@ -93,10 +93,10 @@ def test_what_a_person_discarded_stays_so(journal: Journal, path: Path) -> None:
     """A confirmation moves what is pending, and no punch that was decided on meanwhile."""
     outbox = Outbox(journal, "main")
     visit(journal).take(piece(*punches(2)))
-    ids = [event.id for event in outbox.pending(2)]
+    ids = Settled(tuple(event.id for event in outbox.next(2).events))
     with closing(sqlite3.connect(path)) as person, person:
         person.execute("UPDATE outbox SET state = 'discarded' WHERE punch = 1")
-    outbox.confirm(ids)
+    outbox.settle(ids)
     assert outbox.counts() == Counts(punches=2, confirmed=1, discarded=1)
 
 
@@ -104,7 +104,7 @@ def test_confirming_nothing_is_harmless(journal: Journal) -> None:
     """A dashboard that took none of a batch confirms none of it."""
     outbox = Outbox(journal, "main")
     visit(journal).take(piece(punch()))
-    outbox.confirm([])
+    outbox.settle(Settled())
     assert outbox.counts() == Counts(punches=1, pending=1)
 
 
@@ -135,7 +135,7 @@ def test_a_dashboard_that_is_absent_misses_nothing(path: Path) -> None:
 def test_a_dashboard_without_punches(journal: Journal) -> None:
     """Where nothing is, nothing is pending, and the sum is zero."""
     outbox = Outbox(journal, "main")
-    assert outbox.pending(9) == []
+    assert outbox.next(9) == Batch()
     assert outbox.counts() == Counts()
     assert outbox.oldest_pending() is None
 
@@ -149,3 +149,117 @@ def test_the_oldest_pending(journal: Journal) -> None:
     assert timedelta(0) <= datetime.now(UTC) - datetime.fromisoformat(oldest) < timedelta(minutes=1)
     confirm(outbox, 1)
     assert outbox.oldest_pending() is None
+
+
+# --- in flight ---
+
+
+def send(outbox: Outbox, count: int) -> tuple[str, ...]:
+    """Write the oldest pending punches down as in flight, and return their ids."""
+    ids = tuple(event.id for event in outbox.next(count).events[:count])
+    outbox.send(ids)
+    return ids
+
+
+def test_what_is_in_flight_survives(journal: Journal, path: Path) -> None:
+    """A run that ends before the answer leaves the next one the same batch, in front of the rest."""
+    outbox = Outbox(journal, "main")
+    visit(journal).take(piece(*punches(5)))
+    before = outbox.next(3).events
+    outbox.send([event.id for event in before])
+    with Journal(path) as elsewhere:
+        batch = Outbox(elsewhere, "main").next(4)
+        assert (batch.events[:3], batch.in_flight, len(batch.events)) == (before, 3, 4)
+        assert len(Outbox(elsewhere, "main").next(2).events) == 3  # a batch is never cut short
+        assert Outbox(elsewhere, "spare").next(9).in_flight == 0
+
+
+def test_only_the_last_batch_is_in_flight(journal: Journal, path: Path) -> None:
+    """A part that is sent takes the place of the batch it was cut from; an answer lands it."""
+    outbox = Outbox(journal, "main")
+    visit(journal).take(piece(*punches(4)))
+    ids = send(outbox, 4)
+    outbox.send(ids[2:])
+    with Journal(path) as elsewhere:
+        batch = Outbox(elsewhere, "main").next(4)
+    assert [event.id for event in batch.events] == [*ids[2:], *ids[:2]]
+    outbox.settle(Settled((ids[2],)))
+    assert outbox.next(9).in_flight == 0
+    assert [event.id for event in outbox.next(9).events] == [ids[0], ids[1], ids[3]]
+
+
+def test_what_was_discarded_in_flight_is_not_sent(journal: Journal, path: Path) -> None:
+    """A person's word counts for what was in flight, too."""
+    outbox = Outbox(journal, "main")
+    visit(journal).take(piece(*punches(3)))
+    send(outbox, 2)
+    with closing(sqlite3.connect(path)) as person, person:
+        person.execute("UPDATE outbox SET state = 'discarded' WHERE punch = 1")
+    assert outbox.next(9).in_flight == 1
+    assert len(outbox.next(9).events) == 2
+
+
+# --- parked ---
+
+LATER = datetime.now(UTC) + timedelta(days=2)
+EARLIER = datetime.now(UTC) - timedelta(days=1)
+
+
+def park(outbox: Outbox, words: str = "unknown") -> str:
+    """Park the oldest pending punch, and return its id."""
+    (event,) = outbox.next(1).events
+    outbox.settle(Settled(parked={event.id: words}))
+    return event.id
+
+
+def test_parked(journal: Journal, path: Path) -> None:
+    """A parked punch waits with the dashboard's words, out of the way of the others."""
+    main, spare = Outbox(journal, "main"), Outbox(journal, "spare")
+    visit(journal).take(piece(*punches(2)))
+    park(main, "user 1 unknown")
+    assert main.counts() == Counts(punches=2, pending=1, parked=1)
+    assert spare.counts() == Counts(punches=2, pending=2)
+    assert rows(path, "SELECT reason FROM outbox WHERE state = 'parked'") == [("user 1 unknown",)]
+    assert len(main.next(9).events) == 1
+
+
+def test_parked_is_tried_again_in_its_time(journal: Journal, path: Path) -> None:
+    """A parked punch comes up again when it was last tried long enough ago, or a person asks."""
+    outbox = Outbox(journal, "main")
+    visit(journal).take(piece(*punches(1)))
+    one = park(outbox)
+    assert outbox.parked(9, EARLIER) == Batch(tried_before=True)
+    assert [event.id for event in outbox.parked(9, LATER).events] == [one]
+    with closing(sqlite3.connect(path)) as person, person:
+        person.execute("UPDATE outbox SET tried_at = NULL")
+    assert [event.id for event in outbox.parked(9, EARLIER).events] == [one]
+    since = rows(path, "SELECT changed_at FROM outbox")
+    outbox.settle(Settled(parked={one: "still unknown"}))
+    assert outbox.parked(9, EARLIER).events == ()
+    assert rows(path, "SELECT reason FROM outbox") == [("still unknown",)]
+    assert rows(path, "SELECT changed_at FROM outbox") == since
+    outbox.parked(9, LATER)
+    outbox.settle(Settled((one,)))
+    assert outbox.counts() == Counts(punches=1, confirmed=1)
+    assert rows(path, "SELECT reason, tried_at FROM outbox") == [(None, None)]
+
+
+def test_parked_ones_in_flight(journal: Journal, path: Path) -> None:
+    """Parked punches whose answer was lost go again as what they are, alone."""
+    outbox = Outbox(journal, "main")
+    visit(journal).take(piece(*punches(3)))
+    one = park(outbox)
+    outbox.parked(9, LATER)
+    outbox.send([one])
+    with Journal(path) as elsewhere:
+        batch = Outbox(elsewhere, "main").next(9)
+    assert ([event.id for event in batch.events], batch.in_flight, batch.tried_before) == ([one], 1, True)
+
+
+def test_gone(journal: Journal) -> None:
+    """What a dashboard said when it was gone for good is kept for it alone."""
+    main, spare = Outbox(journal, "main"), Outbox(journal, "spare")
+    assert main.halted() is None
+    main.halt("moved to Mars")
+    assert (main.halted(), spare.halted()) == ("moved to Mars", None)
+    assert Outbox(journal, "main").halted() == "moved to Mars"

@@ -14,6 +14,7 @@ import tempfile
 import time
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,7 @@ from zkpoll.journal.outbox import Outbox
 from zkpoll.journal.quarantine import quarantined
 from zkpoll.journal.store import APPLICATION_ID, Journal
 from zkpoll.news import News
-from zkpoll.punch import Counts, Reading
+from zkpoll.punch import Counts, Reading, Settled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -91,7 +92,7 @@ def test_everything_survives_reopening(path: Path) -> None:
     with Journal(path) as journal:
         outbox = Outbox(journal, "main")
         visit(journal).take(piece(punch("1"), punch("2")))
-        outbox.confirm([outbox.pending(1)[0].id])
+        outbox.settle(Settled((outbox.next(1).events[0].id,)))
     with Journal(path) as journal:
         assert Outbox(journal, "main").counts() == Counts(punches=2, pending=1, confirmed=1)
         watermark = visit(journal).watermark()
@@ -328,7 +329,7 @@ def test_a_damaged_journal(path: Path) -> None:
         with refused(path, "is damaged; restore a backup, or move it away to begin a new one"):
             ledger.take(log)
         with refused(path, "is damaged"):
-            Outbox(journal, "main").pending(3000)
+            Outbox(journal, "main").next(3000)
 
 
 def test_locked_by_another_writer(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -451,8 +452,12 @@ CALLS: dict[str, Callable[[Rooms], object]] = {
     "Ledger.take": lambda it: it.ledger.take(piece(punch())),
     "quarantined": lambda it: quarantined(it.journal),
     "Outbox": lambda it: Outbox(it.journal, "main"),
-    "Outbox.pending": lambda it: it.outbox.pending(1),
-    "Outbox.confirm": lambda it: it.outbox.confirm([it.confirmable]),
+    "Outbox.next": lambda it: it.outbox.next(1),
+    "Outbox.parked": lambda it: it.outbox.parked(1, datetime.now(UTC)),
+    "Outbox.send": lambda it: it.outbox.send([it.confirmable]),
+    "Outbox.settle": lambda it: it.outbox.settle(Settled((it.confirmable,))),
+    "Outbox.halted": lambda it: it.outbox.halted(),
+    "Outbox.halt": lambda it: it.outbox.halt("gone"),
     "Outbox.counts": lambda it: it.outbox.counts(),
     "Outbox.oldest_pending": lambda it: it.outbox.oldest_pending(),
     "memory.tell": lambda it: memory.tell(it.journal, lambda before: News((), before)),
@@ -467,7 +472,7 @@ def rooms(path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rooms]:
         outbox = Outbox(journal, "main")
         ledger = visit(journal)
         ledger.take(piece(punch()))
-        yield Rooms(journal, Devices(journal), ledger, outbox, outbox.pending(1)[0].id)
+        yield Rooms(journal, Devices(journal), ledger, outbox, outbox.next(1).events[0].id)
 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)

@@ -14,6 +14,7 @@ from pathlib import Path
 from tests.journal.helpers import piece, punches, visit
 from zkpoll.journal.outbox import Outbox
 from zkpoll.journal.store import Journal
+from zkpoll.punch import Settled
 
 
 def main(path: Path) -> None:
@@ -28,8 +29,9 @@ def main(path: Path) -> None:
             ledger.take(piece(*punches(count, first=end), end=end + count))
             end += count
             print(end, confirmed, flush=True)  # noqa: T201  # for the one who kills us
-            ids = [event.id for event in outboxes[0].pending(300)]
-            outboxes[0].confirm(ids)
+            ids = tuple(event.id for event in outboxes[0].next(300).events)
+            outboxes[0].send(ids)
+            outboxes[0].settle(Settled(ids))
             confirmed += len(ids)
             print(end, confirmed, flush=True)  # noqa: T201  # for the one who kills us
 

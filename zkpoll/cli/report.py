@@ -214,7 +214,10 @@ def _delivery_json(outcome: DeliveryOutcome) -> dict[str, Any]:
         "kind": outcome.kind,
         "problem": outcome.trouble.text if outcome.trouble else None,
         "confirmed_now": outcome.confirmed,
+        "parked_now": outcome.parked,
         "requests": outcome.requests,
+        "capped": outcome.capped,
+        "pending": outcome.counts.pending,
         "oldest_pending": outcome.oldest_pending,
         "seconds": round(outcome.seconds, 3),
     }
@@ -223,5 +226,6 @@ def _delivery_json(outcome: DeliveryOutcome) -> dict[str, Any]:
 def _reading_sum(outcome: Outcome) -> dict[str, int]:
     tally = sum((device.tally for device in outcome.devices), start=Tally())
     terms = asdict(tally)
-    del terms["newly_quarantined"]
+    for part in ("newly_quarantined", "held_since", "held_repeats"):
+        del terms[part]
     return {"records": tally.records + sum(d.difference for d in outcome.devices), **terms}

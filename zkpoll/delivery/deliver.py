@@ -1,10 +1,12 @@
-"""The loop for one destination: send, judge, wait, confirm."""
+"""The loop for one destination: send, judge, wait, settle."""
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+import random
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final, Protocol
 
 from tenacity import (
     RetryCallState,
@@ -19,30 +21,46 @@ from tenacity import (
 )
 
 from zkpoll.delivery.client import Client
-from zkpoll.delivery.formats import requests_for
+from zkpoll.delivery.formats import most_of, request
 from zkpoll.delivery.policy import KINDS, LONGEST_WAIT, Decision, Kind, Verdict, judge
+from zkpoll.delivery.trial import Trial
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Sequence
 
     from zkpoll.delivery.access import Access
-    from zkpoll.delivery.formats import Request
-    from zkpoll.punch import Event
+    from zkpoll.delivery.trial import Part
+    from zkpoll.punch import Batch, Settled
 
 _log = logging.getLogger(__name__)
 
+_AHEAD: Final = 100
+"""Punches looked at together, also where fewer fit in a request: among them, one that a dashboard refuses
+shows itself as the exception or the rule."""
 _NOT_SENT = Decision(Verdict.TRY_AGAIN, "the run was stopped")
 
 
 class Outbox(Protocol):
-    """The events one destination has yet to confirm."""
+    """The punches of one destination. What a method writes is on disk when it returns."""
 
-    def pending(self, limit: int) -> Sequence[Event]:
-        """Return the oldest pending events, `limit` at most."""
+    def halted(self) -> str | None:
+        """Return what the dashboard said when it was gone for good, or None."""
 
-    def confirm(self, ids: Sequence[str]) -> None:
-        """Given ids of pending events, mark them confirmed: when this returns, it is on disk."""
+    def halt(self, words: str) -> None:
+        """Write down that the dashboard is gone for good."""
+
+    def next(self, limit: int) -> Batch:
+        """Return what was in flight last and is not settled, then the oldest pending; `limit` at most."""
+
+    def parked(self, limit: int, tried_before: datetime) -> Batch:
+        """Return the oldest parked punches that were last tried before then, `limit` at most."""
+
+    def send(self, ids: Sequence[str]) -> None:
+        """Write down that these, of the punches last returned, are in flight together, and no others."""
+
+    def settle(self, settled: Settled) -> None:
+        """Write down what an answer decided; nothing is in flight any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +77,10 @@ class Destination:
     """How often one request is sent before the dashboard is left alone for this run."""
     retry_wait: float
     """Seconds before the second attempt; twice as long before each further one, `LONGEST_WAIT` at most."""
+    most: int | None = None
+    """Punches of one run, at most."""
+    park_retry_every: timedelta = timedelta(days=1)
+    """How long a parked punch rests before it is tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +94,10 @@ class Delivered:
     problem: str | None = None
     """Why the delivery ended early, in one sentence; None when all is well or the run was stopped."""
     kind: Kind | None = None
+    parked: int = 0
+    """Events refused for their own fault that were not parked before."""
+    capped: bool = False
+    """Whether it ended because a run sends no more."""
 
 
 def deliver(
@@ -85,10 +111,13 @@ def deliver(
     """Given an outbox and its destination, send what is pending until nothing is and nothing more comes.
 
     `more` is called when nothing is pending: it blocks until there may be something new (True) or nothing
-    will come any more (False; the outbox is looked at once more). `progress` gets the number of events that
-    an answer has just confirmed. When `stop` is set, no further request begins and no wait goes on. Only the
-    outbox's own errors are raised.
+    will come any more (False; the outbox is looked at once more). Then what was parked long enough ago is
+    tried again. `progress` gets the number of events that an answer has just confirmed. When `stop` is set,
+    no further request begins and no wait goes on. Only the outbox's own errors are raised.
     """
+    if words := outbox.halted():
+        gone = f"{words}; once it is back: zkpoll dashboards resume {destination.name}"
+        return Delivered(0, 0, gone, KINDS[Verdict.GONE])
     with Client(destination.access, stop.is_set) as client:
         return _Delivery(outbox, destination, client, progress, stop).run(more)
 
@@ -107,49 +136,88 @@ class _Delivery:
         self._client = client
         self._progress = progress
         self._stop = stop
-        self._confirmed = 0
-        self._requests = 0
+        self._size = most_of(destination.format, destination.batch_size)
+        self._left = destination.most
+        """Punches that this run may yet send; None for any number."""
+        self._confirmed = self._parked = self._requests = 0
         self._retrying = self._retries()
 
     def run(self, more: Callable[[], bool]) -> Delivered:
+        began = datetime.now(UTC)
+        end = self._send_pending(more) or self._send_parked(began - self._destination.park_retry_every)
+        return self._ended(end)
+
+    def _send_pending(self, more: Callable[[], bool]) -> Decision | None:
+        """Send what is pending, and what comes; return the decision that ends the delivery, if any."""
         coming = True
-        while not self._stop.is_set():
-            events = self._outbox.pending(self._destination.batch_size)
-            if events:
-                if problem := self._send_all(events):
-                    return self._ended(problem)
+        while limit := self._limit():
+            batch = self._outbox.next(limit)
+            if batch.events:
+                if end := self._settle(batch):
+                    return end
             elif coming:
                 coming = more()
             else:
                 break
-        return Delivered(self._confirmed, self._requests)
-
-    def _send_all(self, events: Sequence[Event]) -> Decision | None:
-        """Send `events`, confirming each request; return the decision that ends the delivery, if any."""
-        where = self._destination
-        for request in requests_for(where.format, events, where.batch_size):
-            decision = self._retrying(self._attempt, request)
-            if decision.verdict is not Verdict.CONFIRMED:
-                return decision
-            self._confirm(request)
         return None
 
-    def _attempt(self, request: Request) -> Decision:
+    def _send_parked(self, tried_before: datetime) -> Decision | None:
+        """Try again what was parked and last tried before then; return the decision that ends it, if any."""
+        while (limit := self._limit()) and (batch := self._outbox.parked(limit, tried_before)).events:
+            if end := self._settle(batch):
+                return end
+        return None
+
+    def _limit(self) -> int:
+        """Return how many punches to look at now; 0 to end."""
+        if self._stop.is_set():
+            return 0
+        limit = max(self._size, _AHEAD)
+        return limit if self._left is None else min(limit, self._left)
+
+    def _settle(self, batch: Batch) -> Decision | None:
+        """Send `batch`, in parts if need be, until it is settled; return what ends the delivery, if any."""
+        trial = Trial(batch, self._size, proven=self._confirmed > 0, choose=random.choice)
+        decision = _NOT_SENT
+        while part := trial.next():
+            decision = self._answer_to(part)
+            if decision.verdict in (Verdict.TRY_AGAIN, Verdict.CONFIGURATION, Verdict.GONE):
+                return decision
+            self._write_down(trial.heard(part, decision), batch.tried_before)
+        self._size = trial.size
+        return decision if trial.at_fault else None
+
+    def _answer_to(self, part: Part) -> Decision:
+        """Send a part until the dashboard answers for it, or its attempts are used up."""
+        if self._stop.is_set():
+            return _NOT_SENT
+        self._outbox.send([event.id for event in part])
+        decision: Decision = self._retrying(self._attempt, part)
+        return decision
+
+    def _attempt(self, part: Part) -> Decision:
         if self._stop.is_set():  # while waiting for this attempt
             return _NOT_SENT
+        where, asked = self._destination, request(self._destination.format, part)
         self._requests += 1
-        return judge(self._client.post(request), self._destination.access.secrets)
+        return judge(self._client.post(asked), where.access.secrets, asked.ids)
 
-    def _confirm(self, request: Request) -> None:
-        self._outbox.confirm(request.ids)
-        self._confirmed += len(request.ids)
-        self._progress(len(request.ids))
+    def _write_down(self, settled: Settled, tried_before: bool) -> None:
+        self._outbox.settle(settled)
+        self._confirmed += len(settled.confirmed)
+        self._parked += 0 if tried_before else len(settled.parked)
+        if self._left is not None:
+            self._left = max(0, self._left - len(settled.confirmed) - len(settled.parked))
+        if settled.confirmed:
+            self._progress(len(settled.confirmed))
 
-    def _ended(self, decision: Decision) -> Delivered:
-        if self._stop.is_set() and decision.verdict is Verdict.TRY_AGAIN:
-            return Delivered(self._confirmed, self._requests)  # it was not given its attempts
-        kind = KINDS[decision.verdict]
-        return Delivered(self._confirmed, self._requests, decision.message, kind)
+    def _ended(self, end: Decision | None) -> Delivered:
+        done = Delivered(self._confirmed, self._requests, parked=self._parked, capped=self._left == 0)
+        if end is None or (self._stop.is_set() and end.verdict is Verdict.TRY_AGAIN):
+            return done  # all is well, or it was not given its attempts
+        if end.verdict is Verdict.GONE:
+            self._outbox.halt(end.message)
+        return replace(done, problem=_problem(end), kind=KINDS[end.verdict])
 
     def _retries(self) -> Retrying:
         where = self._destination
@@ -165,6 +233,12 @@ class _Delivery:
     def _tell(self, state: RetryCallState) -> None:
         wait = state.next_action.sleep if state.next_action else 0.0
         _log.info("%s: %s; again in %.1f s", self._destination.name, _decision(state).message, wait)
+
+
+def _problem(end: Decision) -> str:
+    if KINDS[end.verdict] == "refused":
+        return f"{end.message}; it took none of those tried, so none is parked"
+    return end.message
 
 
 class _Wait:

@@ -44,16 +44,12 @@ class Request:
     """The identities of the events in the body, in its order."""
 
 
-def requests_for(name: str, events: Sequence[Event], batch_size: int) -> list[Request]:
-    """Given a format's name and events, return the requests that carry them, in their order.
-
-    Each carries `batch_size` events at most, and no more than the format can.
-    """
-    form = FORMATS[name]
-    size = batch_size if form.most is None else min(batch_size, form.most)
-    return [_request(form, events[at : at + size]) for at in range(0, len(events), size)]
+def most_of(name: str, batch_size: int) -> int:
+    """Given a format's name and the most events wanted in a request, return how many it can be."""
+    return min(batch_size, FORMATS[name].most or batch_size)
 
 
-def _request(form: Format, events: Sequence[Event]) -> Request:
-    body = form.encode(events)
+def request(name: str, events: Sequence[Event]) -> Request:
+    """Given a format's name and events, not more than it can carry, return the request that carries them."""
+    body = FORMATS[name].encode(events)
     return Request(body, hashlib.sha256(body).hexdigest(), tuple(event.id for event in events))

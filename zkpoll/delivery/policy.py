@@ -2,48 +2,49 @@
 
 from __future__ import annotations
 
-import codecs
-import html
-import json
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
-from urllib.parse import quote
+
+from zkpoll.delivery.named import named
+from zkpoll.delivery.words import as_text, excerpt, is_page, redact
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
 LONGEST_WAIT: Final = 30.0
 """Seconds between two attempts at most, whatever a dashboard asks for: the next run comes anyway."""
-_EXCERPT: Final = 200
-"""Characters of the dashboard's own words in a message; enough for a validation error."""
-_HTML_TYPES: Final = frozenset({"text/html", "application/xhtml+xml"})
-_HTML_STARTS: Final = ("<!doctype html", "<html")
 _NO_CONTENT: Final = 204
 
 
 class Verdict(Enum):
     """What becomes of the batch an answer is about."""
 
-    CONFIRMED = "confirmed"
+    CONFIRMED = "confirmed"  # but for what the decision names as rejected
+    NAMED = "named"  # what the decision names is settled; the others go again
     TRY_AGAIN = "try again"  # within this run
+    TOO_LARGE = "too large"
+    SUSPECT = "suspect"  # perhaps a record's own fault, perhaps the dashboard's
     CONFIGURATION = "configuration"  # no attempt can succeed before a person changes something
-    STAYS = "stays"  # refused: stays pending for the next run
+    GONE = "gone"  # for good, until a person says otherwise
 
 
-Kind: TypeAlias = Literal["unreachable", "configuration", "refused"]
+Kind: TypeAlias = Literal["unreachable", "configuration", "refused", "gone"]
 
 KINDS: Final[Mapping[Verdict, Kind]] = {
     Verdict.TRY_AGAIN: "unreachable",
     Verdict.CONFIGURATION: "configuration",
-    Verdict.STAYS: "refused",
+    Verdict.SUSPECT: "refused",
+    Verdict.TOO_LARGE: "refused",
+    Verdict.GONE: "gone",
 }
 """The word for a delivery that ended with this verdict, in JSON output and logs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the dashboard answered. Its text may echo the token, so no repr shows it."""
+    """What the dashboard answered. Its text may echo a secret, so no repr shows it."""
 
     status: int
     content_type: str = field(default="", repr=False)
@@ -51,6 +52,10 @@ class Reply:
     """The body, or as much of its beginning as the client cares to read."""
     location: str = field(default="", repr=False)
     retry_after: str = field(default="", repr=False)
+    date: str = field(default="", repr=False)
+    """When it answered, by its own clock."""
+    whole: bool = True
+    """Whether `body` is all of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,19 +80,38 @@ class Decision:
     """One sentence a person can act on; empty when confirmed; holds no secret."""
     wait: float = 0.0
     """Seconds to wait before another attempt, at least, because the dashboard asked for it."""
+    rejected: Mapping[str, str] = field(default_factory=dict)
+    """Records refused for their own fault, by id, each with the dashboard's words."""
+    present: frozenset[str] = frozenset()
+    """Records that the dashboard holds already, by id."""
 
 
 _Rule: TypeAlias = tuple[Verdict, str]
 
 _WEB_PAGE: Final[_Rule] = (
     Verdict.CONFIGURATION,
-    "with a web page (a login page?), which confirms nothing; check url:, or let it answer with JSON",
+    "with a web page (a login page?), which decides nothing; check url:, or let it answer with JSON",
 )
+_UNCLEAR: Final[_Rule] = (
+    Verdict.CONFIGURATION,
+    "and rejects some records without saying which, so nothing is confirmed; rejected: must list their ids",
+)
+_TOO_LONG: Final[_Rule] = (
+    Verdict.CONFIGURATION,
+    "at such length that what it may reject was not read, so nothing is confirmed; make batch_size smaller",
+)
+_REFUSED: Final = "and refused it"
 _STATUSES: Final[Mapping[int, _Rule]] = {
+    400: (Verdict.SUSPECT, _REFUSED),
     401: (Verdict.CONFIGURATION, "and does not accept the token; check token: or token_file:"),
     403: (Verdict.CONFIGURATION, "and lets this token deliver nothing; check its rights and url:"),
     404: (Verdict.CONFIGURATION, "because nothing takes punches at this address; check url:"),
     408: (Verdict.TRY_AGAIN, "because the request took too long to arrive"),
+    409: (Verdict.TRY_AGAIN, "because of a conflict, and names no record that it holds already"),
+    410: (Verdict.GONE, "and says that it is gone for good"),
+    413: (Verdict.TOO_LARGE, "because the request is too large"),
+    417: (Verdict.SUSPECT, _REFUSED),
+    422: (Verdict.SUSPECT, _REFUSED),
     425: (Verdict.TRY_AGAIN, "and asks to send it again later"),
     429: (Verdict.TRY_AGAIN, "and asks for fewer requests"),
 }
@@ -97,13 +121,14 @@ _CLASSES: Final[Mapping[int, _Rule]] = {
         Verdict.CONFIGURATION,
         "and points to {location}, which is not followed; set url: to the address that takes punches",
     ),
+    4: (Verdict.CONFIGURATION, "and takes no such request; check url: and format:"),
     5: (Verdict.TRY_AGAIN, "and cannot take punches now"),
 }
-_REFUSED: Final[_Rule] = (Verdict.STAYS, "and refused the batch, which stays pending")
+_NONSENSE: Final[_Rule] = (Verdict.CONFIGURATION, "which is no answer to a request; check url:")
 
 
-def judge(answer: Answer, secrets: Sequence[str] = ()) -> Decision:
-    """Given an answer, return what becomes of its batch.
+def judge(answer: Answer, secrets: Sequence[str] = (), ids: Collection[str] = ()) -> Decision:
+    """Given an answer and the ids of its request, return what becomes of its batch.
 
     Only a 2xx whose body is not HTML confirms. No message holds any of the `secrets`, even where the
     dashboard echoes them.
@@ -112,75 +137,53 @@ def judge(answer: Answer, secrets: Sequence[str] = ()) -> Decision:
         verdict = Verdict.CONFIGURATION if answer.lasting else Verdict.TRY_AGAIN
         return Decision(verdict, redact(answer.reason, secrets))
     verdict, advice = _rule(answer)
-    if verdict is Verdict.CONFIRMED:
-        return Decision(verdict)
-    return Decision(verdict, _sentence(answer, advice, secrets), asked_wait(answer.retry_after))
+    found = named(answer.body, ids)
+    if verdict is Verdict.CONFIRMED and (found.unclear or not answer.whole):
+        verdict, advice = _UNCLEAR if answer.whole else _TOO_LONG
+    present = found.present if answer.status == 409 else frozenset()
+    if answer.status // 100 == 4 and (found.rejected or present):
+        verdict = Verdict.NAMED
+    if verdict not in (Verdict.CONFIRMED, Verdict.NAMED):
+        return Decision(verdict, _sentence(answer, advice, secrets), asked_wait(answer))
+    words = {one: excerpt(said, secrets) or _status(answer) for one, said in found.rejected.items()}
+    return Decision(verdict, rejected=words, present=present)
 
 
 def is_html(reply: Reply) -> bool:
     """Given a reply, return whether a person's browser was meant to get it, by its type or its beginning."""
-    if reply.status == _NO_CONTENT:
-        return False  # there is no body, whatever type a framework puts on it by habit
-    kind = reply.content_type.partition(";")[0].strip().lower()
-    return kind in _HTML_TYPES or _text(reply.body).lstrip().lower().startswith(_HTML_STARTS)
+    # Where there is no body, a type means nothing: frameworks put one on by habit.
+    return reply.status != _NO_CONTENT and is_page(reply.content_type, reply.body)
 
 
-def asked_wait(retry_after: str) -> float:
-    """Given a Retry-After header, return the seconds it asks for, `LONGEST_WAIT` at most.
+def asked_wait(reply: Reply) -> float:
+    """Given a reply, return the seconds its Retry-After asks for, `LONGEST_WAIT` at most.
 
-    Return 0 for what is not a plain number: a date would need a clock that both sides agree on.
+    A date counts from the reply's own, so that no two clocks need to agree; without one it asks for nothing.
     """
-    digits = retry_after.strip()
-    if not (digits.isascii() and digits.isdigit()):
+    asked = reply.retry_after.strip()
+    if asked.isascii() and asked.isdigit():
+        return min(float(asked), LONGEST_WAIT)
+    try:
+        seconds = (parsedate_to_datetime(asked) - parsedate_to_datetime(reply.date)).total_seconds()
+    except (ValueError, TypeError, OverflowError):  # no dates, or one of them without a zone
         return 0.0
-    return min(float(digits), LONGEST_WAIT)
-
-
-def redact(text: str, secrets: Sequence[str]) -> str:
-    """Given text, return it without the secrets, in any of the spellings an echo may give them."""
-    for spelling in (spelling for secret in secrets for spelling in _spellings(secret)):
-        text = text.replace(spelling, "***")
-    return text
+    return min(max(seconds, 0.0), LONGEST_WAIT)
 
 
 def _rule(reply: Reply) -> _Rule:
     kind = reply.status // 100
-    if kind == 2 and is_html(reply):
+    rule = _STATUSES.get(reply.status) or _CLASSES.get(kind, _NONSENSE)
+    if rule[0] in (Verdict.CONFIRMED, Verdict.SUSPECT) and is_html(reply):
         return _WEB_PAGE
-    return _STATUSES.get(reply.status) or _CLASSES.get(kind, _REFUSED)
+    return rule
 
 
 def _sentence(reply: Reply, advice: str, secrets: Sequence[str]) -> str:
-    location = _excerpt(reply.location, secrets) or "nowhere"
-    words = "" if is_html(reply) else _excerpt(_text(reply.body), secrets)
+    location = excerpt(reply.location, secrets) or "nowhere"
+    words = "" if is_html(reply) else excerpt(as_text(reply.body), secrets)
     said = f'; it says: "{words}"' if words else ""
-    return f"the dashboard answered {reply.status} {advice.format(location=location)}{said}"
+    return f"{_status(reply)} {advice.format(location=location)}{said}"
 
 
-def _excerpt(text: str, secrets: Sequence[str]) -> str:
-    """Return the first printable characters of `text` on one line.
-
-    Redacted before it is cut, and after what hides between the letters of a token is gone.
-    """
-    shown = "".join(c for c in text if c.isprintable() or c.isspace())
-    return redact(" ".join(shown.split()), secrets)[:_EXCERPT]
-
-
-def _text(body: bytes) -> str:
-    """Return a body as text; what is no text becomes replacement characters."""
-    if body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return body.decode("utf-16", "replace")
-    return body.decode("utf-8-sig", "replace")
-
-
-def _spellings(token: str) -> list[str]:
-    """Return the token as text, JSON, URL and HTML would show it, longest first."""
-    spellings = {
-        token,
-        json.dumps(token)[1:-1],
-        token.replace("/", "\\/"),
-        quote(token),
-        quote(token, safe=""),
-        html.escape(token),
-    }
-    return sorted(spellings, key=len, reverse=True)
+def _status(reply: Reply) -> str:
+    return f"the dashboard answered {reply.status}"

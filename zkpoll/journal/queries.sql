@@ -4,7 +4,7 @@
 SELECT id, key FROM device WHERE name = :name;
 
 -- name: device_by_key
-SELECT id, coalesce(name, seen_as) FROM device WHERE key = :key;
+SELECT id, coalesce(name, seen_as), read_at FROM device WHERE key = :key;
 
 -- name: meet_device
 -- A device that got another name in the inventory keeps its key, and all its punches.
@@ -21,10 +21,12 @@ ON CONFLICT (key) DO UPDATE SET seen_as = excluded.seen_as, held = 1;
 SELECT id, key, name FROM device WHERE seen_as = :name;
 
 -- name: release_device
--- Its punches were held while it answered where it did not belong.
-UPDATE outbox SET state = 'pending', reason = NULL, changed_at = :now
-WHERE state = 'held' AND reason = 'another terminal'
-  AND punch IN (SELECT seq FROM punch WHERE device = :device);
+-- Its punches were held while it answered where it did not belong; some are held for themselves as well.
+UPDATE outbox
+SET state = CASE WHEN punch.hold IS NULL THEN 'pending' ELSE 'held' END, reason = punch.hold, changed_at = :now
+FROM punch
+WHERE punch.seq = outbox.punch AND punch.device = :device
+  AND outbox.state = 'held' AND outbox.reason = 'another terminal';
 
 -- name: punches_of_device
 SELECT seq, user_id, timestamp FROM punch WHERE device = :device AND same_second = 0 ORDER BY seq;
@@ -106,17 +108,29 @@ WHERE punch.id = incoming.value AND punch.same_second = 1;
 
 -- name: add_punch
 INSERT INTO punch (id, same_second, device, device_name, user_id, timestamp, verify, state, work_code,
-                   clock_suspect, canonical, source, journalled_at)
+                   clock_suspect, canonical, source, hold, journalled_at)
 VALUES (:id, :same_second, :device, :device_name, :user_id, :timestamp, :verify, :state, :work_code,
-        :clock_suspect, :canonical, :source, :now);
+        :clock_suspect, :canonical, :source, :hold, :now);
+
+-- name: last_kept
+-- CROSS JOIN for the same reason.
+SELECT incoming.place, last_kept.state, last_kept.timestamp
+FROM incoming CROSS JOIN last_kept
+WHERE last_kept.device = :device AND last_kept.user_id = incoming.value;
+
+-- name: keep_last
+INSERT INTO last_kept (device, user_id, state, timestamp) VALUES (:device, :user_id, :state, :timestamp)
+ON CONFLICT (device, user_id, state) DO UPDATE SET timestamp = excluded.timestamp;
 
 -- name: add_to_outbox
 -- Every punch goes to every destination the journal knows, also to one that left the inventory for a
--- while. A second one in the same second waits for a person, and so does a stranger's (:held).
+-- while. A second one in the same second waits for a person, and so does a stranger's (:held), and what
+-- the settings hold.
 INSERT INTO outbox (destination, punch, state, reason, changed_at)
 SELECT destination.id, punch.seq,
-       CASE WHEN punch.same_second = 1 OR :held IS NOT NULL THEN 'held' ELSE 'pending' END,
-       CASE WHEN punch.same_second = 1 THEN 'same second' ELSE :held END,
+       CASE WHEN punch.same_second = 1 OR coalesce(:held, punch.hold) IS NOT NULL
+            THEN 'held' ELSE 'pending' END,
+       CASE WHEN punch.same_second = 1 THEN 'same second' ELSE coalesce(:held, punch.hold) END,
        :now
 FROM punch CROSS JOIN destination
 WHERE punch.seq > :after;
@@ -150,25 +164,75 @@ ON CONFLICT (device) DO UPDATE
 SET layout = excluded.layout, records = excluded.records, tail = excluded.tail, fold = excluded.fold,
     read_at = excluded.read_at;
 
+-- name: in_flight
+-- What was sent last and is not settled: parked ones too, which are tried again. Those that a person
+-- discarded meanwhile have landed.
+SELECT punch.seq, punch.id, punch.device_name, device.key, punch.user_id, punch.timestamp,
+       punch.verify, punch.state, punch.work_code, punch.source, punch.clock_suspect, outbox.state
+FROM batch
+JOIN outbox ON outbox.destination = batch.destination AND outbox.punch = batch.punch
+JOIN punch ON punch.seq = batch.punch
+JOIN device ON device.id = punch.device
+WHERE batch.destination = :destination AND outbox.state IN ('pending', 'parked')
+ORDER BY batch.punch;
+
 -- name: pending
--- Oldest first.
+-- Oldest first, without what is in flight.
 SELECT punch.seq, punch.id, punch.device_name, device.key, punch.user_id, punch.timestamp,
        punch.verify, punch.state, punch.work_code, punch.source, punch.clock_suspect
 FROM outbox
 JOIN punch ON punch.seq = outbox.punch
 JOIN device ON device.id = punch.device
 WHERE outbox.destination = :destination AND outbox.state = 'pending'
+  AND NOT EXISTS (
+      SELECT 1 FROM batch WHERE batch.destination = outbox.destination AND batch.punch = outbox.punch
+  )
 ORDER BY outbox.punch
 LIMIT :limit;
 
+-- name: parked
+SELECT punch.seq, punch.id, punch.device_name, device.key, punch.user_id, punch.timestamp,
+       punch.verify, punch.state, punch.work_code, punch.source, punch.clock_suspect
+FROM outbox
+JOIN punch ON punch.seq = outbox.punch
+JOIN device ON device.id = punch.device
+WHERE outbox.destination = :destination AND outbox.state = 'parked'
+  AND (outbox.tried_at IS NULL OR outbox.tried_at < :before)
+ORDER BY outbox.punch
+LIMIT :limit;
+
+-- name: take_off
+INSERT INTO batch (destination, punch) VALUES (:destination, :punch);
+
+-- name: land
+DELETE FROM batch WHERE destination = :destination;
+
 -- name: confirm
-UPDATE outbox SET state = 'confirmed', reason = NULL, changed_at = :now
-WHERE destination = :destination AND punch = :punch AND state = 'pending';
+UPDATE outbox SET state = 'confirmed', reason = NULL, tried_at = NULL, changed_at = :now
+WHERE destination = :destination AND punch = :punch AND state IN ('pending', 'parked');
+
+-- name: park
+-- One that stays parked has been so since it was first.
+UPDATE outbox
+SET state = 'parked', reason = :reason, tried_at = :now,
+    changed_at = CASE WHEN state = 'parked' THEN changed_at ELSE :now END
+WHERE destination = :destination AND punch = :punch AND state IN ('pending', 'parked');
+
+-- name: halted
+SELECT halted FROM destination WHERE id = :destination;
+
+-- name: halt
+UPDATE destination SET halted = :words WHERE id = :destination;
 
 -- name: counts
--- Both sides of the journal sum in one statement, so that no other process journals in between.
-SELECT 'punches', count(*) FROM destination CROSS JOIN punch
-WHERE destination.id = :destination AND punch.seq > destination.after
+-- Both sides of the journal sum in one statement, so that no other process journals in between. What was
+-- journalled before a dashboard was met counts where a person put it into its outbox.
+SELECT 'punches',
+       (SELECT count(*) FROM destination CROSS JOIN punch
+        WHERE destination.id = :destination AND punch.seq > destination.after)
+       + (SELECT count(*) FROM destination CROSS JOIN outbox
+          WHERE destination.id = :destination AND outbox.destination = destination.id
+            AND outbox.punch <= destination.after)
 UNION ALL
 SELECT state, count(*) FROM outbox WHERE destination = :destination GROUP BY state;
 
@@ -190,3 +254,72 @@ DELETE FROM condition;
 
 -- name: add_condition
 INSERT INTO condition (subject, kind, since, told_at) VALUES (:subject, :kind, :since, :told_at);
+
+-- --- what a person decides ---
+
+-- name: destinations
+SELECT name, id FROM destination ORDER BY name;
+
+-- name: outbox_page
+-- The next punches in some of the states; each state that has an index of its own is found by it.
+SELECT punch FROM outbox
+WHERE :parked AND destination = :destination AND state = 'parked' AND punch > :after
+UNION ALL
+SELECT punch FROM outbox
+WHERE :held AND destination = :destination AND state = 'held' AND punch > :after
+UNION ALL
+SELECT punch FROM outbox
+WHERE :pending AND destination = :destination AND state = 'pending' AND punch > :after
+UNION ALL
+SELECT punch FROM outbox
+WHERE :discarded AND destination = :destination AND state = 'discarded' AND punch > :after
+ORDER BY punch LIMIT :limit;
+
+-- name: outbox_rows
+-- CROSS JOIN: take the few incoming values one by one.
+SELECT incoming.place, outbox.punch, punch.id, punch.device_name, device.key, punch.user_id, punch.timestamp,
+       outbox.state, outbox.reason, outbox.changed_at, outbox.tried_at, device.name, punch.same_second,
+       device.held, EXISTS (SELECT 1 FROM alias WHERE alias.serial = device.key)
+FROM incoming CROSS JOIN outbox CROSS JOIN punch CROSS JOIN device
+WHERE outbox.destination = :destination AND outbox.punch = incoming.value
+  AND punch.seq = outbox.punch AND device.id = punch.device
+ORDER BY incoming.place;
+
+-- name: retry
+-- What is parked stays so until the dashboard takes it. :state, so that only what the person saw is changed.
+UPDATE outbox
+SET state = CASE WHEN state = 'parked' THEN 'parked' ELSE 'pending' END,
+    reason = CASE WHEN state = 'parked' THEN reason END,
+    changed_at = CASE WHEN state = 'parked' THEN changed_at ELSE :now END,
+    tried_at = NULL
+WHERE destination = :destination AND punch = :punch AND state = :state;
+
+-- name: discard
+UPDATE outbox SET state = 'discarded', reason = :reason, changed_at = :now, tried_at = NULL
+WHERE destination = :destination AND punch = :punch AND state = :state;
+
+-- name: known_device
+SELECT 1 WHERE EXISTS (SELECT 1 FROM device WHERE name = :name)
+            OR EXISTS (SELECT 1 FROM punch WHERE device_name = :name);
+
+-- name: punches_of_days
+-- :first and :last are days by the device's wall clock. What a repaired terminal showed under its new
+-- serial number before that was known is left out: it is in the journal under its own.
+SELECT punch.seq, punch.hold, punch.same_second, device.held, outbox.state, outbox.reason
+FROM punch CROSS JOIN device
+LEFT JOIN outbox ON outbox.destination = :destination AND outbox.punch = punch.seq
+WHERE punch.seq > :after AND device.id = punch.device
+  AND substr(punch.timestamp, 1, 10) BETWEEN :first AND :last
+  AND (:device IS NULL OR :device IN (punch.device_name, device.name))
+  AND NOT EXISTS (SELECT 1 FROM alias WHERE alias.serial = device.key)
+ORDER BY punch.seq LIMIT :limit;
+
+-- name: backfill
+INSERT INTO outbox (destination, punch, state, reason, changed_at)
+VALUES (:destination, :punch, :state, :reason, :now)
+ON CONFLICT (destination, punch) DO UPDATE
+SET state = excluded.state, reason = excluded.reason, changed_at = excluded.changed_at
+WHERE outbox.state = 'held';
+
+-- name: resume
+UPDATE destination SET halted = NULL WHERE id = :destination;

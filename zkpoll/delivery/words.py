@@ -1,0 +1,59 @@
+"""A dashboard's own words, as a message may show them: text, on one line, short, without secrets. Pure."""
+
+from __future__ import annotations
+
+import codecs
+import html
+import json
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_EXCERPT: Final = 200
+"""Characters of the dashboard's own words in a message; enough for a validation error."""
+_HTML_TYPES: Final = frozenset({"text/html", "application/xhtml+xml"})
+_HTML_STARTS: Final = ("<!doctype html", "<html")
+
+
+def as_text(body: bytes) -> str:
+    """Return a body as text; what is no text becomes replacement characters."""
+    if body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return body.decode("utf-16", "replace")
+    return body.decode("utf-8-sig", "replace")
+
+
+def is_page(content_type: str, body: bytes) -> bool:
+    """Given a body and its type, return whether it is a web page, by either of them."""
+    kind = content_type.partition(";")[0].strip().lower()
+    return kind in _HTML_TYPES or as_text(body[:1024]).lstrip().lower().startswith(_HTML_STARTS)
+
+
+def excerpt(text: str, secrets: Sequence[str]) -> str:
+    """Return the first printable characters of `text` on one line.
+
+    Redacted before it is cut, and after what hides between the letters of a secret is gone.
+    """
+    shown = "".join(c for c in text if c.isprintable() or c.isspace())
+    return redact(" ".join(shown.split()), secrets)[:_EXCERPT]
+
+
+def redact(text: str, secrets: Sequence[str]) -> str:
+    """Given text, return it without the secrets, in any of the spellings an echo may give them."""
+    spellings = {spelling for secret in secrets for spelling in _spellings(secret)}
+    for spelling in sorted(spellings, key=len, reverse=True):
+        text = text.replace(spelling, "***")
+    return text
+
+
+def _spellings(secret: str) -> set[str]:
+    """Return a secret as text, JSON, URL and HTML would show it."""
+    return {
+        secret,
+        json.dumps(secret)[1:-1],
+        secret.replace("/", "\\/"),
+        quote(secret),
+        quote(secret, safe=""),
+        html.escape(secret),
+    }
