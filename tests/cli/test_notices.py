@@ -189,7 +189,7 @@ def test_a_dry_run_sets_no_clock(site: Site, dashboard: Dashboard) -> None:
 
 def test_brackets_on_a_screen(site: Site, dashboard: Dashboard) -> None:
     """Names and a dashboard's own words are shown as they are, whatever markup they look like."""
-    dashboard.answers.append(Answer(422, b"no [/b] such [red]employee"))
+    dashboard.answers.extend([Answer(422, b"no [/b] such [red]employee")] * 50)
     with serve(Terminal.with_samples(5)) as address:
         site.write(dashboard.url, entry("'[bold]front[/x]'", address))
         code, shown = on_a_tty(site, "sync")

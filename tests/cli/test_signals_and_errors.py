@@ -36,7 +36,7 @@ def test_the_log_is_on_stderr(site: Site, dashboard: Dashboard) -> None:
 
 def test_json_parses_whatever_fails(site: Site, dashboard: Dashboard) -> None:
     """There is one JSON document on stdout also when devices and the dashboard fail, and with `-v`."""
-    dashboard.answers.append(Answer(422, b'{"error": "\xff\xfe"}'))
+    dashboard.answers.extend([Answer(422, b'{"error": "\xff\xfe"}')] * 50)
     good = Terminal.with_samples(7)
     key = Terminal(Model(serial="B", comm_key=7))
     rubbish = Terminal(Model(serial="C"))
