@@ -60,6 +60,16 @@ def test_it_is_told_again_once_a_day() -> None:
     assert second.lines == ("device front-door: still, for 46 h: stopped answering",)
 
 
+def test_advice_is_told_once() -> None:
+    """What needs nobody is told when it begins, not daily, and again after it was otherwise."""
+    advice = Trouble("exposed", "use https", once=True)
+    first = told({}, advice, timedelta(0))
+    assert first.lines == ("device front-door: use https",)
+    assert told(first.conditions, advice, 30 * REMIND) == News((), first.conditions)
+    gone = told(first.conditions, None, 31 * REMIND)
+    assert told(gone.conditions, advice, 32 * REMIND).lines == first.lines
+
+
 def test_it_is_told_when_it_changes() -> None:
     """Another kind of trouble at the same device is new, and lasts from now."""
     changed = told(BEGUN.conditions, Trouble("wrong_key", "refused the comm key"), timedelta(hours=1))

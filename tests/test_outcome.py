@@ -94,6 +94,11 @@ OVERWRITTEN = replace(read(on_device=1000, continued=False), tally=Tally(first_s
         pytest.param(
             run(replace(FINE, tally=Tally(9, 8, same_second=1))), ExitCode.ATTENTION, id="a same second"
         ),
+        pytest.param(
+            run(replace(FINE, tally=Tally(10, 8, held_since=4, held_repeats=3))),
+            ExitCode.OK,
+            id="some are held as the settings say",
+        ),
         pytest.param(run(replace(FINE, clock_set=True)), ExitCode.OK, id="a clock was set"),
         pytest.param(run(replace(FINE, clock_kept="why")), ExitCode.ATTENTION, id="a clock was not set"),
     ],
@@ -139,6 +144,19 @@ def test_notices_of_a_visit() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("tally", "texts"),
+    [
+        (Tally(1234, held_since=1234), ["1,234 records older than since: are held, not sent"]),
+        (Tally(3, held_since=1, held_repeats=2), ["1 record older than since: is held, not sent"]),
+        (Tally(3, held_repeats=2), []),
+    ],
+)
+def test_what_the_settings_hold(tally: Tally, texts: list[str]) -> None:
+    """What a first reading holds is told, and asks for nobody; that repeats are held is routine."""
+    assert replace(FINE, tally=tally).notices == tuple(Notice(text, harmless=True) for text in texts)
+
+
 def test_a_clock_that_was_set() -> None:
     """That a clock was set is told with how far it was off, and asks for nobody."""
     (notice,) = replace(FINE, clock_set=True).notices
@@ -149,7 +167,7 @@ def test_troubles_by_subject() -> None:
     """Only what lasts and needs a person is a trouble; everything the run looked at is a subject."""
     away = replace(undelivered("unreachable"), counts=Counts(punches=7, pending=7))
     outcome = run(FINE, MUTE, away)
-    assert outcome.subjects() == {"device front", "device back", "dashboard main"}
+    assert outcome.subjects() == {"device front", "device back", "dashboard main", "way to dashboard main"}
     assert outcome.troubles() == {
         "device back": Trouble("something is wrong", "something is wrong"),
         "dashboard main": Trouble("unreachable", "the dashboard is away; 7 punches wait"),
@@ -196,3 +214,31 @@ def test_sums_that_do_not_come_out() -> None:
     assert lost.trouble == Trouble(BUG, "3 records read are nowhere; this is a bug, please report it")
     assert doubled.trouble == Trouble(BUG, "-1 punches are in no state; this is a bug, please report it")
     assert FINE.difference == SENT.counts.difference == failed("silent").difference == 0
+
+
+def test_what_waits_and_since_when() -> None:
+    """A dashboard in trouble is told with how much waits for it, and how long."""
+    counts = Counts(punches=1200, pending=1200)
+    away = DeliveryOutcome(
+        "main", counts=counts, oldest_pending="2026-11-20T03:04:05.678+00:00", problem="it is off"
+    )
+    assert away.trouble
+    assert away.trouble.text == "it is off; 1,200 punches wait, the oldest since 2026-11-20T03:04Z"
+
+
+def test_parked_punches_need_a_person() -> None:
+    """While anything is parked a run is not well; more or fewer of them are news."""
+    parked = [DeliveryOutcome("main", counts=Counts(punches=n, parked=n)) for n in (1, 2)]
+    assert run(parked[0]).exit_code is ExitCode.ATTENTION
+    texts = [one.trouble.text for one in parked if one.trouble]
+    assert texts[0].startswith("1 punch is parked")
+    assert texts[1].startswith("2 punches are parked")
+    assert len({one.trouble.kind for one in parked if one.trouble}) == 2
+
+
+def test_advice_is_no_trouble() -> None:
+    """A way that anybody can read along is told, and changes no exit code."""
+    outcome = run(replace(SENT, exposed=True))
+    assert (outcome.exit_code, outcome.troubles()) == (ExitCode.OK, {})
+    assert list(outcome.advice()) == ["way to dashboard main"]
+    assert outcome.advice().keys() <= outcome.subjects()

@@ -24,6 +24,8 @@ class Trouble:
     kind: str
     """It has changed when this has; the text may hold counts that rise at every run."""
     text: str
+    once: bool = False
+    """Whether it is advice, told when it begins and not again while it lasts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,8 @@ def _told(
 ) -> tuple[str | None, Condition]:
     if known is None or known.kind != trouble.kind:
         return f"{subject}: {trouble.text}", Condition(trouble.kind, now, now)
-    if timedelta(0) <= now - known.told_at < REMIND:  # a time to come: this host's clock was wrong then
+    # A time to come: this host's clock was wrong then.
+    if trouble.once or timedelta(0) <= now - known.told_at < REMIND:
         return None, known
     line = f"{subject}: still, for {_span(now - known.since)}: {trouble.text}"
     return line, Condition(trouble.kind, known.since, now)

@@ -127,6 +127,15 @@ def _stranded(count: int) -> Trouble:
     return Trouble("stranded", text)
 
 
+_EXPOSED = Trouble(
+    "exposed", "plain http: anybody in between can read the punches and the token; use https://", once=True
+)
+
+
+def _way_to(name: str) -> str:
+    return f"way to dashboard {name}"
+
+
 def _records(number: int) -> str:
     return "1 record is" if number == 1 else f"{number} records are"
 
@@ -147,6 +156,8 @@ class DeliveryOutcome:
     requests: int = 0
     capped: bool = False
     """Whether it ended because a run sends no more."""
+    exposed: bool = False
+    """Whether anybody on the way there can read the punches and the credentials."""
     counts: Counts = field(default_factory=Counts)
     """All its punches, by state."""
     oldest_pending: str | None = None
@@ -213,10 +224,15 @@ class Outcome:
         found |= {f"dashboard {name}": _stranded(count) for name, count in self.stranded.items()}
         return {subject: trouble for subject, trouble in found.items() if trouble}
 
+    def advice(self) -> Mapping[str, Trouble]:
+        """Return what a person should know once, and may leave as it is."""
+        return {_way_to(outcome.name): _EXPOSED for outcome in self.deliveries if outcome.exposed}
+
     def subjects(self) -> frozenset[str]:
         """Return everything this run looked at."""
         devices = {f"device {outcome.name}" for outcome in self.devices}
-        return frozenset(devices | {f"dashboard {outcome.name}" for outcome in self.deliveries})
+        dashboards = {f"dashboard {outcome.name}" for outcome in self.deliveries}
+        return frozenset(devices | dashboards | {_way_to(outcome.name) for outcome in self.deliveries})
 
     def busy(self) -> frozenset[str]:
         """Return what this run left to another one, by subject."""

@@ -12,6 +12,7 @@ import threading
 import time
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from zkpoll.delivery.access import Access
@@ -130,7 +131,7 @@ def _join(run: Run, futures: Sequence[Future[Any]]) -> None:
 def _deliver(run: Run, dashboard: Dashboard, outbox: Outbox) -> DeliveryOutcome:
     """Deliver what is pending to one dashboard; raise only what stops the whole run."""
     began = time.monotonic()
-    outcome = DeliveryOutcome(dashboard.name)
+    outcome = DeliveryOutcome(dashboard.name, exposed=dashboard.exposed)
     if not run.options.deliver:
         return outcome
     try:
@@ -158,19 +159,29 @@ def _deliver(run: Run, dashboard: Dashboard, outbox: Outbox) -> DeliveryOutcome:
     except Exception as error:  # noqa: BLE001  # one failure stays one failure
         _log.exception("%s: %s", dashboard.name, FAILED.format(type(error).__name__))
         outcome = replace(outcome, problem=FAILED.format(type(error).__name__), kind=BUG)
-    if outcome.problem:
-        _log.warning("%s: %s", dashboard.name, outcome.problem)
+    _tell(outcome)
     return replace(outcome, seconds=time.monotonic() - began)
+
+
+def _tell(outcome: DeliveryOutcome) -> None:
+    if outcome.problem:
+        _log.warning("%s: %s", outcome.name, outcome.problem)
+    if outcome.parked:
+        _log.warning("%s: %d punches were refused and parked", outcome.name, outcome.parked)
+    if outcome.capped:
+        _log.info("%s: as many punches as a run may send (max_per_run)", outcome.name)
 
 
 def _destination(dashboard: Dashboard) -> Destination:
     return Destination(
         name=dashboard.name,
-        access=Access(dashboard.url, dashboard.timeout, dashboard.bearer()),
+        access=Access.to(dashboard),
         format=dashboard.format,
         batch_size=dashboard.batch_size,
         attempts=dashboard.attempts,
         retry_wait=dashboard.retry_wait,
+        most=dashboard.max_per_run,
+        park_retry_every=timedelta(seconds=dashboard.park_retry_every),
     )
 
 

@@ -93,11 +93,12 @@ def show(outcome: Outcome, journal: Path, *, as_json: bool, verbose: bool) -> No
 def _show_news(outcome: Outcome, journal: Path) -> None:
     """Print on stderr what a person who is not watching has to know and was not told yet."""
     busy = outcome.busy()  # another run is at those, and tells of them
-    troubles = {subject: trouble for subject, trouble in outcome.troubles().items() if subject not in busy}
+    found = {**outcome.troubles(), **outcome.advice()}
+    troubles = {subject: trouble for subject, trouble in found.items() if subject not in busy}
     subjects, moment = outcome.subjects() - busy, datetime.now(UTC)
     with Journal(journal) as opened:
-        found = memory.tell(opened, lambda before: news(before, troubles, subjects, moment))
-    for line in (*found.lines, *_notice_lines(outcome)):
+        told = memory.tell(opened, lambda before: news(before, troubles, subjects, moment))
+    for line in (*told.lines, *_notice_lines(outcome)):
         click.echo(f"zkpoll: {line}", err=True)
 
 
@@ -129,6 +130,8 @@ def _show_person(outcome: Outcome) -> None:
     for delivery in outcome.deliveries:
         if delivery.trouble:
             table.add_row(escape(delivery.name), "[red]failed[/red]", escape(delivery.trouble.text))
+    for subject, advice in outcome.advice().items():
+        table.add_row(escape(subject), "[yellow]look[/yellow]", escape(advice.text))
     console.print(table)
     for event in (outcome.would_send or ())[:10]:
         console.print("would send", json.dumps(event_as_json(event)), markup=False, soft_wrap=True)
@@ -166,7 +169,8 @@ def summary(outcome: Outcome) -> str:
 
 def _delivered(outcome: DeliveryOutcome) -> str:
     pending = f", {outcome.counts.pending:,} wait" if outcome.counts.pending else ""
-    return f"{outcome.confirmed:,} delivered to {outcome.name}{pending}"
+    parked = f", {outcome.counts.parked:,} parked" if outcome.counts.parked else ""
+    return f"{outcome.confirmed:,} delivered to {outcome.name}{pending}{parked}"
 
 
 # --- a program ---
@@ -215,6 +219,7 @@ def _delivery_json(outcome: DeliveryOutcome) -> dict[str, Any]:
         "problem": outcome.trouble.text if outcome.trouble else None,
         "confirmed_now": outcome.confirmed,
         "parked_now": outcome.parked,
+        "exposed": outcome.exposed,
         "requests": outcome.requests,
         "capped": outcome.capped,
         "pending": outcome.counts.pending,
