@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from zkpoll import evidence
 from zkpoll.errors import StopRun, UnknownLayout, WrongSerial, ZkpollError
 from zkpoll.journal.devices import STRANGER, Devices
+from zkpoll.journal.holding import Holding
 from zkpoll.journal.ledger import Ledger
 from zkpoll.outcome import BUG, DeviceOutcome
 from zkpoll.pull.correction import correct
@@ -87,11 +88,9 @@ class Visit:
         """Return the outcome of a visit that read the log to its end."""
         self.tally += Tally(seen_before=reading.proved)
         outcome = replace(self.outcome, reading=reading, clock_set=self.clock_set, clock_kept=self.clock_kept)
-        if self.stranger:
-            return replace(outcome, problem=self.stranger, kind=WrongSerial.kind)
         if self.key and not self.run.options.dry_run:
             Devices(self.run.journal).note_reading(self.key, reading)
-        return outcome
+        return replace(outcome, problem=self.stranger, kind=WrongSerial.kind) if self.stranger else outcome
 
     def _read(self) -> Reading:
         device, run = self.device, self.run
@@ -142,6 +141,7 @@ class Visit:
             found.key,
             ZoneInfo(self.device.timezone),
             held=STRANGER if self.stranger else None,
+            holding=Holding(self.device.since, self.device.repeat_within),
         )
         return self.ledger.watermark()
 
@@ -156,7 +156,7 @@ class Visit:
         found = self.ledger.sort(piece)
         self.tally += found.tally
         if not self.stranger:
-            self.new |= {event.id: event for event, _ in found.first_seen}
+            self.new |= {event.id: event for event in found.to_send}
 
 
 def _tell(outcome: DeviceOutcome) -> None:
@@ -164,6 +164,8 @@ def _tell(outcome: DeviceOutcome) -> None:
         _log.warning("%s: %s", outcome.name, outcome.trouble.text)
     for notice in outcome.notices:
         _log.log(logging.INFO if notice.harmless else logging.WARNING, "%s: %s", outcome.name, notice.text)
+    if outcome.tally.held_repeats:
+        _log.info("%s: repeats held: %d", outcome.name, outcome.tally.held_repeats)
     if outcome.reading:
         reading, tally = outcome.reading, outcome.tally
         _log.info(

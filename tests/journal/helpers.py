@@ -9,14 +9,19 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from zkpoll.journal.devices import Devices
+from zkpoll.journal.holding import HOLD_NOTHING
 from zkpoll.journal.ledger import Ledger
-from zkpoll.punch import Punch, Quarantined, Slice, Watermark
+from zkpoll.punch import Punch, Quarantined, Settled, Slice, Watermark
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import tzinfo
     from pathlib import Path
 
+    from zkpoll.journal.holding import Holding
+    from zkpoll.journal.outbox import Outbox
     from zkpoll.journal.store import Journal
+    from zkpoll.punch import Event
 
 KEY = "CQZ7224760045"
 DHAKA = ZoneInfo("Asia/Dhaka")
@@ -61,10 +66,26 @@ def piece(*records: Punch | Quarantined, end: int | None = None) -> Slice:
     )
 
 
-def visit(journal: Journal, name: str = "front-door", key: str = KEY, zone: tzinfo = DHAKA) -> Ledger:
+def visit(
+    journal: Journal,
+    name: str = "front-door",
+    key: str = KEY,
+    zone: tzinfo = DHAKA,
+    holding: Holding = HOLD_NOTHING,
+) -> Ledger:
     """Begin a visit to a device."""
     Devices(journal).meet(name, key)
-    return Ledger(journal, name, key, zone)
+    return Ledger(journal, name, key, zone, holding=holding)
+
+
+def pending(outbox: Outbox, limit: int = 9) -> list[Event]:
+    """Return what is to be sent next."""
+    return list(outbox.next(limit).events)
+
+
+def confirm(outbox: Outbox, events: Sequence[Event]) -> None:
+    """Confirm what was just found pending."""
+    outbox.settle(Settled(confirmed=tuple(event.id for event in events)))
 
 
 def rows(path: Path, sql: str) -> list[tuple[Any, ...]]:

@@ -11,9 +11,22 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.journal.helpers import DHAKA, KEY, odd, piece, punch, punches, rows, visit
+from tests.journal.helpers import (
+    DHAKA,
+    KEY,
+    START,
+    confirm,
+    odd,
+    pending,
+    piece,
+    punch,
+    punches,
+    rows,
+    visit,
+)
 from zkpoll.errors import WrongSerial
 from zkpoll.journal.devices import STRANGER, Devices
+from zkpoll.journal.holding import HOLD_NOTHING, Holding
 from zkpoll.journal.ledger import Ledger
 from zkpoll.journal.outbox import Outbox
 from zkpoll.journal.store import Journal
@@ -51,7 +64,7 @@ def test_reading_the_same_again(journal: Journal) -> None:
     outbox = Outbox(journal, "main")
     log = piece(*punches(5))
     visit(journal).take(log)
-    outbox.confirm([event.id for event in outbox.pending(2)])
+    confirm(outbox, pending(outbox, 2))
     assert visit(journal).take(log) == Tally(seen_before=5)
     assert outbox.counts() == Counts(punches=5, pending=3, confirmed=2)
 
@@ -70,7 +83,7 @@ def test_same_second(journal: Journal) -> None:
     tally = visit(journal).take(piece(punch(verify=1), punch(verify=15), punch(state=1)))
     assert tally == Tally(first_seen=1, same_second=2)
     assert [outbox.counts() for outbox in outboxes] == [Counts(punches=3, pending=1, held=2)] * 2
-    assert [[event.verify for event in outbox.pending(9)] for outbox in outboxes] == [[1], [1]]
+    assert [[event.verify for event in pending(outbox)] for outbox in outboxes] == [[1], [1]]
 
 
 @pytest.mark.parametrize("other", [punch(verify=2), punch(state=2), punch(work_code=2)])
@@ -124,7 +137,7 @@ def test_what_is_in_quarantine_stays_there(journal: Journal) -> None:
     visit(journal).take(piece(odd(record.canonical, "its slot is not in the user table")))
     again = visit(journal).take(piece(record._replace(user_id="2222"), punch("1")))
     assert again == Tally(first_seen=1, quarantined=1)
-    assert [event.user_id for event in outbox.pending(9)] == ["1"]
+    assert [event.user_id for event in pending(outbox)] == ["1"]
 
 
 def test_a_known_record_keeps_its_identity(journal: Journal, path: Path) -> None:
@@ -161,7 +174,7 @@ def test_the_offset_is_fixed_when_journalled(journal: Journal) -> None:
     visit(journal).take(piece(punch()))
     tally = visit(journal, zone=ZoneInfo("Europe/Berlin")).take(piece(punch(), punch("1002")))
     assert tally == Tally(first_seen=1, seen_before=1)
-    assert [event.timestamp for event in outbox.pending(9)] == [
+    assert [event.timestamp for event in pending(outbox)] == [
         "2026-11-22T08:59:58+06:00",
         "2026-11-22T08:59:58+01:00",
     ]
@@ -264,8 +277,8 @@ def delivering(journal: Journal, expected: int) -> Callable[[], None]:
         outbox, confirmed, began = Outbox(journal, "main"), 0, time.monotonic()
         while confirmed < expected:
             assert time.monotonic() < began + 30
-            events = outbox.pending(30)
-            outbox.confirm([event.id for event in events])
+            events = pending(outbox, 30)
+            confirm(outbox, events)
             confirmed += len(events)
             assert outbox.counts().difference == 0
 
@@ -330,26 +343,128 @@ def test_a_suspect_clock_is_flagged(journal: Journal) -> None:
     ledger.take(replace(piece(punch("1")), drift=100_000.0))
     ledger.take(piece(punch("2")._replace(time=datetime(2000, 1, 1))))
     ledger.take(replace(piece(punch("3")), drift=60.0))
-    assert {event.user_id: event.clock_suspect for event in outbox.pending(9)} == {
+    assert {event.user_id: event.clock_suspect for event in pending(outbox)} == {
         "1": True, "2": True, "3": False,
     }  # fmt: skip
+
+
+# --- what is held ---
+
+OUTBOX = "SELECT user_id, outbox.state, reason FROM outbox JOIN punch ON seq = punch ORDER BY seq"
+SINCE = Holding(since=START)
+MINUTE = Holding(repeat_within=60)
+HELD_OR_NOT = "SELECT hold FROM punch ORDER BY seq"
+
+
+def test_a_first_reading_has_a_starting_line(journal: Journal, path: Path) -> None:
+    """What is older than `since` is journalled, first seen and held, and says why; the rest is pending."""
+    outbox = Outbox(journal, "main")
+    tally = visit(journal, holding=SINCE).take(piece(punch("1", -1), punch("2", 0)))
+    assert tally == Tally(first_seen=2, held_since=1)
+    assert outbox.counts() == Counts(punches=2, pending=1, held=1)
+    assert rows(path, OUTBOX) == [("1", "held", "since"), ("2", "pending", None)]
+    assert rows(path, HELD_OR_NOT) == [("since",), (None,)]
+
+
+def test_a_first_reading_lasts_until_the_logs_end(journal: Journal) -> None:
+    """A reading that broke off goes on as the first one; what is appended after it goes out, however old."""
+    visit(journal, holding=SINCE).take(piece(punch("1", -9)))
+    assert visit(journal, holding=SINCE).take(piece(punch("2", -8))).held_since == 1
+    Devices(journal).note_reading(KEY, READING)
+    assert visit(journal, holding=SINCE).take(piece(punch("3", -7))) == Tally(first_seen=1)
+
+
+def test_repeats_are_held_over_slices_and_visits(journal: Journal, path: Path) -> None:
+    """A repeat is held wherever the log was cut, and a first reading's end changes nothing about it."""
+    outbox = Outbox(journal, "main")
+    ledger = visit(journal, holding=MINUTE)
+    assert ledger.take(piece(punch("1", 0), punch("1", 50))) == Tally(first_seen=2, held_repeats=1)
+    assert ledger.take(piece(punch("1", 55), punch("2", 55))) == Tally(first_seen=2, held_repeats=1)
+    Devices(journal).note_reading(KEY, READING)
+    later = piece(punch("1", 58), punch("1", 61), punch("2", 61, state=1))
+    assert visit(journal, holding=MINUTE).take(later) == Tally(first_seen=3, held_repeats=1)
+    assert [event.timestamp[14:19] for event in pending(outbox)] == ["59:58", "00:53", "00:59", "00:59"]
+    holds = [hold for (hold,) in rows(path, HELD_OR_NOT)]
+    assert holds == [None, "repeat", "repeat", None, "repeat", None, None]
+    assert outbox.counts() == Counts(punches=7, pending=4, held=3)
+
+
+def test_what_is_held_is_decided_once(journal: Journal, path: Path) -> None:
+    """Reading a log again under other settings neither sends what was held nor holds what was not."""
+    Outbox(journal, "main")
+    log = piece(punch("1", 0), punch("1", 50), punch("1", 100))
+    visit(journal, holding=MINUTE).take(log)
+    before = rows(path, OUTBOX)
+    assert [state for _, state, _ in before] == ["pending", "held", "pending"]
+    for holding in (Holding(), Holding(START.replace(year=2030), 3600)):
+        assert visit(journal, holding=holding).take(log) == Tally(seen_before=3)
+    assert rows(path, OUTBOX) == before
+
+
+def test_repeats_among_records_that_are_known(journal: Journal) -> None:
+    """Where a log is read again, only what is new in it is measured, by what was kept last."""
+    visit(journal, holding=MINUTE).take(piece(punch("1", 0)))
+    again = piece(punch("1", 0), punch("1", 50), punch("1", 50), punch("1", 61))
+    assert visit(journal, holding=MINUTE).take(again) == Tally(2, 1, 1, held_repeats=1)
+
+
+def test_the_same_second_is_no_measure(journal: Journal, path: Path) -> None:
+    """What waits for a person already is not held for another reason, and hides no punch after it."""
+    Outbox(journal, "main")
+    log = piece(punch("1", 0), punch("1", 0, state=1), punch("1", 30, state=1), punch("1", 30))
+    tally = visit(journal, holding=MINUTE).take(log)
+    assert tally == Tally(first_seen=2, same_second=2)
+    assert rows(path, OUTBOX) == [
+        ("1", "pending", None), ("1", "pending", None),
+        ("1", "held", "same second"), ("1", "held", "same second"),
+    ]  # fmt: skip
+
+
+def test_each_device_has_its_own_repeats(journal: Journal) -> None:
+    """Who punches at one door and then at another has punched twice."""
+    visit(journal, holding=MINUTE).take(piece(punch("1", 0)))
+    assert visit(journal, "warehouse", "OTHER1", holding=MINUTE).take(piece(punch("1", 9))).held_repeats == 0
+
+
+def test_sorting_holds_what_taking_holds(journal: Journal, path: Path) -> None:
+    """A dry run names as held what a real one would hold, over all its slices, and leaves no trace of it."""
+    visit(journal, holding=MINUTE).take(piece(punch("1", 0)))
+    ledger = visit(journal, holding=replace(MINUTE, since=START))
+    slices = [piece(punch("2", -1), punch("1", 50)), piece(punch("1", 100)), piece(punch("1", 160))]
+    dry = [ledger.sort(one) for one in slices]
+    assert [[event.user_id for event in found.to_send] for found in dry] == [[], ["1"], []]
+    assert rows(path, "SELECT count(*), max(timestamp) FROM last_kept") == [(1, "2026-11-22T08:59:58+06:00")]
+    assert [found.tally for found in dry] == [ledger.take(one) for one in slices]
+
+
+def test_holding_costs_one_look_up_a_slice(journal: Journal) -> None:
+    """Without the setting nothing is asked or noted; with it, once a slice, however many punches it has."""
+    statements: list[str] = []
+    visit(journal).take(piece(*punches(8)))
+    ledgers = visit(journal), visit(journal, holding=MINUTE)
+    journal._db.set_trace_callback(statements.append)
+    ledgers[0].take(piece(*punches(100, first=100)))
+    assert not [statement for statement in statements if "last_kept" in statement]
+    ledgers[1].take(piece(*punches(200, first=100)))
+    journal._db.set_trace_callback(None)
+    assert len([statement for statement in statements if "CROSS JOIN last_kept" in statement]) == 1
 
 
 # --- strangers ---
 
 
-def stranger(journal: Journal) -> Ledger:
+def stranger(journal: Journal, holding: Holding = HOLD_NOTHING) -> Ledger:
     """Begin a visit to a terminal that answers where the front door's belongs."""
     Devices(journal).meet("front-door", KEY)
     Devices(journal).meet_stranger("front-door", "NEW1")
-    return Ledger(journal, "front-door", "NEW1", DHAKA, held=STRANGER)
+    return Ledger(journal, "front-door", "NEW1", DHAKA, held=STRANGER, holding=holding)
 
 
 def test_a_strangers_punches_are_kept_and_held(journal: Journal) -> None:
     """Nothing of a terminal that answers in another one's place is delivered, or lost."""
     outbox = Outbox(journal, "main")
     stranger(journal).take(piece(*punches(5)))
-    assert outbox.pending(9) == []
+    assert pending(outbox) == []
     assert outbox.counts() == Counts(punches=5, held=5)
     assert Devices(journal).key_of("front-door") == KEY
 
@@ -361,7 +476,7 @@ def test_an_accepted_stranger_is_the_device_from_now_on(journal: Journal) -> Non
     stranger(journal).take(piece(punch("new")))
     assert Devices(journal).accept("front-door") == "NEW1"
     assert Devices(journal).key_of("front-door") == "NEW1"
-    assert [(event.user_id, event.serial_number) for event in outbox.pending(9)] == [
+    assert [(event.user_id, event.serial_number) for event in pending(outbox)] == [
         ("old", KEY), ("new", "NEW1"),
     ]  # fmt: skip
 
@@ -375,12 +490,33 @@ def test_a_repaired_terminal_is_the_device_it_was(journal: Journal) -> None:
     assert devices.accept_as_same("front-door") == "NEW1"
     assert devices.aliases("front-door") == {"NEW1"}
     assert devices.key_of("front-door") == KEY
-    assert [(event.user_id, event.serial_number) for event in outbox.pending(9)] == [("1", KEY), ("2", KEY)]
-    assert [event.id for event in outbox.pending(9)] == [
+    assert [(event.user_id, event.serial_number) for event in pending(outbox)] == [("1", KEY), ("2", KEY)]
+    assert [event.id for event in pending(outbox)] == [
         punch_id(KEY, user, "2026-11-22T08:59:58") for user in ("1", "2")
     ]
     assert outbox.counts() == Counts(punches=3, pending=2, discarded=1)
     assert visit(journal).take(piece(punch("1"), punch("2"))) == Tally(seen_before=2)
+
+
+@pytest.mark.parametrize("accept", [Devices.accept, Devices.accept_as_same])
+def test_an_accepted_strangers_held_punches_stay_held(
+    journal: Journal, path: Path, accept: Callable[[Devices, str], str]
+) -> None:
+    """A stranger has a first reading of its own; what its settings hold is held for that once accepted."""
+    outbox = Outbox(journal, "main")
+    visit(journal)
+    Devices(journal).note_reading(KEY, READING)
+    holding = replace(SINCE, repeat_within=60)
+    log = piece(punch("1", -1), punch("2", 0), punch("2", 9), punch("3"), punch("3", verify=2))
+    assert stranger(journal, holding).take(log) == Tally(4, same_second=1, held_since=1, held_repeats=1)
+    waiting = ["another terminal"] * 4 + ["same second"]
+    assert [(state, reason) for _, state, reason in rows(path, OUTBOX)] == [("held", why) for why in waiting]
+    accept(Devices(journal), "front-door")
+    assert rows(path, OUTBOX) == [
+        ("1", "held", "since"), ("2", "pending", None), ("2", "held", "repeat"), ("3", "pending", None),
+        ("3", "held", "same second"),
+    ]  # fmt: skip
+    assert outbox.counts() == Counts(punches=5, pending=2, held=3)
 
 
 def test_a_stranger_cannot_be_what_was_never_read(journal: Journal) -> None:
@@ -396,9 +532,9 @@ def test_a_terminal_that_is_back_in_its_place_is_released(journal: Journal) -> N
     outbox = Outbox(journal, "main")
     visit(journal, "warehouse", "NEW1")
     stranger(journal).take(piece(punch("1")))
-    assert outbox.pending(9) == []
+    assert pending(outbox) == []
     visit(journal, "warehouse", "NEW1")
-    assert [event.user_id for event in outbox.pending(9)] == ["1"]
+    assert [event.user_id for event in pending(outbox)] == ["1"]
 
 
 @pytest.mark.parametrize("accept", [Devices.accept, Devices.accept_as_same])

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import repeat
 from typing import TYPE_CHECKING, NamedTuple
 
+from zkpoll.journal.holding import HOLD_NOTHING, Decided, decide
 from zkpoll.journal.store import now
 from zkpoll.punch import Quarantined, Tally, Watermark, event
 from zkpoll.timekeeping import clock_suspect
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import tzinfo
 
+    from zkpoll.journal.holding import Hold, Holding, Who
     from zkpoll.journal.store import Journal
     from zkpoll.punch import Event, Punch, Slice
 
@@ -26,18 +29,37 @@ class Sorted:
     first_seen: tuple[tuple[Event, bytes], ...]
     """New punches, each with its canonical bytes."""
     same_second: tuple[tuple[Event, bytes], ...]
-    """New punches whose id another punch holds, each with content that no other punch of that id has."""
+    """New punches whose id another punch holds, each with content that no other punch of that id has.
+
+    They wait for a person in any case: none of them is a repeat, and no repeat is measured by them.
+    """
+    decided: Decided
+    """Which of those first seen are held."""
+
+    @property
+    def to_send(self) -> list[Event]:
+        """The punches first seen that nothing holds."""
+        new = zip(self.first_seen, self.decided.holds, strict=True)
+        return [event for (event, _), hold in new if hold is None]
 
 
 class Ledger:
     """Takes the slices of one visit to one device."""
 
     def __init__(
-        self, journal: Journal, name: str, key: str, zone: tzinfo, *, held: str | None = None
+        self,
+        journal: Journal,
+        name: str,
+        key: str,
+        zone: tzinfo,
+        *,
+        held: str | None = None,
+        holding: Holding = HOLD_NOTHING,
     ) -> None:
         """Given a device's inventory name, its key and the zone of its clock, begin a visit.
 
-        `held` is the reason why nothing of it may be delivered for now.
+        `held` is the reason why nothing of it may be delivered for now; `holding` says which of its new
+        punches are held, whoever it is.
         """
         self._journal = journal
         self._held = held
@@ -46,6 +68,9 @@ class Ledger:
         self._zone = zone
         row = journal.one("device_by_key", key=key)
         self._device: int | None = row[0] if row else None
+        # A first reading may take several visits: it lasts until one came to the log's end.
+        self._holding = replace(holding, since=None) if row and row[2] else holding
+        self._kept: dict[Who, str] = {}  # what a visit that writes nothing would have kept
         self._before = self._last_punch()
 
     def watermark(self) -> Watermark | None:
@@ -64,8 +89,16 @@ class Ledger:
         )
 
     def sort(self, piece: Slice) -> Sorted:
-        """Say what each record of `piece` is to the journal, without writing anything."""
+        """Say what each record of `piece` is to the journal, without writing anything.
+
+        What was sorted before in this visit counts as kept, so that the same punches are held as in `take`.
+        """
         piece = self._without_quarantined(piece)
+        found = self._sorted(piece, self._last_kept(piece) | self._kept)
+        self._kept.update(found.decided.kept)
+        return found
+
+    def _sorted(self, piece: Slice, last: Mapping[Who, str]) -> Sorted:
         sorting = _Sorting(self._before)
         unknown = sorting.known_records(piece.punches, self._seqs(piece.punches))
         events = [self._event(punch, piece) for punch in unknown]
@@ -77,7 +110,20 @@ class Ledger:
             len(sorting.same_second),
             len(piece.quarantined),
         )
-        return Sorted(tally, tuple(sorting.first_seen), tuple(sorting.same_second))
+        return self._decided(tally, sorting.first_seen, sorting.same_second, last)
+
+    def _decided(
+        self,
+        tally: Tally,
+        first_seen: Sequence[tuple[Event, bytes]],
+        same_second: Sequence[tuple[Event, bytes]],
+        last: Mapping[Who, str],
+    ) -> Sorted:
+        """Decide what of `first_seen` is held, given when people's last punches were kept; count it."""
+        decided = decide([event for event, _ in first_seen], self._holding, last)
+        holds = decided.holds
+        tally = replace(tally, held_since=holds.count("since"), held_repeats=holds.count("repeat"))
+        return Sorted(tally, tuple(first_seen), tuple(same_second), decided)
 
     def _without_quarantined(self, piece: Slice) -> Slice:
         """Return `piece` with what is in quarantine left there.
@@ -109,6 +155,14 @@ class Ledger:
             holders.setdefault(events[index].id, []).append(_Holder(*fields))
         return holders
 
+    def _last_kept(self, piece: Slice) -> dict[Who, str]:
+        """Return when the last punches of the users in `piece` were kept, if repeats are to be held."""
+        if self._holding.repeat_within is None:
+            return {}
+        users = list({punch.user_id for punch in piece.punches})
+        found = self._journal.look_up("last_kept", users, device=self._device)
+        return {(users[index], state): timestamp for index, state, timestamp in found}
+
     def take(self, piece: Slice) -> Tally:
         """Keep `piece` and, if it has one, its watermark; put what is new into every outbox.
 
@@ -117,29 +171,40 @@ class Ledger:
         with self._journal.transaction():
             piece = self._without_quarantined(piece)
             after = self._last_punch()
-            tally = self._add_all(piece) or self._add_new(piece)
+            last = self._last_kept(piece)
+            found = self._add_all(piece, last) or self._add_new(piece, last)
+            self._keep_last(found.decided.kept)
             self._journal.run("add_to_outbox", after=after, held=self._held, now=now())
             newly_quarantined = self._quarantine(piece)
             if piece.mark:
                 self._set_watermark(piece.mark)
-        return replace(tally, newly_quarantined=newly_quarantined)
+        return replace(found.tally, newly_quarantined=newly_quarantined)
 
-    def _add_all(self, piece: Slice) -> Tally | None:
+    def _add_all(self, piece: Slice, last: Mapping[Who, str]) -> Sorted | None:
         """Add the punches of `piece` if all of them are new, as they are in most slices; else add none."""
-        events = [self._event(punch, piece) for punch in piece.punches]
-        canonical = [punch.canonical for punch in piece.punches]
-        if not self._journal.insert_all("add_punch", self._rows(zip(events, canonical, strict=True), 0)):
-            return None
-        return Tally(first_seen=len(events), quarantined=len(piece.quarantined))
+        new = [(self._event(punch, piece), punch.canonical) for punch in piece.punches]
+        found = self._decided(Tally(len(new), quarantined=len(piece.quarantined)), new, (), last)
+        rows = self._rows(new, found.decided.holds, 0)
+        return found if self._journal.insert_all("add_punch", rows) else None
 
-    def _add_new(self, piece: Slice) -> Tally:
+    def _add_new(self, piece: Slice, last: Mapping[Who, str]) -> Sorted:
         """Add those punches of `piece` that are new."""
-        found = self.sort(piece)
-        self._journal.run_many("add_punch", self._rows(found.first_seen, 0))
-        self._journal.run_many("add_punch", self._rows(found.same_second, 1))
-        return found.tally
+        found = self._sorted(piece, last)
+        self._journal.run_many("add_punch", self._rows(found.first_seen, found.decided.holds, 0))
+        self._journal.run_many("add_punch", self._rows(found.same_second, repeat(None), 1))
+        return found
 
-    def _rows(self, new: Iterable[tuple[Event, bytes]], same_second: int) -> list[dict[str, object]]:
+    def _keep_last(self, kept: Mapping[Who, str]) -> None:
+        rows = [
+            {"device": self._device, "user_id": user_id, "state": state, "timestamp": timestamp}
+            for (user_id, state), timestamp in kept.items()
+        ]
+        if rows:
+            self._journal.run_many("keep_last", rows)
+
+    def _rows(
+        self, new: Iterable[tuple[Event, bytes]], holds: Iterable[Hold | None], same_second: int
+    ) -> list[dict[str, object]]:
         moment = now()
         return [
             {
@@ -155,9 +220,10 @@ class Ledger:
                 "clock_suspect": event.clock_suspect,
                 "canonical": canonical,
                 "source": event.source,
+                "hold": hold,
                 "now": moment,
             }
-            for event, canonical in new
+            for (event, canonical), hold in zip(new, holds, strict=False)
         ]
 
     def _quarantine(self, piece: Slice) -> int:
