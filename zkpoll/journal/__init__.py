@@ -5,7 +5,9 @@ queries.sql    every statement, named
 store          the SQLite file: open, migrate, one clear error for each way it can fail
 devices        who was met, and which inventory name each belongs to
 | ledger       one visit's way in: punches, watermark and outbox rows in one transaction
-| outbox       one dashboard's way out: pending punches, confirmations
+| holding      which of them are held: before a starting line, or repeats   (pure)
+| outbox       one dashboard's way out: what is pending, in flight, settled
+decisions      a person's word on what waits
 quarantine     what nobody can believe
 memory         what was told to a person
 """

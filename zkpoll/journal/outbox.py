@@ -8,7 +8,7 @@ from zkpoll.journal.store import now
 from zkpoll.punch import Batch, Counts, Event
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from zkpoll.journal.store import Journal, Row
@@ -31,11 +31,14 @@ class Outbox:
 
     def next(self, limit: int) -> Batch:
         """Return what was in flight last and is not settled, then the oldest pending; `limit` at most."""
-        sent = self._journal.all("in_flight", destination=self._destination)
-        tried_before = any(state == "parked" for *_, state in sent)
-        room = 0 if tried_before else max(0, limit - len(sent))
-        rows = self._journal.all("pending", destination=self._destination, limit=room)
-        return self._handed_out([row[:-1] for row in sent], rows, tried_before)
+        found = self._journal.all("in_flight", destination=self._destination)
+        sent = [row[:-1] for row in found]
+        if any(state == "parked" for *_, state in found):
+            return self._handed_out(sent, [], tried_before=True)
+        flying = {seq for seq, *_ in sent}
+        rows = self._journal.all("pending", destination=self._destination, limit=max(limit, len(sent)))
+        rest = [row for row in rows if row[0] not in flying] if flying else rows
+        return self._handed_out(sent, rest[: max(0, limit - len(sent))], tried_before=False)
 
     def parked(self, limit: int, tried_before: datetime) -> Batch:
         """Return the oldest parked punches that were last tried before then, `limit` at most."""
@@ -45,10 +48,9 @@ class Outbox:
 
     def _handed_out(self, sent: Sequence[Row], rows: Sequence[Row], tried_before: bool) -> Batch:
         found = [*sent, *rows]
-        self._seqs = {id_: seq for seq, id_, *_ in found}
-        self._in_flight = tuple(id_ for _, id_, *_ in sent)
-        events = tuple(Event._make([*fields, bool(suspect)]) for _, *fields, suspect in found)
-        return Batch(events, len(sent), tried_before)
+        self._seqs = {row[1]: row[0] for row in found}
+        self._in_flight = tuple(row[1] for row in sent)
+        return Batch(tuple(Event._make(row[1:]) for row in found), len(sent), tried_before)
 
     def send(self, ids: Sequence[str]) -> None:
         """Write down that these, of the punches last returned, are in flight together, and no others.
@@ -67,17 +69,21 @@ class Outbox:
 
         On disk when it returns. What a person discarded meanwhile stays so.
         """
-        moment = now()
-        confirmed = [row | {"now": moment} for row in self._rows(settled.confirmed)]
-        parked = [
-            row | {"reason": words, "now": moment}
-            for row, words in zip(self._rows(settled.parked), settled.parked.values(), strict=True)
-        ]
         with self._journal.transaction():
-            self._journal.run_many("confirm", confirmed)
-            self._journal.run_many("park", parked)
+            self._confirm(settled.confirmed)
+            self._park(settled.parked)
             self._journal.run("land", destination=self._destination)
         self._in_flight = ()
+
+    def _confirm(self, ids: tuple[str, ...]) -> None:
+        if ids == self._in_flight:  # as most answers do; four times as fast
+            self._journal.run("confirm_in_flight", destination=self._destination, now=now())
+        else:
+            self._journal.run_many("confirm", [row | {"now": now()} for row in self._rows(ids)])
+
+    def _park(self, parked: Mapping[str, str]) -> None:
+        rows = zip(self._rows(parked), parked.values(), strict=True)
+        self._journal.run_many("park", [row | {"reason": words, "now": now()} for row, words in rows])
 
     def _rows(self, ids: Iterable[str]) -> list[dict[str, object]]:
         return [{"destination": self._destination, "punch": self._seqs[id_]} for id_ in ids]

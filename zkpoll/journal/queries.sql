@@ -177,16 +177,13 @@ WHERE batch.destination = :destination AND outbox.state IN ('pending', 'parked')
 ORDER BY batch.punch;
 
 -- name: pending
--- Oldest first, without what is in flight.
+-- Oldest first.
 SELECT punch.seq, punch.id, punch.device_name, device.key, punch.user_id, punch.timestamp,
        punch.verify, punch.state, punch.work_code, punch.source, punch.clock_suspect
 FROM outbox
 JOIN punch ON punch.seq = outbox.punch
 JOIN device ON device.id = punch.device
 WHERE outbox.destination = :destination AND outbox.state = 'pending'
-  AND NOT EXISTS (
-      SELECT 1 FROM batch WHERE batch.destination = outbox.destination AND batch.punch = outbox.punch
-  )
 ORDER BY outbox.punch
 LIMIT :limit;
 
@@ -210,6 +207,11 @@ DELETE FROM batch WHERE destination = :destination;
 -- name: confirm
 UPDATE outbox SET state = 'confirmed', reason = NULL, tried_at = NULL, changed_at = :now
 WHERE destination = :destination AND punch = :punch AND state IN ('pending', 'parked');
+
+-- name: confirm_in_flight
+UPDATE outbox SET state = 'confirmed', reason = NULL, tried_at = NULL, changed_at = :now
+WHERE destination = :destination AND state IN ('pending', 'parked')
+  AND punch IN (SELECT punch FROM batch WHERE batch.destination = :destination);
 
 -- name: park
 -- One that stays parked has been so since it was first.

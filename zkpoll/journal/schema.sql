@@ -81,7 +81,7 @@ CREATE TABLE outbox (
 ) WITHOUT ROWID;
 -- With state in it, though constant there: else the planner walks the primary key, past all that is confirmed.
 CREATE INDEX outbox_pending ON outbox (destination, state, punch) WHERE state = 'pending';
-CREATE INDEX outbox_parked ON outbox (destination, state, punch) WHERE state = 'parked';
+CREATE INDEX outbox_parked ON outbox (destination, state, punch, tried_at) WHERE state = 'parked';
 CREATE INDEX outbox_held ON outbox (destination, state, punch) WHERE state = 'held';
 
 -- The batch a destination was sent last, until it is answered.

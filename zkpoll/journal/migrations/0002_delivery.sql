@@ -10,7 +10,7 @@ ALTER TABLE outbox ADD COLUMN tried_at TEXT;
 ALTER TABLE destination ADD COLUMN halted TEXT;
 
 -- With state in them for the same reason as outbox_pending.
-CREATE INDEX outbox_parked ON outbox (destination, state, punch) WHERE state = 'parked';
+CREATE INDEX outbox_parked ON outbox (destination, state, punch, tried_at) WHERE state = 'parked';
 CREATE INDEX outbox_held ON outbox (destination, state, punch) WHERE state = 'held';
 
 -- The batch a destination was sent last, until it is answered.

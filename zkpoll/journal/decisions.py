@@ -1,0 +1,298 @@
+"""What a person decides about the punches of one dashboard: to try again, to discard, to send older ones.
+
+The caller holds the dashboard's lock while it writes, so that nothing changes under a delivery.
+"""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import dataclass
+from itertools import islice, takewhile
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+
+from zkpoll.journal.devices import STRANGER
+from zkpoll.journal.store import now
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from datetime import date
+
+    from zkpoll.journal.store import Journal
+
+PAGE: Final = 5000
+"""Punches looked at, or changed, at a time: what a page holds is all that is in memory, and no other process
+waits for more than a page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A punch, and how it stands with one dashboard."""
+
+    dashboard: str
+    seq: int
+    id: str
+    device: str
+    """The device's name when the punch was journalled."""
+    serial_number: str
+    user_id: str
+    timestamp: str
+    state: str
+    reason: str | None
+    since: str
+    """When it came to be in that state (UTC, ISO 8601)."""
+    tried_at: str | None
+    """Parked: when it was last refused; None when the next sync tries it."""
+    named_now: str | None
+    """The device's name in the inventory; None where it has none any more."""
+    same_second: bool
+    stranger: bool
+    """Whether its terminal answers where another one belongs, and is not accepted."""
+    same_terminal: bool
+    """Whether it came in under a serial number that a repair gave to a terminal of the inventory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which punches of a dashboard are meant: those that fit all that is given."""
+
+    states: frozenset[str]
+    """Of `parked`, `held`, `pending`, `discarded`; with `ids` any state is meant."""
+    user: str | None = None
+    device: str | None = None
+    """The device's name, today or when the punch was journalled."""
+    ids: tuple[str, ...] = ()
+
+    def means(self, punch: Waiting) -> bool:
+        """Given a punch, say whether it is one of them."""
+        return (
+            (bool(self.ids) or punch.state in self.states)
+            and self.user in {None, punch.user_id}
+            and self.device in {None, punch.device, punch.named_now}
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Punches of some days, by their devices' wall clocks."""
+
+    first: date
+    last: date
+    """Inclusive."""
+    device: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Backfilled:
+    """What became of the punches of a span."""
+
+    added: int = 0
+    """Punches that the dashboard was never to get, pending now."""
+    released: int = 0
+    """Punches that were held, pending now."""
+    held: int = 0
+    """Punches that the dashboard was never to get, held now."""
+    left: int = 0
+    """Punches left as they were."""
+
+    def __add__(self, other: Backfilled) -> Backfilled:
+        return Backfilled(
+            self.added + other.added,
+            self.released + other.released,
+            self.held + other.held,
+            self.left + other.left,
+        )
+
+
+def dashboards(journal: Journal) -> list[str]:
+    """Return the names of all dashboards that the journal has punches for, or had."""
+    return [name for name, _ in journal.all("destinations")]
+
+
+def has_device(journal: Journal, name: str) -> bool:
+    """Given a device's name, today's or an old one, say whether the journal knows it."""
+    return journal.one("known_device", name=name) is not None
+
+
+# --- what may be done, and what is due; pure ---
+
+
+def why_not_retried(punch: Waiting) -> str | None:
+    """Given a punch, return why it is not to be sent again, or None if it may be."""
+    if punch.state in _NOT_RETRIED:
+        return _NOT_RETRIED[punch.state]
+    if punch.same_second:
+        return "another punch of that person in the same second has its id"
+    if punch.stranger or punch.reason == STRANGER:
+        return "it is of a terminal that is not accepted; see zkpoll devices accept"
+    if punch.same_terminal:
+        return "its terminal has shown it under its own serial number, too"
+    return None
+
+
+def why_not_discarded(punch: Waiting) -> str | None:
+    """Given a punch, return why it is not to be discarded, or None if it may be."""
+    return _NOT_DISCARDED.get(punch.state)
+
+
+_NOT_RETRIED: Final = {"confirmed": "the dashboard has it", "pending": "the next sync sends it anyway"}
+_NOT_DISCARDED: Final = {"confirmed": "the dashboard has it", "discarded": "it is discarded already"}
+
+
+_Place: TypeAlias = tuple[str, str | None]
+"""A state, and the reason for it."""
+
+
+class _Row(NamedTuple):
+    """A punch of a span, and its place in one outbox."""
+
+    seq: int
+    hold: str | None
+    same_second: int
+    stranger: int
+    state: str | None
+    """None where the outbox lacks it."""
+    reason: str | None
+
+
+def _due(punch: _Row, repeats: bool) -> _Place | None:
+    """Return the state and reason that a backfill gives a punch, or None if it is left as it is.
+
+    `repeats`: whether repeats are sent as well. Never sent are those of the same second, which share another
+    one's id, and those of a stranger.
+    """
+    if punch.state is None:
+        reason = _why_held(punch, repeats)
+        return ("held" if reason else "pending"), reason
+    wanted = {"since", "repeat"} if repeats else {"since"}
+    if punch.state == "held" and punch.reason in wanted and not (punch.same_second or punch.stranger):
+        return "pending", None
+    return None
+
+
+def _why_held(punch: _Row, repeats: bool) -> str | None:
+    if punch.same_second:
+        return "same second"
+    if punch.stranger:
+        return STRANGER
+    return "repeat" if punch.hold == "repeat" and not repeats else None
+
+
+class Decisions:
+    """One dashboard's punches, as a person looks at them and decides."""
+
+    def __init__(self, journal: Journal, dashboard: str) -> None:
+        """Given a dashboard's name, look at its punches; one that the journal does not know has none."""
+        self._journal = journal
+        self._name = dashboard
+        ids: dict[str, int] = dict(journal.all("destinations"))
+        self._destination = ids.get(dashboard)
+
+    def punches(self, choice: Choice) -> Iterator[Waiting]:
+        """Yield the punches that are meant, oldest first. Between two of them no transaction is open."""
+        for seqs in [self._with_ids(choice.ids)] if choice.ids else self._pages(choice.states):
+            yield from filter(choice.means, self._at(seqs))
+
+    def _pages(self, states: frozenset[str]) -> Iterator[list[int]]:
+        asked = {state: state in states for state in ("parked", "held", "pending", "discarded")}
+        seqs = [0]
+        while seqs:
+            rows = self._journal.all(
+                "outbox_page", destination=self._destination, after=seqs[-1], limit=PAGE, **asked
+            )
+            seqs = [seq for (seq,) in rows]
+            yield seqs
+
+    def _with_ids(self, ids: Sequence[str]) -> list[int]:
+        return sorted({seq for _, seq, *_ in self._journal.look_up("punches_by_identity", ids)})
+
+    def _at(self, seqs: Sequence[int]) -> list[Waiting]:
+        rows = self._journal.look_up("outbox_rows", seqs, destination=self._destination)
+        return [
+            Waiting(self._name, *fields, *map(bool, flags))
+            for fields, flags in ((row[1:-3], row[-3:]) for row in rows)
+        ]
+
+    def retry(self, choice: Choice, last: int) -> int:
+        """Let the next sync send those that are meant, up to place `last`; return how many.
+
+        Parked ones stay parked until the dashboard takes them. What may not be sent is left.
+        """
+        return self._change("retry", self._upto(last, choice, why_not_retried))
+
+    def discard(self, choice: Choice, last: int, reason: str) -> int:
+        """Never send those that are meant, up to place `last`, and write down why; return how many.
+
+        The journal keeps them.
+        """
+        return self._change("discard", self._upto(last, choice, why_not_discarded), reason=reason)
+
+    def _upto(self, last: int, choice: Choice, why_not: Callable[[Waiting], str | None]) -> Iterator[Waiting]:
+        until = takewhile(lambda punch: punch.seq <= last, self.punches(choice))
+        return (punch for punch in until if why_not(punch) is None)
+
+    def _change(self, statement: str, punches: Iterator[Waiting], **parameters: object) -> int:
+        changed = 0
+        common = {"destination": self._destination, "now": now(), **parameters}
+        while page := [common | {"punch": one.seq, "state": one.state} for one in islice(punches, PAGE)]:
+            with self._journal.transaction():
+                changed += self._journal.run_many(statement, page)
+        return changed
+
+    def backfill(self, span: Span, *, repeats: bool, dry_run: bool) -> Backfilled:
+        """Put the punches of `span` that the dashboard was not to get into its outbox; return what was done.
+
+        What is held because of `since:` goes out, with `repeats` what is held as a repeat, too. Confirmed,
+        parked, pending and discarded ones are left. A dry run writes nothing. One that was broken off has
+        done a part; doing it again does the rest.
+        """
+        if self._destination is None and not dry_run:
+            self._meet()
+        total, after = Backfilled(), 0
+        while True:
+            # What is read is true until it is written: no terminal is accepted in between.
+            with nullcontext() if dry_run else self._journal.transaction():
+                page = self._page_of(span, after)
+                due = [(punch, place) for punch in page if (place := _due(punch, repeats))]
+                if not dry_run:
+                    self._write(due)
+            if not page:
+                return total
+            total += _tally(page, due)
+            after = page[-1].seq
+
+    def _meet(self) -> None:
+        with self._journal.transaction():
+            row = self._journal.one("meet_destination", name=self._name)
+        self._destination = row[0] if row else None
+
+    def _page_of(self, span: Span, after: int) -> list[_Row]:
+        rows = self._journal.all(
+            "punches_of_days",
+            destination=self._destination,
+            after=after,
+            first=span.first.isoformat(),
+            last=span.last.isoformat(),
+            device=span.device,
+            limit=PAGE,
+        )
+        return [_Row(*row) for row in rows]
+
+    def _write(self, due: Sequence[tuple[_Row, _Place]]) -> None:
+        common = {"destination": self._destination, "now": now()}
+        rows = [
+            common | {"punch": punch.seq, "state": state, "reason": reason} for punch, (state, reason) in due
+        ]
+        self._journal.run_many("backfill", rows)
+
+    def resume(self) -> str | None:
+        """Let deliveries to a dashboard that was gone for good go on; return what it had said, or None."""
+        row = self._journal.one("halted", destination=self._destination)
+        with self._journal.transaction():
+            self._journal.run("resume", destination=self._destination)
+        return row[0] if row else None
+
+
+def _tally(page: Sequence[_Row], due: Sequence[tuple[_Row, _Place]]) -> Backfilled:
+    released = sum(punch.state is not None for punch, _ in due)
+    held = sum(state == "held" for _, (state, _) in due)
+    return Backfilled(len(due) - released - held, released, held, len(page) - len(due))
