@@ -38,10 +38,12 @@ SETTINGS = {
             "url": "https://dashboard.example.com/é",
             "token": "********",
             "format": "events",
+            "gzip": False,
             "batch_size": 500,
             "timeout": 30,
             "attempts": 4,
             "retry_wait": 1,
+            "park_retry_every": 86400,
         }
     ],
     "journal": "/var/lib/zkpoll/journal.db",
@@ -107,6 +109,16 @@ def test_what_check_prints_can_be_loaded_again(tmp_path: Path, inventory: Path) 
     restored = printed.replace("comm_key: '********'", "comm_key: 31337")
     again.write_text(restored.replace("'********'", "hunter2"), encoding="utf-8")
     assert load(again, {}) == load(inventory, {"ZKPOLL_TOKEN": "hunter2"})
+
+
+def test_check_warns_of_plain_http(inventory: Path) -> None:
+    """A dashboard reached by http over a network is named on stderr; on this machine it is fine."""
+    for url, warned in {"http://dashboard.example.com": True, "http://127.0.0.1:8000": False}.items():
+        inventory.write_text(TEXT.replace("https://dashboard.example.com", url), encoding="utf-8")
+        result = run("check", "-c", inventory)
+        assert result.exit_code == 0
+        assert result.stderr.count("\n") == warned
+        assert ("dashboard: url: is plain http" in result.stderr) is warned
 
 
 def test_a_bad_inventory_is_the_one_error_with_code_78(inventory: Path) -> None:

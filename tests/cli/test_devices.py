@@ -206,6 +206,17 @@ def test_nothing_to_accept(site: Site, dashboard: Dashboard) -> None:
     assert result.err == "zkpoll: no other terminal than its own answers as front\n"
 
 
+def test_accepting_needs_no_secret(site: Site, dashboard: Dashboard) -> None:
+    """An operator's shell has neither the variables nor the files of secrets, and can accept all the same."""
+    with serve(Terminal.with_samples(6)) as right:
+        visit(site, dashboard.url, front=right)
+    with serve(Terminal.with_samples(8, model=Model(serial=NEW))) as wrong:
+        visit(site, dashboard.url, front=wrong)
+    text = site.inventory.read_text()
+    site.inventory.write_text(text.replace("${TOKEN}", "${file:$CREDENTIALS_DIRECTORY/token}"))
+    assert site.run("devices", "accept", "front").code == 0
+
+
 def test_accepting_a_name_that_is_not_there(site: Site, dashboard: Dashboard) -> None:
     """A name that the inventory lacks is wrong usage, and the names there are get told."""
     site.write(dashboard.url, entry("front", ("127.0.0.1", 9)))

@@ -71,6 +71,17 @@ def test_an_empty_quarantine(site: Site, dashboard: Dashboard) -> None:
     assert (listed.code, json.loads(listed.out)) == (0, [])
 
 
+def test_looking_needs_no_secret(site: Site, dashboard: Dashboard) -> None:
+    """An operator's shell has neither the variables nor the files of secrets, and may look all the same."""
+    with serve(with_an_impossible_record()[0]) as address:
+        site.write(dashboard.url, entry("front", address))
+        site.sync()
+    site.inventory.write_text(site.inventory.read_text().replace("${TOKEN}", "${NOT_HERE}"))
+    told = site.run("quarantine", "list")
+    assert (told.code, told.err) == (0, "")
+    assert "no such date" in told.out
+
+
 def test_no_journal_yet(site: Site, dashboard: Dashboard) -> None:
     """Looking at a journal that is not there makes none: code 74 and one sentence."""
     site.write(dashboard.url, entry("front", ("127.0.0.1", 9)))

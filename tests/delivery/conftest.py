@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.certificates import Authority
 from tests.delivery.dashboard import Dashboard, Script
 
 if TYPE_CHECKING:
@@ -22,8 +23,10 @@ def serve() -> Iterator[Callable[..., Dashboard]]:
     """Start dashboards with the scripts given, and close them after the test."""
     with ExitStack() as stack:
 
-        def start(*scripts: Script, certificate: Path | None = None) -> Dashboard:
-            return stack.enter_context(Dashboard(*scripts, certificate=certificate))
+        def start(
+            *scripts: Script, certificate: Path | None = None, clients: Path | None = None
+        ) -> Dashboard:
+            return stack.enter_context(Dashboard(*scripts, certificate=certificate, clients=clients))
 
         yield start
 
@@ -41,6 +44,12 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run([openssl, *arguments, *extra], check=True, capture_output=True)
     both.write_text(key.read_text() + cert.read_text())
     return both
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """Give an authority of our own."""
+    return Authority(tmp_path_factory.mktemp("authority"))
 
 
 @pytest.fixture(autouse=True)

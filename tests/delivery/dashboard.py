@@ -51,6 +51,7 @@ class Received:
     headers: Message
     body: bytes
     peer: tuple[str, int]
+    method: str = "POST"
 
     @property
     def ids(self) -> list[str]:
@@ -63,11 +64,16 @@ Treatment = Script | Callable[[Received], Script]
 
 
 class Dashboard(http.server.ThreadingHTTPServer):
-    """Treats its requests by `scripts`, one after the other, and every further one by the last of them."""
+    """Treats its requests by `scripts`, one after the other, and every further one by the last of them.
+
+    With `clients`, the file of an authority, it wants a certificate of that authority from whoever comes.
+    """
 
     daemon_threads = False  # so that closing it waits for its handlers: nothing may be left behind
 
-    def __init__(self, *scripts: Treatment, certificate: Path | None = None) -> None:
+    def __init__(
+        self, *scripts: Treatment, certificate: Path | None = None, clients: Path | None = None
+    ) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.scripts: tuple[Treatment, ...] = scripts or (Script(),)
         self.received: list[Received] = []
@@ -77,7 +83,7 @@ class Dashboard(http.server.ThreadingHTTPServer):
         self._lock = threading.Lock()
         self._scheme = "https" if certificate else "http"
         if certificate:
-            self._encrypt(certificate)
+            self._encrypt(certificate, clients)
         self._thread = threading.Thread(target=self.serve_forever, args=(0.02,))
 
     def __enter__(self) -> Self:
@@ -109,9 +115,12 @@ class Dashboard(http.server.ThreadingHTTPServer):
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing: clients that hang up are what these tests are about."""
 
-    def _encrypt(self, certificate: Path) -> None:
+    def _encrypt(self, certificate: Path, clients: Path | None) -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate)
+        if clients:
+            context.load_verify_locations(clients)
+            context.verify_mode = ssl.CERT_REQUIRED
         self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
 
 
@@ -136,12 +145,15 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             return
         self._answer(script)
 
+    def do_OPTIONS(self) -> None:
+        self.do_POST()
+
     def log_message(self, *_: Any) -> None:
         """Keep the tests' output clean."""
 
     def _remember(self) -> Received:
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        received = Received(self.path, self.headers, body, self.client_address)
+        received = Received(self.path, self.headers, body, self.client_address, self.command)
         self.server.received.append(received)
         self.server.seen.set()
         return received

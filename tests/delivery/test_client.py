@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import gc
+import gzip
 import logging
 import socket
+import ssl
 import threading
 import time
 from typing import TYPE_CHECKING
 
 import pytest
+from standardwebhooks import Webhook
 
+from tests.certificates import Authority
 from tests.delivery.dashboard import DROP, Dashboard, MuteServer, Script
 from tests.delivery.outbox import EXAMPLE
 from zkpoll import __version__
 from zkpoll.delivery.access import Access
 from zkpoll.delivery.client import Client
-from zkpoll.delivery.formats import Request, requests_for
+from zkpoll.delivery.formats import Request, request
 from zkpoll.delivery.policy import Answer, Failure, Reply
 
 if TYPE_CHECKING:
@@ -26,11 +30,12 @@ if TYPE_CHECKING:
     Serve = Callable[..., Dashboard]
 
 TOKEN = "s3cret-t0ken-9f8e7d6c"
+SIGNING = "whsec_c2lnbmluZy1zZWNyZXQtb2YtMzItYnl0ZXMtMDEyMw=="
 LIMIT = 0.5
 """Seconds: the total limit in these tests."""
 SOON = LIMIT + 1.0
 """Seconds within which a request with that limit must have ended, on a busy machine."""
-(REQUEST,) = requests_for("events", [EXAMPLE], 1)
+REQUEST = request("events", [EXAMPLE])
 LARGE = Request(b"x" * 32_000_000, "key", ("id",))
 """More than the kernel's buffers take on behalf of a server that reads nothing."""
 
@@ -69,9 +74,84 @@ def test_what_is_sent(serve: Serve) -> None:
 
 def test_what_comes_back(serve: Serve) -> None:
     """An answer's status, type, body and wishes come back as they were sent."""
-    headers = {"Content-Type": "text/plain", "Retry-After": "9", "Location": "/x"}
+    date = "Sun, 22 Nov 2026 08:59:58 GMT"
+    headers = {"Content-Type": "text/plain", "Retry-After": "9", "Location": "/x", "Date": date}
     server = serve(Script(503, headers, b"busy"))
-    assert post(server.url) == Reply(503, "text/plain", b"busy", "/x", "9")
+    assert post(server.url) == Reply(503, "text/plain", b"busy", "/x", "9", date, whole=True)
+
+
+def test_options(serve: Serve) -> None:
+    """What an address takes is asked with the credentials, and with neither a body nor a key."""
+    server = serve(Script(204, {"Allow": "OPTIONS, POST"}, b""))
+    with Client(Access(server.url, 5.0, TOKEN, headers={"X-Api-Key": "k"}, signing=(SIGNING,))) as client:
+        assert client.options() == Reply(204)
+    (got,) = server.received
+    assert (got.method, got.path, got.body) == ("OPTIONS", "/v1/attendance", b"")
+    assert (got.headers["Authorization"], got.headers["X-Api-Key"]) == (f"Bearer {TOKEN}", "k")
+    assert not {"content-type", "idempotency-key", "webhook-id"} & {name.lower() for name in got.headers}
+
+
+def test_a_user_and_a_password(serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user and a password go as Basic, and those in ~/.netrc stay there."""
+    netrc = tmp_path / ".netrc"
+    netrc.write_text("machine 127.0.0.1 login somebody password netrc-password\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    server = serve()
+    with Client(Access(server.url, 5.0, basic=("zkpoll", "p\u00e4ssword"))) as client:
+        client.post(REQUEST)
+    # The bytes of "zkpoll:p\u00e4ssword" in UTF-8.
+    assert server.received[0].headers["Authorization"] == "Basic emtwb2xsOnDDpHNzd29yZA=="
+
+
+def test_extra_headers(serve: Serve) -> None:
+    """Extra headers go with every request, an Authorization among them too; ours stay ours."""
+    extra = {"X-Api-Key": "k\u00e9y", "authorization": "Key 1", "content-type": "text/html"}
+    server = serve()
+    with Client(Access(server.url, 5.0, headers=extra)) as client:
+        client.post(REQUEST)
+        client.post(REQUEST)
+    for got in server.received:
+        sent = [(name.lower(), value) for name, value in got.headers.items()]
+        assert ("x-api-key", "k\u00e9y") in sent
+        assert [value for name, value in sent if name == "authorization"] == ["Key 1"]
+        assert [value for name, value in sent if name == "content-type"] == ["application/json"]
+
+
+def test_large_requests_are_packed(serve: Serve) -> None:
+    """Where it is asked for, what is over 8 kB is packed, the same each time; its key does not change."""
+    small, large = (Request(b'"' + b"x" * size + b'"', "k" * 64, ("id",)) for size in (8_190, 8_191))
+    server = serve()
+    with Client(Access(server.url, 5.0, gzip=True)) as client:
+        for sent in (small, large):
+            client.post(sent)
+        time.sleep(1.1)  # the time in a packed body is in seconds
+        client.post(large)
+    assert post(server.url, request=large) == Reply(200, body=b'{"ok":true}')
+    plain, packed, again, unasked = server.received
+    assert (plain.body, plain.headers["Content-Encoding"]) == (small.body, None)
+    assert (unasked.body, unasked.headers["Content-Encoding"]) == (large.body, None)
+    assert (packed.body, packed.headers["Content-Encoding"]) == (again.body, "gzip")
+    assert gzip.decompress(packed.body) == large.body
+    assert packed.headers["Idempotency-Key"] == large.key
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_requests_are_signed(serve: Serve, packed: bool) -> None:
+    """Each attempt is signed at its own time, over the events as they were before packing."""
+    large = Request(b'"' + b"x" * 10_000 + b'"', "k" * 64, ("id",))
+    server = serve()
+    with Client(Access(server.url, 5.0, gzip=packed, signing=(SIGNING,))) as client:
+        before = time.time()
+        client.post(large)
+        time.sleep(1.1)
+        client.post(large)
+    for got in server.received:
+        body = gzip.decompress(got.body) if packed else got.body
+        Webhook(SIGNING).verify(body, dict(got.headers), json_parse=False)
+    ids = {got.headers["webhook-id"] for got in server.received}
+    first, second = (int(got.headers["webhook-timestamp"]) for got in server.received)
+    assert ids == {large.key}
+    assert int(before) <= first < second <= time.time()
 
 
 def test_keep_alive(serve: Serve) -> None:
@@ -219,6 +299,58 @@ def test_untrusted_tls(serve: Serve, certificate: Path) -> None:
     assert server.received == []
 
 
+def test_an_authority_of_its_own(serve: Serve, authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`ca_file` vouches for the dashboard, whatever bundle the environment names."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nonexistent/ca.pem")
+    server = serve(certificate=authority.in_one_file("dashboard"))
+    with Client(Access(server.url, 5.0, TOKEN, ca_file=authority.file)) as client:
+        assert [type(client.post(REQUEST)) for _ in range(2)] == [Reply, Reply]
+
+
+def test_another_authority(
+    serve: Serve, authority: Authority, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`ca_file` alone vouches: what the environment's bundle would accept is refused, and it is named."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    server = serve(certificate=certificate)
+    with Client(Access(server.url, 5.0, TOKEN, ca_file=authority.file)) as client:
+        answer = client.post(REQUEST)
+    assert "put its authority into ca_file:" in reason(answer)
+    assert server.received == []
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE")
+    assert "name its authority in ca_file:" in reason(post(server.url))
+
+
+@pytest.mark.parametrize("split", [True, False])
+def test_a_certificate_of_ours(serve: Serve, authority: Authority, split: bool) -> None:
+    """A dashboard that asks for certificates gets ours, whether its key is in the same file or not."""
+    server = serve(certificate=authority.in_one_file("dashboard"), clients=authority.file)
+    cert, key = authority.issue("zkpoll") if split else (authority.in_one_file("zkpoll"), None)
+    with Client(
+        Access(server.url, 5.0, TOKEN, ca_file=authority.file, client_cert=cert, client_key=key)
+    ) as client:
+        assert [type(client.post(REQUEST)) for _ in range(2)] == [Reply, Reply]
+
+
+@pytest.mark.parametrize("old", [True, False])
+@pytest.mark.parametrize("given", [True, False])
+def test_no_certificate_or_a_wrong_one(
+    serve: Serve, authority: Authority, tmp_path: Path, given: bool, old: bool
+) -> None:
+    """A dashboard that lacks our certificate, in TLS 1.2 or 1.3, gets no punch, and client_cert is named."""
+    server = serve(certificate=authority.in_one_file("dashboard"), clients=authority.file)
+    if old:
+        server.socket.context.maximum_version = ssl.TLSVersion.TLSv1_2  # type: ignore[attr-defined]
+    cert = Authority(tmp_path, "stranger").in_one_file("zkpoll") if given else None
+    with Client(Access(server.url, 5.0, TOKEN, ca_file=authority.file, client_cert=cert)) as client:
+        answer = client.post(REQUEST)
+    assert isinstance(answer, Failure)
+    assert answer.lasting
+    remedy = "does it accept the certificate in client_cert:" if given else "name one in client_cert:"
+    assert remedy in answer.reason
+    assert server.received == []
+
+
 def test_tls_to_plain_port(serve: Serve) -> None:
     """https:// to a port that speaks plain HTTP says so."""
     answer = post(serve().url.replace("http:", "https:"))
@@ -268,7 +400,7 @@ def test_large_answer(serve: Serve) -> None:
     """Of a large answer only the beginning is read; it counts, and the next request is not disturbed."""
     server = serve(Script(body=b"x" * 50_000_000), Script())
     with Client(Access(server.url, 5.0, TOKEN)) as client:
-        assert client.post(REQUEST) == Reply(200, body=b"x" * 65536)
+        assert client.post(REQUEST) == Reply(200, body=b"x" * 4_194_304, whole=False)
         assert client.post(REQUEST) == Reply(200, body=b'{"ok":true}')
 
 
@@ -336,14 +468,20 @@ def test_stopped_in_flight(serve: Serve) -> None:
     assert time.monotonic() - started < 5
 
 
-def test_token_in_no_log(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
-    """Not even the libraries' debug log, or a repr, shows the token."""
+def test_secrets_in_no_log(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    """Not even the libraries' debug log, or a repr, shows a token, a password, a header's value or a key."""
     caplog.set_level(logging.DEBUG)
     server = serve(Script(), Script(raw=b"HTTP/1.1 200 OK\r\nno header\r\n\r\n"), DROP)
-    with Client(Access(server.url, 5.0, TOKEN)) as client:
-        shown = repr([client, *(client.post(REQUEST) for _ in range(3))])
-    assert "POST" in caplog.text
-    assert TOKEN not in caplog.text + shown
+    headers = {"X-Api-Key": "api-key-1"}
+    ways = (
+        Access(server.url, 5.0, TOKEN),
+        Access(server.url, 5.0, basic=("zkpoll", "hunter2"), headers=headers, signing=(SIGNING,)),
+    )
+    for access in ways:
+        with Client(access) as client:
+            shown = repr([access, client, *(client.post(REQUEST) for _ in range(3))])
+        assert "POST" in caplog.text
+        assert not [secret for secret in access.secrets if secret in caplog.text + shown]
 
 
 def test_nothing_is_left_open(serve: Serve, certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:

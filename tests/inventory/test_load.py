@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import UTC, time
+from datetime import UTC, datetime, time
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr, ValidationError
 
+from tests.certificates import Authority
 from tests.inventory.helpers import GOOD, dashboard, device, read
-from zkpoll.inventory import Clock, Dashboard, Device, Inventory
+from zkpoll.errors import InventoryError
+from zkpoll.inventory import Clock, Dashboard, Device, Inventory, load
+from zkpoll.inventory.models import SECRETS
+
+KEY = "c2lnbmluZy1zZWNyZXQtb2YtMzItYnl0ZXMtMDEyMw=="
 
 
 def test_the_smallest_inventory_gets_every_default(tmp_path: Path) -> None:
@@ -24,9 +29,18 @@ def test_the_smallest_inventory_gets_every_default(tmp_path: Path) -> None:
                 token_file=None,
                 format="events",
                 batch_size=500,
+                max_per_run=None,
+                gzip=False,
+                basic=None,
+                headers=None,
+                signing=None,
+                ca_file=None,
+                client_cert=None,
+                client_key=None,
                 timeout=30,
                 attempts=4,
                 retry_wait=1,
+                park_retry_every=86_400,
             ),
         ),
         journal=tmp_path / "journal.db",
@@ -43,6 +57,8 @@ def test_the_smallest_inventory_gets_every_default(tmp_path: Path) -> None:
                 visit_limit=900,
                 quiet_hours=None,
                 clock=None,
+                since=None,
+                repeat_within=None,
                 serial=None,
                 enabled=True,
             ),
@@ -122,6 +138,21 @@ def test_quiet_hours_and_the_clock_may_stand_in_defaults(tmp_path: Path) -> None
     front, back = read(tmp_path, text).devices
     assert (front.quiet_hours, front.clock) == ((time(22), time(5)), Clock(set_when_off_by=30))
     assert (back.quiet_hours, back.clock) == ((time(1), time(2)), Clock(set_when_off_by=120))
+
+
+@pytest.mark.parametrize(
+    ("written", "moment"),
+    [
+        ("2026-11-01", datetime(2026, 11, 1)),
+        ("2026-11-01T06:00", datetime(2026, 11, 1, 6)),
+        ("'2026-11-01T06:00:59'", datetime(2026, 11, 1, 6, 0, 59)),
+    ],
+)
+def test_since_is_a_moment_of_the_wall_clock(tmp_path: Path, written: str, moment: datetime) -> None:
+    """A date alone is its midnight; there is no zone in it but the device's own."""
+    inventory = read(tmp_path, GOOD.replace("devices:", f"  since: {written}\ndevices:"))
+    assert inventory.devices[0].since == moment
+    assert inventory.masked()["devices"][0]["since"] == moment.isoformat()
 
 
 @pytest.mark.parametrize(
@@ -217,6 +248,110 @@ def test_the_home_folder_is_expanded(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert inventory.journal == Path("/home/zkpoll/journal.db")
 
 
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ("${file:secrets/name}", "from file"),
+        ("a ${file:secrets/name}, ${HERE}", "a from file, x"),
+        ("${file:$FOLDER/name}", "from file"),
+        ("${file:crlf}", "from ${HERE}"),
+        ("${file:-y}", "y"),
+        ("$${file:x}", "${file:x}"),
+    ],
+)
+def test_a_value_may_come_from_a_file(tmp_path: Path, written: str, name: str) -> None:
+    """`${file:PATH}` is what the file holds but for its last line end; nothing in it is filled again."""
+    folder = tmp_path / "secrets"
+    folder.mkdir()
+    (folder / "name").write_text("from file\n")
+    (tmp_path / "crlf").write_text("from ${HERE}\r\n", newline="")
+    text = GOOD.replace("name: front", f"name: '{written}'")
+    assert read(tmp_path, text, {"HERE": "x", "FOLDER": str(folder)}).devices[0].name == name
+
+
+def test_a_dashboards_credentials(tmp_path: Path) -> None:
+    """A user with a password, headers and signing secrets are kept as they are written."""
+    lines = (
+        "basic: {user: zkpoll, password: ' p\u00e4ss: word '}",
+        "headers: {X-Api-Key: 0012, x-site: no}",
+        f"signing: {{secret: whsec_{KEY}, previous: {KEY}}}",
+    )
+    made = read(tmp_path, dashboard("url: https://a", *lines)).dashboards[0]
+    assert made.basic is not None
+    assert made.signing is not None
+    assert made.basic.pair() == ("zkpoll", " p\u00e4ss: word ")
+    assert made.extra_headers() == {"X-Api-Key": "0012", "x-site": "no"}
+    assert made.signing.secrets() == (f"whsec_{KEY}", KEY)
+    assert made.bearer() is None
+
+
+def test_an_authorization_of_any_scheme(tmp_path: Path) -> None:
+    """Where there is no token and no user, headers may hold the Authorization."""
+    made = read(tmp_path, dashboard("url: https://a", "headers: {Authorization: Key abc}")).dashboards[0]
+    assert made.extra_headers() == {"Authorization": "Key abc"}
+
+
+def test_certificates_are_files_beside_the_inventory(tmp_path: Path) -> None:
+    """The authorities, our certificate and its key are found from the inventory's folder, or in one file."""
+    authority = Authority(tmp_path)
+    authority.issue("zkpoll")
+    authority.in_one_file("both")
+    lines = ("url: https://a", "ca_file: authority.pem", "client_cert: zkpoll.pem")
+    made = read(tmp_path, dashboard(*lines, "client_key: zkpoll.key")).dashboards[0]
+    assert made.ca_file == tmp_path / "authority.pem"
+    assert (made.client_cert, made.client_key) == (tmp_path / "zkpoll.pem", tmp_path / "zkpoll.key")
+    assert read(tmp_path, dashboard("url: https://a", "client_cert: both.pem")).dashboards[0].client_cert
+
+
+@pytest.mark.parametrize(
+    ("url", "exposed"),
+    [
+        *(
+            (url, True)
+            for url in ("http://dashboard.example.com", "http://192.168.1.1/", "http://localhost.a")
+        ),
+        *(
+            (url, False)
+            for url in ("https://a/", "http://127.9.9.9:80", "http://[::1]/", "http://LOCALHOST.:8")
+        ),
+    ],
+)
+def test_plain_http_is_exposed_but_on_this_machine(url: str, exposed: bool) -> None:
+    """Whoever is on the way can read plain http; on the way to this machine there is nobody."""
+    assert Dashboard(url=url).exposed is exposed
+
+
+def test_without_secrets_only_they_are_not_needed(tmp_path: Path) -> None:
+    """Where secrets are not asked for, a missing variable or file of one is no error; any other is."""
+    lines = (
+        *("token: ${GONE}", "token_file: /gone/token", "basic: {user: a, password: '${GONE}'}"),
+        *("headers: {X-Api-Key: '${GONE}', X-Other: '${file:/gone/key}'}", "signing: {secret: '${GONE}'}"),
+        *("ca_file: /gone/ca.pem", "client_cert: /gone/a.pem", "client_key: ${GONE}/a.key"),
+    )
+    text = dashboard("url: https://a", *lines).replace("journal.db", "${JOURNAL}")
+    text = text.replace("  timezone", "  comm_key: ${GONE}\n  timezone")
+    path = tmp_path / "devices.yaml"
+    path.write_text(text, encoding="utf-8")
+    made = load(path, {"JOURNAL": "journal.db"}, secrets=False)
+    assert made == Inventory(
+        dashboards=(Dashboard(url="https://a"),),
+        journal=tmp_path / "journal.db",
+        devices=(Device(name="front", host="192.168.1.201", timezone="Asia/Dhaka"),),
+    )
+    with pytest.raises(InventoryError, match="journal: environment variable JOURNAL is not set"):
+        load(path, {}, secrets=False)
+    with pytest.raises(InventoryError, match="GONE"):
+        load(path, {"JOURNAL": "journal.db"})
+
+
+def test_every_secret_setting_can_be_left_out() -> None:
+    """What may be left out is what is masked, and what names a file that may be for us alone."""
+    fields = {**Dashboard.model_fields, **Device.model_fields}
+    secret = {key for key, field in fields.items() if "Secret" in str(field.annotation)}
+    files = {"token_file", "ca_file", "client_cert", "client_key"}
+    assert secret | files | {"basic", "signing"} == SECRETS
+
+
 def test_a_byte_order_mark_does_not_matter(tmp_path: Path) -> None:
     """An editor that begins UTF-8 with a mark is forgiven."""
     assert read(tmp_path, "\ufeff" + GOOD) == read(tmp_path, GOOD)
@@ -258,10 +393,20 @@ def test_no_secret_is_in_any_text_of_the_settings(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("hunter2\n")
     keyed = GOOD.replace("secret-token", "hunter2") + "    comm_key: 31337\n"
     filed = dashboard("url: http://a", "token_file: token")
-    for inventory in (read(tmp_path, keyed), read(tmp_path, filed)):
+    signed = dashboard(
+        "url: http://a",
+        *(
+            "basic: {user: a, password: hunter2}",
+            "headers: {X-Api-Key: hunter2}",
+            f"signing: {{secret: {KEY}}}",
+        ),
+    )
+    for inventory in (read(tmp_path, written) for written in (keyed, filed, signed)):
         for text in (repr(inventory), str(inventory), str(inventory.masked())):
             assert "hunter2" not in text
             assert "31337" not in text
+            assert KEY not in text
+    assert inventory.masked()["dashboard"][0]["headers"] == {"X-Api-Key": "********"}
 
 
 def test_models_take_typed_values_and_refuse_bad_ones() -> None:
@@ -276,6 +421,9 @@ def test_models_take_typed_values_and_refuse_bad_ones() -> None:
             Device(name="a", host="h", timezone="UTC", quiet_hours=(begin, time(5)))
     with pytest.raises(ValidationError, match="expected a whole number from 1 to 65535"):
         Device(name="a", host="h", timezone="UTC", port=True)
+    for since in (datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 11, 1, 0, 0, 0, 1)):
+        with pytest.raises(ValidationError, match="expected a date"):
+            Device(name="a", host="h", timezone="UTC", since=since)
     with pytest.raises(ValidationError) as caught:
         Dashboard(url="http://a", token=SecretStr("hunter2\n"))
     assert "hunter2" not in str(caught.value)

@@ -18,17 +18,21 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from tests.certificates import Authority
+
 LABEL = "expected 1 to 64 printable characters, no space around them"
 TIMEOUT = "expected a duration from 10ms to 1h, such as 10 (seconds), 500ms, 15m or 2h"
 KNOWN = (
-    "name, host, port, transport, comm_key, timezone, timeout, visit_limit, quiet_hours, clock, serial,"
-    " enabled"
+    "name, host, port, transport, comm_key, timezone, timeout, visit_limit, quiet_hours, clock, since,"
+    " repeat_within, serial, enabled"
 )
 KEY = "expected a whole number from 0 to 4294967295"
 WAIT = TIMEOUT.replace("10ms", "0")
 HOURS = "expected two different times of day, such as 22:00-05:00"
 OFF_BY = TIMEOUT.replace("10ms", "1s")
+DATE = "expected a date such as 2026-11-01, or a date and time such as 2026-11-01T06:00"
 SECTION = "expected a mapping of settings (name: value)"
+VARIABLE = "expected ${NAME}, ${NAME:-default} or ${file:PATH}; a literal ${ is written $${"
 LIMIT = "Set the clock after a reading when it is off by more than this, in seconds or as 30s"
 
 
@@ -83,7 +87,15 @@ LIMIT = "Set the clock after a reading when it is off by more than this, in seco
         ("quiet_hours: ٢٢:00-05:00", f"quiet_hours: found '٢٢:00-05:00', {HOURS}"),
         ("quiet_hours: [22:00, 05:00]", f"quiet_hours: found a list, {HOURS}"),
         ("quiet_hours:", f"quiet_hours: found nothing, {HOURS}"),
-        ("clock: 30s", f"clock: found '30s', {SECTION}"),
+        ("since: 1.11.2026", f"since: found '1.11.2026', {DATE}"),
+        ("since: 2026-02-30", f"since: found '2026-02-30', {DATE}"),
+        ("since: 2026-11-01 06:00", f"since: found '2026-11-01 06:00', {DATE}"),
+        ("since: 2026-11-01T06:00Z", f"since: found '2026-11-01T06:00Z', {DATE}"),
+        ("since: 2026-11-01T24:00", f"since: found '2026-11-01T24:00', {DATE}"),
+        ("since:", f"since: found nothing, {DATE}"),
+        ("repeat_within: 0", f"repeat_within: found '0', {OFF_BY}"),
+        ("repeat_within: 2h", f"repeat_within: found '2h', {OFF_BY}"),
+        ("clock: 30s", f"clock: found text, {SECTION}"),
         ("clock: [30s]", f"clock: found a list, {SECTION}"),
         ("clock:", f"clock: found nothing, {SECTION}"),
         ("clock: {}", f"clock.set_when_off_by: missing ({LIMIT})"),
@@ -98,12 +110,20 @@ LIMIT = "Set the clock after a reading when it is off by more than this, in seco
         ),
         ("name: again", "name: written twice, first on line 8"),
         ("serial: ${NOPE}", "serial: environment variable NOPE is not set"),
-        ("serial: ${A}${B}${A}", "serial: environment variables A, B are not set"),
+        ("serial: ${file:$NOPE/serial}", "serial: environment variable NOPE is not set"),
+        ("serial: ${file:}", f"serial: {VARIABLE}"),
+        ("serial: ${file:/gone/serial}", "serial: cannot read /gone/serial: No such file or directory"),
+        ("serial: ${file:/}", "serial: cannot read /: Is a directory"),
         (
-            "serial: ${a b}",
-            "serial: expected ${NAME} or ${NAME:-default}; a literal ${ is written $${",
+            'serial: "${file:a\\nb}"',
+            "serial: expected a path in ${file:PATH}, found a control character in it",
         ),
-        ("serial: ${", "serial: expected ${NAME} or ${NAME:-default}; a literal ${ is written $${"),
+        ("serial: ${A}${B}${A}", "serial: environment variables A, B are not set"),
+        ("serial: ${a b}", f"serial: {VARIABLE}"),
+        (
+            "serial: ${",
+            "serial: expected ${NAME}, ${NAME:-default} or ${file:PATH}; a literal ${ is written $${",
+        ),
         (
             'serial: "a\\nb"',
             "serial: found a control character or line break (U+000A), expected one line",
@@ -180,6 +200,63 @@ def test_what_is_no_dashboards_url_is_refused(tmp_path: Path, url: str, shown: s
     assert lines == [f"devices.yaml:2: dashboard.url: found {shown}, {told}"]
 
 
+USER = "expected a user name without ':' and control characters"
+WRONG_BASICS = [
+    ("zkpoll:hunter2", f": found text, {SECTION}"),
+    (
+        "{user: a}",
+        ".password: missing (Its password; best from the environment or a file: ${NAME}, ${file:PATH})",
+    ),
+    ("{user: a:hunter2, password: b}", f".user: found (hidden), {USER}"),
+    ("{user: , password: b}", f".user: found nothing, {USER}"),
+    ("{user: a, password: }", ".password: found nothing, expected a password without control characters"),
+    ("{user: a, password: '${MISSING}'}", ".password: environment variable MISSING is not set"),
+    ("{user: a, password: b, pass: hunter2}", ".pass: unknown setting, did you mean password?"),
+]
+MAPPING = "expected a mapping of headers (X-Api-Key: value)"
+VALUE = "expected one line of Latin-1 characters, no space around them"
+NAME = "found what is no header's name, expected a name and its value (X-Api-Key: value)"
+OURS = (
+    *("Host", "content-length", "Content-Type", "CONTENT-ENCODING", "Transfer-Encoding", "Connection"),
+    *("Idempotency-Key", "User-Agent", "webhook-signature", "Webhook-Other", "Accept-Encoding", "TE"),
+    *("Expect", "Proxy-Authorization"),
+)
+WRONG_HEADERS = [
+    *(
+        (f"{{{name}: hunter2}}", f".{name}: this header is set by zkpoll itself; expected another one")
+        for name in OURS
+    ),
+    ("hunter2", f": found text, {MAPPING}"),
+    ("[hunter2]", f": found a list, {MAPPING}"),
+    ("", f": found nothing, {MAPPING}"),
+    ("{}", f": found nothing, {MAPPING}"),
+    ("{'X-Key:hunter2': a}", f": {NAME}"),
+    ("{X-Key: }", f".X-Key: found nothing, {VALUE}"),
+    ("{X-Key: ' hunter2'}", f".X-Key: found (hidden), {VALUE}"),
+    ("{X-Key: hunter2\u20ac}", f".X-Key: found (hidden), {VALUE}"),
+    ("{X-Key: [hunter2]}", f".X-Key: found a list, {VALUE}"),
+    (
+        '{X-Key: "hunter2\\r\\nX: y"}',
+        ".X-Key: found a control character or line break (U+000D), expected one line",
+    ),
+    ("{X-Key: a, x-key: b}", ": one header is written twice; case makes no difference in its name"),
+]
+BASE64 = "expected 24 to 64 bytes in base64, after whsec_ or not; openssl rand -base64 32 makes some"
+WRONG_SIGNING = [
+    ("hunter2", f": found text, {SECTION}"),
+    (
+        f"{{previous: {'c2ln' * 8}}}",
+        ".secret: missing (24 to 64 bytes in base64, after whsec_ or not; best from a file: ${file:PATH})",
+    ),
+    ("{secret: hunter2}", f".secret: found (hidden), {BASE64}"),
+    ("{secret: hunter2\u00e9}", f".secret: found (hidden), {BASE64}"),
+    (f"{{secret: {'c2ln' * 8}c}}", f".secret: found (hidden), {BASE64}"),
+    (f"{{secret: {'c2ln' * 7}}}", f".secret: found (hidden), {BASE64}"),
+    (f"{{secret: {'c2ln' * 22}}}", f".secret: found (hidden), {BASE64}"),
+    (f"{{secret: '{'c2l-' * 8}'}}", f".secret: found (hidden), {BASE64}"),
+    (f"{{secret: {'c2ln' * 8}, previous: }}", f".previous: found nothing, {BASE64}"),
+]
+RETRY = TIMEOUT.replace("10ms to 1h", "1m to 365d")
 TOKEN = "expected one line of ASCII characters without spaces, and without the word Bearer"
 
 
@@ -203,6 +280,14 @@ TOKEN = "expected one line of ASCII characters without spaces, and without the w
         ("format: json", "format: found 'json', expected events or event"),
         ("batch_size: 0", "batch_size: found '0', expected a whole number from 1 to 10000"),
         ("attempts: 0", "attempts: found '0', expected a whole number from 1 to 20"),
+        *((f"basic: {wrong}", f"basic{told}") for wrong, told in WRONG_BASICS),
+        *((f"headers: {wrong}", f"headers{told}") for wrong, told in WRONG_HEADERS),
+        *((f"signing: {wrong}", f"signing{told}") for wrong, told in WRONG_SIGNING),
+        ("ca_file:", "ca_file: found nothing, expected a path"),
+        ("client_key: a.key", "client_key: needs the certificate it belongs to, in client_cert"),
+        ("gzip: 9", "gzip: found '9', expected true or false"),
+        ("max_per_run: 0", "max_per_run: found '0', expected a whole number from 1 to 10000000"),
+        ("park_retry_every: 30s", f"park_retry_every: found '30s', {RETRY}"),
         ("retry_wait: soon", f"retry_wait: found 'soon', {WAIT}"),
         ("timeout: never", f"timeout: found 'never', {TIMEOUT}"),
         ("name: ' '", f"name: found ' ', {LABEL}"),
@@ -210,7 +295,7 @@ TOKEN = "expected one line of ASCII characters without spaces, and without the w
 )
 def test_a_wrong_dashboard_setting_is_one_exact_line(tmp_path: Path, line: str, told: str) -> None:
     """An empty token is refused, never left out of a request; a wrong one is not shown."""
-    lines = wrong(tmp_path, dashboard("url: http://a", line), {"EMPTY": ""})
+    lines = wrong(tmp_path, dashboard("url: https://a", line), {"EMPTY": ""})
     assert lines == [f"devices.yaml:3: dashboard.{told}"]
 
 
@@ -222,8 +307,8 @@ def test_a_wrong_dashboard_setting_is_one_exact_line(tmp_path: Path, line: str, 
         (b"\r\n", "{path} is empty, expected a token"),
         (b"hunter2 hunter3", "{path} is not a token, " + TOKEN),
         (b"hunter2\n\n\x00", "{path} is not a token, " + TOKEN),
-        (b"a" * 70_000, "{path} is not a token, " + TOKEN),
-        (b"\xff\xfe", "{path} is not a token, " + TOKEN),
+        (b"a" * 70_000, "{path} is larger than 65536 bytes; is it the right file?"),
+        (b"\xff\xfe", "{path} is not UTF-8 text"),
     ],
 )
 def test_a_wrong_tokens_file_is_named(tmp_path: Path, content: bytes | None, told: str) -> None:
@@ -233,6 +318,91 @@ def test_a_wrong_tokens_file_is_named(tmp_path: Path, content: bytes | None, tol
         path.write_bytes(content)
     lines = wrong(tmp_path, dashboard("url: http://a", "token_file: token"))
     assert lines == [f"devices.yaml:3: dashboard.token_file: {told.format(path=path)}"]
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"hunter2\nhunter3", "found a control character or line break (U+000A), expected one line"),
+        (b"a" * 70_000, "{path} is larger than 65536 bytes; is it the right file?"),
+        (b"hunter2\xff", "{path} is not UTF-8 text"),
+    ],
+)
+def test_a_file_that_gives_no_value_is_named(tmp_path: Path, content: bytes, told: str) -> None:
+    """What cannot be a value is an error that names the file where it helps, and never its content."""
+    path = tmp_path / "value"
+    path.write_bytes(content)
+    assert wrong(tmp_path, device("serial: ${file:value}")) == [
+        f"devices.yaml:10: devices[0].serial: {told.format(path=path)}"
+    ]
+
+
+BASIC = "basic: {user: a, password: hunter2}"
+OTHERS = "exclude each other; keep one of them"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "told"),
+    [
+        ("token: hunter2", BASIC, f"basic: token and basic {OTHERS}"),
+        (BASIC, "token_file: b", f"basic: token_file and basic {OTHERS}"),
+        (
+            "token: a",
+            "headers: {authorization: b}",
+            f"headers: token and an Authorization in headers {OTHERS}",
+        ),
+        (BASIC, "headers: {Authorization: b}", f"headers: basic and an Authorization in headers {OTHERS}"),
+    ],
+)
+def test_a_request_has_one_authorization(tmp_path: Path, first: str, second: str, told: str) -> None:
+    """A token, a user with a password and an Authorization of one's own exclude each other."""
+    (line,) = wrong(tmp_path, dashboard("url: https://a", first, second))
+    assert line.partition(": dashboard.")[2] == told
+    assert "hunter2" not in line
+
+
+@pytest.mark.parametrize("key", ["ca_file", "client_cert", "client_key"])
+def test_certificates_that_are_none_are_told(tmp_path: Path, authority: Authority, key: str) -> None:
+    """A file that is not there, or holds no certificate or key, is named at load time; not its content."""
+    cert, _ = authority.issue("zkpoll")
+    lines = ["url: https://a", *([f"client_cert: {cert}"] if key == "client_key" else []), f"{key}: it.pem"]
+    at = f"devices.yaml:{len(lines) + 1}: dashboard.{key}: "
+    path = tmp_path / "it.pem"
+    assert wrong(tmp_path, dashboard(*lines)) == [f"{at}cannot read {path}: No such file or directory"]
+    path.write_text("hunter2\n")
+    what = (
+        "a private key in PEM form" if key == "client_key" else "certificates in PEM form, or a damaged one"
+    )
+    assert wrong(tmp_path, dashboard(*lines)) == [f"{at}{path} does not hold {what}"]
+
+
+def test_a_key_is_its_certificates_own_and_open(tmp_path: Path, authority: Authority) -> None:
+    """A missing key, another one and one with a passphrase are told, and nothing is asked on a terminal."""
+    cert, key = authority.issue("zkpoll")
+    _, other = authority.issue("other")
+    locked = authority.lock(key)
+    told = {
+        None: f"4: dashboard.client_cert: {cert} does not hold a private key in PEM form",
+        other: f"5: dashboard.client_key: the key in {other} is not that of the certificate in {cert}",
+        locked: f"5: dashboard.client_key: the key in {locked} needs a passphrase; store it without one,"
+        " readable to us alone",
+    }
+    for one, sentence in told.items():
+        lines = [
+            "url: https://a",
+            "timeout: 1",
+            f"client_cert: {cert}",
+            *([f"client_key: {one}"] if one else []),
+        ]
+        assert wrong(tmp_path, dashboard(*lines)) == [f"devices.yaml:{sentence}"]
+
+
+def test_certificates_need_https(tmp_path: Path, authority: Authority) -> None:
+    """Over plain http no certificate is shown or checked, so one in the settings is a mistake."""
+    (line,) = wrong(tmp_path, dashboard("url: http://a", f"ca_file: {authority.file}"))
+    assert line == (
+        "devices.yaml:3: dashboard.ca_file: means something with https:// only, and url begins with http://"
+    )
 
 
 def test_two_tokens_are_one_too_many(tmp_path: Path) -> None:

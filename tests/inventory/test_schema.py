@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import time
+from datetime import datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
+from tests.certificates import Authority
 from tests.inventory.helpers import GOOD
 from zkpoll.inventory import Clock, Dashboard, Device, Inventory, load
+from zkpoll.inventory.models import SECTIONS
 from zkpoll.inventory.schema import schema
 
 if TYPE_CHECKING:
@@ -53,6 +55,15 @@ def _properties(shapes: dict[str, Shape], value: dict[str, Any], _: Shape) -> bo
     return all(accepts(shapes[key], value[key]) for key in shapes.keys() & value.keys())
 
 
+def _additional(other: Shape | bool, value: dict[str, Any], shape: Shape) -> bool:
+    rest = value.keys() - shape.get("properties", {}).keys()
+    return all(accepts(other, value[key]) for key in rest) if isinstance(other, dict) else not rest
+
+
+def _dependent(needs: dict[str, list[str]], value: dict[str, Any], _: Shape) -> bool:
+    return all(set(needs[key]) <= set(value) for key in needs.keys() & value.keys())
+
+
 CHECKS: dict[str, tuple[Any, Check]] = {
     "$ref": (object, lambda to, value, _: accepts(schema()["$defs"][to.rpartition("/")[2]], value)),
     "type": (object, _of_type),
@@ -62,7 +73,9 @@ CHECKS: dict[str, tuple[Any, Check]] = {
     "not": (object, lambda shape, value, _: not accepts(shape, value)),
     "required": (dict, lambda names, value, _: set(names) <= set(value)),
     "properties": (dict, _properties),
-    "additionalProperties": (dict, lambda _, value, shape: set(value) <= set(shape["properties"])),
+    "additionalProperties": (dict, _additional),
+    "dependentRequired": (dict, _dependent),
+    "minProperties": (dict, lambda least, value, _: len(value) >= least),
     "items": (list, lambda shape, value, _: all(accepts(shape, each) for each in value)),
     "minItems": (list, lambda least, value, _: len(value) >= least),
     "minLength": (str, lambda least, value, _: len(value) >= least),
@@ -105,6 +118,15 @@ def edited(old: str, new: str) -> Any:
         ("https://dashboard.example.com/v1/attendance", "${URL}"),
         ("dashboard:\n  url", "dashboard:\n- name: a\n  url"),
         ("secret-token", "12345"),
+        ("secret-token", "${file:$CREDENTIALS_DIRECTORY/token}"),
+        ("token: secret-token", "basic: {user: 7, password: 1234}"),
+        ("secret-token", "a\n  headers: {X-Api-Key: 12345, X-Site: no}"),
+        ("secret-token", "a\n  signing: {secret: '${NEW}', previous: '${file:old}'}"),
+        ("secret-token", "a\n  client_cert: a.pem\n  client_key: a.key\n  ca_file: b.pem"),
+        ("secret-token", "a\n  gzip: true\n  max_per_run: 10\n  park_retry_every: 1d"),
+        ("name: front", "name: front\n    since: '2026-11-01'\n    repeat_within: 30s"),
+        ("name: front", "name: front\n    since: '2026-11-01T06:00'"),
+        ("name: front", "name: front\n    since: ${SINCE}"),
     ],
 )
 def test_the_schema_takes_what_people_write(old: str, new: str) -> None:
@@ -135,6 +157,22 @@ def test_the_schema_takes_what_people_write(old: str, new: str) -> None:
         ("journal: journal.db", "clear: never"),
         ("  timezone", "  host"),
         ("secret-token", "a\n  token_file: b"),
+        ("secret-token", "a\n  basic: {user: a, password: b}"),
+        ("token: secret-token", "token_file: a\n  basic: {user: a, password: b}"),
+        ("token: secret-token", "basic: {user: a}"),
+        ("token: secret-token", "basic: {user: a, password: }"),
+        ("secret-token", "a\n  headers: {}"),
+        ("secret-token", "a\n  headers: {X-Api-Key: }"),
+        ("secret-token", "a\n  headers: [X-Api-Key]"),
+        ("secret-token", "a\n  signing: {previous: a}"),
+        ("secret-token", "a\n  client_key: a.key"),
+        ("secret-token", "a\n  gzip: 9"),
+        ("secret-token", "a\n  max_per_run: 0"),
+        ("secret-token", "a\n  park_retry_every: 1"),
+        ("name: front", "since: 1.11.2026\n    name: front"),
+        ("name: front", "since: '2026-11-01 06:00'\n    name: front"),
+        ("name: front", "repeat_within:\n    name: front"),
+        ("name: front", "comm_key:\n    name: front"),
         ("secret-token", ""),
         ("https:", "ftp:"),
         ("dashboard:\n  url", "dashboard:\n- url"),
@@ -149,14 +187,17 @@ def test_the_schema_marks_what_is_wrong(old: str, new: str) -> None:
 def test_every_setting_is_described() -> None:
     """An editor has a word of explanation for each setting."""
     made = schema()
-    clock = made["$defs"]["device"]["properties"]["clock"]
-    objects = [made, *made["$defs"].values(), made["properties"]["defaults"]["anyOf"][0], clock]
+    device, dashboard = (made["$defs"][name]["properties"] for name in ("device", "dashboard"))
+    sections = {"clock": device["clock"], "basic": dashboard["basic"], "signing": dashboard["signing"]}
+    objects = [made, *made["$defs"].values(), made["properties"]["defaults"]["anyOf"][0], *sections.values()]
     for shape in objects:
         assert all(each["description"] for each in shape["properties"].values())
         assert shape["additionalProperties"] is False
     assert set(made["$defs"]["device"]["properties"]) == set(Device.model_fields)
     assert set(made["$defs"]["dashboard"]["properties"]) == set(Dashboard.model_fields)
-    assert set(clock["properties"]) == set(Clock.model_fields)
+    assert sections.keys() == SECTIONS.keys()
+    for key, shape in sections.items():
+        assert set(shape["properties"]) == set(SECTIONS[key].model_fields)
     defaults = made["properties"]["defaults"]["anyOf"][0]["properties"]
     assert set(Device.model_fields) - set(defaults) == {"name", "host", "serial"}
 
@@ -183,14 +224,27 @@ def test_the_example_loads_as_it_is() -> None:
 def test_the_examples_optional_settings_load_too(tmp_path: Path) -> None:
     """Every setting that the example shows behind a # can be switched on."""
     text = re.sub(r"(?m)^( *)# (\w+: (\S+|\{.*\}) +#)", r"\1\2", EXAMPLE.read_text(encoding="utf-8"))
-    text = re.sub(r"(?m)^ +token_file:.*\n", "", text)
     path = tmp_path / "devices.yaml"
-    path.write_text(text, encoding="utf-8")
-    inventory = load(path, {"ZKPOLL_TOKEN": "abc", "WAREHOUSE_KEY": "123"})
+    Authority(tmp_path, "authorities").issue("zkpoll")
+    (tmp_path / "password").write_text("hunter2\n", encoding="utf-8")
+    path.write_text(re.sub(r"(?m)^ +(token_file|basic):.*\n", "", text), encoding="utf-8")
+    env = {"ZKPOLL_TOKEN": "abc", "WAREHOUSE_KEY": "123", "API_KEY": "456", "SIGNING": "c2ln" * 8}
+    env["CREDENTIALS_DIRECTORY"] = str(tmp_path)
+    inventory = load(path, env)
     assert inventory.devices[2].serial == "CQZ7224760045"
     for each in inventory.devices:
         assert each.quiet_hours == (time(22), time(5))
         assert each.clock == Clock(set_when_off_by=30)
+        assert (each.since, each.repeat_within) == (datetime(2026, 11, 1), 30)
+    dashboard = inventory.dashboards[0]
+    assert (dashboard.ca_file, dashboard.client_key) == (
+        tmp_path / "authorities.pem",
+        tmp_path / "zkpoll.key",
+    )
+    path.write_text(re.sub(r"(?m)^ +token(_file)?:.*\n", "", text), encoding="utf-8")
+    basic = load(path, env).dashboards[0].basic
+    assert basic is not None
+    assert basic.pair() == ("zkpoll", "hunter2")
 
 
 def test_the_examples_defaults_are_the_defaults() -> None:
@@ -206,7 +260,8 @@ def test_the_examples_defaults_are_the_defaults() -> None:
     made = minimal.dashboards[0]
     shown = Dashboard.model_validate(
         {"url": "http://a"}
-        | {key: written[key] for key in ("name", "format", "batch_size", "attempts", "retry_wait")}
+        | {key: written[key] for key in ("name", "format", "gzip", "batch_size", "attempts", "retry_wait")}
+        | {"park_retry_every": written["park_retry_every"]}
     )
     assert shown == made
     device = Device.model_validate(

@@ -13,6 +13,8 @@ from zkpoll.cli.options import config_option
 if TYPE_CHECKING:
     from pathlib import Path
 
+EXPOSED = "url: is plain http, so punches and secrets can be read and changed on the way; use https"
+
 
 @click.group()
 def config() -> None:
@@ -31,7 +33,11 @@ def check(config: Path | None, as_json: bool) -> None:
     """
     from zkpoll.inventory import load, locate
 
-    settings = load(locate(config, os.environ), os.environ).masked()
+    inventory = load(locate(config, os.environ), os.environ)
+    for dashboard in inventory.dashboards:
+        if dashboard.exposed:
+            click.echo(f"{dashboard.name}: {EXPOSED}", err=True)
+    settings = inventory.masked()
     click.echo(_json(settings) if as_json else _yaml(settings), nl=False)
 
 

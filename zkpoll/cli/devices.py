@@ -35,7 +35,7 @@ def accept(config: Path | None, name: str, same_terminal: bool) -> None:
     from zkpoll.journal.devices import Devices
     from zkpoll.journal.store import Journal
 
-    inventory = load(locate(config, os.environ), os.environ)
+    inventory = load(locate(config, os.environ), os.environ, secrets=False)
     check_names(inventory, [name], "NAME")
     with Journal(inventory.journal) as journal:
         known = Devices(journal)

@@ -34,7 +34,7 @@ def list_(config: Path | None, as_json: bool) -> None:
     from zkpoll.journal.quarantine import quarantined
     from zkpoll.journal.store import Journal
 
-    inventory = load(locate(config, os.environ), os.environ)
+    inventory = load(locate(config, os.environ), os.environ, secrets=False)
     with Journal(inventory.journal, writable=False) as journal:
         rows = [asdict(record) | {"raw": record.raw.hex()} for record in quarantined(journal)]
     if as_json:

@@ -1,8 +1,19 @@
-"""How a dashboard is reached, and how it is convinced of who we are."""
+"""How a dashboard is reached, how it is convinced of who we are, and we of who it is."""
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from zkpoll.inventory import Dashboard
+
+_SHORTEST: Final = 4
+"""Characters of a header's value that is taken for a secret; less is a switch or a number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,8 +25,56 @@ class Access:
     """Total limit for one request, in seconds."""
     token: str | None = field(default=None, repr=False)
     """Sent as `Authorization: Bearer ...`."""
+    basic: tuple[str, str] | None = field(default=None, repr=False)
+    """A user and a password, sent as `Authorization: Basic ...` where there is no token."""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Sent with every request."""
+    signing: tuple[str, ...] = field(default=(), repr=False)
+    """The secrets that requests are signed with, as Standard Webhooks writes them, the newest first."""
+    ca_file: Path | None = None
+    """The authorities that may vouch for the dashboard, in place of the usual ones."""
+    client_cert: Path | None = None
+    client_key: Path | None = None
+    """The key of `client_cert`, where that file does not hold it."""
+    gzip: bool = False
+    """Whether large requests are packed."""
+
+    @classmethod
+    def to(cls, dashboard: Dashboard) -> Access:
+        """Given the settings of a dashboard, return the access to it."""
+        return cls(
+            url=dashboard.url,
+            timeout=dashboard.timeout,
+            token=dashboard.bearer(),
+            basic=dashboard.basic.pair() if dashboard.basic else None,
+            headers=dashboard.extra_headers(),
+            signing=dashboard.signing.secrets() if dashboard.signing else (),
+            ca_file=dashboard.ca_file,
+            client_cert=dashboard.client_cert,
+            client_key=dashboard.client_key,
+            gzip=dashboard.gzip,
+        )
+
+    @property
+    def authorization(self) -> str | None:
+        """The header `Authorization`; None if there is none but perhaps one among `headers`."""
+        if self.token is not None:
+            return f"Bearer {self.token}"
+        return f"Basic {self._user_and_password()}" if self.basic else None
 
     @property
     def secrets(self) -> tuple[str, ...]:
         """What no message may hold, even where the dashboard echoes it."""
-        return (self.token,) if self.token else ()
+        return tuple(secret for secret in self._secrets() if secret)
+
+    def _secrets(self) -> Iterator[str]:
+        yield self.token or ""
+        if self.basic:
+            yield from (self._user_and_password(), self.basic[1])
+        for value in self.headers.values():
+            # Of `Authorization: Bearer abcd` a dashboard may echo the last word alone.
+            yield from (text for text in (value, value.split(" ")[-1]) if len(text) >= _SHORTEST)
+        yield from (secret.removeprefix("whsec_") for secret in self.signing)
+
+    def _user_and_password(self) -> str:
+        return base64.b64encode(":".join(self.basic or ()).encode()).decode()

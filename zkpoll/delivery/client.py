@@ -1,4 +1,4 @@
-"""One POST to a dashboard, one answer.
+"""One request to a dashboard, one answer.
 
 Whatever happens between here and there becomes a `Reply` or a `Failure`; no exception of the HTTP libraries
 passes this border.
@@ -6,9 +6,11 @@ passes this border.
 
 from __future__ import annotations
 
+import gzip
 import re
 import socket
 import ssl
+import time
 from http.client import IncompleteRead
 from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Final, Self
@@ -19,20 +21,25 @@ from urllib3.exceptions import HTTPError
 
 from zkpoll import __version__
 from zkpoll.delivery.policy import Answer, Failure, Reply
+from zkpoll.delivery.signing import signed
 from zkpoll.delivery.transport import WATCHDOG, WatchedAdapter
 from zkpoll.delivery.watchdog import Watchdog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from zkpoll.delivery.access import Access
     from zkpoll.delivery.formats import Request
 
-_ENOUGH: Final = 64 * 1024
-"""Bytes of an answer that are read; a page's beginning and an error's text are far smaller."""
-_PIECE: Final = 4096
+_ENOUGH: Final = 4 * 1024 * 1024
+"""Bytes of an answer that are read: enough to name 10,000 records and say what is wrong with each."""
+_PIECE: Final = 64 * 1024
+_WORTH_PACKING: Final = 8 * 1024
+"""Bytes of a body; a smaller one takes hardly fewer packets when it is packed."""
 _HEADER_TEXT: Final = re.compile(r"[!-~]+")
 """What a bearer token may be made of: printable ASCII without spaces."""
+_ABOUT_US: Final = re.compile("ALERT.*(CERTIFICATE|HANDSHAKE_FAILURE|UNKNOWN_CA|ACCESS_DENIED)")
+"""What TLS calls a server's refusal of our certificate, or of there being none."""
 _CUT: Final = (ConnectionResetError, BrokenPipeError, IncompleteRead, ssl.SSLEOFError)
 
 
@@ -47,14 +54,14 @@ class Client:
 
     The timeout is the total limit for one request: connecting, upload, headers and body together. `stopped`
     says whether the run is being stopped; a request in flight then ends within moments. Proxies from the
-    environment are used. The token is sent as it is given, never one from `~/.netrc`.
+    environment are used. Credentials are sent as they are given, never those of `~/.netrc`.
     """
 
     def __init__(self, access: Access, stopped: Callable[[], bool] = lambda: False) -> None:
         self._access = access
         self._stopped = stopped
         self._flaw = _flaw_of_url(access.url) or _flaw_of_token(access.token)
-        self._session = _session()
+        self._session = _session(access.headers)
 
     def __enter__(self) -> Self:
         return self
@@ -68,33 +75,58 @@ class Client:
 
     def post(self, request: Request) -> Answer:
         """Given a request, send it once and return the dashboard's answer, or why there is none."""
+        headers = {"Idempotency-Key": request.key}
+        if self._access.signing:
+            headers |= signed(self._access.signing, request.key, int(time.time()), request.body)
+        body = request.body
+        if self._access.gzip and len(body) > _WORTH_PACKING:
+            headers["Content-Encoding"] = "gzip"
+            body = gzip.compress(body, mtime=0)  # without the time, the same body gives the same bytes
+        return self._ask("POST", headers, body)
+
+    def options(self) -> Answer:
+        """Ask what the address takes, which changes nothing there; return the answer or why it is missing."""
+        return self._ask("OPTIONS", {"Content-Type": None})
+
+    def _ask(self, method: str, headers: Mapping[str, str | None], body: bytes | None = None) -> Answer:
         if self._flaw:
             return Failure(self._flaw, lasting=True)
         with Watchdog(self._access.timeout, self._stopped) as watchdog:
             WATCHDOG.set(watchdog)
-            answer = self._exchange(request)
+            answer = self._exchange(method, headers, body)
         return self._overdue() if watchdog.fired else answer
 
-    def _exchange(self, request: Request) -> Answer:
+    def _exchange(self, method: str, headers: Mapping[str, str | None], body: bytes | None) -> Answer:
         try:
-            with self._session.post(
+            with self._session.request(
+                method,
                 self._access.url,
-                data=request.body,
-                headers={"Idempotency-Key": request.key},
+                data=body,
+                headers=headers,
                 auth=self._authorize,
                 allow_redirects=False,
                 stream=True,
                 timeout=self._access.timeout,
+                # Given here, because requests lets the environment's bundle win over its session's.
+                verify=str(self._access.ca_file) if self._access.ca_file else None,
+                cert=self._certificate(),
             ) as response:
                 return _reply(response)
         except (requests.RequestException, HTTPError, OSError, UnicodeError) as error:
             return self._explain(error)
 
     def _authorize(self, prepared: requests.PreparedRequest) -> requests.PreparedRequest:
-        # Passed even without a token: it is what keeps requests from looking into ~/.netrc.
-        if self._access.token is not None:
-            prepared.headers["Authorization"] = f"Bearer {self._access.token}"
+        # Passed even without credentials: it is what keeps requests from looking into ~/.netrc.
+        if (credentials := self._access.authorization) is not None:
+            prepared.headers["Authorization"] = credentials
         return prepared
+
+    def _certificate(self) -> str | tuple[str, str] | None:
+        """Return our certificate as requests takes it: a file, or two."""
+        cert, key = self._access.client_cert, self._access.client_key
+        if cert is None:
+            return None
+        return (str(cert), str(key)) if key else str(cert)
 
     def _overdue(self) -> Failure:
         if self._stopped():
@@ -113,12 +145,12 @@ class Client:
         for cause in _causes(error):
             if isinstance(cause, TimeoutError | requests.Timeout):
                 return self._overdue()
-            if failure := _named(cause, _place(self._access.url)):
+            if failure := _named(cause, self._access):
                 return failure
         return Failure(f"the exchange with {_place(self._access.url)} failed ({type(error).__name__})")
 
 
-def _session() -> requests.Session:
+def _session(headers: Mapping[str, str]) -> requests.Session:
     session = _Session()
     adapter = WatchedAdapter()
     session.mount("http://", adapter)
@@ -126,6 +158,7 @@ def _session() -> requests.Session:
     # Each request stands for itself: a session cookie would bring some frameworks to ask for a CSRF token.
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     session.headers.clear()
+    session.headers.update(headers)
     session.headers.update(
         {
             "User-Agent": f"zkpoll/{__version__}",
@@ -140,41 +173,36 @@ def _session() -> requests.Session:
 
 def _reply(response: requests.Response) -> Reply:
     headers = response.headers
+    body = _beginning(response)
     return Reply(
         status=response.status_code,
         content_type=headers.get("Content-Type", ""),
-        body=_beginning(response),
+        body=body[:_ENOUGH],
         location=headers.get("Location", ""),
         retry_after=headers.get("Retry-After", ""),
+        date=headers.get("Date", ""),
+        whole=len(body) <= _ENOUGH,
     )
 
 
 def _beginning(response: requests.Response) -> bytes:
-    """Return the body, or its first `_ENOUGH` bytes; then the connection is closed with the response."""
+    """Return the body, or more than `_ENOUGH` of it; then the connection is closed with the response."""
     body = bytearray()
     for piece in response.iter_content(_PIECE):
         body += piece
-        if len(body) >= _ENOUGH:
+        if len(body) > _ENOUGH:
             break
-    return bytes(body[:_ENOUGH])
+    return bytes(body)
 
 
-def _named(cause: BaseException, place: str) -> Failure | None:
+def _named(cause: BaseException, access: Access) -> Failure | None:
     """Given one cause of a failed exchange, return it in words, or None if another one says more."""
+    place = _place(access.url)
     match cause:
-        case ssl.SSLCertVerificationError():
-            return Failure(
-                f"the certificate of {place} is not accepted: {cause.verify_message};"
-                " renew it, or name its authority in REQUESTS_CA_BUNDLE",
-                lasting=True,
-            )
         case _ if isinstance(cause, _CUT):
             return Failure(f"{place} closed the connection before its answer was complete")
         case ssl.SSLError():
-            return Failure(
-                f"no TLS with {place}: {_tls_reason(cause)}; check https:// and the port in url:",
-                lasting=True,
-            )
+            return Failure(_without_tls(cause, access), lasting=True)
         case socket.gaierror():
             return Failure(f"the name in {place} does not resolve; check url: or the name server")
         case ConnectionRefusedError():
@@ -201,8 +229,19 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
             waiting += [*cause.args, getattr(cause, "reason", None), cause.__cause__]
 
 
-def _tls_reason(error: ssl.SSLError) -> str:
-    return (error.reason or "unknown reason").replace("_", " ").lower()
+def _without_tls(error: ssl.SSLError, access: Access) -> str:
+    """Given why TLS failed, return it with what to change."""
+    place = _place(access.url)
+    if isinstance(error, ssl.SSLCertVerificationError):
+        remedy = "put its authority into ca_file:" if access.ca_file else "name its authority in ca_file:"
+        return f"the certificate of {place} is not accepted: {error.verify_message}; renew it, or {remedy}"
+    reason = error.reason or "unknown reason"
+    remedy = "check https:// and the port in url:"
+    if _ABOUT_US.search(reason):
+        remedy = "does it accept the certificate in client_cert:?"
+        if not access.client_cert:
+            remedy = "if it asks for a certificate of ours, name one in client_cert:"
+    return f"no TLS with {place}: {reason.replace('_', ' ').lower()}; {remedy}"
 
 
 def _flaw_of_url(url: str) -> str:

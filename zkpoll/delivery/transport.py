@@ -7,6 +7,7 @@ request that a thread is making reaches the connection it is made on.
 from __future__ import annotations
 
 import socket
+import ssl
 from contextvars import ContextVar
 from http.client import HTTPResponse, IncompleteRead
 from typing import TYPE_CHECKING, Any, Final
@@ -80,7 +81,15 @@ class _Connection(HTTPConnection):
 
 
 class _TlsConnection(_Connection, HTTPSConnection):
-    pass
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        """Send a request. Raise `BrokenPipeError` when the other side hung up, as without TLS.
+
+        urllib3 then reads what was said before: that a certificate of ours is wanted, for one.
+        """
+        try:
+            super().request(*args, **kwargs)
+        except ssl.SSLEOFError as error:
+            raise BrokenPipeError from error
 
 
 class _Pool(HTTPConnectionPool):

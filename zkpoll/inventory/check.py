@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from zkpoll.inventory.dashboards import CREDENTIALS, Dashboard
 from zkpoll.inventory.hosts import same_host
-from zkpoll.inventory.models import SECTIONS, Dashboard, Device, Inventory
-from zkpoll.inventory.problems import Sentence, found, unknown
+from zkpoll.inventory.models import SECTIONS, Device, Inventory
+from zkpoll.inventory.problems import Sentence, found, found_shape, unknown
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,9 +54,7 @@ def _mapping(tree: object, place: Place, ledger: Ledger) -> Settings | None:
     """Given a value where a mapping belongs, return it, or None after noting what it is."""
     if isinstance(tree, dict):
         return tree
-    # A text is not shown: in `token hunter2` half of it is a secret.
-    what = "text" if tree and isinstance(tree, str) else found(tree)
-    ledger.add(place, f"found {what}, expected a mapping of settings (name: value)")
+    ledger.add(place, f"found {found_shape(tree)}, expected a mapping of settings (name: value)")
     return None
 
 
@@ -101,9 +100,9 @@ class _Check:
                 self._ledger.add((*place, key), _missing(Dashboard, key))
         made = self.build(Dashboard, own, lambda key: (*place, key))
         if made is None:
-            # The token's file is read last, and not at all after another mistake; read it now.
-            token: Settings = {key: own[key] for key in ("token", "token_file") if key in own}
-            self.build(Dashboard, {"url": "http://x", **token}, lambda key: (*place, key))
+            # Credentials are compared, and files read, last, and not at all after another mistake; do it now.
+            credentials: Settings = {key: own[key] for key in CREDENTIALS if key in own}
+            self.build(Dashboard, {"url": "https://x", **credentials}, lambda key: (*place, key))
         return [made] if made else []
 
     def devices(self, top: Settings) -> list[Device]:
@@ -221,7 +220,9 @@ def _told(model: type[BaseModel], detail: ErrorDetails) -> tuple[Place, str]:
     The setting is a place within the model's settings: `("port",)`, or `("clock", "set_when_off_by")`.
     """
     place = detail["loc"] or ("",)
-    owner = SECTIONS[str(place[0])] if len(place) > 1 else model
+    owner = SECTIONS.get(str(place[0]), model) if len(place) > 1 else model
+    if place[-1] == "[key]":  # of an entry whose name is wrong; it stands where its value does
+        place = place[:-1]
     if detail["type"] == "missing":
         return place, _missing(owner, str(place[-1]))
     if detail["type"] == "extra_forbidden":

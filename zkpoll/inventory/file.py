@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from zkpoll.errors import InventoryError
 from zkpoll.inventory import check, text
-from zkpoll.inventory.kinds import expanded
+from zkpoll.inventory.files import expanded
+from zkpoll.inventory.models import SECRETS
 from zkpoll.inventory.problems import Ledger
 
 if TYPE_CHECKING:
@@ -52,14 +53,17 @@ def _is_there(path: Path) -> bool:
         return False
 
 
-def load(path: Path, env: Mapping[str, str]) -> Inventory:
+def load(path: Path, env: Mapping[str, str], *, secrets: bool = True) -> Inventory:
     """Given an inventory's path and the environment, return its settings, validated and frozen.
+
+    Without `secrets` those that are secret, or name a file that may be, are left unread and unset: what
+    only looks into the journal works in a shell that has neither the variables nor the files.
 
     Raise InventoryError with all problems at once, each on a line of its own that says file, line,
     place, what was found and what was expected. Secrets are in none of them.
     """
     ledger = Ledger(path)
-    tree = text.read(_contents(path), env, ledger)
+    tree = text.read(_contents(path), env, ledger, frozenset() if secrets else SECRETS)
     inventory = check.inventory(tree, ledger, path.parent.absolute())
     if inventory is None or ledger:
         raise ledger.error()

@@ -46,6 +46,12 @@ def _is_ip(text: str) -> bool:
     return True
 
 
+def is_loopback(text: str) -> bool:
+    """Given a valid host, say whether it is this machine, whatever a name server may say."""
+    host = same_host(text)
+    return ipaddress.ip_address(host).is_loopback if _is_ip(host) else host == "localhost"
+
+
 def same_host(text: str) -> str:
     """Given a valid host, return the form in which two spellings of one host are equal."""
     address, mark, scope = text.partition("%")

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import time
+from datetime import datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel
 from pydantic_core import core_schema
 
+from zkpoll.inventory.files import check_certificates, expanded
 from zkpoll.inventory.hosts import check_host, check_url, without_secrets
-from zkpoll.inventory.problems import Sentence, found
+from zkpoll.inventory.problems import Sentence, found, found_shape
 from zkpoll.inventory.zones import check_zone
 
 if TYPE_CHECKING:
@@ -156,6 +157,31 @@ def written(hours: tuple[time, time]) -> str:
     return f"{begin:%H:%M}-{end:%H:%M}"
 
 
+class Moment(Kind):
+    """A date, or a date and a time, by a wall clock; a date alone is its midnight."""
+
+    _WRITTEN: ClassVar[str] = "[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T[0-9]{2}:[0-9]{2}(?::[0-9]{2})?)?"
+
+    def parse(self, value: object) -> datetime:
+        """Given a datetime without a zone, or a text such as `2026-11-01T06:00`, return a datetime."""
+        moment = self._read(value) if isinstance(value, str) else value
+        if isinstance(moment, datetime) and moment == moment.replace(microsecond=0, tzinfo=None):
+            return moment
+        raise ValueError("expected a date such as 2026-11-01, or a date and time such as 2026-11-01T06:00")
+
+    def shape(self) -> Shape:
+        """Return: a date, or a date and a time."""
+        return pattern(f"^{self._WRITTEN}$")
+
+    def _read(self, text: str) -> datetime | None:
+        if not re.fullmatch(self._WRITTEN, text):
+            return None
+        try:
+            return datetime.fromisoformat(text)
+        except ValueError:  # such as 30 February
+            return None
+
+
 class Section(Kind):
     """A mapping of settings with a model of their own."""
 
@@ -163,7 +189,7 @@ class Section(Kind):
         """Given a mapping or the model, return it; the model reads what is in the mapping."""
         if isinstance(value, dict | BaseModel):
             return value
-        raise ValueError("expected a mapping of settings (name: value)")
+        raise Sentence(f"found {found_shape(value)}, expected a mapping of settings (name: value)")
 
     def shape(self) -> Shape:
         """Return: a mapping; what may stand in it is its model's to say."""
@@ -267,52 +293,6 @@ class Zone(Kind):
         return pattern("^[A-Za-z0-9_+/-]+$")
 
 
-class Secret(Kind):
-    """A text that is never shown, in no error either."""
-
-    pattern: ClassVar[str]
-    expected: ClassVar[str]
-
-    def parse(self, value: object) -> SecretStr:
-        """Given a secret, return it wrapped."""
-        text = value.get_secret_value() if isinstance(value, SecretStr) else value
-        if isinstance(text, str) and self.fits(text):
-            return SecretStr(text)
-        shown = "(hidden)" if text and isinstance(text, str) else found(text)
-        raise Sentence(f"found {shown}, expected {self.expected}")
-
-    def fits(self, text: str) -> bool:
-        """Given the text of a secret, say whether it can be one."""
-        return re.fullmatch(self.pattern, text) is not None
-
-    def shape(self) -> Shape:
-        """Return: text."""
-        return dict(TEXT)  # pydantic writes into what it is given
-
-
-class CommKey(Secret):
-    """The number set as "Comm Key" on a device."""
-
-    HIGHEST = 0xFFFF_FFFF  # the protocol mixes it as 32 bits
-    pattern = "[0-9]{1,10}"
-    expected = f"a whole number from 0 to {HIGHEST}"
-
-    def fits(self, text: str) -> bool:
-        """Given digits, say whether they fit 32 bits."""
-        return super().fits(text) and int(text) <= self.HIGHEST
-
-    def shape(self) -> Shape:
-        """Return: a number, or digits in quotes."""
-        return Whole(0, self.HIGHEST).shape()
-
-
-class Token(Secret):
-    """A bearer token: what may stand in an HTTP header after `Bearer`."""
-
-    pattern = "[!-~]+"
-    expected = "one line of ASCII characters without spaces, and without the word Bearer"
-
-
 class File(Kind):
     """A path; `~` is the home folder, and a relative one starts at the inventory's folder."""
 
@@ -324,7 +304,12 @@ class File(Kind):
     def _placed(self, value: object, info: core_schema.ValidationInfo) -> Path:
         """Given a path, return it beneath the folder of the inventory it was read from."""
         folder: Path = (info.context or {}).get("folder", Path())
-        return folder / self.parse(value)
+        path = folder / self.parse(value)
+        self.check(path)
+        return path
+
+    def check(self, path: Path) -> None:
+        """Given where the file is, raise ValueError if it cannot be used; any path will do here."""
 
     def parse(self, value: object) -> Path:
         """Given a path, return it with `~` expanded."""
@@ -338,9 +323,9 @@ class File(Kind):
         return {"type": "string", "minLength": 1}
 
 
-def expanded(path: Path) -> Path:
-    """Given a path, return it with `~` expanded. Raise ValueError when there is no such home."""
-    try:
-        return path.expanduser()
-    except RuntimeError:
-        raise ValueError("expected a path; its home folder (~) is not known") from None
+class Certificates(File):
+    """The path of certificates in PEM form."""
+
+    def check(self, path: Path) -> None:
+        """Given where the file is, raise ValueError if there are no certificates in it."""
+        check_certificates(path)

@@ -2,110 +2,34 @@
 
 from __future__ import annotations
 
-from datetime import time  # noqa: TC003  (pydantic reads the annotations)
+from datetime import datetime, time  # noqa: TC003  (pydantic reads the annotations)
 from pathlib import Path  # noqa: TC003  (pydantic reads the annotations)
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    PrivateAttr,
-    SecretStr,
-    model_validator,
-)
+from pydantic import BaseModel, Field, PlainSerializer, SecretStr
 
+from zkpoll.inventory.credentials import CommKey
+from zkpoll.inventory.dashboards import CREDENTIALS, Basic, Dashboard, Signing
 from zkpoll.inventory.kinds import (
     Choice,
-    CommKey,
     Duration,
     File,
     Host,
     Hours,
     Label,
+    Moment,
     Section,
-    Token,
-    Url,
     Whole,
     YesNo,
     Zone,
     written,
 )
-from zkpoll.inventory.problems import Sentence
+from zkpoll.inventory.settings import Settings, masked
 
-MASK = "********"
-# A token is tens to a few thousand bytes long; a file far beyond that is the wrong file.
-_LONGEST_TOKEN_FILE = 65_536  # bytes
-
-_masked = PlainSerializer(lambda _: MASK, return_type=str)
 _as_written = PlainSerializer(written, return_type=str)
 
 
-class _Settings(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-class Dashboard(_Settings):
-    """A dashboard that punches are sent to."""
-
-    name: Annotated[str, Label()] = Field(
-        default="dashboard", description="The name used in messages; needed in a list of dashboards"
-    )
-    url: Annotated[str, Url()] = Field(description="Where punches are POSTed: http or https")
-    token: Annotated[SecretStr, Token(), _masked] | None = Field(
-        default=None, description="Sent as Authorization: Bearer; best from the environment: ${NAME}"
-    )
-    token_file: Annotated[Path, File()] | None = Field(
-        default=None, description="A file that holds the token, such as a systemd credential"
-    )
-    format: Annotated[Literal["events", "event"], Choice("events", "event")] = Field(
-        default="events", description="events: a list of punches a request; event: one punch a request"
-    )
-    batch_size: Annotated[int, Whole(1, 10_000)] = Field(
-        default=500, description="The most punches in one request"
-    )
-    timeout: Annotated[float, Duration("10ms", "1h")] = Field(
-        default=30, description="The limit of one request from start to end, in seconds or as 30s"
-    )
-    attempts: Annotated[int, Whole(1, 20)] = Field(
-        default=4, description="Tries of one batch within a run; the next run tries again"
-    )
-    retry_wait: Annotated[float, Duration("0", "1h")] = Field(
-        default=1, description="The wait before the second try, doubled each time, in seconds or as 500ms"
-    )
-    _token_from_file: SecretStr | None = PrivateAttr(None)
-
-    def bearer(self) -> str | None:
-        """Return the token's text, or None to send none; that of a file as it was at load time."""
-        secret = self.token or self._token_from_file
-        return secret.get_secret_value() if secret else None
-
-    @model_validator(mode="after")
-    def _read_token(self) -> Dashboard:
-        if self.token_file is not None:
-            if self.token is not None:
-                message = "token and token_file exclude each other; keep one of them"
-                raise Sentence(message, key="token_file")
-            self._token_from_file = _token_in(self.token_file)
-        return self
-
-
-def _token_in(path: Path) -> SecretStr:
-    """Given a file, return the token in it without the line end. Raise Sentence naming the file."""
-    try:
-        with path.open("rb") as file:
-            text = file.read(_LONGEST_TOKEN_FILE + 1).decode("ascii", "replace").rstrip("\r\n")
-    except OSError as error:
-        raise Sentence(f"cannot read {path}: {error.strerror}", key="token_file") from None
-    if not text:
-        raise Sentence(f"{path} is empty, expected a token", key="token_file")
-    if len(text) > _LONGEST_TOKEN_FILE or not Token().fits(text):
-        raise Sentence(f"{path} is not a token, expected {Token.expected}", key="token_file")
-    return SecretStr(text)
-
-
-class Clock(_Settings):
+class Clock(Settings):
     """What to do about a device's clock."""
 
     set_when_off_by: Annotated[float, Duration("1s", "1h")] = Field(
@@ -113,7 +37,7 @@ class Clock(_Settings):
     )
 
 
-class Device(_Settings):
+class Device(Settings):
     """An attendance terminal."""
 
     name: Annotated[str, Label()] = Field(
@@ -126,7 +50,7 @@ class Device(_Settings):
     transport: Annotated[Literal["tcp", "udp"], Choice("tcp", "udp")] = Field(
         default="tcp", description="tcp; udp for old devices that know nothing else"
     )
-    comm_key: Annotated[SecretStr, CommKey(), _masked] | None = Field(
+    comm_key: Annotated[SecretStr, CommKey(), masked] | None = Field(
         default=None, description="The Comm Key set on the device, if any; a number"
     )
     timezone: Annotated[str, Zone()] = Field(
@@ -145,6 +69,15 @@ class Device(_Settings):
     clock: Annotated[Clock, Section()] | None = Field(
         default=None, description="Keeps its clock right; without it nothing ever sets the clock"
     )
+    since: Annotated[datetime, Moment()] | None = Field(
+        default=None,
+        description="Punches of its first reading that are older are held, not sent; by its wall clock",
+    )
+    repeat_within: Annotated[float, Duration("1s", "1h")] | None = Field(
+        default=None,
+        description="A repeat of a punch by the same user in the same state within this time"
+        " is held, not sent",
+    )
     serial: Annotated[str, Label()] | None = Field(
         default=None, description="Its serial number, for a device that does not tell it"
     )
@@ -157,11 +90,14 @@ class Device(_Settings):
         return int(self.comm_key.get_secret_value()) if self.comm_key else 0
 
 
-SECTIONS: Final[dict[str, type[BaseModel]]] = {"clock": Clock}
+SECTIONS: Final[dict[str, type[BaseModel]]] = {"clock": Clock, "basic": Basic, "signing": Signing}
 """The settings that are mappings of settings themselves, and of which."""
 
+SECRETS: Final = frozenset({"comm_key", *CREDENTIALS})
+"""The settings that hold secrets, or name files that may be for zkpoll's own user alone."""
 
-class Inventory(_Settings):
+
+class Inventory(Settings):
     """Everything one run needs to know."""
 
     dashboards: tuple[Dashboard, ...] = Field(description="Where punches go: one, or a named list")

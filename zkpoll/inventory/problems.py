@@ -47,6 +47,14 @@ def found(value: object) -> str:
             return repr(value)
 
 
+def found_shape(value: object) -> str:
+    """Given a value where a mapping belongs, return how a sentence names it.
+
+    A text is not shown: in `token hunter2` half of it is a secret.
+    """
+    return "text" if value and isinstance(value, str) else found(value)
+
+
 def nearest(word: str, known: Collection[str]) -> str | None:
     """Given a word, return the known one it was most likely meant to be, whatever its case."""
     folded = {name.casefold(): name for name in known}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from zkpoll.inventory.check import ONE_DEVICE_ONLY
-from zkpoll.inventory.models import SECTIONS, Dashboard, Device, Inventory
+from zkpoll.inventory.dashboards import AUTHORIZATIONS, Dashboard
+from zkpoll.inventory.models import SECTIONS, Device, Inventory
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -34,7 +36,8 @@ def schema() -> Shape:
         "$defs": {
             "dashboard": {
                 **_object(_settings(Dashboard), required=["url"]),
-                "not": {"required": ["token", "token_file"]},
+                "not": {"anyOf": [{"required": list(pair)} for pair in combinations(AUTHORIZATIONS, 2)]},
+                "dependentRequired": {"client_key": ["client_cert"]},
             },
             "device": _object(_settings(Device), required=["name", "host"]),
         },
@@ -88,8 +91,5 @@ def _written(shape: Shape) -> Shape:
         for key, value in shape.items()
         if key != "title" and not (key == "default" and value is None)
     }
-    options = [option for option in rest.get("anyOf", []) if option != {"type": "null"}]
-    if len(options) == 1:
-        del rest["anyOf"]
-        rest |= options[0]
-    return rest
+    options = [option for option in rest.pop("anyOf", []) if option != {"type": "null"}]
+    return rest | (options[0] if len(options) == 1 else {"anyOf": options} if options else {})

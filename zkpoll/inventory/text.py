@@ -16,7 +16,7 @@ from zkpoll.errors import InventoryError
 from zkpoll.inventory.variables import fill
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
     from pathlib import Path
 
     from zkpoll.inventory.problems import Ledger, Place
@@ -40,17 +40,18 @@ class _TooLarge(Exception):
     """The values, aliases followed, are more than anybody's inventory."""
 
 
-def read(text: str, env: Mapping[str, str], ledger: Ledger) -> Tree:
+def read(text: str, env: Mapping[str, str], ledger: Ledger, left_out: Collection[str] = frozenset()) -> Tree:
     """Given the text of a file, return its tree; lines and problems go to the ledger.
 
-    An empty value (`token:`, `~`, `null` or '') is the empty text; so is a value with a problem.
+    Entries whose name is among those `left_out` are as good as not written. An empty value (`token:`,
+    `~`, `null` or '') is the empty text; so is a value with a problem.
     Raise InventoryError when there is no tree to speak of.
     """
     try:
         node = _compose(text, ledger.file)
         if node is None:
             raise InventoryError(f"{ledger.file}: the file is empty, expected an inventory")
-        return _Walk(env, ledger).tree(node, ())
+        return _Walk(env, ledger, left_out).tree(node, ())
     except RecursionError:
         raise InventoryError(f"{ledger.file}: nested too deeply for an inventory") from None
     except _TooLarge:
@@ -92,9 +93,11 @@ def _line(node: yaml.Node) -> int:
 class _Walk:
     """One walk over the nodes of one file."""
 
-    def __init__(self, env: Mapping[str, str], ledger: Ledger) -> None:
+    def __init__(self, env: Mapping[str, str], ledger: Ledger, left_out: Collection[str]) -> None:
         self._env = env
         self._ledger = ledger
+        self._folder = ledger.file.parent.absolute()
+        self._left_out = left_out
         self._open: set[int] = set()
         self._seen = 0
 
@@ -132,7 +135,7 @@ class _Walk:
 
     def _scalar(self, text: str, place: Place) -> str:
         try:
-            filled = fill(text, self._env)
+            filled = fill(text, self._env, self._folder)
         except ValueError as error:
             self._ledger.add(place, str(error))
             return ""
@@ -151,6 +154,8 @@ class _Walk:
     def _mapping(self, node: yaml.MappingNode, place: Place) -> dict[str, Tree]:
         tree = {}
         for name, (key, value) in self._entries(node, place).items():
+            if name in self._left_out:
+                continue
             self._ledger.lines[(*place, name)] = _line(key)
             tree[name] = self.tree(value, (*place, name))
         return tree

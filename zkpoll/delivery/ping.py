@@ -1,0 +1,184 @@
+"""Whether a dashboard can be reached and would take punches, asked without sending one.
+
+The exchange with the dashboard is the one that deliveries make, and alone decides. What goes before it is
+looked at by itself as well: it says how far one comes, and how long each part takes.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import ssl
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies, select_proxy
+
+from zkpoll.delivery.client import Client
+from zkpoll.delivery.formats import FORMATS, request
+from zkpoll.delivery.policy import Failure, Reply, Verdict, is_html, judge
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from zkpoll.delivery.access import Access
+    from zkpoll.delivery.policy import Answer, Decision
+
+_PATIENCE: Final = 5.0
+"""Seconds for a step on the way, at most; the exchange itself has the dashboard's own limit."""
+_WAY: Final = ("name", "connection", "TLS")
+_NO_RIGHT: Final = frozenset({401, 403})
+_NOT_EMPTY: Final = frozenset({400, 415, 422})
+"""What frameworks answer to an empty batch once they have accepted who sends it."""
+_NO_OPTIONS: Final = frozenset({405, 501})
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step on the way to a dashboard."""
+
+    name: str
+    ok: bool | None
+    """None: it cannot be told."""
+    seconds: float | None
+    """How long it took; None for what was learned by another step."""
+    text: str
+    """What was found; of a step that failed, what to do about it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """What became of a ping."""
+
+    steps: tuple[Step, ...]
+    """As far as it came."""
+    answered: bool
+    """Whether the dashboard answered at all."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether no step failed."""
+        return all(step.ok is not False for step in self.steps)
+
+
+def ping(access: Access, form: str) -> Ping:
+    """Given the access to a dashboard and the name of its format, ask whether it would take punches.
+
+    An empty batch is POSTed; where the format has none, `OPTIONS` asks instead.
+    """
+    way = _way(access)
+    empty = FORMATS[form].most is None
+    began = time.monotonic()
+    with Client(access) as client:
+        answer = client.post(request(form, ())) if empty else client.options()
+    found = _found(answer, empty=empty, seconds=time.monotonic() - began, secrets=access.secrets)
+    return judged(way, found, answered=isinstance(answer, Reply))
+
+
+# --- what it comes to; pure ---
+
+
+def judged(way: Sequence[Step], found: Sequence[Step], *, answered: bool) -> Ping:
+    """Given the steps on the way and what the exchange then found, return the two as one.
+
+    The exchange knows best: once it was answered, no step before it has failed; where it was not, its words
+    are those of the step that failed.
+    """
+    if answered:
+        return Ping((*(step for step in way if step.ok), *found), answered)
+    if way and not way[-1].ok:
+        return Ping((*way[:-1], replace(way[-1], text=found[0].text)), answered)
+    return Ping((*way, *found), answered)
+
+
+def _found(answer: Answer, *, empty: bool, seconds: float, secrets: Sequence[str]) -> tuple[Step, ...]:
+    """Return what an answer says, to an empty batch or else to OPTIONS."""
+    decision = judge(answer, secrets)
+    if isinstance(answer, Failure):
+        return (Step("answer", False, seconds, decision.message),)
+    if answer.status in _NO_RIGHT:
+        credentials: Step | None = Step("credentials", False, None, decision.message)
+    else:
+        credentials = _to_empty_batch(answer, decision) if empty else _to_options(answer)
+    if credentials is None:
+        return (Step("answer", False, seconds, decision.message),)
+    asked = "an empty batch" if empty else "OPTIONS"
+    return Step("answer", True, seconds, f"{answer.status} to {asked}"), credentials
+
+
+def _to_empty_batch(reply: Reply, decision: Decision) -> Step | None:
+    """Return what a reply says about the credentials; None if it is none to live with."""
+    if decision.verdict is Verdict.CONFIRMED:
+        return Step("credentials", True, None, "accepted")
+    if reply.status in _NOT_EMPTY and not is_html(reply):
+        return Step("credentials", True, None, "seem accepted; that it takes no empty batch is fine")
+    return None
+
+
+def _to_options(reply: Reply) -> Step | None:
+    fine = reply.status // 100 == 2 and not (is_html(reply) and reply.body)
+    if fine or reply.status in _NO_OPTIONS:
+        return Step("credentials", None, None, "not asked for; the first punch will tell")
+    return None
+
+
+# --- the way ---
+
+
+def _way(access: Access) -> list[Step]:
+    """Go the way to the dashboard, and return each step; the last one may have failed, without words."""
+    if proxy := select_proxy(access.url, get_environ_proxies(access.url)):
+        return [Step("proxy", True, None, f"by way of {urlsplit(proxy).hostname}, from the environment")]
+    steps: list[Step] = []
+    began = time.monotonic()
+    try:
+        _go(access, steps)
+    except (OSError, UnicodeError):  # of TLS, too; the exchange will have words for it
+        past = sum(step.seconds or 0.0 for step in steps)
+        steps.append(Step(_WAY[len(steps)], False, time.monotonic() - began - past, ""))
+    return steps
+
+
+def _go(access: Access, steps: list[Step]) -> None:
+    """Add each step that is done to `steps`. Raise `OSError` or `UnicodeError` at the one that fails."""
+    url = urlsplit(access.url)
+    host, port = url.hostname or "", url.port or (443 if url.scheme == "https" else 80)
+    began = time.monotonic()
+
+    def done(text: str) -> None:
+        nonlocal began
+        steps.append(Step(_WAY[len(steps)], True, time.monotonic() - began, text))
+        began = time.monotonic()
+
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    done(", ".join(dict.fromkeys(str(address[0]) for *_, address in found)))
+    with socket.create_connection((host, port), min(access.timeout, _PATIENCE)) as sock:
+        done("{} port {}".format(*sock.getpeername()))
+        if url.scheme == "https":
+            with _context(access).wrap_socket(sock, server_hostname=host) as tls:
+                done(f"{tls.version()}, {_about(tls.getpeercert())}")
+
+
+def _context(access: Access) -> ssl.SSLContext:
+    """Return what deliveries trust, as requests understands the environment."""
+    env = os.environ
+    bundle = (
+        access.ca_file or env.get("REQUESTS_CA_BUNDLE") or env.get("CURL_CA_BUNDLE") or DEFAULT_CA_BUNDLE_PATH
+    )
+    folder = Path(bundle).is_dir()
+    context = (
+        ssl.create_default_context(capath=bundle) if folder else ssl.create_default_context(cafile=bundle)
+    )
+    if access.client_cert:
+        context.load_cert_chain(access.client_cert, access.client_key)
+    return context
+
+
+def _about(certificate: Any) -> str:
+    issuer = dict(pair for part in certificate["issuer"] for pair in part)
+    by = issuer.get("organizationName") or issuer.get("commonName") or "an unnamed issuer"
+    until = time.strftime("%Y-%m-%d", time.gmtime(ssl.cert_time_to_seconds(certificate["notAfter"])))
+    return f"certificate by {by}, valid until {until}"

@@ -1,0 +1,184 @@
+"""The settings of a dashboard."""
+
+from __future__ import annotations
+
+from pathlib import Path  # noqa: TC003  (pydantic reads the annotations)
+from typing import Annotated, Final, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, PlainSerializer, PrivateAttr, SecretStr, model_validator
+
+from zkpoll.inventory.credentials import (
+    HeaderName,
+    Headers,
+    HeaderValue,
+    Password,
+    SigningSecret,
+    Token,
+    User,
+)
+from zkpoll.inventory.files import check_key, content
+from zkpoll.inventory.hosts import is_loopback
+from zkpoll.inventory.kinds import Certificates, Choice, Duration, File, Label, Section, Url, Whole, YesNo
+from zkpoll.inventory.problems import Sentence
+from zkpoll.inventory.settings import MASK, Settings, masked
+
+_values_masked = PlainSerializer(lambda headers: dict.fromkeys(headers, MASK), return_type=dict[str, str])
+
+AUTHORIZATIONS: Final = ("token", "token_file", "basic")
+"""The settings that each give the one Authorization of a request."""
+CREDENTIALS: Final = (*AUTHORIZATIONS, "headers", "signing", "ca_file", "client_cert", "client_key")
+"""The settings of how a dashboard is convinced of who we are, and we of who it is."""
+
+
+class Basic(Settings):
+    """A user name and its password."""
+
+    user: Annotated[str, User()] = Field(description="The user name")
+    password: Annotated[SecretStr, Password(), masked] = Field(
+        description="Its password; best from the environment or a file: ${NAME}, ${file:PATH}"
+    )
+
+    def pair(self) -> tuple[str, str]:
+        """Return the user and the password's text."""
+        return self.user, self.password.get_secret_value()
+
+
+class Signing(Settings):
+    """The secrets that requests are signed with."""
+
+    secret: Annotated[SecretStr, SigningSecret(), masked] = Field(
+        description="24 to 64 bytes in base64, after whsec_ or not; best from a file: ${file:PATH}"
+    )
+    previous: Annotated[SecretStr, SigningSecret(), masked] | None = Field(
+        default=None, description="The secret before it, which signs as well while the dashboard changes over"
+    )
+
+    def secrets(self) -> tuple[str, ...]:
+        """Return the secrets' texts, the newest first."""
+        both = (self.secret, self.previous)
+        return tuple(secret.get_secret_value() for secret in both if secret is not None)
+
+
+class Dashboard(Settings):
+    """A dashboard that punches are sent to."""
+
+    name: Annotated[str, Label()] = Field(
+        default="dashboard", description="The name used in messages; needed in a list of dashboards"
+    )
+    url: Annotated[str, Url()] = Field(description="Where punches are POSTed: http or https")
+    token: Annotated[SecretStr, Token(), masked] | None = Field(
+        default=None, description="Sent as Authorization: Bearer; best from the environment: ${NAME}"
+    )
+    token_file: Annotated[Path, File()] | None = Field(
+        default=None, description="A file that holds the token, such as a systemd credential"
+    )
+    basic: Annotated[Basic, Section()] | None = Field(
+        default=None, description="A user and a password, sent as Authorization: Basic, instead of a token"
+    )
+    headers: (
+        Annotated[
+            dict[Annotated[str, HeaderName()], Annotated[SecretStr, HeaderValue()]], Headers(), _values_masked
+        ]
+        | None
+    ) = Field(default=None, description="Headers sent with every request, such as X-Api-Key; never shown")
+    signing: Annotated[Signing, Section()] | None = Field(
+        default=None, description="Signs every request as Standard Webhooks has it"
+    )
+    ca_file: Annotated[Path, Certificates()] | None = Field(
+        default=None, description="The authorities that may vouch for it, instead of the usual ones; PEM"
+    )
+    client_cert: Annotated[Path, Certificates()] | None = Field(
+        default=None, description="The certificate that we show it; PEM, with its key or beside client_key"
+    )
+    client_key: Annotated[Path, File()] | None = Field(
+        default=None, description="The key of client_cert, if that file does not hold it; PEM, no passphrase"
+    )
+    format: Annotated[Literal["events", "event"], Choice("events", "event")] = Field(
+        default="events", description="events: a list of punches a request; event: one punch a request"
+    )
+    gzip: Annotated[bool, YesNo()] = Field(
+        default=False, description="true sends large requests packed, as Content-Encoding: gzip"
+    )
+    batch_size: Annotated[int, Whole(1, 10_000)] = Field(
+        default=500, description="The most punches in one request"
+    )
+    max_per_run: Annotated[int, Whole(1, 10_000_000)] | None = Field(
+        default=None, description="The most punches sent in one run; the rest goes in the next"
+    )
+    timeout: Annotated[float, Duration("10ms", "1h")] = Field(
+        default=30, description="The limit of one request from start to end, in seconds or as 30s"
+    )
+    attempts: Annotated[int, Whole(1, 20)] = Field(
+        default=4, description="Tries of one batch within a run; the next run tries again"
+    )
+    retry_wait: Annotated[float, Duration("0", "1h")] = Field(
+        default=1, description="The wait before the second try, doubled each time, in seconds or as 500ms"
+    )
+    park_retry_every: Annotated[float, Duration("1m", "365d")] = Field(
+        default=86_400, description="How often a parked punch is tried again by itself, in seconds or as 1d"
+    )
+    _token_from_file: SecretStr | None = PrivateAttr(None)
+
+    @property
+    def exposed(self) -> bool:
+        """Whether punches and secrets go to it over a network that anybody on the way can read."""
+        parts = urlsplit(self.url)
+        return parts.scheme == "http" and not is_loopback(parts.hostname or "")
+
+    def bearer(self) -> str | None:
+        """Return the token's text, or None to send none; that of a file as it was at load time."""
+        secret = self.token or self._token_from_file
+        return secret.get_secret_value() if secret else None
+
+    def extra_headers(self) -> dict[str, str]:
+        """Return the texts of the headers to send with every request, by name."""
+        return {name: value.get_secret_value() for name, value in (self.headers or {}).items()}
+
+    @model_validator(mode="after")
+    def _check_authorization(self) -> Dashboard:
+        ways = [key for key in AUTHORIZATIONS if getattr(self, key) is not None]
+        if any(name.lower() == "authorization" for name in self.headers or ()):
+            ways.append("headers")
+        if len(ways) > 1:
+            first, second = ways[:2]
+            shown = "an Authorization in headers" if second == "headers" else second
+            raise Sentence(f"{first} and {shown} exclude each other; keep one of them", key=second)
+        return self
+
+    @model_validator(mode="after")
+    def _read_token(self) -> Dashboard:
+        if self.token_file is not None:
+            self._token_from_file = _token_in(self.token_file)
+        return self
+
+    @model_validator(mode="after")
+    def _check_tls(self) -> Dashboard:
+        for key in ("ca_file", "client_cert", "client_key"):
+            if getattr(self, key) is not None and urlsplit(self.url).scheme == "http":
+                raise Sentence("means something with https:// only, and url begins with http://", key=key)
+        if self.client_cert is not None:
+            _check_key(self.client_cert, self.client_key)
+        elif self.client_key is not None:
+            raise Sentence("needs the certificate it belongs to, in client_cert", key="client_key")
+        return self
+
+
+def _token_in(path: Path) -> SecretStr:
+    """Given a file, return the token in it without the line end. Raise Sentence naming the file."""
+    try:
+        text = content(path).rstrip("\r\n")
+    except Sentence as error:
+        raise Sentence(str(error), key="token_file") from None
+    if not text:
+        raise Sentence(f"{path} is empty, expected a token", key="token_file")
+    if not Token().fits(text):
+        raise Sentence(f"{path} is not a token, expected {Token.expected}", key="token_file")
+    return SecretStr(text)
+
+
+def _check_key(certificate: Path, key: Path | None) -> None:
+    try:
+        check_key(certificate, key)
+    except Sentence as error:
+        raise Sentence(str(error), key="client_key" if key else "client_cert") from None

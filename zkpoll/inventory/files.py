@@ -1,0 +1,69 @@
+"""Files that settings name. What is wrong with one is told by its name, never by its content."""
+
+from __future__ import annotations
+
+import re
+import ssl
+from typing import TYPE_CHECKING, Final, NoReturn
+
+from zkpoll.inventory.problems import Sentence
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_LONGEST: Final = 65_536
+"""Bytes of a text; a token is tens to a few thousand long, and a file far beyond that is the wrong one."""
+_LINE_END: Final = re.compile(r"\r?\n\Z")
+
+
+def expanded(path: Path) -> Path:
+    """Given a path, return it with `~` expanded. Raise ValueError when there is no such home."""
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise ValueError("expected a path; its home folder (~) is not known") from None
+
+
+def content(path: Path) -> str:
+    """Given the path of a short text, return it without its final line end. Raise Sentence saying why not."""
+    raw = _beginning(path, _LONGEST + 1)
+    if len(raw) > _LONGEST:
+        raise Sentence(f"{path} is larger than {_LONGEST} bytes; is it the right file?")
+    try:
+        return _LINE_END.sub("", raw.decode("utf-8"))
+    except UnicodeDecodeError:
+        raise Sentence(f"{path} is not UTF-8 text") from None
+
+
+def check_certificates(path: Path) -> None:
+    """Given a path, raise Sentence if the file does not hold certificates in PEM form."""
+    _beginning(path, 1)
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+    except ssl.SSLError:
+        raise Sentence(f"{path} does not hold certificates in PEM form, or a damaged one") from None
+
+
+def check_key(certificate: Path, key: Path | None) -> None:
+    """Given the files of a certificate and of its key (None: the same), raise Sentence if it does not fit."""
+    holder = key or certificate
+    _beginning(holder, 1)
+
+    def refuse() -> NoReturn:
+        # Without this OpenSSL would ask for the passphrase on the terminal.
+        raise Sentence(f"the key in {holder} needs a passphrase; store it without one, readable to us alone")
+
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(certificate, key, password=refuse)
+    except ssl.SSLError as error:
+        if error.reason == "KEY_VALUES_MISMATCH":
+            raise Sentence(f"the key in {holder} is not that of the certificate in {certificate}") from None
+        raise Sentence(f"{holder} does not hold a private key in PEM form") from None
+
+
+def _beginning(path: Path, size: int) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(size)
+    except OSError as error:
+        raise Sentence(f"cannot read {path}: {error.strerror}") from None
