@@ -127,9 +127,7 @@ def _stranded(count: int) -> Trouble:
     return Trouble("stranded", text)
 
 
-_EXPOSED = Trouble(
-    "exposed", "plain http: anybody in between can read the punches and the token; use https://", once=True
-)
+EXPOSED = "plain http: anybody on the way can read and change the punches, and read the secrets; use https"
 
 
 def _way_to(name: str) -> str:
@@ -226,7 +224,11 @@ class Outcome:
 
     def advice(self) -> Mapping[str, Trouble]:
         """Return what a person should know once, and may leave as it is."""
-        return {_way_to(outcome.name): _EXPOSED for outcome in self.deliveries if outcome.exposed}
+        return {
+            _way_to(outcome.name): Trouble("exposed", EXPOSED, once=True)
+            for outcome in self.deliveries
+            if outcome.exposed
+        }
 
     def subjects(self) -> frozenset[str]:
         """Return everything this run looked at."""

@@ -118,7 +118,7 @@ def test_check_warns_of_plain_http(inventory: Path) -> None:
         result = run("check", "-c", inventory)
         assert result.exit_code == 0
         assert result.stderr.count("\n") == warned
-        assert ("dashboard: url: is plain http" in result.stderr) is warned
+        assert ("dashboard: plain http" in result.stderr) is warned
 
 
 def test_a_bad_inventory_is_the_one_error_with_code_78(inventory: Path) -> None:

@@ -13,8 +13,6 @@ from zkpoll.cli.options import config_option
 if TYPE_CHECKING:
     from pathlib import Path
 
-EXPOSED = "url: is plain http, so punches and secrets can be read and changed on the way; use https"
-
 
 @click.group()
 def config() -> None:
@@ -32,6 +30,7 @@ def check(config: Path | None, as_json: bool) -> None:
     dashboard is contacted.
     """
     from zkpoll.inventory import load, locate
+    from zkpoll.outcome import EXPOSED
 
     inventory = load(locate(config, os.environ), os.environ)
     for dashboard in inventory.dashboards:

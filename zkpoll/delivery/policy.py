@@ -103,8 +103,14 @@ _TOO_LONG: Final[_Rule] = (
 _REFUSED: Final = "and refused it"
 _STATUSES: Final[Mapping[int, _Rule]] = {
     400: (Verdict.SUSPECT, _REFUSED),
-    401: (Verdict.CONFIGURATION, "and does not accept the token; check token: or token_file:"),
-    403: (Verdict.CONFIGURATION, "and lets this token deliver nothing; check its rights and url:"),
+    401: (
+        Verdict.CONFIGURATION,
+        "and does not accept who we say we are; check token:, token_file:, basic: or headers:",
+    ),
+    403: (
+        Verdict.CONFIGURATION,
+        "and lets us deliver nothing; check the rights of the token or user, and url:",
+    ),
     404: (Verdict.CONFIGURATION, "because nothing takes punches at this address; check url:"),
     408: (Verdict.TRY_AGAIN, "because the request took too long to arrive"),
     409: (Verdict.TRY_AGAIN, "because of a conflict, and names no record that it holds already"),
