@@ -79,6 +79,7 @@ class Busy(TryLater):
     """Another run holds the lock of this device or dashboard."""
 
     kind = "busy"
+    exit_code = ExitCode.LOCKED
 
 
 class Locked(TryLater):

@@ -14,7 +14,7 @@ import tempfile
 import time
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,7 @@ from tests.journal.helpers import DHAKA, KEY, piece, punch, punches, rows, visit
 from tests.journal.opener import ROUNDS
 from zkpoll.errors import ExitCode, JournalError
 from zkpoll.journal import memory, store
+from zkpoll.journal.decisions import Choice, Decisions, Span, dashboards, has_device
 from zkpoll.journal.devices import Devices
 from zkpoll.journal.ledger import Ledger
 from zkpoll.journal.outbox import Outbox
@@ -425,10 +426,13 @@ class Rooms:
     devices: Devices
     ledger: Ledger
     outbox: Outbox
+    decisions: Decisions
     confirmable: str
 
 
 READING = Reading(40, 1, 0, 1, None, None, whole=True, before=0, continued=False)
+PENDING = Choice(frozenset({"pending"}))
+SPAN = Span(date(2026, 11, 22), date(2026, 11, 22))
 CALLS: dict[str, Callable[[Rooms], object]] = {
     "Journal.all": lambda it: it.journal.all("conditions"),
     "Journal.one": lambda it: it.journal.one("last_punch"),
@@ -460,6 +464,14 @@ CALLS: dict[str, Callable[[Rooms], object]] = {
     "Outbox.halt": lambda it: it.outbox.halt("gone"),
     "Outbox.counts": lambda it: it.outbox.counts(),
     "Outbox.oldest_pending": lambda it: it.outbox.oldest_pending(),
+    "dashboards": lambda it: dashboards(it.journal),
+    "has_device": lambda it: has_device(it.journal, "front-door"),
+    "Decisions": lambda it: Decisions(it.journal, "main"),
+    "Decisions.punches": lambda it: list(it.decisions.punches(PENDING)),
+    "Decisions.retry": lambda it: it.decisions.retry(PENDING, 1),
+    "Decisions.discard": lambda it: it.decisions.discard(PENDING, 1, "x"),
+    "Decisions.backfill": lambda it: it.decisions.backfill(SPAN, repeats=True, dry_run=False),
+    "Decisions.resume": lambda it: it.decisions.resume(),
     "memory.tell": lambda it: memory.tell(it.journal, lambda before: News((), before)),
 }
 
@@ -472,7 +484,8 @@ def rooms(path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rooms]:
         outbox = Outbox(journal, "main")
         ledger = visit(journal)
         ledger.take(piece(punch()))
-        yield Rooms(journal, Devices(journal), ledger, outbox, outbox.next(1).events[0].id)
+        decisions = Decisions(journal, "main")
+        yield Rooms(journal, Devices(journal), ledger, outbox, decisions, outbox.next(1).events[0].id)
 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
@@ -498,7 +511,7 @@ def test_no_method_is_forgotten() -> None:
     """The two tests above meet every public method of the room."""
     public = {
         f"{room.__name__}.{name}"
-        for room in (Journal, Devices, Ledger, Outbox)
+        for room in (Journal, Devices, Ledger, Outbox, Decisions)
         for name in vars(room)
         if not name.startswith("_")
     }

@@ -12,10 +12,13 @@ import traceback
 import click
 
 from zkpoll import __version__
+from zkpoll.cli.backfill import backfill
 from zkpoll.cli.config import config
+from zkpoll.cli.dashboards import dashboards
 from zkpoll.cli.decode import decode
 from zkpoll.cli.demo import demo
 from zkpoll.cli.devices import devices
+from zkpoll.cli.outbox import outbox
 from zkpoll.cli.quarantine import quarantine
 from zkpoll.cli.simulate import simulate
 from zkpoll.cli.sync import sync
@@ -31,7 +34,7 @@ def zkpoll() -> None:
     """
 
 
-for _command in (sync, devices, quarantine, decode, config, simulate, demo):
+for _command in (sync, backfill, devices, dashboards, outbox, quarantine, decode, config, simulate, demo):
     zkpoll.add_command(_command)
 
 

@@ -1,0 +1,116 @@
+"""`zkpoll dashboards`: where punches go."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from zkpoll.cli.options import check_dashboards, check_journal, config_option, json_option, no_delivery
+from zkpoll.errors import ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from zkpoll.delivery.ping import Ping, Step
+
+
+@click.group()
+def dashboards() -> None:
+    """Look after the dashboards."""
+
+
+@dashboards.command()
+@config_option
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@json_option
+def ping(config: Path | None, names: tuple[str, ...], as_json: bool) -> int:
+    """Ask dashboards whether they would take punches; send none.
+
+    Shows for each step how long it took and what was found: the name, the connection, TLS, the answer to
+    an empty batch, and whether the credentials are accepted. With `format: event`, which has no empty
+    batch, OPTIONS asks instead, and the credentials stay unknown. Without NAME all dashboards are asked.
+
+    Exit codes: 0 all are well; 1 some are not; 69 none could be reached.
+    """
+    from zkpoll.delivery.access import Access
+    from zkpoll.delivery.ping import ping as ask
+    from zkpoll.inventory import load, locate
+
+    inventory = load(locate(config, os.environ), os.environ)
+    check_dashboards(inventory, names, "NAME")
+    asked = [one for one in inventory.dashboards if not names or one.name in names]
+    pings: dict[str, Ping] = {}
+    for one in asked:
+        pings[one.name] = ask(Access.to(one), one.format)
+        if not as_json:
+            _show(one.name, pings[one.name])
+    if as_json:
+        click.echo(json.dumps([_fields(name, ping) for name, ping in pings.items()], indent=2))
+    return _exit_code(pings)
+
+
+@dashboards.command()
+@config_option
+@click.argument("name")
+def resume(config: Path | None, name: str) -> None:
+    """Deliver again to a dashboard that was gone for good.
+
+    One that answered 410 (Gone) is sent nothing any more until this is said.
+    """
+    from zkpoll.inventory import load, locate
+    from zkpoll.journal.decisions import Decisions
+    from zkpoll.journal.store import Journal
+
+    journal = load(locate(config, os.environ), os.environ, secrets=False).journal
+    with Journal(journal, writable=False) as looked_at:
+        check_journal(looked_at, dashboard=name, parameter="NAME")
+    with no_delivery(journal, [name]), Journal(journal) as opened:
+        said = Decisions(opened, name).resume()
+    if said is None:
+        click.echo(f"{name} was not stopped; there is nothing to resume.")
+    else:
+        click.echo(f"{name} gets punches again from the next sync on (it was stopped: {said}).")
+
+
+def _exit_code(pings: Mapping[str, Ping]) -> ExitCode:
+    if all(ping.ok for ping in pings.values()):
+        return ExitCode.OK
+    return ExitCode.ATTENTION if any(ping.answered for ping in pings.values()) else ExitCode.UNREACHABLE
+
+
+def _fields(name: str, ping: Ping) -> dict[str, object]:
+    return {"name": name, "ok": ping.ok, "answered": ping.answered, "steps": list(map(asdict, ping.steps))}
+
+
+def _show(name: str, ping: Ping) -> None:
+    if sys.stdout.isatty():
+        _show_person(name, ping)
+        return
+    for step in ping.steps:
+        click.echo("  ".join((name, *_cells(step))))
+
+
+def _cells(step: Step) -> tuple[str, str, str, str]:
+    word = {True: "ok", False: "failed", None: "unknown"}[step.ok]
+    return step.name, word, "-" if step.seconds is None else f"{step.seconds:.3f} s", step.text
+
+
+def _show_person(name: str, ping: Ping) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table.grid(padding=(0, 2))
+    for step in ping.steps:
+        what, word, seconds, text = _cells(step)
+        colour = {True: "green", False: "red", None: "yellow"}[step.ok]
+        table.add_row(f"  {what}", Text(word, colour), seconds, Text(text))
+    console = Console(highlight=False)
+    console.print(name, markup=False)
+    console.print(table)
