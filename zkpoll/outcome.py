@@ -123,7 +123,8 @@ def _changed_log(reading: Reading, tally: Tally) -> Notice:
 
 
 def _stranded(count: int) -> Trouble:
-    text = f"{count} punches wait for it, and it is not in the inventory any more; name it there again"
+    text = f"{count:,} punches wait for it, and it is not in the inventory any more; name it there again, "
+    text += "or give them up with `zkpoll outbox discard`"
     return Trouble("stranded", text)
 
 

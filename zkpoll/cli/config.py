@@ -42,14 +42,14 @@ def check(config: Path | None, as_json: bool) -> None:
 
 @config.command()
 def schema() -> None:
-    r"""Print the JSON Schema of the inventory.
+    """Print the JSON Schema of the inventory.
 
     Save it and name it in the inventory's first line, and an editor completes and checks settings:
 
     \b
       zkpoll config schema > devices.schema.json
       # yaml-language-server: $schema=./devices.schema.json
-    """
+    """  # noqa: D301  # click's own mark is the character itself
     from zkpoll.inventory.schema import schema as inventory_schema
 
     click.echo(_json(inventory_schema()), nl=False)

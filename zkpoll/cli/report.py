@@ -129,7 +129,8 @@ def _show_person(outcome: Outcome) -> None:
         table.add_row(escape(device.name), *_device_cells(device))
     for delivery in outcome.deliveries:
         if delivery.trouble:
-            table.add_row(escape(delivery.name), "[red]failed[/red]", escape(delivery.trouble.text))
+            mark = "[red]failed[/red]" if delivery.problem else "[yellow]look[/yellow]"
+            table.add_row(escape(delivery.name), mark, escape(delivery.trouble.text))
     for subject, advice in outcome.advice().items():
         table.add_row(escape(subject), "[yellow]look[/yellow]", escape(advice.text))
     console.print(table)

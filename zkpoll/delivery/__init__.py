@@ -7,7 +7,7 @@ for this run with one sentence that says why; nothing is raised for it, and noth
 
 formats    events -> the bytes and the key of one request    (pure; `events` is the first of them)
 | access   a dashboard's address and credentials; signing
-| client   one POST -> one answer, within a total limit      (the only importer of requests)
+| client   one POST -> one answer, within a total limit      (with ping, the only importers of requests)
 | policy   what an answer means; named: the records it names; words: what of it may be shown   (pure)
 | trial    a refused batch, halved until the guilty stand alone   (pure)
 | deliver  the loop: send, judge, wait, settle
