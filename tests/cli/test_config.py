@@ -48,6 +48,7 @@ SETTINGS = {
     ],
     "journal": "/var/lib/zkpoll/journal.db",
     "parallel": 16,
+    "keep_raw": 34_560_000,
     "devices": [
         {
             "name": "no",
@@ -60,6 +61,7 @@ SETTINGS = {
             "visit_limit": 900,
             "quiet_hours": "22:00-05:00",
             "clock": {"set_when_off_by": 30},
+            "clear": "never",
             "serial": "0012",
             "enabled": True,
         }

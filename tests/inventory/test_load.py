@@ -11,7 +11,7 @@ from pydantic import SecretStr, ValidationError
 from tests.certificates import Authority
 from tests.inventory.helpers import GOOD, dashboard, device, read
 from zkpoll.errors import InventoryError
-from zkpoll.inventory import Clock, Dashboard, Device, Inventory, load
+from zkpoll.inventory import Clear, Clock, Dashboard, Device, Inventory, load
 from zkpoll.inventory.models import SECRETS
 
 KEY = "c2lnbmluZy1zZWNyZXQtb2YtMzItYnl0ZXMtMDEyMw=="
@@ -45,6 +45,7 @@ def test_the_smallest_inventory_gets_every_default(tmp_path: Path) -> None:
         ),
         journal=tmp_path / "journal.db",
         parallel=16,
+        keep_raw=400 * 86_400,
         devices=(
             Device(
                 name="front",
@@ -57,6 +58,7 @@ def test_the_smallest_inventory_gets_every_default(tmp_path: Path) -> None:
                 visit_limit=900,
                 quiet_hours=None,
                 clock=None,
+                clear=Clear(above=None),
                 since=None,
                 repeat_within=None,
                 serial=None,
@@ -138,6 +140,54 @@ def test_quiet_hours_and_the_clock_may_stand_in_defaults(tmp_path: Path) -> None
     front, back = read(tmp_path, text).devices
     assert (front.quiet_hours, front.clock) == ((time(22), time(5)), Clock(set_when_off_by=30))
     assert (back.quiet_hours, back.clock) == ((time(1), time(2)), Clock(set_when_off_by=120))
+
+
+@pytest.mark.parametrize(
+    ("written", "clear"),
+    [
+        ("never", Clear(above=None)),
+        ("confirmed", Clear(above=0)),
+        ("{above: 80%}", Clear(above=80)),
+        ("{above: '${SHARE}'}", Clear(above=99)),
+    ],
+)
+def test_a_log_is_cleared_never_always_or_when_so_full(tmp_path: Path, written: str, clear: Clear) -> None:
+    """A device takes it from the defaults or says it itself, and it is shown as it is written."""
+    env = {"SHARE": "99%"}
+    for default in ("never", "confirmed", "{above: 50%}"):
+        text = device(f"clear: {written}").replace("devices:", f"  clear: {default}\ndevices:")
+        assert read(tmp_path, text, env).devices[0].clear == clear
+    inventory = read(tmp_path, GOOD.replace("devices:", f"  clear: {written}\ndevices:"), env)
+    assert inventory.devices[0].clear == clear
+    shown = {"{above: 80%}": {"above": "80%"}, "{above: '${SHARE}'}": {"above": "99%"}}
+    assert inventory.masked()["devices"][0]["clear"] == shown.get(written, written)
+
+
+@pytest.mark.parametrize(
+    ("above", "on_device", "capacity", "due"),
+    [
+        (None, 100_000, 100_000, False),
+        (0, 1, 100_000, True),
+        (0, 1, None, True),
+        (0, 0, 100_000, False),
+        (80, 80_000, 100_000, False),
+        (80, 80_001, 100_000, True),
+        (80, 100_001, 100_000, True),
+        (1, 0, 100_000, False),
+        (80, 5, None, False),
+        (80, 5, 0, False),
+    ],
+)
+def test_when_a_log_is_due_to_be_cleared(
+    above: int | None, on_device: int, capacity: int | None, due: bool
+) -> None:
+    """Never, whenever there is anything in it, or above a share; of an unknown capacity nothing is one."""
+    assert Clear(above=above).due(on_device, capacity) is due
+
+
+def test_copies_of_cleared_logs_are_kept_so_long(tmp_path: Path) -> None:
+    """The time is kept in seconds however it is written."""
+    assert read(tmp_path, GOOD.replace("defaults:", "keep_raw: 30d\ndefaults:")).keep_raw == 30 * 86_400
 
 
 @pytest.mark.parametrize(
@@ -373,15 +423,16 @@ def test_commented_out_defaults_are_no_defaults(tmp_path: Path) -> None:
     assert read(tmp_path, text).devices[0].timezone == "UTC"
 
 
-@pytest.mark.parametrize("what", ["inventory", "dashboard", "device", "clock"])
+@pytest.mark.parametrize("what", ["inventory", "dashboard", "device", "clock", "clear"])
 def test_settings_cannot_be_changed(tmp_path: Path, what: str) -> None:
     """Settings are what the file said until the end of the run."""
-    inventory = read(tmp_path, device("clock: {set_when_off_by: 30s}"))
+    inventory = read(tmp_path, device("clock: {set_when_off_by: 30s}", "clear: {above: 80%}"))
     settings: dict[str, tuple[object, str]] = {
         "inventory": (inventory, "parallel"),
         "dashboard": (inventory.dashboards[0], "timeout"),
         "device": (inventory.devices[0], "port"),
         "clock": (inventory.devices[0].clock, "set_when_off_by"),
+        "clear": (inventory.devices[0].clear, "above"),
     }
     owner, name = settings[what]
     with pytest.raises(ValidationError, match="frozen"):
@@ -421,6 +472,9 @@ def test_models_take_typed_values_and_refuse_bad_ones() -> None:
             Device(name="a", host="h", timezone="UTC", quiet_hours=(begin, time(5)))
     with pytest.raises(ValidationError, match="expected a whole number from 1 to 65535"):
         Device(name="a", host="h", timezone="UTC", port=True)
+    for share in (True, -1, 100):
+        with pytest.raises(ValidationError, match="expected a share from 0% to 99%"):
+            Clear(above=share)
     for since in (datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 11, 1, 0, 0, 0, 1)):
         with pytest.raises(ValidationError, match="expected a date"):
             Device(name="a", host="h", timezone="UTC", since=since)

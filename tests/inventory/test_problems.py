@@ -23,14 +23,16 @@ if TYPE_CHECKING:
 LABEL = "expected 1 to 64 printable characters, no space around them"
 TIMEOUT = "expected a duration from 10ms to 1h, such as 10 (seconds), 500ms, 15m or 2h"
 KNOWN = (
-    "name, host, port, transport, comm_key, timezone, timeout, visit_limit, quiet_hours, clock, since,"
-    " repeat_within, serial, enabled"
+    "name, host, port, transport, comm_key, timezone, timeout, visit_limit, quiet_hours, clock, clear,"
+    " since, repeat_within, serial, enabled"
 )
 KEY = "expected a whole number from 0 to 4294967295"
 WAIT = TIMEOUT.replace("10ms", "0")
 HOURS = "expected two different times of day, such as 22:00-05:00"
 OFF_BY = TIMEOUT.replace("10ms", "1s")
 DATE = "expected a date such as 2026-11-01, or a date and time such as 2026-11-01T06:00"
+CLEAR = "expected never, confirmed or a share, such as {above: 80%}"
+SHARE = "expected a share from 0% to 99%, such as 80%"
 SECTION = "expected a mapping of settings (name: value)"
 VARIABLE = "expected ${NAME}, ${NAME:-default} or ${file:PATH}; a literal ${ is written $${"
 LIMIT = "Set the clock after a reading when it is off by more than this, in seconds or as 30s"
@@ -77,7 +79,7 @@ LIMIT = "Set the clock after a reading when it is off by more than this, in seco
         ("timezone: ''", "timezone: found nothing, expected a time zone such as Asia/Dhaka"),
         ("prot: 4370", "prot: unknown setting, did you mean port?"),
         ("Timeout: 3", "Timeout: unknown setting, did you mean timeout?"),
-        ("clear: never", f"clear: unknown setting, known here: {KNOWN}"),
+        ("wipe: never", f"wipe: unknown setting, known here: {KNOWN}"),
         ("quiet_hour: 1-2", "quiet_hour: unknown setting, did you mean quiet_hours?"),
         ("quiet_hours: 1-2", f"quiet_hours: found '1-2', {HOURS}"),
         ("quiet_hours: 22:00", f"quiet_hours: found '22:00', {HOURS}"),
@@ -108,6 +110,22 @@ LIMIT = "Set the clock after a reading when it is off by more than this, in seco
             "clock: {set_when_off_by: '${NOPE}'}",
             "clock.set_when_off_by: environment variable NOPE is not set",
         ),
+        ("clear: always", f"clear: found 'always', {CLEAR}"),
+        ("clear: Never", f"clear: found 'Never', {CLEAR}"),
+        ("clear: 80%", f"clear: found '80%', {CLEAR}"),
+        ("clear: [confirmed]", f"clear: found a list, {CLEAR}"),
+        ("clear:", f"clear: found nothing, {CLEAR}"),
+        (
+            "clear: {}",
+            "clear.above: missing (Clear the log when it is fuller than this, such as 80%)",
+        ),
+        ("clear: {above: }", f"clear.above: found nothing, {SHARE}"),
+        ("clear: {above: 80}", f"clear.above: found '80', {SHARE}"),
+        ("clear: {above: 08%}", f"clear.above: found '08%', {SHARE}"),
+        ("clear: {above: 100%}", f"clear.above: found '100%', {SHARE}"),
+        ("clear: {above: 79.5%}", f"clear.above: found '79.5%', {SHARE}"),
+        ("clear: {above: ٨٠%}", f"clear.above: found '٨٠%', {SHARE}"),
+        ("clear: {above: [80%]}", f"clear.above: found a list, {SHARE}"),
         ("name: again", "name: written twice, first on line 8"),
         ("serial: ${NOPE}", "serial: environment variable NOPE is not set"),
         ("serial: ${file:$NOPE/serial}", "serial: environment variable NOPE is not set"),
@@ -550,6 +568,23 @@ def test_a_mistake_within_a_default_clock_is_the_defaults(tmp_path: Path) -> Non
     told = [f"devices.yaml:6: defaults.clock.set_when_off_by: found 'soon', {OFF_BY}"]
     assert wrong(tmp_path, text) == told
     assert wrong(tmp_path, text + "    clock: {set_when_off_by: 30s}\n") == told
+
+
+def test_a_mistake_within_clear_names_its_place_and_line(tmp_path: Path) -> None:
+    """An unknown setting within `clear` is told where it stands, also in the defaults."""
+    told = "unknown setting, did you mean above?"
+    text = f"{GOOD}    clear:\n      above: 80%\n      abov: 80%\n"
+    assert wrong(tmp_path, text) == [f"devices.yaml:12: devices[0].clear.abov: {told}"]
+    text = GOOD.replace("  timezone", "  clear: {above: 80%, abov: 80%}\n  timezone")
+    assert wrong(tmp_path, text) == [f"devices.yaml:6: defaults.clear.abov: {told}"]
+
+
+@pytest.mark.parametrize(("written", "told"), [("0", "'0'"), ("23h", "'23h'"), ("forever", "'forever'")])
+def test_copies_are_kept_for_a_day_at_least(tmp_path: Path, written: str, told: str) -> None:
+    """The copy of a cleared log is its proof, and no inventory lets it be thrown away at once."""
+    text = GOOD.replace("defaults:", f"keep_raw: {written}\ndefaults:")
+    expected = TIMEOUT.replace("10ms to 1h", "1d to 36500d")
+    assert wrong(tmp_path, text) == [f"devices.yaml:5: keep_raw: found {told}, {expected}"]
 
 
 @pytest.mark.parametrize("key", ["name", "host", "serial"])

@@ -13,7 +13,7 @@ import yaml
 
 from tests.certificates import Authority
 from tests.inventory.helpers import GOOD
-from zkpoll.inventory import Clock, Dashboard, Device, Inventory, load
+from zkpoll.inventory import Clear, Clock, Dashboard, Device, Inventory, load
 from zkpoll.inventory.models import SECTIONS
 from zkpoll.inventory.schema import schema
 
@@ -110,6 +110,12 @@ def edited(old: str, new: str) -> Any:
         ("name: front", "name: front\n    clock: {set_when_off_by: 30s}"),
         ("name: front", "name: front\n    clock:\n      set_when_off_by: 30"),
         ("  timezone", "  quiet_hours: 22:00-05:00\n  clock: {set_when_off_by: 30s}\n  timezone"),
+        ("name: front", "name: front\n    clear: never"),
+        ("name: front", "name: front\n    clear: {above: 80%}"),
+        ("name: front", "name: front\n    clear: {above: '${SHARE}'}"),
+        ("name: front", "name: front\n    clear: ${CLEAR}"),
+        ("  timezone", "  clear: confirmed\n  timezone"),
+        ("defaults:", "keep_raw: 400d\ndefaults:"),
         ("name: front", "name: front\n    comm_key: 123"),
         ("name: front", "name: front\n    comm_key: ${KEY}"),
         ("192.168.1.201", "fe80::1%eth0"),
@@ -150,6 +156,12 @@ def test_the_schema_takes_what_people_write(old: str, new: str) -> None:
         ("name: front", "clock: {set_when_off_by: 0.5}\n    name: front"),
         ("name: front", "clock: {set_when_off_by: 30s, at: noon}\n    name: front"),
         ("  timezone", "  clock: {set_when_of_by: 30s}\n  timezone"),
+        ("name: front", "clear: always\n    name: front"),
+        ("name: front", "clear: {}\n    name: front"),
+        ("name: front", "clear: {above: 80}\n    name: front"),
+        ("name: front", "clear: {above: 100%}\n    name: front"),
+        ("name: front", "clear: {above: 80%, at: noon}\n    name: front"),
+        ("defaults:", "keep_raw: 3600\ndefaults:"),
         ("name: front", "transport: TCP\n    name: front"),
         ("name: front", "enabled: maybe\n    name: front"),
         ("name: front", "port: 1"),
@@ -189,6 +201,7 @@ def test_every_setting_is_described() -> None:
     made = schema()
     device, dashboard = (made["$defs"][name]["properties"] for name in ("device", "dashboard"))
     sections = {"clock": device["clock"], "basic": dashboard["basic"], "signing": dashboard["signing"]}
+    sections["clear"] = device["clear"]["anyOf"][-1]
     objects = [made, *made["$defs"].values(), made["properties"]["defaults"]["anyOf"][0], *sections.values()]
     for shape in objects:
         assert all(each["description"] for each in shape["properties"].values())
@@ -209,6 +222,8 @@ def test_the_schemas_defaults_are_the_defaults() -> None:
         properties = schema()["$defs"][name]["properties"]
         shown = {key: shape["default"] for key, shape in properties.items() if "default" in shape}
         fields = {key: field.default for key, field in model.model_fields.items() if not field.is_required()}
+        if "clear" in fields:
+            fields["clear"] = fields["clear"].written()
         assert shown == {key: default for key, default in fields.items() if default is not None}
 
 
@@ -235,6 +250,7 @@ def test_the_examples_optional_settings_load_too(tmp_path: Path) -> None:
     for each in inventory.devices:
         assert each.quiet_hours == (time(22), time(5))
         assert each.clock == Clock(set_when_off_by=30)
+        assert each.clear == Clear(above=80)
         assert (each.since, each.repeat_within) == (datetime(2026, 11, 1), 30)
     dashboard = inventory.dashboards[0]
     assert (dashboard.ca_file, dashboard.client_key) == (
@@ -257,6 +273,7 @@ def test_the_examples_defaults_are_the_defaults() -> None:
         devices=(Device(name="a", host="a", timezone="UTC"),),
     )
     assert written["parallel"] == str(minimal.parallel)
+    assert written["keep_raw"] == f"{minimal.keep_raw / 86_400:g}d"
     made = minimal.dashboards[0]
     shown = Dashboard.model_validate(
         {"url": "http://a"}
@@ -277,7 +294,7 @@ def test_the_examples_defaults_are_the_defaults() -> None:
     [
         *Dashboard.model_fields,
         *Device.model_fields,
-        *("dashboard", "journal", "parallel", "defaults", "devices"),
+        *("dashboard", "journal", "parallel", "keep_raw", "defaults", "devices"),
     ],
 )
 def test_the_example_mentions_every_setting(name: str) -> None:

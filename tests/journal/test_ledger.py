@@ -155,6 +155,16 @@ def test_the_same_bytes_of_another_device(journal: Journal) -> None:
     assert visit(journal, "warehouse", "OTHER1").take(piece(punch())) == Tally(first_seen=1)
 
 
+def test_a_punch_stays_one_when_its_slot_is_nobodys(journal: Journal, path: Path) -> None:
+    """A record that names the slot of somebody deleted since is the punch it was, not an impossible one."""
+    known = punch()
+    visit(journal).take(piece(known))
+    later = piece(odd(known.canonical, "slot 7 is nobody's"), odd(b"other"))
+    assert visit(journal).sort(later).tally == Tally(seen_before=1, quarantined=1)
+    assert visit(journal).take(later) == Tally(seen_before=1, quarantined=1, newly_quarantined=1)
+    assert len(rows(path, "SELECT raw FROM quarantine")) == 1
+
+
 def test_quarantine(journal: Journal, path: Path) -> None:
     """Bytes nobody can believe are kept once, raw, and counted whenever they are read."""
     Outbox(journal, "main")

@@ -24,11 +24,13 @@ from tests.journal.helpers import DHAKA, KEY, piece, punch, punches, rows, visit
 from tests.journal.opener import ROUNDS
 from zkpoll.errors import ExitCode, JournalError
 from zkpoll.journal import memory, store
+from zkpoll.journal.clearance import Clearance
 from zkpoll.journal.decisions import Choice, Decisions, Span, dashboards, has_device
 from zkpoll.journal.devices import Devices
 from zkpoll.journal.ledger import Ledger
 from zkpoll.journal.outbox import Outbox
-from zkpoll.journal.quarantine import quarantined
+from zkpoll.journal.quarantine import accept, quarantined
+from zkpoll.journal.restoring import Restoring, meet
 from zkpoll.journal.store import APPLICATION_ID, Journal
 from zkpoll.news import News
 from zkpoll.punch import Counts, Reading, Settled
@@ -67,7 +69,7 @@ def mode(path: Path) -> int:
         ("synchronous", 2),  # FULL
         ("foreign_keys", 1),
         ("application_id", APPLICATION_ID),
-        ("user_version", 2),
+        ("user_version", 3),
     ],
 )
 def test_settings(journal: Journal, setting: str, value: object) -> None:
@@ -240,7 +242,7 @@ def not_a_disk(_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("make", "why"),
     [
-        (newer, "was written by a newer zkpoll (form 99; this one knows 2); upgrade zkpoll"),
+        (newer, "was written by a newer zkpoll (form 99; this one knows 3); upgrade zkpoll"),
         (foreign, "is some other program's database"),
         (foreign_but_empty, "is some other program's database"),
         (text, "is not a journal but some other kind of file"),
@@ -427,6 +429,8 @@ class Rooms:
     ledger: Ledger
     outbox: Outbox
     decisions: Decisions
+    clearance: Clearance
+    restoring: Restoring
     confirmable: str
 
 
@@ -455,6 +459,7 @@ CALLS: dict[str, Callable[[Rooms], object]] = {
     "Ledger.sort": lambda it: it.ledger.sort(piece(punch())),
     "Ledger.take": lambda it: it.ledger.take(piece(punch())),
     "quarantined": lambda it: quarantined(it.journal),
+    "accept": lambda it: accept(it.journal, []),
     "Outbox": lambda it: Outbox(it.journal, "main"),
     "Outbox.next": lambda it: it.outbox.next(1),
     "Outbox.parked": lambda it: it.outbox.parked(1, datetime.now(UTC)),
@@ -472,6 +477,21 @@ CALLS: dict[str, Callable[[Rooms], object]] = {
     "Decisions.discard": lambda it: it.decisions.discard(PENDING, 1, "x"),
     "Decisions.backfill": lambda it: it.decisions.backfill(SPAN, repeats=True, dry_run=False),
     "Decisions.resume": lambda it: it.decisions.resume(),
+    "Clearance": lambda it: Clearance(it.journal, KEY),
+    "Clearance.unsettled": lambda it: it.clearance.unsettled([punch().canonical], []),
+    "Clearance.refused": lambda it: it.clearance.refused(),
+    "Clearance.numbers": lambda it: it.clearance.numbers(),
+    "Clearance.intended": lambda it: it.clearance.intended(),
+    "Clearance.intend": lambda it: it.clearance.intend(),
+    "Clearance.done": lambda it: it.clearance.done(),
+    "Clearance.cleared": lambda it: it.clearance.cleared(),
+    "Clearance.note_clear_ignored": lambda it: it.clearance.note_clear_ignored(),
+    "Clearance.note_disable_ignored": lambda it: it.clearance.note_disable_ignored("x"),
+    "Clearance.allow": lambda it: it.clearance.allow(),
+    "Restoring": lambda it: Restoring(it.journal, "front-door", KEY, DHAKA),
+    "Restoring.compare": lambda it: it.restoring.compare(piece(punch())),
+    "Restoring.add": lambda it: it.restoring.add(piece(punch())),
+    "meet": lambda it: meet(it.journal, "front-door", "X1"),
     "memory.tell": lambda it: memory.tell(it.journal, lambda before: News((), before)),
 }
 
@@ -484,8 +504,9 @@ def rooms(path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rooms]:
         outbox = Outbox(journal, "main")
         ledger = visit(journal)
         ledger.take(piece(punch()))
-        decisions = Decisions(journal, "main")
-        yield Rooms(journal, Devices(journal), ledger, outbox, decisions, outbox.next(1).events[0].id)
+        rooms = Devices(journal), ledger, outbox, Decisions(journal, "main"), Clearance(journal, KEY)
+        restoring = Restoring(journal, "front-door", KEY, DHAKA)
+        yield Rooms(journal, *rooms, restoring, outbox.next(1).events[0].id)
 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
@@ -511,7 +532,7 @@ def test_no_method_is_forgotten() -> None:
     """The two tests above meet every public method of the room."""
     public = {
         f"{room.__name__}.{name}"
-        for room in (Journal, Devices, Ledger, Outbox, Decisions)
+        for room in (Journal, Devices, Ledger, Outbox, Decisions, Clearance, Restoring)
         for name in vars(room)
         if not name.startswith("_")
     }

@@ -8,6 +8,6 @@ file.py    where the inventory is      (a path)
 
 from zkpoll.inventory.dashboards import Basic, Dashboard, Signing
 from zkpoll.inventory.file import load, locate
-from zkpoll.inventory.models import Clock, Device, Inventory
+from zkpoll.inventory.models import Clear, Clock, Device, Inventory
 
-__all__ = ["Basic", "Clock", "Dashboard", "Device", "Inventory", "Signing", "load", "locate"]
+__all__ = ["Basic", "Clear", "Clock", "Dashboard", "Device", "Inventory", "Signing", "load", "locate"]

@@ -196,6 +196,41 @@ class Section(Kind):
         return {"type": "object"}
 
 
+class Percent(Kind):
+    """A share of a whole, kept in whole percent."""
+
+    _WRITTEN: ClassVar[str] = "([1-9]?[0-9])%"
+
+    def parse(self, value: object) -> int:
+        """Given an int, or a text such as `80%`, return percent, 0 to 99."""
+        written = re.fullmatch(self._WRITTEN, value if isinstance(value, str) else f"{value}%")
+        if written and not isinstance(value, bool):
+            return int(written[1])
+        raise ValueError("expected a share from 0% to 99%, such as 80%")
+
+    def shape(self) -> Shape:
+        """Return: a number with its sign."""
+        return pattern(f"^{self._WRITTEN}$")
+
+
+class Clearing(Kind):
+    """When a log is cleared: a word, or a mapping of settings with a model of their own."""
+
+    WORDS: ClassVar[dict[str, int | None]] = {"never": None, "confirmed": 0}
+
+    def parse(self, value: object) -> object:
+        """Given a word, a mapping or the model, return what the model takes."""
+        if isinstance(value, dict | BaseModel):
+            return value
+        if isinstance(value, str) and value in self.WORDS:
+            return {"above": self.WORDS[value]}
+        raise ValueError("expected never, confirmed or a share, such as {above: 80%}")
+
+    def shape(self) -> Shape:
+        """Return: one of the words, or a mapping; what may stand in it is its model's to say."""
+        return {"anyOf": [*Choice(*self.WORDS).shape()["anyOf"], Section().shape()]}
+
+
 class Choice(Kind):
     """One of a few words."""
 

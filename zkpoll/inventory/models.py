@@ -12,12 +12,14 @@ from zkpoll.inventory.credentials import CommKey
 from zkpoll.inventory.dashboards import CREDENTIALS, Basic, Dashboard, Signing
 from zkpoll.inventory.kinds import (
     Choice,
+    Clearing,
     Duration,
     File,
     Host,
     Hours,
     Label,
     Moment,
+    Percent,
     Section,
     Whole,
     YesNo,
@@ -35,6 +37,32 @@ class Clock(Settings):
     set_when_off_by: Annotated[float, Duration("1s", "1h")] = Field(
         description="Set the clock after a reading when it is off by more than this, in seconds or as 30s"
     )
+
+
+class Clear(Settings):
+    """When to clear a device's log, of which everything is settled."""
+
+    above: Annotated[int, Percent()] | None = Field(
+        description="Clear the log when it is fuller than this, such as 80%"
+    )
+    """Percent of what the log can hold: 0 to clear it whenever there is anything in it, None for never."""
+
+    def due(self, on_device: int, capacity: int | None) -> bool:
+        """Given how many records a log holds and can hold, say whether to clear it.
+
+        Where the device does not tell its capacity, nothing is a share of it.
+        """
+        if not self.above:
+            return self.above is not None and on_device > 0
+        return 0 < self.above * (capacity or 0) < on_device * 100
+
+    def written(self) -> str | dict[str, str]:
+        """Return it as it is written in an inventory."""
+        words = {above: word for word, above in Clearing.WORDS.items()}
+        return words.get(self.above) or {"above": f"{self.above}%"}
+
+
+_clear_as_written = PlainSerializer(Clear.written)
 
 
 class Device(Settings):
@@ -69,6 +97,12 @@ class Device(Settings):
     clock: Annotated[Clock, Section()] | None = Field(
         default=None, description="Keeps its clock right; without it nothing ever sets the clock"
     )
+    clear: Annotated[Clear, Clearing(), _clear_as_written] = Field(
+        default=Clear(above=None),
+        json_schema_extra={"default": "never"},
+        description="When to clear its log, once all in it is delivered: never, confirmed (always) or"
+        " {above: 80%}; within quiet_hours, if there are any",
+    )
     since: Annotated[datetime, Moment()] | None = Field(
         default=None,
         description="Punches of its first reading that are older are held, not sent; by its wall clock",
@@ -90,8 +124,10 @@ class Device(Settings):
         return int(self.comm_key.get_secret_value()) if self.comm_key else 0
 
 
-SECTIONS: Final[dict[str, type[BaseModel]]] = {"clock": Clock, "basic": Basic, "signing": Signing}
-"""The settings that are mappings of settings themselves, and of which."""
+SECTIONS: Final[dict[str, type[BaseModel]]] = {
+    "clock": Clock, "clear": Clear, "basic": Basic, "signing": Signing,
+}  # fmt: skip
+"""The settings that are, or may be, mappings of settings themselves, and of which."""
 
 SECRETS: Final = frozenset({"comm_key", *CREDENTIALS})
 """The settings that hold secrets, or name files that may be for zkpoll's own user alone."""
@@ -106,6 +142,9 @@ class Inventory(Settings):
     )
     parallel: Annotated[int, Whole(1, 256)] = Field(
         default=16, description="The most devices visited at the same time"
+    )
+    keep_raw: Annotated[float, Duration("1d", "36500d")] = Field(
+        default=400 * 86_400, description="How long copies of cleared logs are kept, in seconds or as 400d"
     )
     devices: tuple[Device, ...] = Field(description="The terminals, in the order they are visited")
 

@@ -28,6 +28,7 @@ def schema() -> Shape:
                 "dashboard": _dashboards(top["dashboards"]["description"]),
                 "journal": top["journal"],
                 "parallel": top["parallel"],
+                "keep_raw": top["keep_raw"],
                 "defaults": _defaults(),
                 "devices": _devices(top["devices"]["description"]),
             },
@@ -72,13 +73,20 @@ def _devices(description: str) -> Shape:
 def _settings(model: type[BaseModel]) -> dict[str, Shape]:
     """Given a model, return the shape of each of its settings."""
     properties: dict[str, Shape] = model.model_json_schema()["properties"]
-    return {key: {**_written(shape), **_section(key)} for key, shape in properties.items()}
+    return {key: _filled(key, _written(shape)) for key, shape in properties.items()}
+
+
+def _filled(key: str, shape: Shape) -> Shape:
+    """Given a setting and its shape, return it with the settings in it, where a mapping of some may stand."""
+    if key not in SECTIONS:
+        return shape
+    if "anyOf" in shape:
+        return {**shape, "anyOf": [_filled(key, option) for option in shape["anyOf"]]}
+    return {**shape, **_section(key)} if shape.get("type") == "object" else shape
 
 
 def _section(key: str) -> Shape:
-    """Given a setting, return the shape of the settings in it, if it is a mapping of some."""
-    if key not in SECTIONS:
-        return {}
+    """Given a setting that is a mapping of settings, return the shape of those."""
     fields = SECTIONS[key].model_fields
     required = [name for name, field in fields.items() if field.is_required()]
     return _object(_settings(SECTIONS[key]), required)

@@ -8,6 +8,7 @@ devices        who was met, and which inventory name each belongs to
 | holding      which of them are held: before a starting line, or repeats   (pure)
 | outbox       one dashboard's way out: what is pending, in flight, settled
 decisions      a person's word on what waits
+clearance      whether a device's log may be cleared, and what is remembered of that
 quarantine     what nobody can believe
 memory         what was told to a person
 """

@@ -93,10 +93,10 @@ class Ledger:
 
         What was sorted before in this visit counts as kept, so that the same punches are held as in `take`.
         """
-        piece = self._without_quarantined(piece)
+        piece, again = self._without_known(self._without_quarantined(piece))
         found = self._sorted(piece, self._last_kept(piece) | self._kept)
         self._kept.update(found.decided.kept)
-        return found
+        return replace(found, tally=found.tally + again)
 
     def _sorted(self, piece: Slice, last: Mapping[Who, str]) -> Sorted:
         sorting = _Sorting(self._before)
@@ -139,6 +139,18 @@ class Ledger:
         punches = tuple(punch for index, punch in enumerate(piece.punches) if index not in found)
         return replace(piece, punches=punches, quarantined=(*piece.quarantined, *stay)) if stay else piece
 
+    def _without_known(self, piece: Slice) -> tuple[Slice, Tally]:
+        """Return `piece` without those impossible records that the journal holds as punches, and their count.
+
+        A slot that nobody has any more was somebody's when its punch was read.
+        """
+        if not piece.quarantined:
+            return piece, Tally()
+        values = [record.raw for record in piece.quarantined]
+        found = {row[0] for row in self._journal.look_up("punches_by_record", values, device=self._device)}
+        left = tuple(record for index, record in enumerate(piece.quarantined) if index not in found)
+        return replace(piece, quarantined=left), Tally(seen_before=len(found))
+
     def _event(self, punch: Punch, piece: Slice) -> Event:
         suspect = clock_suspect(punch.time, self._zone, piece.drift)
         return event(punch, self._key, self._name, self._zone, "pull", suspect)
@@ -169,7 +181,7 @@ class Ledger:
         On disk when it returns. Raise `JournalError` with nothing of it kept.
         """
         with self._journal.transaction():
-            piece = self._without_quarantined(piece)
+            piece, again = self._without_known(self._without_quarantined(piece))
             after = self._last_punch()
             last = self._last_kept(piece)
             found = self._add_all(piece, last) or self._add_new(piece, last)
@@ -178,7 +190,7 @@ class Ledger:
             newly_quarantined = self._quarantine(piece)
             if piece.mark:
                 self._set_watermark(piece.mark)
-        return replace(found.tally, newly_quarantined=newly_quarantined)
+        return replace(found.tally + again, newly_quarantined=newly_quarantined)
 
     def _add_all(self, piece: Slice, last: Mapping[Who, str]) -> Sorted | None:
         """Add the punches of `piece` if all of them are new, as they are in most slices; else add none."""

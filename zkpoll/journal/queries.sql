@@ -148,7 +148,7 @@ WHERE quarantine.device = :device AND quarantine.raw = incoming.value;
 
 -- name: quarantined
 SELECT coalesce(device.name, device.seen_as), device.key, quarantine.raw, quarantine.reason,
-       quarantine.quarantined_at
+       quarantine.quarantined_at, quarantine.accepted_at
 FROM quarantine JOIN device ON device.id = quarantine.device
 ORDER BY quarantine.quarantined_at, device.key, quarantine.raw;
 
@@ -325,3 +325,70 @@ WHERE outbox.state = 'held';
 
 -- name: resume
 UPDATE destination SET halted = NULL WHERE id = :destination;
+
+-- --- clearing a device's log ---
+
+-- name: accept_quarantined
+UPDATE quarantine SET accepted_at = :now
+WHERE raw = :raw AND accepted_at IS NULL AND device = (SELECT id FROM device WHERE key = :key);
+
+-- name: intent
+SELECT since FROM intent WHERE device = :device;
+
+-- name: add_intent
+INSERT INTO intent (device, since) VALUES (:device, :now)
+ON CONFLICT (device) DO NOTHING;
+
+-- name: strike_intent
+DELETE FROM intent WHERE device = :device;
+
+-- name: unsettled
+-- Which of the records may not be lost, why, and for which destination. CROSS JOIN: take the few incoming
+-- values one by one. A punch that is older than a destination has no row there, and nothing to wait for.
+SELECT incoming.place, 'unknown', NULL FROM incoming
+WHERE NOT EXISTS (SELECT 1 FROM punch WHERE punch.device = :device AND punch.canonical = incoming.value)
+  AND NOT EXISTS (SELECT 1 FROM quarantine
+                  WHERE quarantine.device = :device AND quarantine.raw = incoming.value)
+UNION ALL
+SELECT incoming.place, 'quarantined', NULL FROM incoming CROSS JOIN quarantine
+WHERE quarantine.device = :device AND quarantine.raw = incoming.value AND quarantine.accepted_at IS NULL
+UNION ALL
+SELECT incoming.place, outbox.state, destination.name
+FROM incoming CROSS JOIN punch CROSS JOIN destination CROSS JOIN outbox
+WHERE punch.device = :device AND punch.canonical = incoming.value
+  AND outbox.destination = destination.id AND outbox.punch = punch.seq
+  AND (outbox.state IN ('pending', 'parked')
+       OR outbox.state = 'held' AND outbox.reason = 'another terminal');
+
+-- name: punches_by_state
+SELECT destination.name, outbox.state, count(*)
+FROM destination CROSS JOIN punch CROSS JOIN outbox
+WHERE punch.device = :device AND outbox.destination = destination.id AND outbox.punch = punch.seq
+GROUP BY destination.name, outbox.state;
+
+-- name: records_of_device
+SELECT (SELECT count(*) FROM punch WHERE punch.device = :device), count(*), count(accepted_at)
+FROM quarantine WHERE quarantine.device = :device;
+
+-- name: expect_nothing
+-- The layout stays: it is presumed of the records to come.
+UPDATE watermark SET records = 0, tail = :nothing, fold = 0, read_at = :now WHERE device = :device;
+
+-- name: note_cleared
+UPDATE device SET cleared_at = :now, on_device = 0, clear_ignored = NULL WHERE id = :device;
+
+-- name: note_clear_ignored
+UPDATE device SET clear_ignored = :now WHERE id = :device;
+
+-- name: note_disable_ignored
+UPDATE device SET disable_ignored = :why WHERE id = :device;
+
+-- name: why_not_cleared
+SELECT clear_ignored, disable_ignored FROM device WHERE id = :device;
+
+-- name: allow_clearing
+UPDATE device SET clear_ignored = NULL, disable_ignored = NULL WHERE id = :device;
+
+-- name: intents
+SELECT coalesce(device.name, device.seen_as, device.key)
+FROM intent JOIN device ON device.id = intent.device;

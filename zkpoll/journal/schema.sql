@@ -13,7 +13,16 @@ CREATE TABLE device (
     whole_at   TEXT,                  -- when all of its log was last read
     on_device  INTEGER,               -- records in its log then
     capacity   INTEGER,               -- records its log can hold, where it tells
-    drift      REAL                   -- seconds by which its clock was ahead
+    drift      REAL,                  -- seconds by which its clock was ahead
+    cleared_at       TEXT,            -- when its log was last cleared by us
+    clear_ignored    TEXT,            -- when it acknowledged CLEAR and kept its log
+    disable_ignored  TEXT             -- how it showed that it takes punches while it is disabled
+);
+
+-- Devices that may be disabled: written before DISABLE, gone once ENABLE is answered.
+CREATE TABLE intent (
+    device  INTEGER PRIMARY KEY REFERENCES device (id),
+    since   TEXT NOT NULL
 );
 
 -- Serial numbers that a repair gave to a device we know.
@@ -59,6 +68,7 @@ CREATE TABLE quarantine (
     raw             BLOB NOT NULL,
     reason          TEXT NOT NULL,
     quarantined_at  TEXT NOT NULL,
+    accepted_at     TEXT,  -- by a person; until then it keeps its device's log from being cleared
     PRIMARY KEY (device, raw)
 ) WITHOUT ROWID;
 

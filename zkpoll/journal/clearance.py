@@ -1,0 +1,179 @@
+"""Whether a device's log may be cleared, and what is remembered of clearing it.
+
+Nothing here touches the device: whoever clears it asks first, and writes down what it is about to do.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from zkpoll.errors import WrongSerial
+from zkpoll.journal.store import now
+from zkpoll.punch import Counts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from zkpoll.journal.store import Journal
+
+
+@dataclass(frozen=True, slots=True)
+class Unsettled:
+    """How many records of a piece of a log must stay on their device, and why; equal ones count once."""
+
+    unknown: int = 0
+    """Records that the journal does not hold."""
+    strange: int = 0
+    """Punches held because their terminal answered where another one belongs."""
+    quarantined: int = 0
+    """Records in quarantine that nobody has accepted."""
+    parked: Mapping[str, int] = field(default_factory=dict)
+    """Punches that a dashboard refused, by its name."""
+    pending: Mapping[str, int] = field(default_factory=dict)
+    """Punches that wait for a dashboard, by its name; also for one that left the inventory."""
+
+    @property
+    def refusal(self) -> str | None:
+        """Why the log must not be cleared, and what to do about it, in one sentence; None if it may be."""
+        whys = [
+            _said(self.unknown, *_UNKNOWN),
+            _said(self.strange, *_STRANGE),
+            _said(self.quarantined, *_QUARANTINED),
+            *(_said(count, *_PARKED, name) for name, count in self.parked.items()),
+            *(_said(count, *_PENDING, name) for name, count in self.pending.items()),
+        ]
+        return ", ".join(filter(None, whys)) or None
+
+
+_UNKNOWN: Final = ("record is", "records are", "not in the journal{} (`zkpoll sync --full`)")
+_STRANGE: Final = ("punch is", "punches are", "another terminal's{} (`zkpoll devices accept`)")
+_QUARANTINED: Final = ("record is", "records are", "in quarantine{} (`zkpoll quarantine accept`)")
+_PARKED: Final = ("punch is", "punches are", "parked for {} (`zkpoll outbox list`)")
+_PENDING: Final = ("punch waits", "punches wait", "for {} (`zkpoll sync`, or `zkpoll outbox discard`)")
+
+
+def _said(count: int, one: str, more: str, what: str, dashboard: str = "") -> str:
+    return f"{count:,} {one if count == 1 else more} {what.format(dashboard)}" if count else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """What the journal holds of one device, whether it is still in the device's log or not."""
+
+    punches: int
+    dashboards: Mapping[str, Counts]
+    """Of each dashboard that was to get any of them, those in its outbox, by state."""
+    quarantined: int
+    """Records in quarantine."""
+    accepted: int
+    """Those of them that a person accepted."""
+
+
+class Clearance:
+    """One device's part in the journal that has to do with clearing its log."""
+
+    def __init__(self, journal: Journal, key: str) -> None:
+        """Given a device key, look at that device. Raise `WrongSerial` when the journal has not met it."""
+        self._journal = journal
+        row = journal.one("device_by_key", key=key)
+        if row is None:
+            raise WrongSerial(f"no device with serial number {key} was ever read")
+        self._device: int = row[0]
+
+    # --- may it be cleared? ---
+
+    def unsettled(self, canonical: Sequence[bytes], quarantined: Sequence[bytes]) -> Unsettled:
+        """Given the canonical bytes of punches and the raw bytes of what is none, say what must not be lost.
+
+        Settled is what every dashboard has, was not to get, or is held back from for good: because of
+        `since`, as a repeat, as one of the same second, or discarded by a person.
+        """
+        records = list({*canonical, *quarantined})
+        found = self._journal.look_up("unsettled", records, device=self._device)
+        counts = Counter((why, name) for _, why, name in found)
+        return Unsettled(
+            counts["unknown", None],
+            len({place for place, why, _ in found if why == "held"}),
+            counts["quarantined", None],
+            parked=_by_dashboard(counts, "parked"),
+            pending=_by_dashboard(counts, "pending"),
+        )
+
+    def refused(self) -> str | None:
+        """Return why its log is never cleared before a person allows it again, or None."""
+        row = self._journal.one("why_not_cleared", device=self._device)
+        clear_ignored, disable_ignored = row or (None, None)
+        why: str | None = disable_ignored
+        if why is None and clear_ignored:
+            why = f"it said on {clear_ignored[:10]} that it had cleared its log, and kept it"
+        return why
+
+    def numbers(self) -> Numbers:
+        """Return what the journal holds of the device."""
+        states: defaultdict[str, dict[str, int]] = defaultdict(dict)
+        for name, state, count in self._journal.all("punches_by_state", device=self._device):
+            states[name][state] = count
+        punches, quarantined, accepted = (
+            self._journal.one("records_of_device", device=self._device) or (0,) * 3
+        )
+        dashboards = {name: Counts(sum(found.values()), **found) for name, found in states.items()}
+        return Numbers(punches, dashboards, quarantined, accepted)
+
+    # --- it may be disabled ---
+
+    def intended(self) -> bool:
+        """Say whether the device may be disabled, by a run that could not enable it again."""
+        return self._journal.one("intent", device=self._device) is not None
+
+    def intend(self) -> None:
+        """Write down that the device is about to be disabled, if it is not yet; on disk when it returns."""
+        with self._journal.transaction():
+            self._journal.run("add_intent", device=self._device, now=now())
+
+    def done(self, *, clear_sent: bool = False) -> None:
+        """Strike that out: the device has answered ENABLE.
+
+        With `clear_sent` its log may be empty by now: whatever it holds at the next visit is read whole.
+        """
+        with self._journal.transaction():
+            self._strike(clear_sent)
+
+    # --- what came of it ---
+
+    def cleared(self) -> None:
+        """Write down that the device is enabled and its log empty: the next visit continues there."""
+        with self._journal.transaction():
+            self._strike(clear_sent=True)
+            self._journal.run("note_cleared", device=self._device, now=now())
+
+    def _strike(self, clear_sent: bool) -> None:
+        self._journal.run("strike_intent", device=self._device)
+        if clear_sent:
+            self._journal.run("expect_nothing", device=self._device, nothing=b"", now=now())
+
+    def note_clear_ignored(self) -> None:
+        """Write down that the device acknowledged CLEAR and kept its log; it is not to be cleared again."""
+        with self._journal.transaction():
+            self._journal.run("note_clear_ignored", device=self._device, now=now())
+
+    def note_disable_ignored(self, why: str) -> None:
+        """Write down how the device showed that it ignores DISABLE; it is not to be cleared again."""
+        with self._journal.transaction():
+            self._journal.run("note_disable_ignored", device=self._device, why=why)
+
+    def allow(self) -> None:
+        """Let the device be cleared whatever it ignored: a person has looked at it."""
+        with self._journal.transaction():
+            self._journal.run("allow_clearing", device=self._device)
+
+
+def _by_dashboard(counts: Mapping[tuple[str, str | None], int], why: str) -> dict[str, int]:
+    return {name: count for (reason, name), count in sorted(counts.items()) if reason == why and name}
+    return {name: count for (reason, name), count in sorted(counts.items()) if reason == why and name}
+
+
+def maybe_disabled(journal: Journal) -> frozenset[str]:
+    """Return the names of devices that may be disabled; the key of one that has no name any more."""
+    return frozenset(row[0] for row in journal.all("intents"))
