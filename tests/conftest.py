@@ -7,12 +7,15 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from tests.site import TOKEN, Site
 from zkpoll.simulator import Dashboard
 
 os.environ["TZ"] = "UTC"  # virtual terminals show this machine's wall clock, and inventories say UTC
 time.tzset()
+settings.register_profile("zkpoll", deadline=None)  # a busy machine is no failure
+settings.load_profile("zkpoll")
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
