@@ -3,12 +3,13 @@
 # make lint   ruff and mypy --strict
 # make bench  speed and memory, as ratios measured in one run
 # make cover  the tests again, with coverage
+# make test-crash   kill the real `zkpoll sync` hundreds of times, and see that nothing is lost
 
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test lint bench cover clean
+.PHONY: demo test test-crash lint bench cover clean
 
 # What the demo needs: zkpoll and its run-time dependencies, nothing more.
 $(BIN)/zkpoll: pyproject.toml
@@ -26,6 +27,9 @@ demo: $(BIN)/zkpoll
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest --numprocesses=auto $(ARGS)
+
+test-crash: $(VENV)/.dev
+	CRASH_KILLS=300 $(BIN)/python -m pytest --numprocesses=auto tests/crash $(ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check

@@ -1,0 +1,318 @@
+"""What a killed run leaves alone: terminals that people punch at, and a dashboard. And what it must not harm.
+
+A `Stage` is a situation and the command that runs in it. A stage is set, its command killed, and then the
+real `zkpoll sync` runs to the end, after which everything that a terminal ever showed has arrived.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+import uuid
+from contextlib import ExitStack, closing, suppress
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from tests.site import TOKEN, Result, Site, entry
+from zkpoll.simulator import Answer, Dashboard, Faults, Model, Terminal, serve
+from zkpoll.simulator.wire import pack_time
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from zkpoll.simulator import Address, Received
+
+ROOT: Final = Path(__file__).parents[2]
+KILLED: Final = -signal.SIGKILL
+OLD: Final = "CQZ7224760045"
+_BEGIN: Final = datetime(2026, 11, 22, 6)
+_RUNS: Final = 4
+"""Runs in which all must be well at last; two are needed where something is told of once."""
+_NAMESPACE: Final = uuid.uuid5(uuid.NAMESPACE_DNS, "zkpoll")
+
+Punch = tuple[str, str, int, int]
+"""User id, time with its offset, verify, state."""
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """What an unharmed run reached."""
+
+    reached: dict[str, int]
+    """How often, by point."""
+    strays: tuple[str, ...]
+    """What it wrote where there is no point."""
+    modules: frozenset[str]
+    """The files of zkpoll it is made of, below the package."""
+
+
+class World:
+    """Three terminals, a dashboard that loses answers, and a folder with an inventory and a journal."""
+
+    def __init__(self, folder: Path, seed: int, records: int = 60, batch_size: int = 20) -> None:
+        self.random = Random(seed)
+        self._seed = seed
+        self._story: list[str] = []
+        self.seconds = 0.0
+        """How long an unharmed run took last."""
+        self.site = Site(folder)
+        self.dashboard = Dashboard(TOKEN)
+        self.front = Terminal.with_samples(records, model=Model(serial=OLD))
+        self.gate = Terminal.with_samples(40, model=Model(serial="GATE1", layout=16))
+        self.lab = Terminal.with_samples(30, model=Model(serial="LAB1"))
+        self.kills = 0
+        self._owners = {OLD: self.front, "GATE1": self.gate, "LAB1": self.lab}
+        self._lab_log = self.lab.log
+        self._impossible = b""
+        self._refused: set[str] = set()
+        self._batch_size = batch_size
+        self._journals = self._seconds = 0
+        self._exit = ExitStack()
+        self._addresses: list[Address] = []
+
+    def __enter__(self) -> Self:
+        self._exit.enter_context(self.dashboard)
+        self._addresses = [
+            self._exit.enter_context(serve(self.front)),
+            self._exit.enter_context(serve(self.gate, transport="udp")),
+            self._exit.enter_context(serve(self.lab)),
+        ]
+        self.begin_a_journal()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._exit.close()
+        if error is not None:
+            error.add_note(f"CRASH_SEED={self._seed}; killed: {'; '.join(self._story)}")
+
+    # --- what happens ---
+
+    def begin_a_journal(self) -> None:
+        """Let the next run find no journal, as on a new machine."""
+        self._journals += 1
+        self.front.model = replace(self.front.model, serial=OLD)
+        self.site.journal = self.site.folder / f"journal{self._journals}.db"
+        front, gate, lab = self._addresses
+        self.site.inventory.write_text(
+            f"dashboard: {{url: '{self.dashboard.url}', token: '${{TOKEN}}', timeout: 5,"
+            f" batch_size: {self._batch_size}, attempts: 3, retry_wait: 0}}\n"
+            f"journal: {self.site.journal.name}\n"
+            "defaults: {timezone: UTC, timeout: 2, repeat_within: 1s}\n"
+            f"devices:\n  - {{{entry('front', front)}}}\n  - {{{entry('gate', gate, transport='udp')}}}\n"
+            f"  - {{{entry('lab', lab)}}}\n"
+        )
+
+    def a_day_goes_by(self) -> None:
+        """Let one log wrap and another be cleared, people punch, and nearly everything go wrong."""
+        del self.front.log[: len(self.front.log) // 2]
+        self.gate.clear()
+        self.people_punch()
+        self._append_an_impossible_record()
+        self._lab_log, self.lab.log = self.lab.log, [self.random.randbytes(40) for _ in range(60)]
+        self.gate.faults = Faults(drop=frozenset({self.random.randint(2, 6)}))
+        self.dashboard.answers.extend([self.dashboard.default, Answer(503), _LOST, self._refuse_one, _LOST])
+
+    def people_punch(self) -> None:
+        """Let people punch at each terminal, so many that several requests are needed."""
+        for terminal in self._owners.values():
+            users = self.random.sample(terminal.users, self.random.randint(8, 25))
+            for user in users:
+                self._seconds += self.random.randint(2, 4)
+                moment = _BEGIN + timedelta(seconds=self._seconds)
+                assert terminal.punch(user.user_id, moment, state=self.random.randint(0, 1))
+
+    def the_dashboard_goes(self) -> None:
+        """Let the dashboard say once that it is gone for good."""
+        self.people_punch()
+        self.dashboard.answers.append(Answer(410))
+
+    def the_front_is_repaired(self) -> None:
+        """Let the front terminal come back with another serial number, and be read."""
+        self.people_punch()
+        self.front.model = replace(self.front.model, serial=f"NEW{self._seconds}")
+        assert self.site.sync().code == 1
+
+    def all_is_well(self) -> None:
+        """Let nothing go wrong any more, and a person accept the repaired terminal."""
+        self.dashboard.answers.clear()
+        self.gate.faults = Faults()
+        self.lab.log = self._lab_log
+        if self.front.model.serial != OLD:
+            accepted = self.site.run(*ACCEPT)
+            assert accepted.code == 0 or "no other terminal" in accepted.err, accepted.err
+
+    def _append_an_impossible_record(self) -> None:
+        """Let the log hold one record of 30 February; two in so short a log speak against its layout."""
+        self.front.log = [row for row in self.front.log if row != self._impossible]
+        second = pack_time(datetime(2026, 2, 28, 8)) + 2 * 86_400 + self._seconds
+        row = self.front.log[0]
+        self._impossible = row[:27] + second.to_bytes(4, "little") + row[31:]
+        self.front.append(self._impossible)
+
+    def _refuse_one(self, received: Received) -> Answer:
+        """Refuse a request, and name one of its punches."""
+        one = json.loads(received.body)["events"][0]["id"]
+        self._refused.add(one)
+        return Answer(422, json.dumps({"rejected": [{"id": one, "error": "nobody knows them"}]}).encode())
+
+    def _a_person_decides(self) -> None:
+        """Let the dashboard be resumed, and what it refused be sent again, as two commands do."""
+        with closing(sqlite3.connect(self.site.journal)) as db, db:
+            db.execute("UPDATE destination SET halted = NULL")
+            db.execute("UPDATE outbox SET tried_at = NULL WHERE state = 'parked'")
+
+    # --- runs ---
+
+    def count(self, stage: Stage) -> Count:
+        """Return what `stage` reaches when nobody kills it."""
+        stage.prepare(self)
+        result = self.site.finish(self._start("count", 0, stage))
+        document = json.loads(result.out.splitlines()[-1])
+        self.finish()
+        return Count(document["reached"], tuple(document["strays"]), frozenset(document["modules"]))
+
+    def kill(self, stage: Stage, point: str, number: int) -> bool:
+        """Kill `stage` when it reaches `point` for the `number`-th time; say whether it did."""
+        self._story.append(f"{stage.name} {point} ({number})")
+        stage.prepare(self)
+        return self._ended(self._start(point, number, stage))
+
+    def kill_at_any_moment(self, stage: Stage, longest: float) -> bool:
+        """Kill `stage` at some moment of its first `longest` seconds; say whether it was still running."""
+        moment = self.random.uniform(0, longest)
+        self._story.append(f"{stage.name} after {moment:.3f} s")
+        stage.prepare(self)
+        process = self.site.start(*stage.command)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(moment)
+        process.kill()
+        return self._ended(process)
+
+    def _start(self, point: str, number: int, stage: Stage) -> subprocess.Popen[str]:
+        """Start zkpoll as `Site.start` does, with one point armed."""
+        arguments = [point, str(number), *stage.command, "--config", str(self.site.inventory)]
+        return subprocess.Popen(
+            [sys.executable, "-B", "-m", "tests.crash.process", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            cwd=ROOT,
+            env=os.environ | {"TOKEN": TOKEN},
+        )
+
+    def _ended(self, process: subprocess.Popen[str]) -> bool:
+        result = self.site.finish(process)
+        assert result.code in {KILLED, 0, 1}, result.err
+        self._check_what_is_left()
+        self.kills += result.code == KILLED
+        return result.code == KILLED
+
+    def finish(self) -> None:
+        """Run the real `zkpoll sync` to its end, and see that everything has arrived."""
+        self.all_is_well()
+        result = self._sync()
+        assert self._ids("parked") <= self._refused
+        self._a_person_decides()
+        for _ in range(_RUNS):
+            if result.code == 0:
+                break
+            result = self._sync()
+        document = result.document()
+        assert result.code == 0, [one["problem"] for one in document["devices"] + document["deliveries"]]
+        self._check_sums(document)
+        shown = self._shown()
+        assert self._arrived() == shown
+        assert not self.dashboard.conflicts
+        assert self._ids("confirmed") <= shown.keys()
+
+    def _sync(self) -> Result:
+        began = time.monotonic()
+        result = self.site.sync("--json")
+        self.seconds = time.monotonic() - began
+        assert result.code in {0, 1}, result.err
+        return result
+
+    # --- what has to be ---
+
+    def _check_what_is_left(self) -> None:
+        """See what a killed run left behind: a sound journal, that claims no more than the dashboard has."""
+        with TemporaryDirectory(dir=self.site.folder) as folder:
+            # A copy, so that the next run and not this look at it is the first to mend the journal.
+            for file in self.site.folder.glob(f"{self.site.journal.name}*"):
+                if file.is_file():
+                    shutil.copy(file, folder)
+            assert self._ids("confirmed", Path(folder)) <= self.dashboard.events.keys()
+
+    def _ids(self, state: str, folder: Path | None = None) -> set[str]:
+        """Return the ids of all punches in a state, in a journal that is whole."""
+        with closing(sqlite3.connect((folder or self.site.folder) / self.site.journal.name)) as db:
+            assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+            assert not db.execute("PRAGMA foreign_key_check").fetchall()
+            if not db.execute("PRAGMA user_version").fetchone()[0]:
+                return set()  # the first run did not get so far as to make one
+            query = "SELECT id FROM outbox JOIN punch ON punch.seq = outbox.punch WHERE outbox.state = ?"
+            return {row[0] for row in db.execute(query, [state])}
+
+    def _check_sums(self, document: dict[str, Any]) -> None:
+        reading = document["sums"]["reading"]
+        assert reading.pop("records") == sum(reading.values())
+        (journal,) = document["sums"]["journal"].values()
+        assert journal.pop("punches") == sum(journal.values())
+        assert journal["pending"] == journal["parked"] == 0
+
+    def _shown(self) -> dict[str, Punch]:
+        """Return every punch that a terminal ever showed, by the one id that it can have."""
+        return {
+            str(uuid.uuid5(_NAMESPACE, f"{serial}\n{record.user_id}\n{record.time.isoformat()}")): (
+                record.user_id,
+                f"{record.time.isoformat()}+00:00",
+                record.verify,
+                record.state,
+            )
+            for serial, terminal in self._owners.items()
+            for record in terminal.history
+        }
+
+    def _arrived(self) -> dict[str, Punch]:
+        return {
+            id_: (event["user_id"], event["timestamp"], event["status"], event["type"])
+            for id_, event in self.dashboard.events.items()
+        }
+
+
+_LOST: Final = Answer(cut=True, body=b"", keep=True)
+"""The dashboard took the punches, and its answer never came."""
+ACCEPT: Final = ("devices", "accept", "front", "--same-terminal")
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A situation, and the command that runs in it."""
+
+    name: str
+    prepare: Callable[[World], None]
+    command: tuple[str, ...] = ("sync",)
+
+
+STAGES: Final = (
+    Stage("a first run", World.begin_a_journal),
+    Stage("a run in trouble", World.a_day_goes_by),
+    Stage("a dashboard that is gone", World.the_dashboard_goes),
+    Stage("a repair", World.the_front_is_repaired, ACCEPT),
+    Stage("nobody to accept", World.people_punch, ("devices", "accept", "gate")),
+)
+SYNCS: Final = tuple(stage for stage in STAGES if stage.command == ("sync",))
