@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
+from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -23,8 +24,12 @@ def save(journal: Path, device: str, log: bytes) -> str:
     path = folder / f"{quote(device, safe='')}-{datetime.now(UTC):%Y%m%d}.bin"
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
-        with open(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as file:  # noqa: PTH123
+        # Beside it first: on a full disk the day's good one stays.
+        with NamedTemporaryFile(dir=folder) as file:  # mode 0600
             file.write(log)
+            file.flush()
+            path.unlink(missing_ok=True)
+            os.link(file.name, path)
     except OSError as error:
         return f"its bytes could not be saved to {path}: {reason(error)}"
     return f"its bytes are in {path}; please send them to the makers of zkpoll"

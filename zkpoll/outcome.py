@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 
 BUG = "bug"
 """The kind of a failure that is zkpoll's own."""
+_CLEARED = "cleared"
+_NOT_CLEARED = frozenset(("unsettled", "not cleared"))
+"""Fates of a log that last until somebody sees to it."""
+REFUSED = "refused"
+"""The fate of a log that a device proved unfit to have cleared, which was told then."""
+_NO_NEWS = _NOT_CLEARED | {"changed", REFUSED, BUG}
 _COUNTED = frozenset((UnknownLayout.kind, WireError.kind))
 """Kinds whose sentences count bytes of a log, which grows while the trouble stays the same."""
 
@@ -28,6 +34,20 @@ class Notice:
     text: str
     harmless: bool = False
     """Whether nothing needs to be done about it: it is told, and changes no exit code."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClearOutcome:
+    """What clearing a device's log came to."""
+
+    fate: str
+    """What became of the log, in the words of `pull.clearing.Fate`; or why it was not tried."""
+    records: int = 0
+    """Records in it."""
+    problem: str | None = None
+    """Why it was not cleared, or what else a person should know, in one sentence."""
+    copy: str | None = None
+    """Where the raw copy of it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +64,8 @@ class DeviceOutcome:
     """Whether the device's clock was set."""
     clock_kept: str | None = None
     """Why its clock was not set, though it is off and the inventory asks for it."""
+    clearing: ClearOutcome | None = None
+    """What came of clearing its log; None where that was not due."""
     problem: str | None = None
     """One sentence; None when all is well."""
     kind: str | None = None
@@ -63,6 +85,11 @@ class DeviceOutcome:
         if self.difference:
             text = f"{self.difference} records read are nowhere; this is a bug, please report it"
             return Trouble(BUG, text)
+        if self.clearing and self.clearing.fate == BUG:
+            return Trouble(BUG, self.clearing.problem or "")
+        if self.clearing and self.clearing.fate in _NOT_CLEARED:
+            text = f"its log is due to be cleared, and is not: {self.clearing.problem}"
+            return Trouble("not cleared", text)
         if self.clock_kept:
             return Trouble("clock", f"its clock is off by {self.drift} and was not set: {self.clock_kept}")
         if self.reading and abs(self.reading.drift or 0) >= TOO_FAR and not self.clock_set:
@@ -76,7 +103,9 @@ class DeviceOutcome:
     def full(self) -> bool:
         """Whether the device's log is at its capacity, where it tells that."""
         reading = self.reading
-        return reading is not None and 0 < (reading.capacity or 0) <= reading.on_device
+        if reading is None or (self.clearing and self.clearing.fate == _CLEARED):
+            return False
+        return 0 < (reading.capacity or 0) <= reading.on_device
 
     @property
     def drift(self) -> str:
@@ -99,12 +128,22 @@ def _notices(outcome: DeviceOutcome) -> Iterator[Notice]:
     if tally.held_since:
         text = "record older than since: is" if tally.held_since == 1 else "records older than since: are"
         yield Notice(f"{tally.held_since:,} {text} held, not sent", harmless=True)
+    if outcome.clearing:
+        yield from _cleared(outcome.clearing)
     if outcome.clock_set:
         yield Notice(f"its clock was off by {outcome.drift} and was set", harmless=True)
     if reading and reading.before and not reading.continued:
         notice = _changed_log(reading, tally)
         if not (outcome.full and notice.harmless):  # a full log wraps at every punch, and is told as full
             yield notice
+
+
+def _cleared(clearing: ClearOutcome) -> Iterator[Notice]:
+    if clearing.fate == _CLEARED:
+        text = f"its log of {clearing.records:,} records was cleared; a copy is in {clearing.copy}"
+        yield Notice(text, harmless=True)
+    if clearing.problem and clearing.fate not in _NO_NEWS:
+        yield Notice(clearing.problem)
 
 
 def _changed_log(reading: Reading, tally: Tally) -> Notice:
@@ -120,6 +159,13 @@ def _changed_log(reading: Reading, tally: Tally) -> Notice:
         "its full log shares no record with the last reading: RECORDS WERE OVERWRITTEN UNSEEN; "
         "read it more often, or have it cleared"
     )
+
+
+LOCKED = Trouble(
+    "locked",
+    "IT MAY STILL BE DISABLED, so that nobody can punch: switch it off and on; "
+    "whatever zkpoll does next at it enables it first",
+)
 
 
 def _stranded(count: int) -> Trouble:
@@ -195,6 +241,8 @@ class Outcome:
     seconds: float
     stranded: Mapping[str, int] = field(default_factory=dict)
     """Punches that wait for dashboards which left the inventory, by name."""
+    locked: frozenset[str] = frozenset()
+    """Names of devices that may still be disabled, by this run or one before it."""
     would_send: tuple[Event, ...] | None = None
     """A dry run's new punches; None when the run was real."""
 
@@ -221,6 +269,7 @@ class Outcome:
         found = {f"device {outcome.name}": outcome.trouble for outcome in self.devices}
         found |= {f"dashboard {outcome.name}": outcome.trouble for outcome in self.deliveries}
         found |= {f"dashboard {name}": _stranded(count) for name, count in self.stranded.items()}
+        found |= {f"device {name}": LOCKED for name in self.locked}
         return {subject: trouble for subject, trouble in found.items() if trouble}
 
     def advice(self) -> Mapping[str, Trouble]:

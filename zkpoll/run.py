@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from zkpoll.errors import WrongSerial
 from zkpoll.journal.outbox import Outbox
@@ -35,6 +35,8 @@ class Options:
     deliver: bool = True
     dry_run: bool = False
     """Read, and write nothing: neither to the journal nor to a dashboard."""
+    clear: Literal["due", "never", "now"] = "due"
+    """Which logs to clear, once they are read: those whose settings say so, none, or all."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,13 +12,16 @@ import threading
 import time
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from zkpoll import rawcopy
+from zkpoll.clearing import Clearing, due
 from zkpoll.delivery.access import Access
 from zkpoll.delivery.deliver import Destination, deliver
 from zkpoll.errors import Busy, Locked, Stopped, StopRun
 from zkpoll.feed import Feed
+from zkpoll.journal.clearance import maybe_disabled
 from zkpoll.journal.devices import Devices
 from zkpoll.journal.outbox import waiting
 from zkpoll.journal.store import Journal
@@ -67,13 +70,42 @@ def sync(
         visits = [Visit(device, run) for device in devices]
         outboxes = {} if options.dry_run else run.outboxes()
         delivered = _side_by_side(run, visits, outboxes)
+        if not options.dry_run:
+            _clear_logs(run, visits)
         return Outcome(
             devices=tuple(visit.outcome for visit in visits),
             deliveries=tuple(_with_counts(delivered[name], outbox) for name, outbox in outboxes.items()),
             stranded={} if options.dry_run else _stranded(inventory, journal),
+            locked=maybe_disabled(journal),
             seconds=time.monotonic() - began,
             would_send=_would_send(visits) if options.dry_run else None,
         )
+
+
+def _clear_logs(run: Run, visits: Sequence[Visit]) -> None:
+    """Clear the logs that are due, each in a visit of its own, now that what they held is delivered."""
+    now = datetime.now(UTC)
+    ripe = [visit for visit in visits if due(visit.device, visit.outcome, run.options, now)]
+    with ThreadPoolExecutor(run.inventory.parallel, "device") as pool:
+        _join(run, [pool.submit(_clear_log, run, visit) for visit in ripe])
+    if run.stop.is_set():
+        raise Stopped(Stopped.__doc__)
+    _forget_old_copies(run, now)
+
+
+def _clear_log(run: Run, visit: Visit) -> None:
+    clearing = Clearing(visit.device, run, visit.outcome.key or "")
+    visit.outcome = replace(visit.outcome, clearing=clearing())
+
+
+def _forget_old_copies(run: Run, now: datetime) -> None:
+    try:
+        removed = rawcopy.prune(run.inventory.journal, timedelta(seconds=run.inventory.keep_raw), now)
+    except rawcopy.CopyFailed as error:
+        _log.warning("%s", error)
+    else:
+        for path in removed:
+            _log.info("%s is older than keep_raw, and was removed", path)
 
 
 def _stranded(inventory: Inventory, journal: Journal) -> dict[str, int]:

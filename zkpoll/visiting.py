@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from zkpoll import evidence
 from zkpoll.errors import StopRun, UnknownLayout, WrongSerial, ZkpollError
+from zkpoll.journal.clearance import Clearance
 from zkpoll.journal.devices import STRANGER, Devices
 from zkpoll.journal.holding import Holding
 from zkpoll.journal.ledger import Ledger
@@ -37,6 +38,8 @@ class Visit:
     device: Device
     run: Run
     key: str | None = None
+    unlocked: bool = False
+    """Whether it was enabled, since it may have been left disabled."""
     stranger: str | None = None
     """Why this is not the device that belongs here, or None."""
     clock_set: bool = False
@@ -53,7 +56,7 @@ class Visit:
     @property
     def address(self) -> Address:
         """Where the device answers."""
-        return Address(self.device.host, self.device.port, self.device.transport)
+        return target_of(self.device).address
 
     def __call__(self) -> None:
         """Visit the device, whatever happens; raise only what stops the whole run."""
@@ -94,23 +97,23 @@ class Visit:
 
     def _read(self) -> Reading:
         device, run = self.device, self.run
-        target = Target(
-            self.address,
-            ZoneInfo(device.timezone),
-            device.timeout,
-            device.visit_limit,
-            key=device.key(),
-            full=run.options.full,
-            quiet_hours=device.quiet_hours,
-        )
         _log.info("%s: visiting %s", device.name, self.address)
         return visit(
-            target,
+            target_of(device, full=run.options.full),
             self,
             stopped=run.stop.is_set,
             progress=lambda records: run.observer.records_read(device.name, records),
+            after_connect=self._unlock,
             before_exit=self._correct_clock,
         )
+
+    def _unlock(self, session: Session) -> None:
+        """Let people punch again, if a run before this one could not see to it."""
+        key = Devices(self.run.journal).key_of(self.device.name)
+        self.unlocked = key is not None and Clearance(self.run.journal, key).intended()
+        if self.unlocked:
+            session.enable()
+            _log.warning("%s: it may have been disabled by an earlier run, and is enabled", self.device.name)
 
     def _correct_clock(self, session: Session, reading: Reading) -> None:
         """Set the device's clock if the inventory asks for it; the reading is safe whatever comes of it."""
@@ -133,6 +136,8 @@ class Visit:
         found = identify(name, serial, self.device.serial, known.key_of(name), known.aliases(name))
         self.run.claims.claim(found.key, name)
         self.key, self.stranger = found.key, found.problem
+        if self.unlocked and not (self.stranger or self.run.options.dry_run):
+            Clearance(self.run.journal, found.key).done(clear_sent=True)
         if not self.run.options.dry_run:
             (known.meet_stranger if self.stranger else known.meet)(name, found.key)
         self.ledger = Ledger(
@@ -157,6 +162,19 @@ class Visit:
         self.tally += found.tally
         if not self.stranger:
             self.new |= {event.id: event for event in found.to_send}
+
+
+def target_of(device: Device, *, full: bool = False) -> Target:
+    """Given a device's settings, return it as a target of visits."""
+    return Target(
+        Address(device.host, device.port, device.transport),
+        ZoneInfo(device.timezone),
+        device.timeout,
+        device.visit_limit,
+        key=device.key(),
+        full=full,
+        quiet_hours=device.quiet_hours,
+    )
 
 
 def _tell(outcome: DeviceOutcome) -> None:

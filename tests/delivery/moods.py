@@ -200,6 +200,11 @@ class Odd(Dashboard):
     def __post_init__(self) -> None:
         super().__init__()
 
+    @property
+    def is_gone(self) -> bool:
+        """Whether the last thing it said was that it is gone for good."""
+        return bool(self.heard) and self.heard[-1].said.answer.status == 410
+
     def default(self, request: Received) -> Answer:
         """Answer in the mood of the moment, and remember it."""
         content: dict[str, Any] = json.loads(request.body)

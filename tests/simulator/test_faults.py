@@ -8,7 +8,7 @@ from struct import pack
 import pytest
 
 from tests.simulator.client import LOG, Client
-from zkpoll.simulator import Command, Faults, Model, Terminal, serve
+from zkpoll.simulator import Command, Faults, Model, Terminal, cut, serve
 from zkpoll.simulator.faults import Trouble
 from zkpoll.simulator.records import table
 
@@ -115,6 +115,27 @@ def test_it_hangs_up_only_so_often() -> None:
                 client.ask_all(Command.CONNECT)
                 received.append(client.received)
     assert received == [10, 10, 16, 16]
+
+
+@pytest.mark.parametrize("udp", [False, True])
+@pytest.mark.parametrize("carried_out", [False, True])
+def test_a_command_cuts_the_client_off(carried_out: bool, udp: bool) -> None:
+    """The command is not answered, carried out or not: TCP closes, UDP forgets. The next client is served."""
+    fault = cut(Command.DISABLEDEVICE, times=1, carried_out=carried_out)
+    terminal = Terminal(faults=Faults(instead=(fault,)))
+    with serve(terminal, transport="udp" if udp else "tcp") as address:
+        with Client(address, udp) as client:
+            client.connect()
+            assert client.ask_all(Command.DISABLEDEVICE) == []
+            assert terminal.disabled == carried_out
+            if udp:
+                assert client.ask(Command.GET_TIME).command == Command.ACK_UNAUTH
+            else:
+                assert client.hung_up()
+        with Client(address, udp) as client:
+            assert client.connect().command == Command.ACK_OK
+            assert client.ask(Command.DISABLEDEVICE).command == Command.ACK_OK
+    assert terminal.disabled
 
 
 @pytest.mark.parametrize("udp", [False, True])

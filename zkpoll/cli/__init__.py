@@ -6,8 +6,10 @@ and completion are quick; a command imports what it needs itself.
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
+from pathlib import Path
 
 import click
 
@@ -18,6 +20,7 @@ from zkpoll.cli.dashboards import dashboards
 from zkpoll.cli.decode import decode
 from zkpoll.cli.demo import demo
 from zkpoll.cli.devices import devices
+from zkpoll.cli.journal import journal
 from zkpoll.cli.outbox import outbox
 from zkpoll.cli.quarantine import quarantine
 from zkpoll.cli.simulate import simulate
@@ -34,13 +37,33 @@ def zkpoll() -> None:
     """
 
 
-for _command in (sync, backfill, devices, dashboards, outbox, quarantine, decode, config, simulate, demo):
+for _command in (
+    sync,
+    backfill,
+    devices,
+    dashboards,
+    outbox,
+    quarantine,
+    journal,
+    decode,
+    config,
+    simulate,
+    demo,
+):
     zkpoll.add_command(_command)
 
 
 def main() -> None:
     """Run the command line and exit with the documented code; no failure is a traceback but a bug."""
+    _open_what_is_closed()
     sys.exit(_run())
+
+
+def _open_what_is_closed() -> None:
+    """Let every standard stream be one: a caller may have closed it (`>&-`), and Python then has None."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115  # open to the end
 
 
 def _run() -> int:

@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from zkpoll.pull.layouts import Layout
+    from zkpoll.punch import Punch
+    from zkpoll.rawcopy import RawCopy
 
 _SHOWN = 5
 
@@ -22,23 +26,47 @@ def decode(file: Path, as_json: bool) -> None:
 
     FILE holds the records of a log as a device gave them, as `zkpoll sync` saves them when no layout fits.
     Slots of 8-byte records stand for user ids here, as the user table is not at hand.
+
+    Of a raw copy, as it is kept of each log that is cleared, layout and user ids are known: its header is
+    shown, with its first and last records.
     """
+    from zkpoll import rawcopy
+
+    data = _bytes_of(file)
+    document = _of_copy(rawcopy.load(file)) if rawcopy.recognised(data) else _of_log(data)
+    if as_json:
+        click.echo(json.dumps(document, indent=2))
+        return
+    click.echo(document["verdict"])
+    for name, value in document.get("raw_copy", {}).items():
+        click.echo(f"  {name}: {value}")
+    for candidate in document["layouts"]:
+        _show(candidate)
+
+
+def _of_copy(copy: RawCopy) -> dict[str, Any]:
+    from zkpoll.pull.layouts import LAYOUTS
+
+    header = copy.header()
+    del header["about"], header["users"]  # the first is for who has no zkpoll
+    return {
+        "verdict": f"a raw copy of {copy.count} records of {copy.layout} bytes; its SHA-256 is right",
+        "raw_copy": header | {"slots": len(copy.users)},
+        "layouts": [_candidate(LAYOUTS[copy.layout], copy.log, copy.users, last=_SHOWN)],
+    }
+
+
+def _of_log(data: bytes) -> dict[str, Any]:
     from zkpoll.errors import UnknownLayout
     from zkpoll.pull import layouts
 
-    data = _bytes_of(file)
     try:
         fitting = layouts.detect(data, len(data)).width
         verdict = f"{len(data)} bytes; they are records of {fitting} bytes"
     except UnknownLayout as error:
         verdict = str(error)
-    candidates = [_candidate(layout, data) for layout in layouts.LAYOUTS.values()]
-    if as_json:
-        click.echo(json.dumps({"verdict": verdict, "layouts": candidates}, indent=2))
-        return
-    click.echo(verdict)
-    for candidate in candidates:
-        _show(candidate)
+    candidates = [_candidate(layout, data, layouts.ANY_SLOT) for layout in layouts.LAYOUTS.values()]
+    return {"verdict": verdict, "layouts": candidates}
 
 
 def _bytes_of(file: Path) -> bytes:
@@ -48,29 +76,33 @@ def _bytes_of(file: Path) -> bytes:
         raise click.FileError(str(file), error.strerror) from error
 
 
-def _candidate(layout: Layout, data: bytes) -> dict[str, Any]:
-    from zkpoll.pull.layouts import ANY_SLOT
-
+def _candidate(layout: Layout, data: bytes, users: Mapping[int, str], last: int = 0) -> dict[str, Any]:
+    """Return what `layout` makes of a log, with its first few punches and the `last` ones behind them."""
     whole = len(data) // layout.width * layout.width
-    found = layout.decode(data[:whole], ANY_SLOT)
+    found = layout.decode(data[:whole], users)
     reasons = sorted({record.reason for record in found.quarantined})
-    return {
+    candidate = {
         "layout": layout.width,
         "believable": len(found.punches),
         "records": whole // layout.width,
         "bytes_left_over": len(data) - whole,
         "impossible_because": reasons,
-        "first": [
-            {
-                "user_id": punch.user_id,
-                "time": punch.time.isoformat(),
-                "verify": punch.verify,
-                "state": punch.state,
-                "work_code": punch.work_code,
-            }
-            for punch in found.punches[:_SHOWN]
-        ],
+        "first": _told(found.punches[:_SHOWN]),
     }
+    return candidate | ({"last": _told(found.punches[_SHOWN:][-last:])} if last else {})
+
+
+def _told(punches: Iterable[Punch]) -> list[dict[str, Any]]:
+    return [
+        {
+            "user_id": punch.user_id,
+            "time": punch.time.isoformat(),
+            "verify": punch.verify,
+            "state": punch.state,
+            "work_code": punch.work_code,
+        }
+        for punch in punches
+    ]
 
 
 def _show(candidate: dict[str, Any]) -> None:
@@ -80,5 +112,8 @@ def _show(candidate: dict[str, Any]) -> None:
     )
     for reason in candidate["impossible_because"]:
         click.echo(f"  impossible: {reason}")
-    for punch in candidate["first"]:
+    first, last = candidate["first"], candidate.get("last", [])
+    for place, punch in enumerate(first + last):
+        if place == len(first) and candidate["believable"] > len(first + last):
+            click.echo("  ...")
         click.echo("  {user_id}  {time}  verify {verify}  state {state}".format(**punch))

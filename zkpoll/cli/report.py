@@ -20,10 +20,11 @@ from zkpoll.punch import Reading, Tally
 from zkpoll.run import Observer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from zkpoll.inventory import Inventory
+    from zkpoll.news import News
     from zkpoll.outcome import DeliveryOutcome, DeviceOutcome, Outcome
     from zkpoll.run import Options
 
@@ -97,8 +98,18 @@ def _show_news(outcome: Outcome, journal: Path) -> None:
     troubles = {subject: trouble for subject, trouble in found.items() if subject not in busy}
     subjects, moment = outcome.subjects() - busy, datetime.now(UTC)
     with Journal(journal) as opened:
-        told = memory.tell(opened, lambda before: news(before, troubles, subjects, moment))
-    for line in (*told.lines, *_notice_lines(outcome)):
+        # Printed before it is remembered: what nobody could read is told again.
+        memory.tell(opened, lambda before: _printed(news(before, troubles, subjects, moment)))
+    _print_all(_notice_lines(outcome))
+
+
+def _printed(found: News) -> News:
+    _print_all(found.lines)
+    return found
+
+
+def _print_all(lines: Iterable[str]) -> None:
+    for line in lines:
         click.echo(f"zkpoll: {line}", err=True)
 
 
@@ -111,8 +122,7 @@ def _show_events(outcome: Outcome) -> None:
     for event in outcome.would_send or ():
         click.echo(json.dumps(event_as_json(event)))
     troubles = [f"{subject}: {trouble.text}" for subject, trouble in outcome.troubles().items()]
-    for line in (*troubles, *_notice_lines(outcome)):
-        click.echo(f"zkpoll: {line}", err=True)
+    _print_all((*troubles, *_notice_lines(outcome)))
 
 
 # --- a person ---
@@ -184,6 +194,7 @@ def document(outcome: Outcome) -> dict[str, Any]:
     data: dict[str, Any] = {
         "exit_code": int(outcome.exit_code),
         "devices": [_device_json(device) for device in outcome.devices],
+        "maybe_disabled": sorted(outcome.locked),
         "deliveries": [_delivery_json(delivery) for delivery in outcome.deliveries],
         "sums": {
             "reading": _reading_sum(outcome),
@@ -206,6 +217,7 @@ def _device_json(outcome: DeviceOutcome) -> dict[str, Any]:
         "kind": outcome.kind,
         "problem": outcome.trouble.text if outcome.trouble else None,
         "notices": [notice.text for notice in outcome.notices],
+        "clearing": asdict(outcome.clearing) if outcome.clearing else None,
         **reading,
         **asdict(outcome.tally),
         "seconds": round(outcome.seconds, 3),

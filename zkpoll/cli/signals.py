@@ -24,7 +24,8 @@ def stop_on_signal() -> Iterator[threading.Event]:
 
     def note(number: int, _frame: FrameType | None) -> None:
         received.append(signal.Signals(number))
-        signal.signal(number, signal.SIG_DFL)
+        for each in _SIGNALS:
+            signal.signal(each, signal.SIG_DFL)
         stop.set()
 
     before = {number: signal.signal(number, note) for number in _SIGNALS}

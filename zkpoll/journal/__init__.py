@@ -9,6 +9,7 @@ devices        who was met, and which inventory name each belongs to
 | outbox       one dashboard's way out: what is pending, in flight, settled
 decisions      a person's word on what waits
 clearance      whether a device's log may be cleared, and what is remembered of that
+restoring      what of a raw copy the journal holds, and what it lacks
 quarantine     what nobody can believe
 memory         what was told to a person
 """

@@ -171,7 +171,6 @@ class Clearance:
 
 def _by_dashboard(counts: Mapping[tuple[str, str | None], int], why: str) -> dict[str, int]:
     return {name: count for (reason, name), count in sorted(counts.items()) if reason == why and name}
-    return {name: count for (reason, name), count in sorted(counts.items()) if reason == why and name}
 
 
 def maybe_disabled(journal: Journal) -> frozenset[str]:

@@ -57,15 +57,18 @@ def visit(
     *,
     stopped: Callable[[], bool] = lambda: False,
     progress: Callable[[int], None] = lambda _records: None,
+    after_connect: Callable[[Session], None] = lambda _session: None,
     before_exit: Callable[[Session, Reading], None] = lambda _session, _reading: None,
 ) -> Reading:
     """Read a device's log into `sink` and return what was found.
 
-    Calls `progress` with the number of records each time some came, and `before_exit` when all is read.
-    Raise one of the device errors; what was handed on until then stays.
+    Calls `after_connect` before anything is asked, `progress` with the number of records each time some
+    came, and `before_exit` when all is read. Raise one of the device errors; what was handed on until then
+    stays.
     """
     clock = Clock(target.timeout, target.visit_limit, stopped)
     with Session(target.address, clock=clock, key=target.key) as session:
+        after_connect(session)
         reading = _Log(session, target, sink, progress).read()
         before_exit(session, reading)
     return replace(reading, round_trips=session.round_trips, bytes_received=session.bytes_received)
@@ -102,7 +105,7 @@ class _Log:
         """Read what is new, or all of it, handing records on in slices; return what was found."""
         if not self._read_table(*self._laid_out()):
             # A device lays out one table at a time: the users first, then the log afresh.
-            self._users = {user.slot: user.user_id for user in read_users(self._session)}
+            self._users = slots(self._session)
             self._read_table(*self._laid_out())
         return Reading(
             layout=self._layout.width if self._layout else None,
@@ -123,23 +126,7 @@ class _Log:
         return wall.drift(shown, datetime.now(UTC), self._target.zone).total_seconds()
 
     def _laid_out(self) -> tuple[Table, int]:
-        """Return the log as a table, and the bytes of its records.
-
-        Some firmware tells too small a size for the table it lays out; the old command sends all of it.
-        """
-        table = _open(self._session, self._sizes, self._known)
-        said = self._said(table)
-        if said != table.size - LENGTH and table.content is None:
-            with suppress(Refused):
-                table = self._session.read_table(LOG)
-                said = self._said(table)
-        if said != table.size - LENGTH:
-            raise WireError(f"the log says it has {said} bytes, the device laid out {table.size - LENGTH}")
-        return table, said
-
-    def _said(self, table: Table) -> int:
-        """Return the bytes of records in `table` by its own account."""
-        return int.from_bytes(self._session.read(table, 0, LENGTH), "little")
+        return lay_out(self._session, self._sizes, self._known)
 
     def _read_table(self, table: Table, total: int) -> bool:
         """Read the log that `table` holds; False if the users must be read first."""
@@ -186,7 +173,7 @@ class _Log:
     def _all(self, table: Table, total: int) -> _Part:
         runs = self._session.runs(table, LENGTH)
         head = next(runs)
-        return _Part(_layout(head, total, self._known), 0, chain([head], runs))
+        return _Part(layout_of(head, total, self._known), 0, chain([head], runs))
 
     def _again(self, end: int) -> bool:
         """Say whether to go over the known part of a log of `end` records again.
@@ -216,6 +203,29 @@ class _Log:
         return Slicer(layout, self._users or {}, self._target.zone, self._drift, self._sink.take)
 
 
+def lay_out(session: Session, sizes: Sizes | None, known: Watermark | None) -> tuple[Table, int]:
+    """Have the device lay out its log; return it as a table, and the bytes of its records.
+
+    `sizes` and `known` tell whether it may be empty. Some firmware tells too small a size for the table it
+    lays out; the old command sends all of it. Raise `Refused` when the log cannot be read, `WireError` when
+    its length is not what it says.
+    """
+    table = _open(session, sizes, known)
+    said = _said(session, table)
+    if said != table.size - LENGTH and table.content is None:
+        with suppress(Refused):
+            table = session.read_table(LOG)
+            said = _said(session, table)
+    if said != table.size - LENGTH:
+        raise WireError(f"the log says it has {said} bytes, the device laid out {table.size - LENGTH}")
+    return table, said
+
+
+def _said(session: Session, table: Table) -> int:
+    """Return the bytes of records in `table` by its own account."""
+    return int.from_bytes(session.read(table, 0, LENGTH), "little")
+
+
 def _open(session: Session, sizes: Sizes | None, known: Watermark | None) -> Table:
     """Return the log as a table, by whichever command the firmware knows.
 
@@ -242,12 +252,17 @@ def _expected_empty(sizes: Sizes | None, known: Watermark | None) -> bool:
     return known is not None and known.count == 0
 
 
-def _layout(head: bytes, total: int, watermark: Watermark | None) -> layouts.Layout:
+def layout_of(head: bytes, total: int, watermark: Watermark | None) -> layouts.Layout:
     """Return the layout of a log: the one it had before, unless it no longer fits."""
     known = layouts.LAYOUTS.get(watermark.layout) if watermark else None
     if known and total % known.width == 0 and layouts.fits(known, head):
         return known
     return layouts.detect(head, total)
+
+
+def slots(session: Session) -> dict[int, str]:
+    """Return the user ids of a device by slot. Raise as `read_users` does."""
+    return {user.slot: user.user_id for user in read_users(session)}
 
 
 def read_users(session: Session) -> tuple[users.User, ...]:

@@ -9,7 +9,7 @@ shortens a log, a ping through a shell, and a second connection that single-seat
 from __future__ import annotations
 
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from struct import Struct
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -74,6 +74,8 @@ _READS: Final = frozenset(
     {PREPARE_BUFFER, READ_BUFFER, const.CMD_ATTLOG_RRQ, const.CMD_USERTEMP_RRQ, const.CMD_DB_RRQ}
 )
 """Requests that may be answered by a table; any other request's reply is one frame without one."""
+_ONCE: Final = frozenset({const.CMD_CLEAR_ATTLOG})
+"""Requests that are never sent again: carried out twice, they do harm."""
 _TABLE_FRAMES: Final = frozenset({const.CMD_PREPARE_DATA, const.CMD_DATA})
 _GOOD: Final = _TABLE_FRAMES | {const.CMD_ACK_OK}
 
@@ -269,12 +271,29 @@ class Session(ZK):  # type: ignore[misc]  # pyzk has no types
             self.is_connect = False
         return True
 
+    @contextmanager
+    def under(self, clock: Clock) -> Iterator[None]:
+        """Keep to the limits of `clock` for a while."""
+        before = self._clock
+        self._keep_to(clock)
+        try:
+            yield
+        finally:
+            self._keep_to(before)
+
+    def _keep_to(self, clock: Clock) -> None:
+        self._clock = clock
+        if self._link is not None:
+            self._link.clock = clock
+
     def ask(self, command: int, data: bytes = b"") -> Frame:
         """Send a command and return its reply, whatever the reply's code.
 
         Raise `Silent`, `HungUp` (also where the device has forgotten the session), `WireError`, `OverLimit`
         or `Stopped`.
         """
+        if command == const.CMD_CLEAR_DATA:  # the driver has a method that sends it
+            raise ValueError("this command would delete the device's users; it is never sent")
         if self._link is None:
             raise HungUp("the session has ended")
         self._request = self._next_request(command, data)
@@ -293,10 +312,11 @@ class Session(ZK):  # type: ignore[misc]  # pyzk has no types
         return Frame(command, self._ZK__session_id, self._ZK__reply_id, data)
 
     def _exchange(self, link: Link, request: Frame) -> Frame:
-        """Send `request` and return its reply; a datagram is sent again under the same reply id."""
+        """Send `request` and return its reply; most datagrams are sent again, under the same reply id."""
         self.round_trips += 1
         give_up = link.clock.silence()
-        patience = float("inf") if self.tcp else _patience(link.clock)
+        once = self.tcp or request.command in _ONCE
+        patience = float("inf") if once else _patience(link.clock)
         link.send(request)
         while True:
             until = min(give_up, time.monotonic() + patience)
@@ -339,9 +359,27 @@ class Session(ZK):  # type: ignore[misc]  # pyzk has no types
             return None
         return wall.unpack(_SIZE.unpack_from(reply.data)[0])
 
+    # --- what changes it ---
+
     def set_time(self, timestamp: datetime) -> None:
         """Set the device's wall clock, to the second. Raise `Refused` when it will not."""
         self.order(const.CMD_SET_TIME, _SIZE.pack(wall.pack(timestamp)))
+
+    def disable(self) -> None:
+        """Let nobody punch until `enable`. Raise `Refused` when the device will not."""
+        self.order(const.CMD_DISABLEDEVICE)
+
+    def enable(self) -> None:
+        """Let people punch again. Raise `Refused` when the device will not."""
+        self.order(const.CMD_ENABLEDEVICE)
+
+    def clear_log(self) -> None:
+        """Delete the attendance log; asked once, whatever becomes of the answer. Raise `Refused`."""
+        self.order(const.CMD_CLEAR_ATTLOG)
+
+    def refresh(self) -> None:
+        """Let the device take in what was changed. A refusal is left to whoever looks at the result."""
+        self.ask(const.CMD_REFRESHDATA)
 
     # --- tables ---
 

@@ -14,7 +14,7 @@ dashboard  takes punches over HTTP, and remembers them
 """
 
 from zkpoll.simulator.dashboard import Answer, Dashboard, Received
-from zkpoll.simulator.faults import Faults, Instead, never, refuse
+from zkpoll.simulator.faults import Faults, Instead, cut, never, refuse
 from zkpoll.simulator.model import Model
 from zkpoll.simulator.records import LAYOUTS, Record, User
 from zkpoll.simulator.server import Address, Transport, serve
@@ -37,6 +37,7 @@ __all__ = [
     "Terminal",
     "Transport",
     "User",
+    "cut",
     "never",
     "refuse",
     "serve",

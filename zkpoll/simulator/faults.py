@@ -31,6 +31,8 @@ class Instead:
     """For how many times; None for ever."""
     carried_out: bool = False
     """Whether the command is carried out all the same: its answer alone is lost."""
+    cut: bool = False
+    """Whether the client is cut off, without an answer: TCP closes, over UDP its session is forgotten."""
 
     def hits(self, command: int, turn: int) -> bool:
         """Return whether the `turn`-th `command` is met."""
@@ -41,6 +43,11 @@ class Instead:
 def never(command: int, *, first: int = 1, times: int | None = None, carried_out: bool = False) -> Instead:
     """Return the fault of never answering `command`."""
     return Instead(command, None, first, times, carried_out)
+
+
+def cut(command: int, *, first: int = 1, times: int | None = None, carried_out: bool = False) -> Instead:
+    """Return the fault of cutting the client off when `command` comes."""
+    return Instead(command, None, first, times, carried_out, cut=True)
 
 
 def refuse(

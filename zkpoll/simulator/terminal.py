@@ -257,6 +257,8 @@ class Terminal:
             return self._handle(session, request)
         if instead.carried_out:
             self._handle(session, request)
+        if instead.cut:
+            session.hang_up, session.authenticated = "close", False
         if instead.code is None:
             return []
         return [Frame(instead.code, session.id, request.reply_id)]

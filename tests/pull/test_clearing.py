@@ -1,0 +1,602 @@
+"""Clearing a log: with proof or not at all, and whatever fails, nobody stays locked out."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import zkpoll
+from tests.pull.clearings import (
+    HARMS,
+    LASTING,
+    LATER,
+    QUICK,
+    SETUPS,
+    SOME,
+    Came,
+    Keeping,
+    Setup,
+    Step,
+    at_each,
+    attempt,
+    check,
+    clear,
+    clear_at,
+    steps,
+    stopping,
+)
+from tests.pull.devices import Kept, Network, read_at, session, target, terminal_of, through
+from zkpoll.errors import JournalError, Silent, Stopped, Unreachable, WrongSerial
+from zkpoll.pull import clearing
+from zkpoll.pull.clearing import Fate, clear_log, compare
+from zkpoll.pull.layouts import ANY_SLOT, LAYOUTS
+from zkpoll.pull.reader import visit
+from zkpoll.simulator import Command, Faults, Terminal, cut, never, refuse, serve
+from zkpoll.simulator.records import encode_record
+
+if TYPE_CHECKING:
+    from zkpoll.simulator import Transport
+
+BOTH = pytest.mark.parametrize("transport", ["tcp", "udp"])
+EACH_SETUP = pytest.mark.parametrize("setup", SETUPS.values(), ids=SETUPS)
+LOCKED = (
+    Command.DISABLEDEVICE,
+    Command.PREPARE_BUFFER,  # the log is still the copy: its length, its head, its tail
+    Command.READ_BUFFER,
+    Command.READ_BUFFER,
+    Command.READ_BUFFER,
+    Command.FREE_DATA,
+    Command.CLEAR_ATTLOG,
+    Command.REFRESHDATA,
+    Command.GET_FREE_SIZES,  # it is empty: by its count, by the new command, by the old one
+    Command.PREPARE_BUFFER,
+    Command.ATTLOG_RRQ,
+    Command.ENABLEDEVICE,
+)
+"""What a clearing says while nobody can punch."""
+
+
+def settled(terminal: Terminal) -> Keeping:
+    """Return a keeper that lets all records of `terminal` go."""
+    punches = LAYOUTS[terminal.model.layout].decode(b"".join(terminal.log), ANY_SLOT).punches
+    return Keeping(settled={punch.canonical for punch in punches})
+
+
+def place_of(command: int, turn: int = 1, setup: Setup = SETUPS["with room"]) -> int:
+    """Return the place at which an unharmed clearing sends `command` for the `turn`-th time."""
+    return next(step.place for step in steps(setup, "tcp") if step[:2] == (command, turn))
+
+
+# --- a whole clearing ---
+
+
+@BOTH
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("records", [1, 20, 3000])
+def test_a_log_whose_records_are_settled_is_cleared(records: int, layout: int, transport: Transport) -> None:
+    """The log is empty, its users are there, and the copy holds it byte for byte."""
+    terminal = terminal_of(layout, records)
+    log, keeper = list(terminal.log), settled(terminal)
+    cleared = clear(terminal, keeper, transport, timeout=2)
+    assert (cleared.outcome, cleared.records, cleared.problem) == (Fate.CLEARED, records, None)
+    assert not cleared.disable_ignored
+    assert not cleared.locked
+    assert (terminal.log, len(terminal.users), terminal.disabled) == ([], 50, False)
+    assert keeper.copies == [b"".join(log)]
+    assert (keeper.intent, keeper.clear_sent) == (False, True)
+
+
+def test_everything_is_kept_before_the_device_is_disabled() -> None:
+    """Records, copy and intent are on disk before DISABLE, and the intent goes after ENABLE was answered."""
+    terminal = terminal_of(40, SOME)
+    keeper = settled(terminal)
+    told: dict[int, list[str]] = {}
+
+    def note(command: int) -> None:
+        told.setdefault(command, list(keeper.told))
+
+    terminal.before_command = note
+    clear(terminal, keeper)
+    before = ["identify", "refusal", "keep_copy", "will_disable"]
+    assert told[Command.DISABLEDEVICE] == told[Command.ENABLEDEVICE] == before
+    assert told[Command.EXIT] == keeper.told == [*before, "enabled"]
+
+
+@BOTH
+@pytest.mark.parametrize("records", [30, 300, 12_000])
+def test_nobody_waits_longer_for_a_longer_log(records: int, transport: Transport) -> None:
+    """What is said between DISABLE and ENABLE is the same for every log with room, and it is counted."""
+    terminal = terminal_of(40, records)
+    cleared = clear(terminal, settled(terminal), transport, timeout=2)
+    start = terminal.commands.index(Command.DISABLEDEVICE)
+    assert tuple(terminal.commands[start : start + len(LOCKED)]) == LOCKED
+    assert cleared.round_trips_locked == len(LOCKED) - 2
+
+
+@pytest.mark.parametrize("size", [80, 112])
+def test_a_log_that_comes_at_once_keeps_nobody_waiting(size: int) -> None:
+    """A small log takes fewer round trips still; how the counts come makes no difference."""
+    terminal = terminal_of(40, 20, sizes=size)
+    assert clear(terminal, settled(terminal)).round_trips_locked < len(LOCKED) - 2
+
+
+@pytest.mark.parametrize(
+    "setup",
+    [
+        Setup({"capacity": 3000, "when_full": "overwrite"}),
+        Setup({}, Faults(sizes_records=0)),
+        Setup({}, Faults(sizes_stale=1)),
+        Setup({"sizes": 4}),
+        Setup({"sizes": None}),
+    ],
+    ids=["full", "counting 0", "counting one too few", "counting nothing", "refusing to count"],
+)
+def test_a_log_that_may_be_overwritten_is_compared_whole(setup: Setup) -> None:
+    """A record that changed in the middle is seen where a log is full, or the device's count is no proof."""
+    terminal = terminal_of(40, 3000, **setup.model)
+    terminal.faults = setup.faults
+    keeper = settled(terminal)
+
+    def overwrite(command: int) -> None:
+        if command == Command.DISABLEDEVICE:
+            terminal.log[1500] = encode_record(terminal.history[7]._replace(time=LATER), 40)
+
+    terminal.before_command = overwrite
+    cleared = clear(terminal, keeper, timeout=2)
+    assert (cleared.outcome, cleared.disable_ignored, len(terminal.log)) == (Fate.CHANGED, False, 3000)
+    assert Command.CLEAR_ATTLOG not in terminal.commands
+    keeper.settled |= set(terminal.log)
+    terminal.before_command = None
+    assert clear(terminal, keeper, timeout=2).outcome is Fate.CLEARED
+
+
+@BOTH
+def test_bytes_that_mean_nothing_do_not_count(transport: Transport) -> None:
+    """A log whose records differ in old memory from one look to the next is still the same log."""
+    terminal = terminal_of(40, SOME, capacity=SOME)
+    keeper = settled(terminal)
+    terminal.faults = Faults(old_memory=True)
+    assert clear(terminal, keeper, transport).outcome is Fate.CLEARED
+
+
+@BOTH
+@pytest.mark.parametrize("records", [5, SOME])
+def test_a_device_without_the_buffered_read_is_cleared(records: int, transport: Transport) -> None:
+    """A log that only the old command reads is compared whole, and cleared."""
+    terminal = terminal_of(40, records)
+    terminal.faults = Faults(instead=(refuse(Command.PREPARE_BUFFER, Command.NOT_SUPPORTED),))
+    assert clear(terminal, settled(terminal), transport).outcome is Fate.CLEARED
+
+
+# --- what is not cleared, and why ---
+
+
+@pytest.mark.parametrize("empty", ["error", "table"])
+def test_an_empty_log_is_left_alone(empty: str) -> None:
+    """Where there is nothing to clear, nobody is locked out."""
+    terminal = terminal_of(40, 0, empty_log=empty)
+    keeper = Keeping()
+    cleared = clear(terminal, keeper)
+    assert (cleared.outcome, cleared.records, cleared.problem) == (Fate.EMPTY, 0, None)
+    assert Command.DISABLEDEVICE not in terminal.commands
+    assert keeper.told == ["identify"]
+
+
+@pytest.mark.parametrize("place", [0, 1499, 2999, 29_999])
+def test_a_log_with_one_unsettled_record_is_left_alone(place: int) -> None:
+    """One record that the keeper does not let go, wherever it is, keeps all of them on the device."""
+    terminal = terminal_of(40, 30_000)
+    keeper = settled(terminal)
+    keeper.settled.remove(terminal.log[place])
+    cleared = clear(terminal, keeper, timeout=2)
+    assert cleared.outcome is Fate.UNSETTLED
+    assert cleared.problem == "1 records are not settled, 0 are in quarantine"
+    assert not {Command.DISABLEDEVICE, Command.CLEAR_ATTLOG} & set(terminal.commands)
+    assert not keeper.copies
+
+
+def test_a_record_that_is_none_is_shown_to_the_keeper() -> None:
+    """Bytes that are no believable record are the keeper's to judge, like records whose user is gone."""
+    for terminal in (terminal_of(40, SOME), terminal_of(8, SOME)):
+        if terminal.model.layout == 40:
+            terminal.log[30] = bytes(28) + b"\xff\xff\xff\xff" + bytes(8)
+        else:
+            terminal.users = terminal.users[5:]
+        cleared = clear(terminal, settled(terminal))
+        assert cleared.outcome is Fate.UNSETTLED
+        assert "are in quarantine" in str(cleared.problem)
+
+
+def test_another_terminal_is_left_alone() -> None:
+    """Where the keeper says that another terminal answers, nothing more is asked of it."""
+    terminal = terminal_of(40, SOME)
+    keeper = Keeping(raises={"identify": WrongSerial("another terminal")})
+    with pytest.raises(WrongSerial):
+        clear(terminal, keeper)
+    assert terminal.commands == [Command.CONNECT, Command.OPTIONS_RRQ, Command.EXIT]
+
+
+@BOTH
+@EACH_SETUP
+def test_a_log_that_clear_does_not_touch_is_told(setup: Setup, transport: Transport) -> None:
+    """A device that acknowledges CLEAR and keeps its log is recognised by its log."""
+    site = setup.site()
+    site.terminal.faults = replace(setup.faults, ignores_clear=True)
+    came = attempt(site, transport, timeout=2)
+    assert came.cleared is not None
+    assert came.cleared.outcome is Fate.CLEAR_IGNORED
+    assert came.cleared.problem == "it says that it has cleared its log, and keeps it"
+    assert site.keeper.clear_sent
+    check(site, came, "ignored")
+
+
+# --- people who punch meanwhile ---
+
+
+@BOTH
+@EACH_SETUP
+@pytest.mark.parametrize("ignores_disable", [False, True], ids=["obeys", "ignores DISABLE"])
+def test_a_punch_at_any_moment_is_not_lost(ignores_disable: bool, setup: Setup, transport: Transport) -> None:
+    """Somebody punches just before any command: what the log showed is kept or on the device."""
+    found = set()
+
+    def punched(step: Step) -> None:
+        site = setup.site(ignores_disable=ignores_disable)
+        site.punch_before(step.place)
+        came = attempt(site, transport, timeout=2)
+        check(site, came, step)
+        assert came.cleared is not None
+        found.add((came.cleared.outcome, came.cleared.disable_ignored))
+
+    at_each(steps(setup, transport), punched)
+    expected = {(Fate.CLEARED, False), (Fate.UNSETTLED, False), (Fate.CHANGED, False)}
+    assert found == expected | ({(Fate.CLEARED, True)} if ignores_disable else set())
+
+
+@BOTH
+@EACH_SETUP
+def test_a_log_that_changes_while_disabled_is_never_cleared(setup: Setup, transport: Transport) -> None:
+    """Records that appear between two looks, both after DISABLE, show that it is ignored."""
+    site = setup.site(ignores_disable=True)
+    locked = place_of(Command.DISABLEDEVICE, setup=setup)
+    site.punch_before(*range(locked, locked + 30))
+    came = attempt(site, transport, timeout=2)
+    assert came.cleared is not None
+    assert (came.cleared.outcome, came.cleared.disable_ignored) == (Fate.DISABLE_IGNORED, True)
+    assert str(came.cleared.problem).startswith("it takes punches while it is disabled")
+    assert Command.CLEAR_ATTLOG not in site.terminal.commands
+    assert site.keeper.clear_sent is False
+    check(site, came, "punched all the time")
+
+
+def test_a_punch_before_disable_is_not_held_against_the_device() -> None:
+    """A log that changed once, and then no more, is left to the next run."""
+    site = SETUPS["with room"].site()
+    site.punch_before(place_of(Command.DISABLEDEVICE))
+    came = attempt(site, "tcp")
+    assert came.cleared is not None
+    assert (came.cleared.outcome, came.cleared.disable_ignored) == (Fate.CHANGED, False)
+    assert came.cleared.problem == "somebody punched meanwhile; the next run tries again"
+    assert site.terminal.commands.count(Command.DISABLEDEVICE) == 1
+
+
+@pytest.mark.parametrize("ignores_clear", [False, True])
+def test_punches_after_clear_show_that_disable_is_ignored(ignores_clear: bool) -> None:
+    """New records in a log that was just cleared, or was not, were punched on a disabled device."""
+    site = SETUPS["with room"].site()
+    site.terminal.faults = Faults(ignores_disable=True, ignores_clear=ignores_clear)
+    site.punch_before(place_of(Command.REFRESHDATA))
+    came = attempt(site, "tcp")
+    assert came.cleared is not None
+    fate = Fate.CLEAR_IGNORED if ignores_clear else Fate.CLEARED
+    assert (came.cleared.outcome, came.cleared.disable_ignored) == (fate, True)
+    assert "takes punches while it is disabled" in str(came.cleared.problem)
+    check(site, came, "punched behind CLEAR")
+
+
+# --- whatever goes wrong ---
+
+
+@BOTH
+@EACH_SETUP
+@pytest.mark.parametrize("harm", HARMS)
+def test_no_single_failure_loses_or_locks(
+    harm: str, setup: Setup, transport: Transport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each command of a clearing fails in each way: nobody is locked out, nothing is lost, nothing untrue."""
+    if harm in LASTING:
+        monkeypatch.setattr(clearing, "ENABLE_LIMIT", 2.0)
+
+    def harmed(step: Step) -> None:
+        site = setup.site()
+        site.terminal.faults = replace(setup.faults, instead=(HARMS[harm](step),))
+        came = attempt(site, transport)
+        lasting = step.command == Command.ENABLEDEVICE and harm in LASTING
+        check(site, came, (harm, step, came), may_stay_disabled=lasting)
+        assert not lasting or (came.cleared is not None and came.cleared.locked), (harm, step, came)
+
+    at_each(steps(setup, transport), harmed)
+
+
+@BOTH
+@EACH_SETUP
+@pytest.mark.parametrize("harm", ["cut before", "cut after", "error", "answer lost"])
+def test_no_failure_loses_what_is_punched_on_a_device_that_ignores_disable(
+    harm: str, setup: Setup, transport: Transport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same, with punches just before and behind the command, on a device that always takes them."""
+    if harm in LASTING:
+        monkeypatch.setattr(clearing, "ENABLE_LIMIT", 2.0)
+
+    def harmed(step: Step) -> None:
+        site = setup.site(ignores_disable=True)
+        site.terminal.faults = replace(site.terminal.faults, instead=(HARMS[harm](step),))
+        site.punch_before(step.place, step.place + 1)
+        came = attempt(site, transport)
+        lasting = step.command == Command.ENABLEDEVICE and harm in LASTING
+        check(site, came, (harm, step, came), may_stay_disabled=lasting)
+
+    at_each(steps(setup, transport), harmed)
+
+
+@pytest.mark.parametrize("fate", ["lost", "doubled", "swapped"])
+@pytest.mark.parametrize("way", ["there", "back"])
+def test_no_single_datagram_loses_or_locks(way: str, fate: str) -> None:
+    """One datagram that is lost, doubled or late, wherever in a clearing: the same holds."""
+    number, reached = 0, 1
+    while number < reached:
+        number += 1
+        site = SETUPS["with room"].site()
+        network = Network.bad(way, number, fate)
+        with serve(site.terminal, transport="udp") as device, through(network, device) as address:
+            cleared = clear_at(address, site.keeper, "udp", timeout=QUICK * 2)
+        reached = network.passed[way]
+        if (way, fate) == ("there", "doubled"):  # by the network, not by us
+            site.terminal.commands = list(dict.fromkeys(site.terminal.commands))
+        check(site, Came(cleared, None), (way, fate, number, cleared))
+    assert reached > len(LOCKED)
+
+
+@BOTH
+@pytest.mark.parametrize("carried_out", [False, True])
+def test_an_unanswered_clear_is_looked_into_and_not_repeated(carried_out: bool, transport: Transport) -> None:
+    """Whether a CLEAR without an answer was carried out is told by the log."""
+    site = SETUPS["with room"].site()
+    fault = never(Command.CLEAR_ATTLOG, carried_out=carried_out)
+    site.terminal.faults = Faults(instead=(fault,))
+    came = attempt(site, transport)
+    assert came.cleared is not None
+    assert came.cleared.outcome is (Fate.CLEARED if carried_out else Fate.NOT_CLEARED)
+    assert came.cleared.problem == (None if carried_out else f"no answer for {QUICK} s")
+    assert site.terminal.commands.count(Command.CLEAR_ATTLOG) == 1
+    check(site, came, "unanswered")
+
+
+@pytest.mark.parametrize("carried_out", [False, True])
+def test_punches_behind_an_unanswered_clear_do_not_confuse(carried_out: bool) -> None:
+    """People who punch as soon as they can do not hide what became of the log, nor accuse the device."""
+    site = SETUPS["with room"].site()
+    fault = never(Command.CLEAR_ATTLOG, carried_out=carried_out)
+    site.terminal.faults = Faults(instead=(fault,))
+    enabled = place_of(Command.CLEAR_ATTLOG) + 1
+    site.punch_before(enabled + 1)
+    came = attempt(site, "tcp")
+    assert came.cleared is not None
+    assert came.cleared.outcome is (Fate.CLEARED if carried_out else Fate.NOT_CLEARED)
+    assert not came.cleared.disable_ignored
+    assert site.stored - site.first
+    check(site, came, "punched after ENABLE")
+
+
+def test_what_cannot_be_found_out_is_not_made_up() -> None:
+    """Where the log cannot be read after CLEAR, the outcome is that it is not known."""
+    site = SETUPS["with room"].site()
+    reads = (Command.PREPARE_BUFFER, Command.ATTLOG_RRQ)
+    lasting = (never(Command.CLEAR_ATTLOG), refuse(reads[0], first=3), refuse(reads[1]))
+    site.terminal.faults = Faults(instead=lasting)
+    came = attempt(site, "tcp")
+    assert came.cleared is not None
+    assert came.cleared.outcome is Fate.UNKNOWN
+    assert str(came.cleared.problem).startswith(
+        "it was told to clear its log, and whether it did is not known"
+    )
+    assert site.keeper.clear_sent
+    check(site, came, "unreadable")
+
+
+@BOTH
+def test_a_device_that_restarts_is_not_cleared_in_another_session(transport: Transport) -> None:
+    """A restart after DISABLE ends the clearing, wherever it comes: only ENABLE and looking follow."""
+
+    def restarted(step: Step) -> None:
+        site = SETUPS["with room"].site()
+        site.terminal.faults = Faults(instead=(cut(step.command, first=step.turn, times=1),))
+
+        def restart(_command: int) -> None:
+            if len(site.terminal.commands) == step.place:
+                site.terminal.restart()
+
+        site.terminal.before_command = restart
+        check(site, attempt(site, transport), step)
+        sent = site.terminal.commands
+        disabled = sent.index(Command.DISABLEDEVICE) if Command.DISABLEDEVICE in sent else len(sent)
+        again = sent.index(Command.CONNECT, disabled) if Command.CONNECT in sent[disabled:] else len(sent)
+        assert not {Command.DISABLEDEVICE, Command.CLEAR_ATTLOG} & set(sent[again:]), step
+
+    at_each(steps(SETUPS["with room"], transport), restarted)
+
+
+# --- enabling, whatever happens ---
+
+
+@BOTH
+@pytest.mark.parametrize("error", [None, KeyboardInterrupt(), SystemExit(3), RuntimeError("a bug")])
+def test_a_stop_at_any_moment_leaves_the_device_enabled(
+    error: BaseException | None, transport: Transport
+) -> None:
+    """A run that is stopped or interrupted anywhere goes on to end, with the device enabled before."""
+    setup = SETUPS["with room"]
+    for step in steps(setup, transport)[:-3]:  # what comes behind it is ENABLE and EXIT, which nothing stops
+        site = setup.site()
+        with serve(site.terminal, transport=transport) as address:
+            with pytest.raises(type(error) if error else Stopped) as raised:
+                clear_at(address, site.keeper, transport, stopping(site, step.place, error))
+            assert error is None or raised.value is error
+        assert (site.terminal.disabled, site.keeper.intent) == (False, False), step
+        asked = Command.CLEAR_ATTLOG in site.terminal.commands
+        assert (site.keeper.clear_sent or False) == asked, step
+        assert step.place == 0 or site.terminal.commands[-1] == Command.EXIT
+        assert site.stored <= site.keeper.kept | set(site.terminal.log)
+
+
+@pytest.mark.parametrize("error", [JournalError("disk full"), OSError(28, "no space"), KeyboardInterrupt()])
+@pytest.mark.parametrize("method", ["identify", "refusal", "keep_copy", "will_disable"])
+def test_a_keeper_that_fails_keeps_the_device_as_it_is(method: str, error: BaseException) -> None:
+    """Where anything cannot be kept, the device is not even disabled."""
+    site = SETUPS["with room"].site()
+    site.keeper.raises = {method: error}
+    with pytest.raises(type(error)) as raised:
+        clear(site.terminal, site.keeper)
+    assert raised.value is error
+    assert not {Command.DISABLEDEVICE, Command.CLEAR_ATTLOG} & set(site.terminal.commands)
+    assert site.terminal.commands[-1] == Command.EXIT
+
+
+def test_an_intent_that_cannot_be_struck_out_stays() -> None:
+    """Where the keeper fails after ENABLE, the device is enabled, and the next run enables it again."""
+    site = SETUPS["with room"].site()
+    site.keeper.raises = {"enabled": JournalError("disk full")}
+    with pytest.raises(JournalError):
+        clear(site.terminal, site.keeper)
+    assert (site.terminal.disabled, site.keeper.intent) == (False, True)
+
+
+@BOTH
+def test_a_cut_connection_is_enabled_over_a_new_one(transport: Transport) -> None:
+    """A device with a comm key and one seat is enabled over a second connection."""
+    terminal = terminal_of(40, SOME, comm_key=123456)
+    terminal.faults = Faults(instead=(cut(Command.CLEAR_ATTLOG),))
+    keeper = settled(terminal)
+    cleared = clear(terminal, keeper, transport, key=123456)
+    assert (cleared.outcome, cleared.locked) == (Fate.NOT_CLEARED, False)
+    assert (terminal.disabled, keeper.intent) == (False, False)
+    assert terminal.commands.count(Command.AUTH) == 2
+
+
+def test_a_device_that_cannot_be_enabled_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A device whose only seat stays taken may still be disabled: result and intent say so."""
+    monkeypatch.setattr(clearing, "ENABLE_LIMIT", 1.0)
+    site = SETUPS["with room"].site()
+    site.terminal.faults = Faults(keeps_seat=True, instead=(cut(Command.CLEAR_ATTLOG, carried_out=True),))
+    came = attempt(site, "tcp")
+    assert came.cleared is not None
+    assert (came.cleared.outcome, came.cleared.locked) == (Fate.UNKNOWN, True)
+    assert "may still be disabled" in str(came.cleared.problem)
+    assert site.terminal.disabled
+    check(site, came, "locked", may_stay_disabled=True)
+
+
+def test_an_interrupted_clearing_of_a_dead_device_leaves_its_intent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An interrupt goes up although ENABLE is never answered, and the intent tells who may be disabled."""
+    monkeypatch.setattr(clearing, "ENABLE_LIMIT", 1.0)
+    site = SETUPS["with room"].site()
+    site.terminal.faults = Faults(instead=(never(Command.ENABLEDEVICE),))
+    interrupt = stopping(site, place_of(Command.CLEAR_ATTLOG), KeyboardInterrupt())
+    with serve(site.terminal) as address, pytest.raises(KeyboardInterrupt):
+        clear_at(address, site.keeper, stopped=interrupt)
+    assert (site.terminal.disabled, site.keeper.intent) == (True, True)
+
+
+@BOTH
+def test_whoever_connects_next_can_enable_first(transport: Transport) -> None:
+    """A visit and a clearing let the caller enable the device before they ask anything."""
+    terminal = terminal_of(40, SOME)
+    terminal.disabled = True
+    with serve(terminal, transport=transport) as address:
+        visit(target(address, transport), Kept(), after_connect=lambda opened: opened.enable())
+        assert terminal.commands[:2] == [Command.CONNECT, Command.ENABLEDEVICE]
+        assert not terminal.disabled
+        terminal.commands.clear()
+        clear_log(target(address, transport), settled(terminal), after_connect=lambda opened: opened.enable())
+        assert terminal.commands[:2] == [Command.CONNECT, Command.ENABLEDEVICE]
+
+
+def test_a_visit_that_cannot_enable_first_fails() -> None:
+    """A device that does not answer ENABLE is not read as if nothing were wrong."""
+    terminal = terminal_of(40, SOME)
+    terminal.faults = Faults(instead=(never(Command.ENABLEDEVICE),))
+    with serve(terminal) as address, pytest.raises(Silent):
+        visit(target(address), Kept(), after_connect=lambda opened: opened.enable())
+
+
+def test_a_device_that_is_away_is_an_error() -> None:
+    """Where nothing answers, the clearing fails as a visit does."""
+    terminal = terminal_of(40, SOME)
+    terminal.faults = Faults(mute=True)
+    with pytest.raises(Unreachable):
+        clear(terminal, settled(terminal))
+
+
+def test_the_next_visit_finds_a_cleared_log() -> None:
+    """A cleared device is read afterwards like any other."""
+    terminal = terminal_of(40, SOME)
+    with serve(terminal) as address:
+        assert clear_at(address, settled(terminal)).outcome is Fate.CLEARED
+        terminal.punch("1001", LATER)
+        reading, sink = read_at(address)
+    assert (reading.records, [punch.user_id for punch in sink.punches]) == (1, ["1001"])
+
+
+# --- what a log shows ---
+
+A, B, C, D = (encode_record(record, 40) for record in terminal_of(40, 4).history)
+
+
+@pytest.mark.parametrize(
+    ("now", "expected"),
+    [
+        (b"", (Fate.CLEARED, False)),
+        (D, (Fate.CLEARED, True)),
+        (A + B + C, (Fate.CLEAR_IGNORED, False)),
+        (A + B + C + D, (Fate.CLEAR_IGNORED, True)),
+        (A + B, (Fate.UNKNOWN, False)),
+        (C + D, (Fate.UNKNOWN, False)),
+        (D + B + C, (Fate.UNKNOWN, False)),
+        (D[:39], (Fate.UNKNOWN, False)),
+        (b"\xff" * 80, (Fate.UNKNOWN, False)),
+    ],
+    ids=["empty", "new", "all", "all and new", "shorter", "newer", "overwritten", "cut", "rubbish"],
+)
+def test_what_became_of_a_log_is_told_by_its_records(now: bytes, expected: tuple[Fate, bool]) -> None:
+    """None of the old records: cleared. All of them in front: not cleared. Anything else is not known."""
+    assert compare(LAYOUTS[40], A + B + C, now) == expected
+
+
+# --- the command that deletes the users ---
+
+
+def test_no_source_of_ours_sends_the_command_that_deletes_users() -> None:
+    """Outside the simulator, CLEAR_DATA (14) stands in one line: the one that refuses it."""
+    package = Path(zkpoll.__file__).parent
+    lines = [
+        line
+        for path in package.rglob("*.py")
+        if "simulator" not in path.parts
+        for line in path.read_text("utf-8").splitlines()
+        if re.search(r"clear_data|(order|ask)\(14\b", line, re.IGNORECASE)
+    ]
+    assert len(lines) == 1
+    assert "if command == const.CMD_CLEAR_DATA:" in lines[0]
+
+
+def test_the_driver_cannot_send_it_either() -> None:
+    """The driver's own method is stopped before anything reaches the device."""
+    terminal = terminal_of(40, SOME)
+    with session(terminal) as opened, pytest.raises(ValueError, match="never sent"):
+        opened.clear_data()
+    assert Command.CLEAR_DATA not in terminal.commands
+    assert (len(terminal.users), len(terminal.log)) == (50, SOME)

@@ -1,0 +1,360 @@
+"""Clearing a device's log, with proof that nothing is lost.
+
+A visit of its own. While people go on punching, the whole log is read, whoever keeps the records says that
+each of them is settled, and a copy is put aside. Only then is the device disabled, for a few round trips:
+its log must still be the copy, is cleared, and must be empty. Whatever happens, the device is enabled again;
+what is new or unproven is left to the next run.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum
+from itertools import chain
+from typing import TYPE_CHECKING, Final, Protocol
+
+from tenacity import Retrying, retry_if_exception_type, wait_fixed
+
+from zkpoll.errors import TryLater, ZkpollError
+from zkpoll.pull import layouts
+from zkpoll.pull.link import Clock
+from zkpoll.pull.reader import LENGTH, Target, lay_out, layout_of, slots
+from zkpoll.pull.session import Session, Table
+from zkpoll.pull.slices import SLICE, TAIL
+from zkpoll.punch import Slice, Watermark
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from zkpoll.pull.sizes import Sizes
+
+ENABLE_LIMIT: Final = 20.0
+"""Seconds for which a device is asked to let people punch again. Whoever stops a run waits as long: systemd
+ends a service after 90 s. A device that is away for longer has restarted, which enables it."""
+_ANSWER: Final = ENABLE_LIMIT / 4
+"""Seconds of silence after which ENABLE is tried on a new connection, so that there is time for a few."""
+_BETWEEN: Final = 1.0
+"""Seconds between such attempts, at the most."""
+
+
+class Keeper(Protocol):
+    """Who keeps the records; the caller provides it, so that clearing knows no journal.
+
+    After `will_disable` the device may be disabled, until `enabled` is called. Where that never happens,
+    whatever was raised, the device MAY STILL BE DISABLED.
+    """
+
+    def identify(self, serial: str | None) -> Watermark | None:
+        """Given the serial number the device tells, return what is already known of its log.
+
+        Raise `WrongSerial` if it is not the device whose log is to be cleared.
+        """
+
+    def refusal(self, piece: Slice) -> str | None:
+        """Say in one sentence why the records of `piece` must stay on the device, or None if none must."""
+
+    def keep_copy(self, layout: int, log: bytes, users: Mapping[int, str]) -> None:
+        """Keep the log's records, as read; on disk when this returns.
+
+        `layout` is the width of one, `users` the user ids by slot, where records carry slots instead.
+        """
+
+    def will_disable(self) -> None:
+        """Write down that the device is about to be disabled; on disk when this returns."""
+
+    def enabled(self, *, clear_sent: bool) -> None:
+        """Strike that out: the device has answered ENABLE. With `clear_sent` its log may be empty by now."""
+
+
+class Fate(Enum):
+    """What became of a log. Only `CLEARED`, `EMPTY` and `UNKNOWN` may leave it without what it held."""
+
+    CLEARED = "cleared"
+    EMPTY = "empty"
+    """There was nothing to clear."""
+    UNSETTLED = "unsettled"
+    """The keeper does not let all of its records go; the device was not disabled."""
+    CHANGED = "changed"
+    """Somebody punched before the device was disabled."""
+    DISABLE_IGNORED = "disable ignored"
+    """Its log changes while it is disabled: it must not be cleared before a person has looked at it."""
+    CLEAR_IGNORED = "clear ignored"
+    """CLEAR was acknowledged, and the log is still there."""
+    NOT_CLEARED = "not cleared"
+    """The visit broke off, and the log is still there."""
+    UNKNOWN = "unknown"
+    """CLEAR was sent, and what became of the log could not be found out; the copy has all of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cleared:
+    """What a clearing came to."""
+
+    outcome: Fate
+    records: int
+    """Records in the log, and in the copy if one was kept."""
+    problem: str | None = None
+    """Why it is not cleared, or what else a person should know, in one sentence."""
+    disable_ignored: bool = False
+    """Whether people could punch while it was disabled, also where its log is cleared all the same."""
+    locked: bool = False
+    """Whether the device may still be disabled."""
+    round_trips_locked: int = 0
+    """Round trips between DISABLE and ENABLE."""
+
+
+_IGNORES_DISABLE: Final = "it takes punches while it is disabled, so one may be lost when its log is cleared"
+_PROBLEMS: Final[Mapping[Fate, str]] = {
+    Fate.CHANGED: "somebody punched meanwhile; the next run tries again",
+    Fate.DISABLE_IGNORED: _IGNORES_DISABLE,
+    Fate.CLEAR_IGNORED: "it says that it has cleared its log, and keeps it",
+    Fate.UNKNOWN: "it was told to clear its log, and whether it did is not known; the copy has all of it",
+}
+
+
+def clear_log(
+    target: Target,
+    keeper: Keeper,
+    *,
+    stopped: Callable[[], bool] = lambda: False,
+    after_connect: Callable[[Session], None] = lambda _session: None,
+) -> Cleared:
+    """Clear a device's log if every record in it is settled, and return what that came to.
+
+    Calls `after_connect` before anything is asked. Raise one of the device errors while the device is not yet
+    disabled, and at any time what `keeper` raises or `Stopped`; before that goes up the device is enabled.
+    """
+    clock = Clock(target.timeout, target.visit_limit, stopped)
+    with Session(target.address, clock=clock, key=target.key) as session:
+        after_connect(session)
+        copy = _read_copy(session, keeper)
+        if copy is None:
+            return Cleared(Fate.EMPTY, 0)
+        users = slots(session) if copy.layout.needs_users else {}
+        refusals = map(keeper.refusal, copy.slices(users))
+        if refusal := next(filter(None, refusals), None):
+            return Cleared(Fate.UNSETTLED, copy.records, refusal)
+        keeper.keep_copy(copy.layout.width, copy.log, users)
+        return _Clearing(session, target.timeout, keeper, copy).run()
+
+
+def enable(session: Session, timeout: float) -> None:
+    """Let people punch again: in `session` if it lives, else in a new one with the same device.
+
+    Tries for `ENABLE_LIMIT` seconds, also when the run was stopped; `timeout` is the device's, in seconds.
+    Raise a device error when no ENABLE was answered.
+    """
+    clock = Clock(min(timeout, _ANSWER), ENABLE_LIMIT)
+    retrying = Retrying(
+        retry=retry_if_exception_type(TryLater),
+        wait=wait_fixed(min(_BETWEEN, timeout / 4)),
+        sleep=clock.sleep,  # ends it when the time is up
+        reraise=True,
+    )
+    with session.under(clock):
+        retrying(_enable_once, session)
+
+
+def _enable_once(session: Session) -> None:
+    try:
+        if not session.is_connect:
+            session.connect()
+        session.enable()
+    except ZkpollError:
+        session.disconnect()  # the next attempt needs the seat
+        raise
+
+
+@dataclass(frozen=True, slots=True)
+class _Glimpse:
+    """As much of a log as tells whether it has changed."""
+
+    total: int
+    """Bytes of all its records."""
+    part: bytes
+    """Its first and its last records, or all of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Copy:
+    """A log as it was read."""
+
+    layout: layouts.Layout
+    log: bytes
+    has_room: bool
+    """Whether it can only be appended to, or cleared: then its length, head and tail show any change."""
+
+    @property
+    def records(self) -> int:
+        return len(self.log) // self.layout.width
+
+    def slices(self, users: Mapping[int, str]) -> Iterator[Slice]:
+        """Yield what its records are."""
+        step = SLICE // self.layout.width * self.layout.width
+        for at in range(0, len(self.log), step):
+            decoded = self.layout.decode(self.log[at : at + step], users)
+            yield Slice(decoded.punches, decoded.quarantined, mark=None)
+
+    def glimpse(self) -> _Glimpse:
+        """Return what a look at it would show."""
+        total = len(self.log)
+        return _Glimpse(total, b"".join(self.log[start:end] for start, end in self.ranges(total)))
+
+    def ranges(self, total: int) -> tuple[tuple[int, int], ...]:
+        """Return which bytes (start, end) of a log of `total` bytes to look at."""
+        some = min(total, TAIL * self.layout.width)
+        return ((0, some), (total - some, total)) if self.has_room else ((0, total),)
+
+    def same(self, one: _Glimpse, other: _Glimpse) -> bool:
+        """Say whether two looks saw one log, but for bytes that mean nothing."""
+        if one == other:
+            return True
+        return one.total == other.total and _identities(self.layout, one.part) == _identities(
+            self.layout, other.part
+        )
+
+
+def _read_copy(session: Session, keeper: Keeper) -> _Copy | None:
+    """Read the whole log; None if it is empty."""
+    known = keeper.identify(session.option("~SerialNumber"))
+    sizes = session.sizes()
+    table, total = lay_out(session, sizes, known)
+    if not total:
+        return None
+    log = _read(session, table, (0, total))
+    layout = layout_of(log, total, known)
+    in_parts = table.content is None
+    return _Copy(layout, log, in_parts and _has_room(sizes, total // layout.width))
+
+
+def _has_room(sizes: Sizes | None, records: int) -> bool:
+    """Say whether a log has room by the device's word, which its bytes bear out.
+
+    At its capacity some firmware overwrites in place. The word of a device that miscounts its log, or does
+    not count it, is worth nothing here.
+    """
+    return sizes is not None and sizes.records == records < sizes.capacity
+
+
+def _read(session: Session, table: Table, *ranges: tuple[int, int]) -> bytes:
+    """Return the bytes of a log's records that lie in `ranges` (start, end)."""
+    runs = (session.runs(table, LENGTH + start, LENGTH + end) for start, end in ranges)
+    data = b"".join(chain.from_iterable(runs))
+    if table.content is None:
+        session.free_table()
+    return data
+
+
+class _Clearing:
+    """The part of a clearing in which the device is disabled."""
+
+    def __init__(self, session: Session, timeout: float, keeper: Keeper, copy: _Copy) -> None:
+        self._session = session
+        self._timeout = timeout
+        self._keeper = keeper
+        self._copy = copy
+        self._clear_sent = self._clear_answered = False
+        self._after: tuple[Table, int] | None = None
+        self._locked: str | None = None
+        self._round_trips = 0
+
+    def run(self) -> Cleared:
+        """Clear the log if it is still the copy."""
+        fate, why = Fate.NOT_CLEARED, None
+        self._keeper.will_disable()
+        try:
+            with self._disabled():
+                fate = self._clear_if_unchanged()
+        except TryLater as error:
+            why = str(error)
+        if self._clear_sent:
+            return self._what_became_of_it(why)
+        return self._told(fate, why, disable_ignored=fate is Fate.DISABLE_IGNORED)
+
+    @contextmanager
+    def _disabled(self) -> Iterator[None]:
+        """Disable the device, and enable it again whatever happens."""
+        before = self._session.round_trips + 1
+        try:
+            self._session.disable()
+            yield
+        finally:
+            self._round_trips = max(0, self._session.round_trips - before)
+            self._enable()
+
+    def _enable(self) -> None:
+        try:
+            enable(self._session, self._timeout)
+        except ZkpollError as error:
+            self._locked = f"it may still be disabled, for it could not be enabled again ({error})"
+        else:
+            self._keeper.enabled(clear_sent=self._clear_sent)
+
+    def _clear_if_unchanged(self) -> Fate:
+        copy, now = self._copy, self._look()
+        if not copy.same(now, copy.glimpse()):
+            return Fate.CHANGED if copy.same(now, self._look()) else Fate.DISABLE_IGNORED
+        self._clear_sent = True
+        self._session.clear_log()
+        self._clear_answered = True
+        self._after = self._lay_out_cleared()
+        return Fate.CLEARED
+
+    def _look(self) -> _Glimpse:
+        """Look at the log afresh, which is not expected to be empty."""
+        table, total = lay_out(self._session, None, None)
+        return _Glimpse(total, _read(self._session, table, *self._copy.ranges(total)))
+
+    def _lay_out_cleared(self) -> tuple[Table, int]:
+        """Lay out the log afresh, which is expected to be empty."""
+        self._session.refresh()
+        return lay_out(self._session, self._session.sizes(), Watermark(self._copy.layout.width, 0, ()))
+
+    def _what_became_of_it(self, why: str | None) -> Cleared:
+        """Find out what became of the log once CLEAR was sent; `why` says how the visit broke off, if it did.
+
+        What was laid out while the device was disabled does not change, so that reading it can wait until
+        people can punch again.
+        """
+        try:
+            table, total = self._after or self._lay_out_cleared()
+            now = _read(self._session, table, (0, total)) if total else b""
+        except TryLater as error:
+            return self._told(Fate.UNKNOWN, f"{_PROBLEMS[Fate.UNKNOWN]} ({why or error})")
+        fate, more = compare(self._copy.layout, self._copy.log, now)
+        if fate is Fate.CLEAR_IGNORED and not self._clear_answered:
+            return self._told(Fate.NOT_CLEARED, why)
+        return self._told(fate, disable_ignored=more and self._after is not None)
+
+    def _told(self, fate: Fate, why: str | None = None, *, disable_ignored: bool = False) -> Cleared:
+        ignored = _IGNORES_DISABLE if disable_ignored else None
+        problems = dict.fromkeys((self._locked, why or _PROBLEMS.get(fate), ignored))
+        return Cleared(
+            fate,
+            self._copy.records,
+            "; ".join(filter(None, problems)) or None,
+            disable_ignored,
+            self._locked is not None,
+            self._round_trips,
+        )
+
+
+def compare(layout: layouts.Layout, copy: bytes, now: bytes) -> tuple[Fate, bool]:
+    """Given a log's records before CLEAR and now, return what became of it, and whether there are new ones.
+
+    `CLEARED` where none of the old ones is there, `CLEAR_IGNORED` where all are, in front; else `UNKNOWN`.
+    """
+    if not now:
+        return Fate.CLEARED, False
+    old, new = _identities(layout, copy), _identities(layout, now)
+    if new[: len(old)] == old:
+        return Fate.CLEAR_IGNORED, len(new) > len(old)
+    sound = len(now) % layout.width == 0 and layouts.fits(layout, now)
+    return (Fate.CLEARED, True) if sound and set(old).isdisjoint(new) else (Fate.UNKNOWN, False)
+
+
+def _identities(layout: layouts.Layout, records: bytes) -> tuple[bytes, ...]:
+    """Return what each record is recognised by; bytes that are no whole records, as one."""
+    count, rest = divmod(len(records), layout.width)
+    return (records,) if rest else layout.decode(records, layouts.ANY_SLOT, count).tail
