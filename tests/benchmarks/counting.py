@@ -50,7 +50,10 @@ class _Connection:
 def main() -> None:
     """Count until nobody wants to know any more."""
     total = 0
-    with selectors.DefaultSelector() as selector, socket.create_server(("127.0.0.1", 0), backlog=64) as server:
+    with (
+        selectors.DefaultSelector() as selector,
+        socket.create_server(("127.0.0.1", 0), backlog=64) as server,
+    ):
         print(server.getsockname()[1], flush=True)  # noqa: T201  # for who starts us
         selector.register(server, selectors.EVENT_READ)
         selector.register(sys.stdin, selectors.EVENT_READ)

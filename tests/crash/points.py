@@ -37,12 +37,13 @@ _FILES: Final = frozenset(
 )  # fmt: skip
 _METHODS: Final = _WIRE | _HTTP | _SQL | _FILES
 _FOLDERS: Final = frozenset(
-    ("makedirs", "move", "remove", "removedirs", "replace", "copy", "copyfile", "rmtree")
+    ("link", "makedirs", "move", "remove", "removedirs", "replace", "copy", "copyfile", "rmtree")
 )
 """What `os` and `shutil` have besides; elsewhere these names mean other things."""
 
 UNREACHED: Final[Mapping[str, str]] = {
     "delivery/transport.py _TlsConnection.request": "hands on to _Connection.request, where runs are killed",
+    "cli/__init__.py _open_what_is_closed": "opens the null device, and only for callers without streams",
 }
 """Functions whose places no run comes to here, with the reason."""
 
@@ -113,6 +114,8 @@ def _name(call: ast.Call) -> str | None:
         case ast.Attribute(attr="open" as name) | ast.Name(id="open" as name):
             return name if _opens_to_write(call) else None
         case ast.Attribute(attr=name) if name in _METHODS:
+            return name
+        case ast.Name(id="NamedTemporaryFile" as name):
             return name
         case _:
             return None

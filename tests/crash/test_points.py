@@ -61,7 +61,8 @@ def test_every_statement_that_writes_is_a_point(query: str) -> None:
     "response.iter_content(9)", "db.executemany(sql, rows)", "os.open(path, flags)", "os.replace(a, b)",
     "path.replace(other)", "shutil.move(a, b)", "path.write_text('x')", "path.mkdir()", "path.unlink()",
     "open(path, 'w')", "open(path, mode='ab')", "open(path, mode)", "path.open('x')", "path.open(mode='r+')",
-    "gzip.open(path, 'wb')", "os.fsync(number)", "lock.acquire()",
+    "gzip.open(path, 'wb')", "NamedTemporaryFile(dir=path)", "os.link(a, b)", "os.fsync(number)",
+    "lock.acquire()",
 ])  # fmt: skip
 def test_a_call_that_writes_sends_or_receives_is_found(call: str) -> None:
     """Whatever the object is called, such a call is a place, with its line and its function."""

@@ -17,14 +17,15 @@ import time
 import uuid
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from tests.site import TOKEN, Result, Site, entry
-from zkpoll.simulator import Answer, Dashboard, Faults, Model, Terminal, serve
+from zkpoll.rawcopy import RawCopy, save
+from zkpoll.simulator import Answer, Command, Dashboard, Faults, Model, Terminal, cut, serve
 from zkpoll.simulator.wire import pack_time
 
 if TYPE_CHECKING:
@@ -105,14 +106,17 @@ class World:
         self._journals += 1
         self.front.model = replace(self.front.model, serial=OLD)
         self.site.journal = self.site.folder / f"journal{self._journals}.db"
-        front, gate, lab = self._addresses
+        self._write_inventory(entry("lab", self._addresses[2]))
+
+    def _write_inventory(self, lab: str) -> None:
+        front, gate, _ = self._addresses
         self.site.inventory.write_text(
             f"dashboard: {{url: '{self.dashboard.url}', token: '${{TOKEN}}', timeout: 5,"
             f" batch_size: {self._batch_size}, attempts: 3, retry_wait: 0}}\n"
             f"journal: {self.site.journal.name}\n"
             "defaults: {timezone: UTC, timeout: 2, repeat_within: 1s}\n"
             f"devices:\n  - {{{entry('front', front)}}}\n  - {{{entry('gate', gate, transport='udp')}}}\n"
-            f"  - {{{entry('lab', lab)}}}\n"
+            f"  - {{{lab}}}\n"
         )
 
     def a_day_goes_by(self) -> None:
@@ -139,6 +143,18 @@ class World:
         self.people_punch()
         self.dashboard.answers.append(Answer(410))
 
+    def a_log_is_to_be_cleared(self) -> None:
+        """Let a terminal's log be cleared once all of it is delivered, and the copy of an old one be due."""
+        self.people_punch()
+        taken_at = datetime(2020, 1, 1, tzinfo=UTC) + timedelta(seconds=self._seconds)
+        save(self.site.journal, RawCopy("lab", "LAB1", taken_at, "UTC", 40, {}, b""))
+        self._write_inventory(entry("lab", self._addresses[2], clear="confirmed"))
+
+    def a_clearing_is_cut_off(self) -> None:
+        """Let the line break when the log has just been cleared, before the terminal has said so."""
+        self.a_log_is_to_be_cleared()
+        self.lab.faults = Faults(instead=(cut(Command.CLEAR_ATTLOG, times=1, carried_out=True),))
+
     def the_front_is_repaired(self) -> None:
         """Let the front terminal come back with another serial number, and be read."""
         self.people_punch()
@@ -148,8 +164,9 @@ class World:
     def all_is_well(self) -> None:
         """Let nothing go wrong any more, and a person accept the repaired terminal."""
         self.dashboard.answers.clear()
-        self.gate.faults = Faults()
+        self.gate.faults = self.lab.faults = Faults()
         self.lab.log = self._lab_log
+        self._write_inventory(entry("lab", self._addresses[2]))
         if self.front.model.serial != OLD:
             accepted = self.site.run(*ACCEPT)
             assert accepted.code == 0 or "no other terminal" in accepted.err, accepted.err
@@ -234,6 +251,7 @@ class World:
         document = result.document()
         assert result.code == 0, [one["problem"] for one in document["devices"] + document["deliveries"]]
         self._check_sums(document)
+        assert not [serial for serial, terminal in self._owners.items() if terminal.disabled]
         shown = self._shown()
         assert self._arrived() == shown
         assert not self.dashboard.conflicts
@@ -312,6 +330,8 @@ STAGES: Final = (
     Stage("a first run", World.begin_a_journal),
     Stage("a run in trouble", World.a_day_goes_by),
     Stage("a dashboard that is gone", World.the_dashboard_goes),
+    Stage("a clearing", World.a_log_is_to_be_cleared),
+    Stage("a clearing in trouble", World.a_clearing_is_cut_off),
     Stage("a repair", World.the_front_is_repaired, ACCEPT),
     Stage("nobody to accept", World.people_punch, ("devices", "accept", "gate")),
 )

@@ -51,6 +51,9 @@ def clear(config: Path | None, name: str, yes: bool) -> int:
         read = sync(inventory, Options(only, clear="never"), stop=stop)
         if read.devices[0].problem:
             return _not_cleared(read)
+        if read.devices[0].reading and not read.devices[0].reading.on_device:
+            click.echo(f"The log of {name} is empty.")
+            return ExitCode.OK
         click.echo(_numbers(inventory, read.devices[0]))
         if not (yes or click.confirm(f"Clear the log of {name}?", err=True)):
             click.echo("Nothing is cleared.")
