@@ -274,6 +274,15 @@ def test_the_last_one_may_be_at_fault(serve: Serve) -> None:
     assert alone.put_aside == []
 
 
+def test_refused_alone_and_named_is_no_proof(serve: Serve) -> None:
+    """Where one is refused without a word and all others by name, nobody can tell who is at fault."""
+    server = serve(Script(413), lambda request: Script(200, body=_rejecting(request.ids[0])))
+    result = run(MemoryOutbox(some_events(2)), destination(server.url, batch_size=1))
+    assert (result.confirmed, result.parked, result.kind) == (0, 1, "refused")
+    assert result.problem is not None
+    assert "too large" in result.problem
+
+
 def test_one_event_a_request_holds_up_nobody_either(serve: Serve) -> None:
     """With a request for each event, one that is refused at the head of the queue is no obstacle."""
     server, outbox = serve(guilty_alone(1)), MemoryOutbox(some_events(9))

@@ -177,6 +177,11 @@ def test_the_codes_are_the_ones_that_were_read() -> None:
         "CMD_ACK_ERROR": 2001,
         "CMD_ACK_UNAUTH": 2005,
         "CMD_DB_RRQ": 7,
+        "CMD_CLEAR_DATA": 14,
+        "CMD_CLEAR_ATTLOG": 15,
+        "CMD_ENABLEDEVICE": 1002,
+        "CMD_DISABLEDEVICE": 1003,
+        "CMD_REFRESHDATA": 1013,
         "USHRT_MAX": 65535,
     }
     assert {name: getattr(const, name) for name in codes} == codes

@@ -178,14 +178,13 @@ class _Delivery:
     def _settle(self, batch: Batch) -> Decision | None:
         """Send `batch`, in parts if need be, until it is settled; return what ends the delivery, if any."""
         trial = Trial(batch, self._size, proven=self._confirmed > 0, choose=random.choice)
-        decision = _NOT_SENT
         while part := trial.next():
             decision = self._answer_to(part)
             if decision.verdict in (Verdict.TRY_AGAIN, Verdict.CONFIGURATION, Verdict.GONE):
                 return decision
             self._write_down(trial.heard(part, decision), batch.tried_before)
         self._size = trial.size
-        return decision if trial.at_fault else None
+        return trial.at_fault
 
     def _answer_to(self, part: Part) -> Decision:
         """Send a part until the dashboard answers for it, or its attempts are used up."""

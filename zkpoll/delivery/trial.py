@@ -45,6 +45,7 @@ class Trial:
         """Whether refusals are the records' own: others of this batch were confirmed, or these refused."""
         self._proven = proven
         self._choose = choose
+        self._refusal: Decision | None = None
         self._suspects: dict[str, str] = {}
         self._met: set[str] = set()
         """User ids of the suspects."""
@@ -52,9 +53,12 @@ class Trial:
         self._parts = _cut(rest, size) + _cut(first, size)  # the last is the next
 
     @property
-    def at_fault(self) -> bool:
-        """Whether the dashboard itself seems to be at fault: nothing is parked, and nothing more is sent."""
-        return len(self._suspects) >= (_PROBES if self._parts else 1)
+    def at_fault(self) -> Decision | None:
+        """The last refusal, if the dashboard itself seems to be at fault.
+
+        Then nothing is parked, and nothing more is sent.
+        """
+        return self._refusal if len(self._suspects) >= (_PROBES if self._parts else 1) else None
 
     def next(self) -> Part:
         """Return what to send next; empty when everything is settled, or the dashboard is at fault."""
@@ -72,7 +76,7 @@ class Trial:
                 self._halve(part, decision.verdict)
                 return Settled()
             case _:
-                return self._refused(part[0], decision.message)
+                return self._refused(part[0], decision)
 
     def _halve(self, part: Part, verdict: Verdict) -> None:
         half = (len(part) + 1) // 2
@@ -92,8 +96,9 @@ class Trial:
         self._confirms = self._confirms or bool(confirmed)
         return Settled(confirmed, parked | self._convicted())
 
-    def _refused(self, event: Event, words: str) -> Settled:
-        self._suspects[event.id] = words
+    def _refused(self, event: Event, decision: Decision) -> Settled:
+        self._refusal = decision
+        self._suspects[event.id] = decision.message
         self._met.add(event.user_id)
         return Settled(parked=self._convicted())
 
