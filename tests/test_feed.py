@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from zkpoll import feed as feed_module
 from zkpoll.feed import Feed
 
 SOON = 10.0
@@ -109,3 +110,13 @@ def test_many_threads() -> None:
         for _ in range(readers):
             pool.submit(read)
         assert [each.result(SOON) for each in deliveries] == [readers * items] * watchers
+
+
+def test_it_looks_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While readers are slow, a delivery looks now and then for what other runs have journalled."""
+    monkeypatch.setattr(feed_module, "LOOK_AGAIN", 0.01)
+    feed = Feed(1)
+    more = feed.watcher()
+    assert [more(), more()] == [True, True]
+    feed.close()
+    assert not more()

@@ -114,7 +114,7 @@ def test_the_exit_code(outcome: Outcome, code: ExitCode) -> None:
         ({"on_device": 5}, Tally(5), "was cleared or shortened since the last visit", True),
         ({"on_device": 0, "records": 0}, Tally(), "100 records then, 0 now", True),
         ({"on_device": 100}, Tally(3, 97), "wrapped or rewritten", True),
-        ({"on_device": 120}, Tally(120), "cleared and filled again", True),
+        ({"on_device": 120}, Tally(120), "cleared and filled again, or RECORDS WERE OVERWRITTEN", False),
         ({"on_device": 1000}, Tally(1000), "OVERWRITTEN UNSEEN", False),
         ({"on_device": 120, "capacity": None}, Tally(120), "OVERWRITTEN UNSEEN", False),
     ],
@@ -242,3 +242,21 @@ def test_advice_is_no_trouble() -> None:
     assert (outcome.exit_code, outcome.troubles()) == (ExitCode.OK, {})
     assert list(outcome.advice()) == ["way to dashboard main"]
     assert outcome.advice().keys() <= outcome.subjects()
+
+
+def test_another_fault_of_the_configuration_is_news() -> None:
+    """Who mends a token and then has a wrong address hears of it."""
+    faults = (
+        "the dashboard answered 401 and does not accept",
+        "the dashboard answered 404 because nothing takes",
+    )
+    troubles = [DeliveryOutcome("main", problem=fault, kind="configuration").trouble for fault in faults]
+    assert len({trouble.kind for trouble in troubles if trouble}) == 2
+
+
+def test_a_dashboard_that_left() -> None:
+    """What waits for it is a trouble with the way out; where nothing does, it was looked at all the same."""
+    outcome = replace(run(SENT), stranded={"old": 1, "older": 0})
+    assert list(outcome.troubles()) == ["dashboard old"]
+    assert "zkpoll outbox discard --to old --all --pending" in outcome.troubles()["dashboard old"].text
+    assert {"dashboard old", "dashboard older"} <= outcome.subjects()

@@ -13,7 +13,7 @@ from zkpoll.journal.clearance import Clearance, Unsettled
 from zkpoll.journal.devices import Devices
 from zkpoll.journal.ledger import Ledger
 from zkpoll.outcome import BUG, REFUSED, ClearOutcome
-from zkpoll.pull.clearing import Fate, clear_log
+from zkpoll.pull.clearing import Cleared, Fate, clear_log
 from zkpoll.pull.identity import identify
 from zkpoll.pull.plan import within
 from zkpoll.run import FAILED
@@ -56,6 +56,10 @@ class Clearing:
     device: Device
     run: Run
     key: str
+    on_device: int
+    """Records in its log at the visit before."""
+    unsettled: Unsettled = field(default_factory=Unsettled)
+    """What of the log is in the way."""
     clearance: Clearance = field(init=False)
     copy: Path | None = None
     """Where the raw copy is."""
@@ -86,18 +90,23 @@ class Clearing:
             target_of(self.device), self, stopped=self.run.stop.is_set, after_connect=self._unlock
         )
         match cleared.outcome:
-            case Fate.CLEARED:
+            case Fate.CLEARED if not cleared.locked:
                 self.clearance.cleared()
             case Fate.CLEAR_IGNORED:
                 self.clearance.note_clear_ignored()
         if cleared.disable_ignored:
             self.clearance.note_disable_ignored(cleared.problem or "it takes punches while it is disabled")
         return ClearOutcome(
-            cleared.outcome.value,
+            (Fate.CHANGED if self._only_new(cleared) else cleared.outcome).value,
             cleared.records,
             problem=cleared.problem,
             copy=str(self.copy) if self.copy else None,
         )
+
+    def _only_new(self, cleared: Cleared) -> bool:
+        """Say whether nothing but what was punched since the last visit is in the way."""
+        new = cleared.records - self.on_device
+        return cleared.outcome is Fate.UNSETTLED and self.unsettled == Unsettled(unknown=new)
 
     def _unlock(self, session: Session) -> None:
         """Enable a device that a run before this one may have left disabled."""
@@ -118,10 +127,10 @@ class Clearing:
 
     def refusal(self, piece: Slice) -> str | None:
         """Say why the records of `piece` must stay on the device, or None if none must."""
-        found: Unsettled = self.clearance.unsettled(
+        self.unsettled = self.clearance.unsettled(
             [punch.canonical for punch in piece.punches], [record.raw for record in piece.quarantined]
         )
-        return found.refusal
+        return self.unsettled.refusal
 
     def keep_copy(self, layout: int, log: bytes, users: Mapping[int, str]) -> None:
         """Save the log beside the journal; on disk when this returns."""

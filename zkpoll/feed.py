@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+LOOK_AGAIN: Final = 5.0
+"""Seconds after which a delivery looks for what other runs have journalled: they leave it to this one."""
 
 
 class Feed:
@@ -39,16 +42,17 @@ class Feed:
     def watcher(self) -> Callable[[], bool]:
         """Return a function for one delivery.
 
-        It waits until something was announced since its last call (True), or nothing more will come (False).
+        It waits until there may be something new (True), or nothing more will come (False): something was
+        announced since its last call, or another run may have journalled something meanwhile.
         """
         seen = 0
 
         def more() -> bool:
             nonlocal seen
             with self._changed:
-                self._changed.wait_for(lambda: self._journalled > seen or self._readers <= 0)
-                news = self._journalled > seen
+                self._changed.wait_for(lambda: self._journalled > seen or self._readers <= 0, LOOK_AGAIN)
+                ended = self._journalled == seen and self._readers <= 0
                 seen = self._journalled
-                return news
+                return not ended
 
         return more

@@ -132,6 +132,8 @@ def _notices(outcome: DeviceOutcome) -> Iterator[Notice]:
         yield from _cleared(outcome.clearing)
     if outcome.clock_set:
         yield Notice(f"its clock was off by {outcome.drift} and was set", harmless=True)
+    if reading and not reading.before and 0 < (reading.capacity or 0) <= reading.on_device:
+        yield Notice("its log was full before it was read: RECORDS MAY HAVE BEEN OVERWRITTEN UNSEEN")
     if reading and reading.before and not reading.continued:
         notice = _changed_log(reading, tally)
         if not (outcome.full and notice.harmless):  # a full log wraps at every punch, and is told as full
@@ -154,7 +156,10 @@ def _changed_log(reading: Reading, tally: Tally) -> Notice:
     if tally.seen_before:
         return Notice("its log was wrapped or rewritten; all of it was read", harmless=True)
     if reading.capacity and reading.on_device < reading.capacity:
-        return Notice("its log was cleared and filled again since the last visit", harmless=True)
+        return Notice(
+            "its log shares no record with the last reading: it was cleared and filled again, or "
+            "RECORDS WERE OVERWRITTEN UNSEEN; read it more often"
+        )
     return Notice(
         "its full log shares no record with the last reading: RECORDS WERE OVERWRITTEN UNSEEN; "
         "read it more often, or have it cleared"
@@ -168,10 +173,13 @@ LOCKED = Trouble(
 )
 
 
-def _stranded(count: int) -> Trouble:
-    text = f"{count:,} punches wait for it, and it is not in the inventory any more; name it there again, "
-    text += "or give them up with `zkpoll outbox discard`"
-    return Trouble("stranded", text)
+def _stranded(name: str, count: int) -> Trouble:
+    waiting = "1 punch waits" if count == 1 else f"{count:,} punches wait"
+    return Trouble(
+        "stranded",
+        f"{waiting} for it, and it is not in the inventory any more; name it there again, or give it up: "
+        f'`zkpoll outbox discard --to {name} --all --pending --reason "..."`',
+    )
 
 
 EXPOSED = "plain http: anybody on the way can read and change the punches, and read the secrets; use https"
@@ -179,6 +187,10 @@ EXPOSED = "plain http: anybody on the way can read and change the punches, and r
 
 def _way_to(name: str) -> str:
     return f"way to dashboard {name}"
+
+
+_FAULT = 40
+"""Characters of a sentence that tell which fault it is; what follows may count, or quote."""
 
 
 def _records(number: int) -> str:
@@ -218,7 +230,9 @@ class DeliveryOutcome:
             text = f"{self.counts.difference} punches are in no state; this is a bug, please report it"
             return Trouble(BUG, text)
         if self.problem:
-            return Trouble(self.kind or "", self.problem + self._waiting)
+            # Another fault of the configuration is another trouble, which whoever mended the first must hear.
+            fault = self.problem[:_FAULT] if self.kind == "configuration" else ""
+            return Trouble(f"{self.kind}{fault and ': '}{fault}", self.problem + self._waiting)
         if self.counts.parked:
             text = f"{_punches(self.counts.parked)} parked, refused by it; see `zkpoll outbox list`"
             return Trouble(f"{self.counts.parked} parked", text)
@@ -229,7 +243,8 @@ class DeliveryOutcome:
         if not self.counts.pending:
             return ""
         since = f", the oldest since {self.oldest_pending[:16]}Z" if self.oldest_pending else ""
-        return f"; {self.counts.pending:,} punches wait{since}"
+        waiting = "1 punch waits" if self.counts.pending == 1 else f"{self.counts.pending:,} punches wait"
+        return f"; {waiting}{since}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +255,7 @@ class Outcome:
     deliveries: tuple[DeliveryOutcome, ...]
     seconds: float
     stranded: Mapping[str, int] = field(default_factory=dict)
-    """Punches that wait for dashboards which left the inventory, by name."""
+    """Punches that wait for the dashboards which left the inventory, by name; 0 where none do."""
     locked: frozenset[str] = frozenset()
     """Names of devices that may still be disabled, by this run or one before it."""
     would_send: tuple[Event, ...] | None = None
@@ -268,9 +283,20 @@ class Outcome:
         """Return what needs a person's attention, by subject ("device front-door")."""
         found = {f"device {outcome.name}": outcome.trouble for outcome in self.devices}
         found |= {f"dashboard {outcome.name}": outcome.trouble for outcome in self.deliveries}
-        found |= {f"dashboard {name}": _stranded(count) for name, count in self.stranded.items()}
+        found |= {f"dashboard {name}": _stranded(name, n) for name, n in self.stranded.items() if n}
         found |= {f"device {name}": LOCKED for name in self.locked}
         return {subject: trouble for subject, trouble in found.items() if trouble}
+
+    def late_troubles(self) -> Mapping[str, Trouble]:
+        """Return those troubles that show when all is done: of dashboards, and of what was not visited."""
+        early = {f"device {one.name}": one.trouble for one in self.devices if one.problem}
+        return {subject: told for subject, told in self.troubles().items() if told != early.get(subject)}
+
+    def other_troubles(self) -> Mapping[str, Trouble]:
+        """Return those troubles that are no device's and no dashboard's of this run by their own outcomes."""
+        own = {f"device {one.name}": one.trouble for one in self.devices}
+        own |= {f"dashboard {one.name}": one.trouble for one in self.deliveries}
+        return {subject: told for subject, told in self.troubles().items() if told != own.get(subject)}
 
     def advice(self) -> Mapping[str, Trouble]:
         """Return what a person should know once, and may leave as it is."""
@@ -284,6 +310,7 @@ class Outcome:
         """Return everything this run looked at."""
         devices = {f"device {outcome.name}" for outcome in self.devices}
         dashboards = {f"dashboard {outcome.name}" for outcome in self.deliveries}
+        dashboards |= {f"dashboard {name}" for name in self.stranded}
         return frozenset(devices | dashboards | {_way_to(outcome.name) for outcome in self.deliveries})
 
     def busy(self) -> frozenset[str]:

@@ -13,6 +13,7 @@ nothing else of that table is here, least of all PINs.
 
 from __future__ import annotations
 
+import errno
 import gzip
 import os
 import zlib
@@ -45,6 +46,8 @@ _BEGIN: Final = b'{"format":"zkpoll raw copy '
 """What every version of the first line begins with."""
 _LONGEST_HEADER: Final = 16 * 1024 * 1024
 """Bytes; a user table has 65,535 slots at most."""
+_SAME_SECOND: Final = 100
+"""Copies of one log in one second, at most."""
 _LONGEST_NAME: Final = 90
 """Characters of a device's name, and of its key, in a file's name; file systems take 255 in all."""
 
@@ -170,12 +173,24 @@ def save(journal: Path, copy: RawCopy) -> Path:
             file.flush()
             os.fsync(file.fileno())
             load(Path(file.name))
-            os.link(file.name, path)  # unlike a rename, it fails where a file is
+            path = _linked(Path(file.name), path)
         for changed in (path.parent, path.parent.parent):
             _sync(changed)
     except OSError as error:
         raise CopyFailed(f"the raw copy {path} cannot be written: {reason(error)}") from error
     return path
+
+
+def _linked(file: Path, path: Path) -> Path:
+    """Give a file another name, near `path` where there is one already; return it."""
+    for number in range(2, _SAME_SECOND):
+        try:
+            os.link(file, path)  # unlike a rename, it fails where a file is
+        except FileExistsError:
+            path = path.with_stem(f"{path.stem.partition('~')[0]}~{number}")
+        else:
+            return path
+    raise FileExistsError(errno.EEXIST, "there are too many of that second")
 
 
 def _file_name(copy: RawCopy) -> str:

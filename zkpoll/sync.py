@@ -94,8 +94,11 @@ def _clear_logs(run: Run, visits: Sequence[Visit]) -> None:
 
 
 def _clear_log(run: Run, visit: Visit) -> None:
-    clearing = Clearing(visit.device, run, visit.outcome.key or "")
-    visit.outcome = replace(visit.outcome, clearing=clearing())
+    before = visit.outcome
+    clearing = Clearing(
+        visit.device, run, before.key or "", before.reading.on_device if before.reading else 0
+    )
+    visit.outcome = replace(before, clearing=clearing())
 
 
 def _forget_old_copies(run: Run, now: datetime) -> None:
@@ -196,8 +199,6 @@ def _deliver(run: Run, dashboard: Dashboard, outbox: Outbox) -> DeliveryOutcome:
 
 
 def _tell(outcome: DeliveryOutcome) -> None:
-    if outcome.problem:
-        _log.warning("%s: %s", outcome.name, outcome.problem)
     if outcome.parked:
         _log.warning("%s: %d punches were refused and parked", outcome.name, outcome.parked)
     if outcome.capped:

@@ -129,6 +129,10 @@ def test_one_that_left_is_an_error_until_given_up(site: Site, dashboard: Dashboa
         assert "dashboard old: 4 punches wait for it, and it is not in the inventory any more" in left.err
         discard = ("outbox", "discard", "--to", "old", "--all", "--pending", "--reason", "shut down", "--yes")
         assert site.run(*discard).code == 0
+        over = site.sync()
+        assert over.code == 0
+        assert "dashboard old: well again" in over.err
+        terminal.punch(terminal.users[0].user_id)
         assert site.sync().code == 0
 
 

@@ -224,7 +224,7 @@ def test_parked_punches_are_sent_again(journalled: Site, dashboard: Dashboard) -
     """What is tried again goes out at the next sync, the rest rests."""
     told = journalled.run("outbox", "retry", "--user", "1001")
     assert (told.code, told.err) == (0, "")
-    assert told.out == "1 punch for dashboard is sent again at the next sync.\n"
+    assert told.out == "1 punch for dashboard is sent again at the next sync, once nothing else waits.\n"
     assert counts(journalled) == BEFORE
     journalled.sync()
     assert {event["user_id"] for event in dashboard.events.values()} == {"1001", "1003"}
@@ -234,7 +234,7 @@ def test_parked_punches_are_sent_again(journalled: Site, dashboard: Dashboard) -
 def test_every_parked_punch(journalled: Site) -> None:
     """`--all` sends all of them again."""
     told = journalled.run("outbox", "retry", "--all")
-    assert (told.code, told.out) == (0, "2 punches for dashboard are sent again at the next sync.\n")
+    assert (told.code, told.out) == (0, "2 punches for dashboard are sent again at the next sync, once nothing else waits.\n")
     journalled.sync()
     assert counts(journalled) == Counts(punches=5, confirmed=4, held=1)
 
@@ -245,7 +245,7 @@ def test_taking_a_decision_back(journalled: Site, dashboard: Dashboard) -> None:
     assert gave_up.out == "1 punch for dashboard is discarded.\n"
     assert journalled.run("outbox", "retry", "--user", "1001").code == 1
     told = journalled.run("outbox", "retry", "--id", FIRST.upper())
-    assert (told.code, told.out) == (0, "1 punch for dashboard is sent again at the next sync.\n")
+    assert (told.code, told.out) == (0, "1 punch for dashboard is sent again at the next sync, once nothing else waits.\n")
     journalled.sync()
     assert FIRST in dashboard.events
     assert counts(journalled, "old") == OLD
@@ -259,7 +259,7 @@ def test_ids_that_cannot_be_sent_again(journalled: Site) -> None:
         "outbox", "retry", "--id", FIRST, "--id", held["id"], "--id", pending["id"], "--id", "1-2-3"
     )
     assert told.code == 1
-    assert told.out == "1 punch for dashboard is sent again at the next sync.\n"
+    assert told.out == "1 punch for dashboard is sent again at the next sync, once nothing else waits.\n"
     assert told.err == (
         f"zkpoll: {held['id']}: dashboard: the dashboard has it;"
         " dashboard: another punch of that person in the same second has its id\n"
@@ -296,6 +296,9 @@ def test_giving_up(journalled: Site, dashboard: Dashboard) -> None:
     assert counts(journalled) == Counts(punches=5, confirmed=2, parked=1, held=1, discarded=1)
 
 
+GIVEN_UP = "old is given up: nothing is kept for it any more, unless the inventory names it again.\n"
+
+
 def test_a_dashboard_that_is_gone_for_good(journalled: Site) -> None:
     """One that left the inventory is given up whole, with what still waits only where that is said."""
     assert "dashboard old: 4 punches wait for it" in journalled.sync().err
@@ -304,7 +307,7 @@ def test_a_dashboard_that_is_gone_for_good(journalled: Site) -> None:
     told = journalled.run(
         "outbox", "discard", "--to", "old", "--all", "--pending", "--reason", "shut down", "--yes"
     )
-    assert (told.code, told.out) == (0, "4 punches for old are discarded.\n")
+    assert (told.code, told.out) == (0, f"4 punches for old are discarded.\n{GIVEN_UP}")
     assert counts(journalled, "old") == Counts(punches=5, discarded=5)
 
 

@@ -78,6 +78,10 @@ class MemoryOutbox:
         rest = [event for event in self._pending.values() if event not in sent]
         return Batch((*sent, *rest)[: max(limit, len(sent))], len(sent))
 
+    def newest_of_people(self, limit: int) -> list[Event]:
+        """Return the newest pending, newest first: each is of another person."""
+        return list(self._pending.values())[: -limit - 1 : -1]
+
     def parked(self, limit: int, tried_before: datetime) -> Batch:  # noqa: ARG002
         """Return the parked that were not tried in this run."""
         due = [event for event in self._parked.values() if event.id not in self._tried]

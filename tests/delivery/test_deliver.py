@@ -16,7 +16,9 @@ from zkpoll.delivery.access import Access
 from zkpoll.delivery.deliver import Delivered, Destination, deliver
 
 if TYPE_CHECKING:
-    from zkpoll.punch import Settled
+    from datetime import datetime
+
+    from zkpoll.punch import Batch, Settled
 
 Serve = Callable[..., Dashboard]
 
@@ -172,9 +174,10 @@ def test_retry_after_is_honoured(serve: Serve) -> None:
 def test_gone_for_good(serve: Serve) -> None:
     """After a 410 nothing is sent in later runs either, until a person says otherwise."""
     server, outbox = serve(Script(410, body=b"moved to Mars")), MemoryOutbox(some_events(1))
-    assert run(outbox, destination(server.url)).kind == "gone"
+    first = run(outbox, destination(server.url))
+    assert first.kind == "gone"
     again = run(outbox, destination(server.url), more=_never_asked)
-    assert (again.requests, again.kind) == (0, "gone")
+    assert (again.requests, again.kind, again.problem) == (0, "gone", first.problem)
     assert again.problem is not None
     assert "moved to Mars" in again.problem
     assert "zkpoll dashboards resume main" in again.problem
@@ -257,6 +260,26 @@ def test_a_dashboard_at_fault_parks_nothing(serve: Serve, count: int) -> None:
     assert (outbox.left, outbox.put_aside, outbox.in_flight) == (ids(count), [], [])
 
 
+def test_a_site_of_unknown_people_holds_up_nobody(serve: Serve) -> None:
+    """Where all at the head of the queue are refused, somebody from behind it shows who is at fault."""
+    server, outbox = serve(guilty(*range(1, 41))), MemoryOutbox(some_events(200))
+    result = run(outbox, destination(server.url, batch_size=20))
+    assert (result.confirmed, result.parked, result.problem) == (160, 40, None)
+
+
+def test_one_named_at_a_time(serve: Serve) -> None:
+    """A dashboard that names the first it does not like is not sent all the rest each time."""
+    bad = set(ids(200))
+
+    def first_bad(request: Received) -> Script:
+        found = [one for one in request.ids if one in bad]
+        return Script(422, body=_rejecting(found[0])) if found else Script()
+
+    server, outbox = serve(first_bad), MemoryOutbox(some_events(200))
+    assert run(outbox, destination(server.url, batch_size=200)).parked == 200
+    assert sum(len(got.ids) for got in server.received) < 200 * 10
+
+
 def test_a_bad_hour_parks_nothing(serve: Serve) -> None:
     """A dashboard that took punches a moment ago, and now refuses everything, is at fault itself."""
     server, outbox = serve(Script(), Script(422)), MemoryOutbox(some_events(1000))
@@ -317,8 +340,8 @@ def test_named_in_a_refusal(serve: Serve) -> None:
     """What a 4xx rejects by name is parked without further proof, and the others go again at once."""
     outbox = MemoryOutbox(some_events(4))
     server = serve(lambda request: Script(422, body=_rejecting(request.ids[0])), Script())
-    assert run(outbox, destination(server.url, batch_size=4)) == Delivered(3, 2, parked=1)
-    assert [len(got.ids) for got in server.received] == [4, 3]
+    assert run(outbox, destination(server.url, batch_size=4)) == Delivered(3, 3, parked=1)
+    assert [len(got.ids) for got in server.received] == [4, 2, 1]
 
 
 def test_present_in_a_conflict(serve: Serve) -> None:
@@ -326,8 +349,8 @@ def test_present_in_a_conflict(serve: Serve) -> None:
     outbox = MemoryOutbox(some_events(4))
     present = b'{"present": ["%s"]}' % ids(1)[0].encode()
     server = serve(Script(409, body=present), Script())
-    assert run(outbox, destination(server.url, batch_size=4)) == Delivered(4, 2)
-    assert outbox.confirmations == [(ids(1)[0],), tuple(ids(4)[1:])]
+    assert run(outbox, destination(server.url, batch_size=4)) == Delivered(4, 3)
+    assert outbox.confirmations == [(ids(1)[0],), tuple(ids(4)[1:3]), tuple(ids(4)[3:])]
 
 
 def _rejecting(one: str) -> bytes:
@@ -351,7 +374,27 @@ def test_parked_ones_stay_parked_without_alarm(serve: Serve) -> None:
     assert outbox.put_aside == [some_events(1, first=3)[0].id]
 
 
+class _ClockSetBack(MemoryOutbox):
+    def parked(self, limit: int, tried_before: datetime) -> Batch:
+        self._tried.clear()  # by a clock that was set back, nothing was tried yet
+        return super().parked(limit, tried_before)
+
+
+def test_parked_ones_are_tried_once_a_run(serve: Serve) -> None:
+    """Whatever this host's clock does meanwhile, a run ends."""
+    server, outbox = serve(Script(422)), _ClockSetBack(parked=some_events(3))
+    assert run(outbox, destination(server.url, batch_size=1)).requests == 3
+
+
 # --- how much ---
+
+
+def test_what_is_parked_counts_as_sent(serve: Serve) -> None:
+    """A punch that is refused and parked takes up its share of what a run may send."""
+    server = serve(lambda request: Script(200, body=_rejecting(request.ids[0])))
+    outbox = MemoryOutbox(some_events(9))
+    result = run(outbox, destination(server.url, most=4), more=_never_asked)
+    assert (result.confirmed, result.parked, result.capped) == (2, 2, True)
 
 
 def test_a_run_sends_no_more_than_it_may(serve: Serve) -> None:

@@ -70,9 +70,8 @@ def test_status(status: int, verdict: Verdict) -> None:
     ("content_type", "body"),
     [
         ("text/html", b"ok"),
-        ("text/html", b""),
         ("Text/HTML; charset=utf-8", b"ok"),
-        ("application/xhtml+xml", b""),
+        ("application/xhtml+xml", b"ok"),
         ("", b"<html><body>Sign in"),
         ("application/json", b"<!DOCTYPE html><title>Sign in</title>"),
         ("text/plain", b"\xef\xbb\xbf \r\n\t<!DocType HTML>"),
@@ -95,6 +94,8 @@ def test_login_page(content_type: str, body: bytes) -> None:
         (200, "text/plain", b"OK"),
         (200, "application/octet-stream", b"\xff\xfe\x00"),
         (204, "text/html; charset=utf-8", b""),
+        (200, "text/html; charset=utf-8", b""),
+        (200, "text/html", b" \r\n"),
     ],
 )
 def test_not_a_page(status: int, content_type: str, body: bytes) -> None:

@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from tests.journal.helpers import KEY, piece, punch, punches, rows, visit
-from zkpoll.journal.outbox import Outbox
+from zkpoll.journal.decisions import Decisions
+from zkpoll.journal.outbox import Outbox, waiting
 from zkpoll.journal.store import Journal
 from zkpoll.punch import Batch, Counts, Event, Settled
 
@@ -263,3 +264,44 @@ def test_gone(journal: Journal) -> None:
     main.halt("moved to Mars")
     assert (main.halted(), spare.halted()) == ("moved to Mars", None)
     assert Outbox(journal, "main").halted() == "moved to Mars"
+
+
+# --- people, dashboards that are given up ---
+
+
+def test_the_newest_of_each_person(journal: Journal) -> None:
+    """One pending punch of each person, newest first, may be sent like any other."""
+    outbox = Outbox(journal, "main")
+    visit(journal).take(piece(punch("a", 1), punch("b", 2), punch("a", 3), punch("c", 4)))
+    outbox.next(1)
+    found = outbox.newest_of_people(2)
+    assert [(event.user_id, event.timestamp[17:19]) for event in found] == [("c", "02"), ("a", "01")]
+    outbox.send([found[0].id])
+    outbox.settle(Settled((found[0].id,)))
+    assert users(outbox) == ["a", "b", "a"]
+
+
+def test_what_is_discarded_in_flight_is_not_confirmed(journal: Journal, path: Path) -> None:
+    """An answer that confirms a whole batch leaves alone what a person discarded of it meanwhile."""
+    outbox = Outbox(journal, "main")
+    visit(journal).take(piece(*punches(2)))
+    ids = send(outbox, 2)
+    with closing(sqlite3.connect(path)) as person, person:
+        person.execute("UPDATE outbox SET state = 'discarded' WHERE punch = 1")
+    outbox.settle(Settled(ids))
+    assert outbox.counts() == Counts(punches=2, confirmed=1, discarded=1)
+
+
+def test_one_that_was_given_up(journal: Journal) -> None:
+    """Nothing is kept for a dashboard that was given up; once it is back it is a new one."""
+    old = Outbox(journal, "old")
+    visit(journal).take(piece(punch("before")))
+    confirm(old, 9)
+    Decisions(journal, "old").give_up()
+    visit(journal).take(piece(punch("before"), punch("meanwhile")))
+    assert waiting(journal) == {"old": 0}
+    back = Outbox(journal, "old")
+    visit(journal).take(piece(punch("before"), punch("meanwhile"), punch("after")))
+    assert users(back) == ["after"]
+    assert back.counts() == Counts(punches=2, pending=1, confirmed=1)
+    assert back.counts().difference == 0

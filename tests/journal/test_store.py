@@ -23,7 +23,7 @@ import pytest
 from tests.journal.helpers import DHAKA, KEY, piece, punch, punches, rows, visit
 from tests.journal.opener import ROUNDS
 from zkpoll.errors import ExitCode, JournalError
-from zkpoll.journal import memory, store
+from zkpoll.journal import exports, memory, standing, store, upkeep
 from zkpoll.journal.clearance import Clearance
 from zkpoll.journal.decisions import Choice, Decisions, Span, dashboards, has_device
 from zkpoll.journal.devices import Devices
@@ -69,7 +69,7 @@ def mode(path: Path) -> int:
         ("synchronous", 2),  # FULL
         ("foreign_keys", 1),
         ("application_id", APPLICATION_ID),
-        ("user_version", 3),
+        ("user_version", 4),
     ],
 )
 def test_settings(journal: Journal, setting: str, value: object) -> None:
@@ -242,7 +242,7 @@ def not_a_disk(_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("make", "why"),
     [
-        (newer, "was written by a newer zkpoll (form 99; this one knows 3); upgrade zkpoll"),
+        (newer, "was written by a newer zkpoll (form 99; this one knows 4); upgrade zkpoll"),
         (foreign, "is some other program's database"),
         (foreign_but_empty, "is some other program's database"),
         (text, "is not a journal but some other kind of file"),
@@ -436,6 +436,7 @@ class Rooms:
 
 READING = Reading(40, 1, 0, 1, None, None, whole=True, before=0, continued=False)
 PENDING = Choice(frozenset({"pending"}))
+TERMS = upkeep.Terms(datetime.now(UTC), frozenset({"front-door"}))
 SPAN = Span(date(2026, 11, 22), date(2026, 11, 22))
 CALLS: dict[str, Callable[[Rooms], object]] = {
     "Journal.all": lambda it: it.journal.all("conditions"),
@@ -453,6 +454,7 @@ CALLS: dict[str, Callable[[Rooms], object]] = {
     "Devices.accept": lambda it: it.devices.accept("front-door"),
     "Devices.accept_as_same": lambda it: it.devices.accept_as_same("front-door"),
     "Devices.note_reading": lambda it: it.devices.note_reading(KEY, READING),
+    "Devices.known": lambda it: it.devices.known(),
     "Devices.newest_reading": lambda it: it.devices.newest_reading(),
     "Ledger": lambda it: Ledger(it.journal, "front-door", KEY, DHAKA),
     "Ledger.watermark": lambda it: it.ledger.watermark(),
@@ -462,6 +464,7 @@ CALLS: dict[str, Callable[[Rooms], object]] = {
     "accept": lambda it: accept(it.journal, []),
     "Outbox": lambda it: Outbox(it.journal, "main"),
     "Outbox.next": lambda it: it.outbox.next(1),
+    "Outbox.newest_of_people": lambda it: it.outbox.newest_of_people(1),
     "Outbox.parked": lambda it: it.outbox.parked(1, datetime.now(UTC)),
     "Outbox.send": lambda it: it.outbox.send([it.confirmable]),
     "Outbox.settle": lambda it: it.outbox.settle(Settled((it.confirmable,))),
@@ -476,6 +479,7 @@ CALLS: dict[str, Callable[[Rooms], object]] = {
     "Decisions.retry": lambda it: it.decisions.retry(PENDING, 1),
     "Decisions.discard": lambda it: it.decisions.discard(PENDING, 1, "x"),
     "Decisions.backfill": lambda it: it.decisions.backfill(SPAN, repeats=True, dry_run=False),
+    "Decisions.give_up": lambda it: it.decisions.give_up(),
     "Decisions.resume": lambda it: it.decisions.resume(),
     "Clearance": lambda it: Clearance(it.journal, KEY),
     "Clearance.unsettled": lambda it: it.clearance.unsettled([punch().canonical], []),
@@ -491,7 +495,18 @@ CALLS: dict[str, Callable[[Rooms], object]] = {
     "Restoring": lambda it: Restoring(it.journal, "front-door", KEY, DHAKA),
     "Restoring.compare": lambda it: it.restoring.compare(piece(punch())),
     "Restoring.add": lambda it: it.restoring.add(piece(punch())),
+    "upkeep.old_punches": lambda it: upkeep.old_punches(it.journal, TERMS),
+    "upkeep.prune": lambda it: upkeep.prune(it.journal, TERMS),
+    "upkeep.compact": lambda it: upkeep.compact(it.journal),
+    "upkeep.knows": lambda it: upkeep.knows(it.journal, "front-door"),
     "meet": lambda it: meet(it.journal, "front-door", "X1"),
+    "exports.last_users": lambda it: exports.last_users(it.journal, KEY),
+    "exports.keep_users": lambda it: exports.keep_users(it.journal, KEY, []),
+    "exports.punches": lambda it: list(exports.punches(it.journal, exports.Wanted())),
+    "device_standings": lambda it: standing.device_standings(it.journal, datetime.now(UTC)),
+    "dashboard_standings": lambda it: standing.dashboard_standings(it.journal),
+    "troubles": lambda it: standing.troubles(it.journal),
+    "sightings": lambda it: standing.sightings(it.journal, "1001", date(2026, 11, 22)),
     "memory.tell": lambda it: memory.tell(it.journal, lambda before: News((), before)),
 }
 

@@ -112,7 +112,7 @@ def retry(
     inventory = _inventory(config)
     found = _find(inventory, to, _choice({"parked"}, ids, user, device), why_not_retried)
     done = _act(inventory, found, lambda desk, last: desk.retry(found.choice, last))
-    _tell(done, "sent again at the next sync")
+    _tell(done, "sent again at the next sync, once nothing else waits")
     return ExitCode.ATTENTION if found.refused else ExitCode.OK
 
 
@@ -160,7 +160,18 @@ def discard(
     written = f"{' '.join(reason.split())} (by {_person()})"
     done = _act(inventory, found, lambda desk, last: desk.discard(found.choice, last, written))
     _tell(done, "discarded")
+    if every and pending and to and to not in {dashboard.name for dashboard in inventory.dashboards}:
+        _give_up(inventory, to)
     return ExitCode.ATTENTION if found.refused else ExitCode.OK
+
+
+def _give_up(inventory: Inventory, name: str) -> None:
+    from zkpoll.journal.decisions import Decisions
+    from zkpoll.journal.store import Journal
+
+    with no_delivery(inventory.journal, [name]), Journal(inventory.journal) as journal:
+        Decisions(journal, name).give_up()
+    click.echo(f"{name} is given up: nothing is kept for it any more, unless the inventory names it again.")
 
 
 def _check_discard(selected: object, every: bool, to: str | None, reason: str) -> None:

@@ -8,33 +8,39 @@ import sys
 from contextlib import contextmanager
 from dataclasses import asdict, fields
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from zkpoll.delivery.events import as_json as event_as_json
 from zkpoll.journal import memory
 from zkpoll.journal.store import Journal
-from zkpoll.news import news
+from zkpoll.news import Trouble, news
 from zkpoll.punch import Reading, Tally
 from zkpoll.run import Observer
+from zkpoll.watching.logs import Formatter, Style
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
+    from zkpoll.errors import ExitCode, ZkpollError
     from zkpoll.inventory import Inventory
     from zkpoll.news import News
     from zkpoll.outcome import DeliveryOutcome, DeviceOutcome, Outcome
     from zkpoll.run import Options
 
+_PLAIN: Final = Style()
+_NOBODY: Final[Mapping[str, str | None]] = MappingProxyType({})
+
 
 @contextmanager
-def log(verbose: bool) -> Iterator[None]:
-    """Write what zkpoll does to stderr if `verbose`, a line each, with the local time."""
+def log(verbose: bool, style: Style = _PLAIN) -> Iterator[None]:
+    """Write what zkpoll does to stderr if `verbose`, a line each, by default with the local time."""
     logger = logging.getLogger("zkpoll")
     handler = logging.StreamHandler() if verbose else logging.NullHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))
+    handler.setFormatter(Formatter(style))
     logger.addHandler(handler)
     logger.setLevel(logging.INFO if verbose else logging.WARNING)
     logger.propagate = False
@@ -74,55 +80,86 @@ def progress(inventory: Inventory, options: Options, *, shown: bool) -> Iterator
         )
 
 
-def show(outcome: Outcome, journal: Path, *, as_json: bool, verbose: bool) -> None:
-    """Tell what the run came to, to whoever is there."""
+def failed(error: ZkpollError, style: Style) -> ExitCode:
+    """Tell on stderr why a run came to nothing; return its exit code."""
+    _print_all(str(error).splitlines(), style, logging.ERROR)
+    return error.exit_code
+
+
+def show(
+    outcome: Outcome,
+    journal: Path,
+    *,
+    as_json: bool,
+    verbose: bool,
+    style: Style = _PLAIN,
+    watchers: Mapping[str, str | None] = _NOBODY,
+) -> None:
+    """Tell what the run came to, to whoever is there; of each watcher, also why it could not be told."""
     if as_json:
-        click.echo(json.dumps(document(outcome), indent=2))
+        click.echo(json.dumps(document(outcome) | {"watchers": dict(watchers)}, indent=2))
     elif sys.stdout.isatty():
         _show_person(outcome)
+        _print_all(_untold(watchers), style)
     elif outcome.would_send is not None:
-        _show_events(outcome)
+        _show_events(outcome, style)
     elif verbose:
-        logging.getLogger("zkpoll").info("%s", summary(outcome))
+        _log_the_rest(outcome)
     else:
-        _show_news(outcome, journal)
+        _show_news(outcome, journal, style, watchers)
+
+
+def _log_the_rest(outcome: Outcome) -> None:
+    """Log what the run itself could not, before all of it was done."""
+    logger = logging.getLogger("zkpoll")
+    for subject, trouble in outcome.late_troubles().items():
+        logger.warning("%s: %s", subject, trouble.text)
+    logger.info("%s", summary(outcome))
 
 
 # --- cron ---
 
 
-def _show_news(outcome: Outcome, journal: Path) -> None:
+def _show_news(outcome: Outcome, journal: Path, style: Style, watchers: Mapping[str, str | None]) -> None:
     """Print on stderr what a person who is not watching has to know and was not told yet."""
     busy = outcome.busy()  # another run is at those, and tells of them
-    found = {**outcome.troubles(), **outcome.advice()}
+    found = {**outcome.troubles(), **outcome.advice(), **_of_watchers(watchers)}
     troubles = {subject: trouble for subject, trouble in found.items() if subject not in busy}
-    subjects, moment = outcome.subjects() - busy, datetime.now(UTC)
+    subjects, moment = (outcome.subjects() | watchers.keys()) - busy, datetime.now(UTC)
     with Journal(journal) as opened:
         # Printed before it is remembered: what nobody could read is told again.
-        memory.tell(opened, lambda before: _printed(news(before, troubles, subjects, moment)))
-    _print_all(_notice_lines(outcome))
+        memory.tell(opened, lambda before: _printed(news(before, troubles, subjects, moment), style))
+    _print_all(_notice_lines(outcome), style)
 
 
-def _printed(found: News) -> News:
-    _print_all(found.lines)
+def _printed(found: News, style: Style) -> News:
+    _print_all(found.lines, style)
     return found
 
 
-def _print_all(lines: Iterable[str]) -> None:
+def _print_all(lines: Iterable[str], style: Style, level: int = logging.WARNING) -> None:
     for line in lines:
-        click.echo(f"zkpoll: {line}", err=True)
+        click.echo(style.notice(line, level), err=True)
 
 
 def _notice_lines(outcome: Outcome) -> list[str]:
     return [f"{subject}: {notice.text}" for subject, notice in outcome.notices()]
 
 
-def _show_events(outcome: Outcome) -> None:
+def _of_watchers(watchers: Mapping[str, str | None]) -> dict[str, Trouble]:
+    return {subject: Trouble("untold", problem) for subject, problem in watchers.items() if problem}
+
+
+def _untold(watchers: Mapping[str, str | None]) -> list[str]:
+    return [f"{subject}: {trouble.text}" for subject, trouble in _of_watchers(watchers).items()]
+
+
+def _show_events(outcome: Outcome, style: Style) -> None:
     """Print a dry run's events on stdout, one JSON object a line; troubles on stderr."""
     for event in outcome.would_send or ():
         click.echo(json.dumps(event_as_json(event)))
     troubles = [f"{subject}: {trouble.text}" for subject, trouble in outcome.troubles().items()]
-    _print_all((*troubles, *_notice_lines(outcome)))
+    _print_all((*troubles, *_notice_lines(outcome)), style)
 
 
 # --- a person ---
@@ -141,8 +178,8 @@ def _show_person(outcome: Outcome) -> None:
         if delivery.trouble:
             mark = "[red]failed[/red]" if delivery.problem else "[yellow]look[/yellow]"
             table.add_row(escape(delivery.name), mark, escape(delivery.trouble.text))
-    for subject, advice in outcome.advice().items():
-        table.add_row(escape(subject), "[yellow]look[/yellow]", escape(advice.text))
+    for subject, trouble in {**outcome.other_troubles(), **outcome.advice()}.items():
+        table.add_row(escape(subject), "[yellow]look[/yellow]", escape(trouble.text))
     console.print(table)
     for event in (outcome.would_send or ())[:10]:
         console.print("would send", json.dumps(event_as_json(event)), markup=False, soft_wrap=True)
@@ -178,8 +215,15 @@ def summary(outcome: Outcome) -> str:
     return f"{', '.join(parts)}; {outcome.seconds:.1f} s"
 
 
+def letter(outcome: Outcome) -> str:
+    """Return a run's outcome in one line, and a line for each thing that needs a person."""
+    troubles = [f"{subject}: {trouble.text}" for subject, trouble in outcome.troubles().items()]
+    return "\n".join([summary(outcome), *troubles, *_notice_lines(outcome)])
+
+
 def _delivered(outcome: DeliveryOutcome) -> str:
-    pending = f", {outcome.counts.pending:,} wait" if outcome.counts.pending else ""
+    since = f" since {outcome.oldest_pending[:16]}Z" if outcome.oldest_pending else ""
+    pending = f", {outcome.counts.pending:,} wait{since}" if outcome.counts.pending else ""
     parked = f", {outcome.counts.parked:,} parked" if outcome.counts.parked else ""
     return f"{outcome.confirmed:,} delivered to {outcome.name}{pending}{parked}"
 
@@ -195,6 +239,7 @@ def document(outcome: Outcome) -> dict[str, Any]:
         "exit_code": int(outcome.exit_code),
         "devices": [_device_json(device) for device in outcome.devices],
         "maybe_disabled": sorted(outcome.locked),
+        "troubles": {subject: asdict(trouble) for subject, trouble in outcome.troubles().items()},
         "deliveries": [_delivery_json(delivery) for delivery in outcome.deliveries],
         "sums": {
             "reading": _reading_sum(outcome),

@@ -31,13 +31,16 @@ if TYPE_CHECKING:
 
     from zkpoll.delivery.access import Access
     from zkpoll.delivery.trial import Part
-    from zkpoll.punch import Batch, Settled
+    from zkpoll.punch import Batch, Event, Settled
 
 _log = logging.getLogger(__name__)
 
 _AHEAD: Final = 100
 """Punches looked at together, also where fewer fit in a request: among them, one that a dashboard refuses
 shows itself as the exception or the rule."""
+_WITNESSES: Final = 16
+"""People whose newest punches are tried where a whole batch is refused: a new terminal may hold thousands of
+punches of people whom the dashboard does not know yet, in front of everybody else's."""
 _NOT_SENT = Decision(Verdict.TRY_AGAIN, "the run was stopped")
 
 
@@ -55,6 +58,9 @@ class Outbox(Protocol):
 
     def parked(self, limit: int, tried_before: datetime) -> Batch:
         """Return the oldest parked punches that were last tried before then, `limit` at most."""
+
+    def newest_of_people(self, limit: int) -> Sequence[Event]:
+        """Return the newest pending punch of each of up to `limit` people, to be sent like the others."""
 
     def send(self, ids: Sequence[str]) -> None:
         """Write down that these, of the punches last returned, are in flight together, and no others."""
@@ -116,8 +122,7 @@ def deliver(
     no further request begins and no wait goes on. Only the outbox's own errors are raised.
     """
     if words := outbox.halted():
-        gone = f"{words}; once it is back: zkpoll dashboards resume {destination.name}"
-        return Delivered(0, 0, gone, KINDS[Verdict.GONE])
+        return Delivered(0, 0, _gone(words, destination), KINDS[Verdict.GONE])
     with Client(destination.access, stop.is_set) as client:
         return _Delivery(outbox, destination, client, progress, stop).run(more)
 
@@ -140,6 +145,8 @@ class _Delivery:
         self._left = destination.most
         """Punches that this run may yet send; None for any number."""
         self._confirmed = self._parked = self._requests = 0
+        self._looked_beyond = False
+        """Whether other punches than those of the batch were asked for, to show who is at fault."""
         self._retrying = self._retries()
 
     def run(self, more: Callable[[], bool]) -> Delivered:
@@ -163,7 +170,11 @@ class _Delivery:
 
     def _send_parked(self, tried_before: datetime) -> Decision | None:
         """Try again what was parked and last tried before then; return the decision that ends it, if any."""
+        tried: set[str] = set()  # were this host's clock set back meanwhile, they would come again
         while (limit := self._limit()) and (batch := self._outbox.parked(limit, tried_before)).events:
+            if batch.events[0].id in tried:
+                break
+            tried |= {event.id for event in batch.events}
             if end := self._settle(batch):
                 return end
         return None
@@ -178,13 +189,20 @@ class _Delivery:
     def _settle(self, batch: Batch) -> Decision | None:
         """Send `batch`, in parts if need be, until it is settled; return what ends the delivery, if any."""
         trial = Trial(batch, self._size, proven=self._confirmed > 0, choose=random.choice)
-        while part := trial.next():
+        while part := trial.next() or self._beyond(trial):
             decision = self._answer_to(part)
             if decision.verdict in (Verdict.TRY_AGAIN, Verdict.CONFIGURATION, Verdict.GONE):
                 return decision
             self._write_down(trial.heard(part, decision), batch.tried_before)
         self._size = trial.size
         return trial.at_fault
+
+    def _beyond(self, trial: Trial) -> Part:
+        """Return a punch from behind the batch, where that has none that shows who is at fault."""
+        if trial.at_fault and not self._looked_beyond:
+            self._looked_beyond = True
+            trial.call(self._outbox.newest_of_people(_WITNESSES))
+        return trial.next()
 
     def _answer_to(self, part: Part) -> Decision:
         """Send a part until the dashboard answers for it, or its attempts are used up."""
@@ -216,7 +234,7 @@ class _Delivery:
             return done  # all is well, or it was not given its attempts
         if end.verdict is Verdict.GONE:
             self._outbox.halt(end.message)
-        return replace(done, problem=_problem(end), kind=KINDS[end.verdict])
+        return replace(done, problem=_problem(end, self._destination), kind=KINDS[end.verdict])
 
     def _retries(self) -> Retrying:
         where = self._destination
@@ -234,10 +252,19 @@ class _Delivery:
         _log.info("%s: %s; again in %.1f s", self._destination.name, _decision(state).message, wait)
 
 
-def _problem(end: Decision) -> str:
+def _problem(end: Decision, destination: Destination) -> str:
+    if end.verdict is Verdict.GONE:
+        return _gone(end.message, destination)
     if KINDS[end.verdict] == "refused":
-        return f"{end.message}; it took none of those tried, so none is parked"
+        return (
+            f"{end.message}; it refused all that were tried by themselves, so none is parked. If they are at "
+            f"fault, and not the dashboard: zkpoll outbox list --pending, and discard"
+        )
     return end.message
+
+
+def _gone(words: str, destination: Destination) -> str:
+    return f"{words}; once it is back: zkpoll dashboards resume {destination.name}"
 
 
 class _Wait:

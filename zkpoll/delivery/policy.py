@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 LONGEST_WAIT: Final = 30.0
 """Seconds between two attempts at most, whatever a dashboard asks for: the next run comes anyway."""
-_NO_CONTENT: Final = 204
 
 
 class Verdict(Enum):
@@ -105,7 +104,7 @@ _STATUSES: Final[Mapping[int, _Rule]] = {
     400: (Verdict.SUSPECT, _REFUSED),
     401: (
         Verdict.CONFIGURATION,
-        "and does not accept who we say we are; check token:, token_file:, basic: or headers:",
+        "and does not accept who we say we are; check token:, basic:, headers: or signing:",
     ),
     403: (
         Verdict.CONFIGURATION,
@@ -115,6 +114,7 @@ _STATUSES: Final[Mapping[int, _Rule]] = {
     408: (Verdict.TRY_AGAIN, "because the request took too long to arrive"),
     409: (Verdict.TRY_AGAIN, "because of a conflict, and names no record that it holds already"),
     410: (Verdict.GONE, "and says that it is gone for good"),
+    415: (Verdict.CONFIGURATION, "and does not take this kind of body; check format: and gzip:"),
     413: (Verdict.TOO_LARGE, "because the request is too large"),
     417: (Verdict.SUSPECT, _REFUSED),
     422: (Verdict.SUSPECT, _REFUSED),
@@ -158,7 +158,7 @@ def judge(answer: Answer, secrets: Sequence[str] = (), ids: Collection[str] = ()
 def is_html(reply: Reply) -> bool:
     """Given a reply, return whether a person's browser was meant to get it, by its type or its beginning."""
     # Where there is no body, a type means nothing: frameworks put one on by habit.
-    return reply.status != _NO_CONTENT and is_page(reply.content_type, reply.body)
+    return bool(reply.body.strip()) and is_page(reply.content_type, reply.body)
 
 
 def asked_wait(reply: Reply) -> float:

@@ -46,6 +46,8 @@ class Trial:
         self._proven = proven
         self._choose = choose
         self._refusal: Decision | None = None
+        self._witnesses: list[Event] = []
+        """Single punches from behind the batch, that may show who is at fault."""
         self._suspects: dict[str, str] = {}
         self._met: set[str] = set()
         """User ids of the suspects."""
@@ -58,11 +60,20 @@ class Trial:
 
         Then nothing is parked, and nothing more is sent.
         """
-        return self._refusal if len(self._suspects) >= (_PROBES if self._parts else 1) else None
+        if self._witnesses or len(self._suspects) < (_PROBES if self._parts else 1):
+            return None
+        return self._refusal
+
+    def call(self, events: Sequence[Event]) -> None:
+        """Given punches from behind the batch, let those of people who were not met yet be tried as well."""
+        known = {event.id for part in self._parts for event in part}
+        self._witnesses = [
+            event for event in events if event.id not in known and event.user_id not in self._met
+        ]
 
     def next(self) -> Part:
         """Return what to send next; empty when everything is settled, or the dashboard is at fault."""
-        if self.at_fault or not self._parts:
+        if self.at_fault or not (self._parts or self._witnesses):
             return ()
         return self._probe() if self._suspects else self._parts[-1]
 
@@ -91,7 +102,9 @@ class Trial:
             confirmed = tuple(event.id for event in part if event.id not in decision.rejected)
         else:
             confirmed = tuple(event.id for event in part if event.id in decision.present)
-            self._parts += _cut([event for event in part if event.id not in named], self.size)
+            # In halves: some dashboards name the first they do not like, and look no further.
+            rest = [event for event in part if event.id not in named]
+            self._parts += _cut(rest, (len(rest) + 1) // 2 or 1)
         parked = {one: said for one, said in decision.rejected.items() if one not in decision.present}
         self._confirms = self._confirms or bool(confirmed)
         return Settled(confirmed, parked | self._convicted())
@@ -112,15 +125,17 @@ class Trial:
 
     def _probe(self) -> Part:
         """Return one record alone, of a person who was not refused yet if there is one."""
+        if self._witnesses:
+            return (self._witnesses.pop(0),)
         left = [event for part in self._parts for event in part]
         strangers = [event for event in left if event.user_id not in self._met]
         return (self._choose(strangers or left),)
 
     def _take_out(self, part: Part) -> None:
-        if self._parts[-1] is part:
+        if self._parts and self._parts[-1] is part:
             self._parts.pop()
             return
-        (event,) = part  # a probe
+        (event,) = part  # a probe, or a witness
         left = (tuple(other for other in one if other is not event) for one in self._parts)
         self._parts = [one for one in left if one]
 

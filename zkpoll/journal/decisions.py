@@ -284,6 +284,11 @@ class Decisions:
         ]
         self._journal.run_many("backfill", rows)
 
+    def give_up(self) -> None:
+        """Keep nothing for the dashboard any more, until the inventory names it again."""
+        with self._journal.transaction():
+            self._journal.run("give_up", name=self._name, now=now())
+
     def resume(self) -> str | None:
         """Let deliveries to a dashboard that was gone for good go on; return what it had said, or None."""
         row = self._journal.one("halted", destination=self._destination)

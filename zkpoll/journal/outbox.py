@@ -46,6 +46,15 @@ class Outbox:
         rows = self._journal.all("parked", destination=self._destination, limit=limit, before=before)
         return self._handed_out([], rows, tried_before=True)
 
+    def newest_of_people(self, limit: int) -> list[Event]:
+        """Return the newest pending punch of each of up to `limit` people, newest first.
+
+        They may be sent and settled as if they had been returned with the others.
+        """
+        rows = self._journal.all("newest_of_people", destination=self._destination, limit=limit)
+        self._seqs |= {row[1]: row[0] for row in rows}
+        return [Event._make(row[1:]) for row in rows]
+
     def _handed_out(self, sent: Sequence[Row], rows: Sequence[Row], tried_before: bool) -> Batch:
         found = [*sent, *rows]
         self._seqs = {row[1]: row[0] for row in found}
@@ -100,8 +109,7 @@ class Outbox:
 
     def counts(self) -> Counts:
         """Return how many punches are in which state."""
-        counts: dict[str, int] = dict(self._journal.all("counts", destination=self._destination))
-        return Counts(**counts)
+        return Counts(*(self._journal.one("counts", destination=self._destination) or ()))
 
     def oldest_pending(self) -> str | None:
         """Return when the oldest pending punch was journalled (UTC, ISO 8601), or None."""
@@ -110,5 +118,5 @@ class Outbox:
 
 
 def waiting(journal: Journal) -> dict[str, int]:
-    """Return how many punches are pending, by the name of the dashboard they are for, where there are any."""
+    """Return how many punches are pending, by the name of each dashboard there ever was."""
     return dict(journal.all("waiting_by_destination"))

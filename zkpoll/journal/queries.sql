@@ -76,9 +76,11 @@ WHERE key = :key;
 SELECT max(read_at) FROM device;
 
 -- name: meet_destination
--- A new dashboard gets what is journalled from now on.
+-- A new dashboard gets what is journalled from now on, and so does one that was given up and is back.
 INSERT INTO destination (name, after) VALUES (:name, (SELECT coalesce(max(seq), 0) FROM punch))
-ON CONFLICT (name) DO UPDATE SET name = excluded.name
+ON CONFLICT (name) DO UPDATE
+SET after = CASE WHEN destination.given_up_at IS NULL THEN destination.after ELSE excluded.after END,
+    given_up_at = NULL
 RETURNING id;
 
 -- name: last_punch
@@ -133,7 +135,7 @@ SELECT destination.id, punch.seq,
        CASE WHEN punch.same_second = 1 THEN 'same second' ELSE coalesce(:held, punch.hold) END,
        :now
 FROM punch CROSS JOIN destination
-WHERE punch.seq > :after;
+WHERE punch.seq > :after AND destination.given_up_at IS NULL;
 
 -- name: add_to_quarantine
 INSERT INTO quarantine (device, raw, reason, quarantined_at) VALUES (:device, :raw, :reason, :now)
@@ -187,6 +189,19 @@ WHERE outbox.destination = :destination AND outbox.state = 'pending'
 ORDER BY outbox.punch
 LIMIT :limit;
 
+-- name: newest_of_people
+-- One pending punch of each person, newest first. It walks all that is pending, once in a run at the most.
+SELECT punch.seq, punch.id, punch.device_name, device.key, punch.user_id, punch.timestamp,
+       punch.verify, punch.state, punch.work_code, punch.source, punch.clock_suspect
+FROM (SELECT max(outbox.punch) AS newest
+      FROM outbox JOIN punch ON punch.seq = outbox.punch
+      WHERE outbox.destination = :destination AND outbox.state = 'pending'
+      GROUP BY punch.device, punch.user_id
+      ORDER BY newest DESC LIMIT :limit) AS people
+JOIN punch ON punch.seq = people.newest
+JOIN device ON device.id = punch.device
+ORDER BY punch.seq DESC;
+
 -- name: parked
 SELECT punch.seq, punch.id, punch.device_name, device.key, punch.user_id, punch.timestamp,
        punch.verify, punch.state, punch.work_code, punch.source, punch.clock_suspect
@@ -228,20 +243,28 @@ UPDATE destination SET halted = :words WHERE id = :destination;
 
 -- name: counts
 -- Both sides of the journal sum in one statement, so that no other process journals in between. What was
--- journalled before a dashboard was met counts where a person put it into its outbox.
-SELECT 'punches',
-       (SELECT count(*) FROM destination CROSS JOIN punch
+-- journalled before a dashboard was met counts where a person put it into its outbox. Counted in one pass
+-- each: a GROUP BY would sort the whole outbox.
+SELECT (SELECT count(*) FROM destination CROSS JOIN punch
         WHERE destination.id = :destination AND punch.seq > destination.after)
        + (SELECT count(*) FROM destination CROSS JOIN outbox
           WHERE destination.id = :destination AND outbox.destination = destination.id
-            AND outbox.punch <= destination.after)
-UNION ALL
-SELECT state, count(*) FROM outbox WHERE destination = :destination GROUP BY state;
+            AND outbox.punch <= destination.after),
+       count(*) FILTER (WHERE state = 'pending'),
+       count(*) FILTER (WHERE state = 'confirmed'),
+       count(*) FILTER (WHERE state = 'parked'),
+       count(*) FILTER (WHERE state = 'held'),
+       count(*) FILTER (WHERE state = 'discarded')
+FROM outbox WHERE destination = :destination;
 
 -- name: waiting_by_destination
-SELECT destination.name, count(*) FROM outbox JOIN destination ON destination.id = outbox.destination
-WHERE outbox.state = 'pending'
-GROUP BY destination.name ORDER BY destination.name;
+SELECT name, (SELECT count(*) FROM outbox
+              WHERE outbox.destination = destination.id AND outbox.state = 'pending')
+FROM destination ORDER BY name;
+
+-- name: give_up
+-- A dashboard that left the inventory for good: it gets nothing any more.
+UPDATE destination SET given_up_at = :now WHERE name = :name;
 
 -- name: oldest_pending
 SELECT punch.journalled_at FROM outbox JOIN punch ON punch.seq = outbox.punch
@@ -392,3 +415,173 @@ UPDATE device SET clear_ignored = NULL, disable_ignored = NULL WHERE id = :devic
 -- name: intents
 SELECT coalesce(device.name, device.seen_as, device.key)
 FROM intent JOIN device ON device.id = intent.device;
+
+-- --- exports ---
+
+-- name: last_export
+SELECT exported_at FROM user_export WHERE key = :key;
+
+-- name: exported_users
+SELECT slot, user_id, name, privilege, card, user_group, has_password
+FROM exported_user WHERE key = :key ORDER BY place;
+
+-- name: note_export
+INSERT INTO user_export (key, exported_at) VALUES (:key, :now)
+ON CONFLICT (key) DO UPDATE SET exported_at = excluded.exported_at;
+
+-- name: forget_exported_users
+DELETE FROM exported_user WHERE key = :key;
+
+-- name: add_exported_user
+INSERT INTO exported_user (key, place, slot, user_id, name, privilege, card, user_group, has_password)
+VALUES (:key, :place, :slot, :user_id, :name, :privilege, :card, :group, :has_password);
+
+-- name: punches_to_export
+-- The next ones that are meant, in the order of journalling.
+SELECT punch.seq, punch.journalled_at, punch.id, punch.device_name, device.key, punch.user_id,
+       punch.timestamp, punch.verify, punch.state, punch.work_code, punch.source, punch.clock_suspect
+FROM punch CROSS JOIN device
+WHERE punch.seq > :after AND device.id = punch.device
+  AND (:first IS NULL OR substr(punch.timestamp, 1, 10) >= :first)
+  AND (:last IS NULL OR substr(punch.timestamp, 1, 10) <= :last)
+  AND (:user IS NULL OR punch.user_id = :user)
+  AND (:device IS NULL OR :device IN (punch.device_name, device.name))
+ORDER BY punch.seq LIMIT :limit;
+
+-- name: states_of_punches
+-- CROSS JOIN: take the few incoming values one by one.
+SELECT incoming.place, destination.name, outbox.state, outbox.reason
+FROM incoming CROSS JOIN destination CROSS JOIN outbox
+WHERE outbox.destination = destination.id AND outbox.punch = incoming.value
+ORDER BY incoming.place, destination.name;
+
+-- --- how things stand ---
+
+-- name: device_standings
+-- With the terminal, if any, that answers where the device belongs.
+SELECT device.id, device.name, device.key, device.met_at, device.read_at, device.whole_at, device.on_device,
+       device.capacity, device.drift, device.cleared_at, intent.since, stranger.key
+FROM device
+LEFT JOIN intent ON intent.device = device.id
+LEFT JOIN device AS stranger ON stranger.seen_as = device.name
+WHERE device.name IS NOT NULL
+ORDER BY device.name;
+
+-- name: quarantined_by_device
+SELECT device, count(*) - count(accepted_at), count(accepted_at) FROM quarantine GROUP BY device;
+
+-- name: journalled_from
+SELECT journalled_at FROM punch WHERE seq >= :seq ORDER BY seq LIMIT 1;
+
+-- name: journalled_by_day
+-- Days are UTC's. They stand first in GROUP BY, else the planner walks all of an index that begins with device.
+SELECT device, substr(journalled_at, 1, 10), count(*) FROM punch
+WHERE seq >= :seq
+GROUP BY substr(journalled_at, 1, 10), device;
+
+-- name: dashboard_standings
+-- Each state is counted by its own index, and looked up one by one: what is confirmed is not walked.
+SELECT destination.name, destination.halted,
+       (SELECT count(*) FROM outbox
+        WHERE outbox.destination = destination.id AND outbox.state = 'pending'),
+       (SELECT count(*) FROM outbox
+        WHERE outbox.destination = destination.id AND outbox.state = 'parked'),
+       (SELECT count(*) FROM outbox
+        WHERE outbox.destination = destination.id AND outbox.state = 'held'),
+       (SELECT min(outbox.changed_at) FROM outbox AS waiting CROSS JOIN outbox
+        WHERE waiting.destination = destination.id AND waiting.state = 'pending'
+          AND outbox.destination = waiting.destination AND outbox.punch = waiting.punch),
+       (SELECT min(outbox.changed_at) FROM outbox AS waiting CROSS JOIN outbox
+        WHERE waiting.destination = destination.id AND waiting.state = 'parked'
+          AND outbox.destination = waiting.destination AND outbox.punch = waiting.punch)
+FROM destination ORDER BY destination.name;
+
+-- name: punches_of_person
+-- :day is by the device's wall clock, which no index knows: this walks all punches, once.
+SELECT punch.seq, punch.id, punch.device_name, device.key, punch.timestamp, punch.verify, punch.state,
+       punch.work_code, punch.source, punch.journalled_at, punch.hold, punch.clock_suspect, punch.same_second,
+       device.held
+FROM punch CROSS JOIN device
+WHERE punch.user_id = :user AND substr(punch.timestamp, 1, 10) = :day AND device.id = punch.device
+ORDER BY punch.timestamp, punch.seq;
+
+-- name: places_of_punch
+-- One row for each dashboard; state is NULL where the punch was never meant for it.
+SELECT destination.name, outbox.state, outbox.reason, outbox.changed_at, outbox.tried_at,
+       EXISTS (SELECT 1 FROM batch WHERE batch.destination = destination.id AND batch.punch = :punch)
+FROM destination
+LEFT JOIN outbox ON outbox.destination = destination.id AND outbox.punch = :punch
+ORDER BY destination.name;
+
+-- --- the list of devices ---
+
+-- name: readings
+-- What is known of each device that has a name, from its last reading to the end.
+SELECT name, key, read_at, on_device, capacity, drift FROM device WHERE name IS NOT NULL;
+
+-- name: backlog
+-- Punches that wait for any dashboard, by device.
+SELECT device.name, count(DISTINCT outbox.punch)
+FROM outbox JOIN punch ON punch.seq = outbox.punch JOIN device ON device.id = punch.device
+WHERE outbox.state = 'pending' AND device.name IS NOT NULL
+GROUP BY device.name;
+
+-- --- pruning ---
+
+-- name: logs
+-- Every device: when it was last read, when its log was cleared, how many records its log held when it was
+-- last read, and how many the journal has got of it since the clearing.
+SELECT device.id, device.key, device.name, device.seen_as, device.read_at, watermark.read_at,
+       device.cleared_at, intent.since, device.on_device, watermark.records,
+       (SELECT count(*) FROM punch
+        WHERE punch.device = device.id AND punch.journalled_at > device.cleared_at)
+       + (SELECT count(*) FROM quarantine
+          WHERE quarantine.device = device.id AND quarantine.quarantined_at > device.cleared_at)
+FROM device
+LEFT JOIN watermark ON watermark.device = device.id
+LEFT JOIN intent ON intent.device = device.id
+ORDER BY coalesce(device.name, device.key);
+
+-- name: fates
+-- Old punches, and why each must stay, or that it may go. incoming: by device, before when a punch must have
+-- been journalled to be on its device no more. CROSS JOIN destination: an outbox is found by both its columns.
+-- A punch that no dashboard ever had stays: nobody else has it.
+SELECT punch.seq, punch.device,
+       CASE
+       WHEN EXISTS (SELECT 1 FROM destination CROSS JOIN outbox
+                    WHERE outbox.destination = destination.id AND outbox.punch = punch.seq
+                      AND outbox.state NOT IN ('confirmed', 'discarded', 'held'))
+         OR EXISTS (SELECT 1 FROM destination CROSS JOIN batch
+                    WHERE batch.destination = destination.id AND batch.punch = punch.seq)
+         OR NOT EXISTS (SELECT 1 FROM destination CROSS JOIN outbox
+                        WHERE outbox.destination = destination.id AND outbox.punch = punch.seq)
+       THEN 'undelivered'
+       WHEN EXISTS (SELECT 1 FROM destination CROSS JOIN outbox
+                    WHERE outbox.destination = destination.id AND outbox.punch = punch.seq
+                      AND outbox.state = 'held')
+       THEN 'held'
+       WHEN punch.same_second = 1
+         OR EXISTS (SELECT 1 FROM punch AS other WHERE other.id = punch.id AND other.same_second = 1)
+       THEN 'same_second'
+       WHEN incoming.value IS NULL OR punch.journalled_at >= incoming.value
+       THEN 'on_device'
+       ELSE 'removable'
+       END
+FROM punch LEFT JOIN incoming ON incoming.place = punch.device
+WHERE punch.seq > :after AND punch.journalled_at < :before
+ORDER BY punch.seq LIMIT :limit;
+
+-- name: check_no_references
+-- For this connection. Without an index by punch alone, SQLite would walk all outboxes for each punch that is
+-- deleted, to see that nothing refers to it; what refers to one is deleted in the same transaction.
+PRAGMA foreign_keys = OFF;
+
+-- name: remove_from_outboxes
+DELETE FROM outbox
+WHERE destination IN (SELECT id FROM destination) AND punch IN (SELECT value FROM incoming);
+
+-- name: remove_punches
+DELETE FROM punch WHERE seq IN (SELECT value FROM incoming);
+
+-- name: compact
+VACUUM;

@@ -233,6 +233,8 @@ def _check_file(path: Path, writable: bool) -> None:
     try:
         if path.is_dir():
             raise IsADirectoryError("it is a folder")
+        if not (writable or path.exists()):
+            raise FileNotFoundError("there is none yet; `zkpoll sync` makes it")
         if writable and not path.is_file():
             os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
         if writable and not os.access(path, os.W_OK):  # else SQLite would open it to be read

@@ -17,3 +17,6 @@ ALTER TABLE device ADD COLUMN disable_ignored TEXT;
 
 -- When a person accepted that nobody can believe it; NULL while it keeps its device's log from being cleared.
 ALTER TABLE quarantine ADD COLUMN accepted_at TEXT;
+
+-- When a person gave a dashboard up that had left the inventory; NULL while it gets what is journalled.
+ALTER TABLE destination ADD COLUMN given_up_at TEXT;
