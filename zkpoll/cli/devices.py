@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from zkpoll.cli import terminals
 from zkpoll.cli.options import check_names, config_option
+from zkpoll.cli.terminals_discover import discover
 from zkpoll.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -22,6 +24,10 @@ if TYPE_CHECKING:
 @click.group()
 def devices() -> None:
     """Look after the terminals."""
+
+
+for _look in (terminals.list_, terminals.ping, terminals.info, terminals.clock, discover):
+    devices.add_command(_look)
 
 
 @devices.command()

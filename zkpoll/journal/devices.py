@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
@@ -11,11 +12,30 @@ from zkpoll.punch import punch_id
 from zkpoll.timekeeping import WALL
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from zkpoll.journal.store import Journal
     from zkpoll.punch import Reading
 
 STRANGER: Final = "another terminal"
 """Why punches are held that come from a terminal that answers where another one belongs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the journal knows of a device: what its last reading to the end found, and what waits."""
+
+    key: str
+    read_at: str | None = None
+    """UTC, ISO 8601; None while it never was read to the end."""
+    on_device: int | None = None
+    """Records in its log then."""
+    capacity: int | None = None
+    """Records its log can hold, where it tells."""
+    drift: float | None = None
+    """Seconds by which its clock was ahead."""
+    backlog: int = 0
+    """Punches of it that wait for a dashboard."""
 
 
 class Devices:
@@ -112,6 +132,14 @@ class Devices:
                 whole=reading.whole,
                 now=now(),
             )
+
+    def known(self) -> Mapping[str, Known]:
+        """Return what is known of each device that has a name in the inventory, by that name."""
+        waiting: dict[str, int] = dict(self._journal.all("backlog"))
+        return {
+            name: Known(key, read_at, on_device, capacity, drift, waiting.get(name, 0))
+            for name, key, read_at, on_device, capacity, drift in self._journal.all("readings")
+        }
 
     def newest_reading(self) -> datetime | None:
         """Return when any device was last read, or None."""

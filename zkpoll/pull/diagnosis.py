@@ -1,0 +1,455 @@
+"""Why a terminal does not answer, or what it says of itself, step by step; nothing on it is changed.
+
+The login is the one that visits make, on the one connection that most units take, and alone decides. Only
+where it fails is a second look taken: at what does answer there, or whether the other transport does.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from zkpoll.errors import (
+    HungUp,
+    NotATerminal,
+    StopRun,
+    TryLater,
+    Unreachable,
+    WrongKey,
+    WrongSerial,
+    ZkpollError,
+)
+from zkpoll.pull import clock as wall
+from zkpoll.pull import sizes
+from zkpoll.pull.framing import Frame, encode_tcp
+from zkpoll.pull.link import Address, Clock, open_link
+from zkpoll.pull.session import Session
+from zkpoll.steps import Step
+from zkpoll.timekeeping import TOO_FAR
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from zkpoll.pull.identity import Identity
+    from zkpoll.pull.reader import Target
+
+    Hook = Callable[[Session], None]
+    Who = Callable[[str | None], Identity]
+
+_GET_FREE_SIZES: Final = 50
+_CONNECT: Final = 1000
+_EXIT: Final = 1001
+_GET_VERSION: Final = 1100
+_AUTH: Final = 1102
+_ACK_OK: Final = 2000
+_LOGIN: Final = ("port", "protocol", "key")
+"""The parts of a login, in order."""
+
+_SECOND_LOOK: Final = 2.0
+"""Seconds for each second look, at most; terminals answer within 0.15 s."""
+_FIRST_BYTES: Final = 64
+_USERS_MOST: Final = slice(60, 64)
+"""Where the sizes reply says how many users there is room for; `sizes` names the sources."""
+_STRANGERS: Final = (
+    (b"HTTP/", "an HTTP server"),
+    (b"<", "an HTTP server"),  # very old ones answer with the page alone
+    (b"SSH-", "an SSH server"),
+    (b"\x15\x03", "a server that speaks TLS"),
+    (b"\xaa", "a C3 or inBio panel, which speaks another protocol"),
+)
+"""What answers on such a port and is no terminal, by the first bytes it sends."""
+_DETAILS: Final = {
+    "vendor": "~OEMVendor",
+    "platform": "~Platform",
+    "produced": "~ProductTime",
+    "mac": "MAC",
+    "algorithm": "~ZKFPVersion",
+}
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a terminal says of itself; None for what it does not tell."""
+
+    serial_number: str | None = None
+    model: str | None = None
+    firmware: str | None = None
+    users: int | None = None
+    user_capacity: int | None = None
+    records: int | None = None
+    capacity: int | None = None
+    """Records its log can hold."""
+    clock: datetime | None = None
+    """Its wall clock."""
+    drift: float | None = None
+    """Seconds by which that is ahead."""
+    vendor: str | None = None
+    platform: str | None = None
+    produced: str | None = None
+    mac: str | None = None
+    algorithm: str | None = None
+    """Version of its fingerprint templates."""
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What became of looking at a terminal."""
+
+    steps: tuple[Step, ...]
+    """As far as it came."""
+    about: About | None
+    """None when it could not be asked to the end."""
+    kind: str | None = None
+    """Kind of the error that ended it; None when all was asked."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether no step failed."""
+        return all(step.ok is not False for step in self.steps)
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What to do about each step that failed."""
+        return tuple(step.text for step in self.steps if step.ok is False)
+
+
+def diagnose(
+    target: Target,
+    who: Who,
+    *,
+    stopped: Callable[[], bool] = lambda: False,
+    after_connect: Hook = lambda _session: None,
+    details: bool = False,
+) -> Diagnosis:
+    """Given a device, log in to it and ask what it is; return each step, and what it said.
+
+    `who` settles whose serial number it tells, `after_connect` is called before anything is asked. With
+    `details` it is asked for what `About` has besides. Raise only what stops the whole run.
+    """
+    session = Watched(
+        target.address, clock=Clock(target.timeout, target.visit_limit, stopped), key=target.key
+    )
+    steps = _Steps()
+    try:
+        steps.ask("name", lambda: _resolved(target.address), lambda found: (", ".join(found), True))
+        steps.begin("port")
+        with session:
+            steps.done += [_part(session, name) for name in _LOGIN]
+            steps.begin("enable")
+            after_connect(session)
+            about = _asked(session, target, who, steps, details=details)
+    except StopRun:
+        raise
+    except ZkpollError as error:
+        if steps.name == "port":
+            _login_failed(session, error, steps)
+            text = explained(session, error, target.timeout, stopped)  # takes a time of its own
+            steps.done[-1] = replace(steps.done[-1], text=text)
+        else:
+            steps.add(str(error), ok=False)
+        return Diagnosis(tuple(steps.done), None, error.kind)
+    return Diagnosis(tuple(steps.done), about)
+
+
+class Watched(Session):
+    """A session that notes how far its login came, and how long each part took."""
+
+    def __init__(self, address: Address, *, clock: Clock, key: int = 0) -> None:
+        super().__init__(address, clock=clock, key=key)
+        self.opened: float | None = None
+        """Seconds that the connection took to open; None while it is not."""
+        self.answered: dict[int, float] = {}
+        """Seconds that the answer took, by command."""
+        self.ready = False
+        """Whether the login is done."""
+
+    def connect(self) -> Session:
+        """Log in as `Session` does."""
+        super().connect()
+        self.ready = True
+        return self
+
+    @property
+    def asked_for_key(self) -> bool:
+        """Whether the terminal wanted a comm key."""
+        return _AUTH in self.answered
+
+    def ask(self, command: int, data: bytes = b"") -> Frame:
+        """Ask as `Session` does."""
+        began = time.monotonic()
+        reply = super().ask(command, data)
+        self.answered[command] = time.monotonic() - began
+        return reply
+
+    def _ZK__create_socket(self) -> None:  # noqa: N802  # the driver's name
+        self.opened, began = None, time.monotonic()
+        self.answered.clear()
+        super()._ZK__create_socket()
+        self.opened = time.monotonic() - began
+
+
+@contextmanager
+def logged_in(target: Target, stopped: Callable[[], bool] = lambda: False) -> Iterator[Session]:
+    """Give a session with a device; one that cannot be had is told as `diagnose` tells it."""
+    session = Watched(
+        target.address, clock=Clock(target.timeout, target.visit_limit, stopped), key=target.key
+    )
+    try:
+        with session:
+            yield session
+    except StopRun:
+        raise
+    except ZkpollError as error:
+        if session.ready:
+            raise
+        raise type(error)(explained(session, error, target.timeout, stopped)) from error
+
+
+class _Steps:
+    """The steps that are done, and the clock of the one under way."""
+
+    def __init__(self) -> None:
+        self.done: list[Step] = []
+        self.begin("name")
+
+    def begin(self, name: str) -> None:
+        """Begin a step."""
+        self.name = name
+        self._began = time.monotonic()
+
+    def add(self, text: str, ok: bool | None) -> None:
+        """End the step under way."""
+        self.done.append(Step(self.name, ok, time.monotonic() - self._began, text))
+
+    def ask(self, name: str, question: Callable[[], T], say: Callable[[T], tuple[str, bool | None]]) -> T:
+        """Ask `question` as a step of its own, and return the answer."""
+        self.begin(name)
+        answer = question()
+        self.add(*say(answer))
+        return answer
+
+
+# --- the login ---
+
+
+def _resolved(address: Address) -> list[str]:
+    """Return the addresses of a host. Raise `Unreachable` when it has none."""
+    try:
+        found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        text = f"the name {address.host} does not resolve; check host: or the name server"
+        raise Unreachable(text) from error
+    return list(dict.fromkeys(str(where[0]) for *_, where in found))
+
+
+def _part(session: Watched, name: str) -> Step:
+    """Return a part of a login that is done, as a step."""
+    address = session.address
+    if name == "port":
+        over_tcp = address.transport == "tcp"
+        return Step(name, True, session.opened if over_tcp else None, f"{address.transport} {address.port}")
+    if name == "protocol":
+        return Step(name, True, session.answered.get(_CONNECT), "a terminal answers")
+    text = "accepted" if session.asked_for_key else "none is asked for"
+    return Step(name, True, session.answered.get(_AUTH), text)
+
+
+def _login_failed(session: Watched, error: ZkpollError, steps: _Steps) -> None:
+    """Add the parts of a login as far as it came, and the one that `error` ended, with its own words."""
+    steps.name = _failed_part(session, error)
+    past = [_part(session, name) for name in _LOGIN[: _LOGIN.index(steps.name)]]
+    steps.add(str(error), ok=False)
+    steps.done[-1:-1] = past
+
+
+def _failed_part(session: Watched, error: ZkpollError) -> str:
+    """Return which part of a login an error ended."""
+    if session.opened is None or (not session.tcp and isinstance(error, Unreachable)):
+        return "port"
+    return "key" if session.asked_for_key or isinstance(error, WrongKey) else "protocol"
+
+
+def explained(
+    session: Watched, error: ZkpollError, timeout: float, stopped: Callable[[], bool] = lambda: False
+) -> str:
+    """Given a login that failed, return the cause and what to do about it, after a second look."""
+    address, clock = session.address, Clock(min(timeout, _SECOND_LOOK), 3 * _SECOND_LOOK, stopped)
+    if isinstance(error, WrongKey):
+        return f"{error}; see Comm Key in the Comm. menu of the terminal"
+    if isinstance(error, NotATerminal) and (stranger := stranger_of(first_bytes(address, clock))):
+        return f"{address} is {stranger}, and no terminal; check host: and port:"
+    if not isinstance(error, Unreachable):
+        return str(error)
+    other = "udp" if session.tcp else "tcp"
+    answers = speaks(Address(address.host, address.port, other), clock)
+    if answers and (session.opened is None or not session.tcp):
+        return f"{address} answers on {other.upper()} only: set `transport: {other}`"
+    return _unanswered(session, error, other_answers=answers)
+
+
+def _unanswered(session: Watched, error: Unreachable, *, other_answers: bool) -> str:
+    """Return the words for a host that does not speak the protocol over the transport it was asked by."""
+    address, cause = session.address, error.__cause__
+    if isinstance(cause, ConnectionRefusedError):
+        return f"{address} refuses the connection, and nothing answers on UDP; check host: and port:"
+    if isinstance(cause, TimeoutError):
+        return (
+            f"{address} does not answer, nor on UDP: what is sent there is filtered or lost; "
+            "is it switched on, on this network, and not behind a firewall?"
+        )
+    if session.opened is None or not session.tcp:
+        return str(error)
+    what = "hangs up when spoken to" if isinstance(cause, HungUp) else "takes the connection and says nothing"
+    if other_answers:
+        return (
+            f"{address} {what}, but answers on UDP: it is busy with another client; "
+            "if there is none, set `transport: udp`"
+        )
+    return (
+        f"{address} {what}: it is busy with another client, which must hang up first, "
+        "or no terminal (a C3 panel is silent, and so are some HTTP servers)"
+    )
+
+
+# --- a second look ---
+
+
+def speaks(address: Address, clock: Clock) -> bool:
+    """Say whether a terminal answers one CONNECT at `address`; take leave of it if so."""
+    try:
+        link = open_link(address, clock)
+    except TryLater:
+        return False
+    try:
+        link.send(Frame(_CONNECT, 0, 0))
+        reply = link.receive(clock.silence())
+        if reply.command == _CONNECT:
+            return False  # an echo
+        link.send(Frame(_EXIT, reply.session, 1))
+        with suppress(TryLater):
+            link.receive(clock.silence())
+    except TryLater:
+        return False
+    else:
+        return True
+    finally:
+        link.close()
+
+
+def first_bytes(address: Address, clock: Clock) -> bytes:
+    """Return the first bytes that come back over TCP when CONNECT is sent; none when nothing comes."""
+    if address.transport != "tcp":
+        return b""
+    try:
+        with socket.create_connection((address.host, address.port), clock.timeout) as sock:
+            sock.sendall(encode_tcp(Frame(_CONNECT, 0, 0)))
+            return sock.recv(_FIRST_BYTES)
+    except OSError:
+        return b""
+
+
+def stranger_of(data: bytes) -> str | None:
+    """Given the first bytes that something sends, return what it is, or None where they do not tell."""
+    return next((what for start, what in _STRANGERS if data.startswith(start)), None)
+
+
+# --- what it says of itself ---
+
+
+def _asked(session: Session, target: Target, who: Who, steps: _Steps, *, details: bool) -> About:
+    """Ask a terminal what it is, a step each, and return what it said."""
+    serial = steps.ask("serial", lambda: session.option("~SerialNumber"), lambda told: _whose(who, told))
+    model = steps.ask("model", lambda: session.option("~DeviceName"), _told)
+    firmware = steps.ask("firmware", lambda: _firmware(session), _told)
+    held, user_capacity = steps.ask("users", lambda: _sizes(session), lambda told: _users(*told))
+    steps.done.append(Step("records", *_records(held)))
+    clock, drift = steps.ask("clock", lambda: shown_clock(session, target), lambda told: judged(told[1]))
+    return About(
+        shown(serial),
+        shown(model),
+        shown(firmware),
+        users=held.users if held else None,
+        user_capacity=user_capacity,
+        records=held.records if held else None,
+        capacity=held.capacity if held else None,
+        clock=clock,
+        drift=drift,
+        **({name: shown(session.option(option)) for name, option in _DETAILS.items()} if details else {}),
+    )
+
+
+def _whose(who: Who, serial: str | None) -> tuple[str, bool | None]:
+    try:
+        found = who(serial)
+    except WrongSerial as error:
+        return str(error), False
+    if found.problem:
+        return found.problem, False
+    return shown(serial) or f"it tells none; {found.key} in the inventory", True
+
+
+def _told(text: str | None) -> tuple[str, bool | None]:
+    told = shown(text)
+    return (told, True) if told else ("it does not tell", None)
+
+
+def _firmware(session: Session) -> str | None:
+    reply = session.ask(_GET_VERSION)
+    if reply.command != _ACK_OK:
+        return None
+    return reply.data.partition(b"\0")[0].decode("ascii", "backslashreplace").strip() or None
+
+
+def _sizes(session: Session) -> tuple[sizes.Sizes | None, int | None]:
+    """Return what a terminal says it holds, and how many users it has room for."""
+    reply = session.ask(_GET_FREE_SIZES)
+    held = sizes.parse(reply.data) if reply.command == _ACK_OK else None
+    return held, int.from_bytes(reply.data[_USERS_MOST], "little") if held else None
+
+
+def _users(held: sizes.Sizes | None, most: int | None) -> tuple[str, bool | None]:
+    if held is None:
+        return "it does not tell", None
+    return f"{held.users:,} of {most:,}" if most else f"{held.users:,}", True
+
+
+def _records(held: sizes.Sizes | None) -> tuple[bool | None, None, str]:
+    """Return what a terminal's records come to, as the rest of a step."""
+    if held is None:
+        return None, None, "it does not tell"
+    text = f"{held.records:,} of {held.capacity:,}, {fill(held.records, held.capacity)}"
+    if held.records < held.capacity:
+        return True, None, text
+    return False, None, f"{text}: it refuses new punches or overwrites old ones; have its log cleared"
+
+
+def shown_clock(session: Session, target: Target) -> tuple[datetime | None, float | None]:
+    """Return what a terminal's wall clock shows, and how many seconds it is ahead; None for no real date."""
+    clock = session.time()
+    return clock, wall.drift(clock, datetime.now(UTC), target.zone).total_seconds() if clock else None
+
+
+def judged(drift: float | None) -> tuple[str, bool | None]:
+    """Given the seconds by which a clock is ahead, return that in words, and whether it will do."""
+    if drift is None:
+        return "it shows no real date", None
+    if abs(drift) < TOO_FAR:
+        return f"{round(drift):+d} s", True
+    return f"off by {round(drift):+d} s, and so are its punches; put it right, or timezone:", False
+
+
+def fill(records: int, capacity: int) -> str:
+    """Return how full a log is: `1 %`; less than that is `<1 %`, and only a full one is `100 %`."""
+    percent = records * 100 // capacity
+    return f"{percent} %" if percent or not records else "<1 %"
+
+
+def shown(text: str | None) -> str | None:
+    """Return a terminal's own words as they may be shown: what steers a screen is replaced."""
+    return text and "".join(letter if letter.isprintable() else "?" for letter in text)

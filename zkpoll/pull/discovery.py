@@ -1,0 +1,148 @@
+"""Terminals on a network, found at a polite rate.
+
+Each address gets one TCP connection, and where no terminal answers over that, one datagram. What answers is
+asked for its serial number and model; nothing on it is changed.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from zkpoll.errors import StopRun, TryLater, WrongKey, ZkpollError
+from zkpoll.pull.diagnosis import Watched, shown, speaks
+from zkpoll.pull.link import Address, Clock
+
+if TYPE_CHECKING:
+    import ipaddress
+    from collections.abc import Callable, Iterator, Sequence
+
+    from zkpoll.pull.diagnosis import Hook
+
+    Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+    Around = Callable[[Address], AbstractContextManager[Hook]]
+
+RATE: Final = 50.0
+"""Probes a second; a network of 254 addresses takes ten seconds, and no switch takes that for an attack."""
+TIMEOUT: Final = 1.0
+"""Seconds; terminals answer within 0.15 s."""
+AT_ONCE: Final = 64
+_LIMIT: Final = 10.0
+"""Seconds for one terminal that answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Something that answers on the port."""
+
+    address: Address
+    serial_number: str | None = None
+    model: str | None = None
+    kind: str | None = None
+    """Kind of the error that kept it from telling what it is; None for a terminal that told."""
+    problem: str | None = None
+    """What is the matter, in one sentence."""
+
+    @property
+    def terminal(self) -> bool:
+        """Whether it is a terminal: one that told, or that asks for its comm key."""
+        return self.kind in (None, WrongKey.kind)
+
+
+def hosts(network: Network) -> list[str]:
+    """Return the addresses of a network at which hosts can be."""
+    return [str(address) for address in network.hosts()]
+
+
+def discover(
+    addresses: Sequence[str],
+    port: int = 4370,
+    *,
+    rate: float = RATE,
+    stopped: Callable[[], bool] = lambda: False,
+    around: Around = lambda _address: nullcontext(lambda _session: None),
+) -> Iterator[Found]:
+    """Given addresses, yield what answers there, in their order.
+
+    `around` is entered before a terminal is spoken to, and gives what is called first thing after the login.
+    Raise `Stopped` soon after `stopped` says so.
+    """
+    search = _Search(port, _Pace(rate, stopped), stopped, around)
+    with ThreadPoolExecutor(AT_ONCE, "probe") as pool:
+        yield from filter(None, pool.map(search.probe, addresses))
+
+
+class _Pace:
+    """Gives turns, so many a second, to all threads together."""
+
+    def __init__(self, rate: float, stopped: Callable[[], bool]) -> None:
+        self._apart = 1 / rate
+        self._clock = Clock(TIMEOUT, float("inf"), stopped)
+        self._lock = threading.Lock()
+        self._next = time.monotonic()
+
+    def wait(self) -> None:
+        """Wait for one's turn."""
+        with self._lock:
+            turn = max(self._next, time.monotonic())
+            self._next = turn + self._apart
+        self._clock.check()
+        self._clock.sleep(turn - time.monotonic())
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """One search: what all its threads share."""
+
+    port: int
+    pace: _Pace
+    stopped: Callable[[], bool]
+    around: Around
+
+    def probe(self, host: str) -> Found | None:
+        """Return what answers at an address, over TCP or else over UDP; None when nothing does."""
+        address = Address(host, self.port)
+        try:
+            with self.around(address) as hook:
+                over_tcp = self._over_tcp(address, hook)
+                if over_tcp and over_tcp.terminal:
+                    return over_tcp
+                return self._over_udp(replace(address, transport="udp"), hook) or over_tcp
+        except TryLater as error:  # another run is at it
+            return Found(address, kind=error.kind, problem=f"{address}: {error}")
+
+    def _over_tcp(self, address: Address, hook: Hook) -> Found | None:
+        self.pace.wait()
+        return self._asked(address, hook)
+
+    def _over_udp(self, address: Address, hook: Hook) -> Found | None:
+        self.pace.wait()
+        return self._asked(address, hook) if speaks(address, self._clock()) else None
+
+    def _asked(self, address: Address, hook: Hook) -> Found | None:
+        session = _OneKnock(address, clock=self._clock())
+        try:
+            with session:
+                hook(session)
+                serial, model = session.option("~SerialNumber"), session.option("~DeviceName")
+        except StopRun:
+            raise
+        except ZkpollError as error:
+            return Found(address, kind=error.kind, problem=str(error)) if session.opened else None
+        return Found(address, shown(serial), shown(model))
+
+    def _clock(self) -> Clock:
+        return Clock(TIMEOUT, _LIMIT, self.stopped)
+
+
+class _OneKnock(Watched):
+    """A session that does not try again where it is turned away."""
+
+    def connect(self) -> _OneKnock:
+        """Log in at the first attempt."""
+        self._connect()
+        return self
