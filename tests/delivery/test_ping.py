@@ -10,7 +10,8 @@ import pytest
 
 from tests.delivery.dashboard import DROP, Dashboard, MuteServer, Script
 from zkpoll.delivery.access import Access
-from zkpoll.delivery.ping import Ping, Step, judged, ping
+from zkpoll.delivery.ping import Ping, judged, ping
+from zkpoll.steps import Step
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
 
 from zkpoll.cli.options import check_dashboards, check_journal, config_option, json_option, no_delivery
+from zkpoll.cli.steps import show_steps
 from zkpoll.errors import ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from zkpoll.delivery.ping import Ping, Step
+    from zkpoll.delivery.ping import Ping
 
 
 @click.group()
@@ -49,7 +49,7 @@ def ping(config: Path | None, names: tuple[str, ...], as_json: bool) -> int:
     for one in asked:
         pings[one.name] = ask(Access.to(one), one.format)
         if not as_json:
-            _show(one.name, pings[one.name])
+            show_steps(one.name, pings[one.name].steps)
     if as_json:
         click.echo(json.dumps([_fields(name, ping) for name, ping in pings.items()], indent=2))
     return _exit_code(pings)
@@ -86,31 +86,3 @@ def _exit_code(pings: Mapping[str, Ping]) -> ExitCode:
 
 def _fields(name: str, ping: Ping) -> dict[str, object]:
     return {"name": name, "ok": ping.ok, "answered": ping.answered, "steps": list(map(asdict, ping.steps))}
-
-
-def _show(name: str, ping: Ping) -> None:
-    if sys.stdout.isatty():
-        _show_person(name, ping)
-        return
-    for step in ping.steps:
-        click.echo("  ".join((name, *_cells(step))))
-
-
-def _cells(step: Step) -> tuple[str, str, str, str]:
-    word = {True: "ok", False: "failed", None: "unknown"}[step.ok]
-    return step.name, word, "-" if step.seconds is None else f"{step.seconds:.3f} s", step.text
-
-
-def _show_person(name: str, ping: Ping) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table.grid(padding=(0, 2))
-    for step in ping.steps:
-        what, word, seconds, text = _cells(step)
-        colour = {True: "green", False: "red", None: "yellow"}[step.ok]
-        table.add_row(f"  {what}", Text(word, colour), seconds, Text(text))
-    console = Console(highlight=False)
-    console.print(name, markup=False)
-    console.print(table)

@@ -19,13 +19,14 @@ if TYPE_CHECKING:
     from zkpoll.journal.holding import Holding
     from zkpoll.journal.restoring import Found
     from zkpoll.journal.store import Journal
+    from zkpoll.journal.upkeep import Fate, Share, Terms
     from zkpoll.punch import Tally
     from zkpoll.rawcopy import RawCopy
 
 
 @click.group()
 def journal() -> None:
-    """Prove the journal, and put back what it lost."""
+    """Back the journal up, keep it small, prove it, and put back what it lost."""
 
 
 @journal.command(short_help="Prove that the journal holds what a raw copy holds.")
@@ -142,3 +143,192 @@ def _document(copy: RawCopy, found: Found, written: int) -> dict[str, object]:
     names = ("device", "serial_number", "taken_at", "layout", "count", "sha256")
     header = copy.header()
     return {name: header[name] for name in names} | asdict(found) | {"written": written}
+
+
+# --- backup ---
+
+
+@journal.command(short_help="Copy the journal to a file, also while a sync runs.")
+@click.argument("file", type=click.Path(path_type=Path))
+@config_option
+@click.option("--force", is_flag=True, help="Overwrite FILE.")
+@json_option
+def backup(file: Path, config: Path | None, force: bool, as_json: bool) -> int:
+    """Copy the journal to FILE, as it is at this moment.
+
+    Runs may go on meanwhile. The copy is checked before it gets its name, and for its owner alone (mode
+    0600), since it tells who came when. To restore it, stop zkpoll, copy it to the journal's place, and
+    delete what lies beside it as `-wal` and `-shm`.
+    """
+    from zkpoll.inventory import load, locate
+    from zkpoll.journal import upkeep
+
+    inventory = load(locate(config, os.environ), os.environ, secrets=False)
+    made = upkeep.backup(inventory.journal, file, force=force)
+    if as_json:
+        click.echo(json.dumps({"file": str(made.file), "punches": made.punches, "bytes": made.size}))
+    else:
+        click.echo(f"{made.file}: {made.punches:,} punches, {made.size:,} bytes")
+    return ExitCode.OK
+
+
+# --- prune ---
+
+
+@journal.command(short_help="Remove old punches that nobody needs any more.")
+@config_option
+@click.option("--older-than", required=True, metavar="AGE", help="Such as 400d; 30d at least.")
+@click.option("--device", metavar="NAME", help="Only of this device, by its name or serial number.")
+@click.option("--compact", is_flag=True, help="Make the file smaller afterwards; takes its size in room.")
+@click.option("--dry-run", is_flag=True, help="Print the numbers; remove nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask. Needed where no terminal is.")
+@json_option
+def prune(
+    config: Path | None,
+    older_than: str,
+    device: str | None,
+    compact: bool,
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
+) -> int:
+    """Remove punches from the journal that were journalled longer than AGE ago.
+
+    The numbers are shown first, and you are asked. What stays, however old it is:
+
+    \b
+      undelivered  it is pending or parked for a dashboard, or no dashboard had it
+      held         it is held for a dashboard
+      same second  it shares its id with another punch
+      on device    its device may still show it, and it would come in as new
+
+    A device cannot show a punch any more once zkpoll itself has cleared its log since (`clear:`). One that
+    left the inventory must be named with --device, and it must not have been read for AGE; if it came back
+    with its log, what was removed would be sent again, under the ids it always had.
+    """  # noqa: D301  # click's own mark is the character itself
+    from zkpoll.inventory import load, locate
+
+    if not (yes or dry_run or sys.stdin.isatty()):
+        raise click.UsageError("nobody is there to be asked; say --yes, or --dry-run")
+    inventory = load(locate(config, os.environ), os.environ, secrets=False)
+    terms = _terms(inventory, older_than, device)
+    shares = _old_punches(inventory, terms)
+    if not as_json:
+        _show(shares, terms)
+    agreed = yes or dry_run or _agreed_to_remove(sum(share.removable for share in shares))
+    removed = _pruned(inventory, terms, compact) if agreed and not dry_run else 0
+    if as_json:
+        click.echo(json.dumps(_pruning(shares, terms, removed), indent=2))
+    else:
+        click.echo(f"{_punches(removed)} removed." if removed else "Nothing is removed.")
+    return ExitCode.OK if agreed else ExitCode.ATTENTION
+
+
+def _terms(inventory: Inventory, older_than: str, device: str | None) -> Terms:
+    from datetime import UTC, datetime, timedelta
+
+    from zkpoll.inventory.kinds import Duration
+    from zkpoll.journal.upkeep import LONGEST, SHORTEST, Terms
+
+    try:
+        age = Duration(SHORTEST, LONGEST).parse(older_than)
+        before = datetime.now(UTC) - timedelta(seconds=age)
+    except (ValueError, OverflowError) as error:
+        what = f"expected an age from {SHORTEST} to {LONGEST}, such as 400d"
+        raise click.BadParameter(what, param_hint="--older-than") from error
+    names = {name for one in inventory.devices for name in (one.name, one.serial) if name}
+    return Terms(before, frozenset(names), device)
+
+
+def _old_punches(inventory: Inventory, terms: Terms) -> list[Share]:
+    from zkpoll.journal import upkeep
+    from zkpoll.journal.store import Journal
+
+    with Journal(inventory.journal, writable=False) as opened:
+        if terms.device and not upkeep.knows(opened, terms.device):
+            raise click.BadParameter(f"no device {terms.device!r} in the journal", param_hint="--device")
+        return upkeep.old_punches(opened, terms)
+
+
+def _pruned(inventory: Inventory, terms: Terms, compact: bool) -> int:
+    from zkpoll.journal import upkeep
+    from zkpoll.journal.store import Journal
+
+    with Journal(inventory.journal) as opened:
+        removed = upkeep.prune(opened, terms)
+        if compact:
+            upkeep.compact(opened)
+    return removed
+
+
+def _agreed_to_remove(count: int) -> bool:
+    """Ask, where there is anything to ask about."""
+    return not count or click.confirm(f"Remove {_punches(count)} from the journal?", err=True)
+
+
+def _punches(count: int) -> str:
+    return f"{count:,} {'punch' if count == 1 else 'punches'}"
+
+
+_STAYS: dict[Fate, str] = {
+    "undelivered": "undelivered",
+    "held": "held",
+    "same_second": "same second",
+    "on_device": "on device",
+}
+"""Why punches stay, in JSON and in words."""
+
+
+def _show(shares: list[Share], terms: Terms) -> None:
+    if not shares:
+        click.echo(f"No punch was journalled before {terms.before:%Y-%m-%d %H:%M} UTC.")
+    elif sys.stdout.isatty():
+        _show_table(shares, terms)
+    else:
+        for share in shares:
+            click.echo(_line(share))
+
+
+def _line(share: Share) -> str:
+    stays = [f"{share.counts[key]:,} {word}" for key, word in _STAYS.items() if share.counts.get(key)]
+    words = [f"{share.device}  {share.removable:,} may go", ", ".join(stays), _why(share)]
+    return "  ".join(filter(None, words))
+
+
+def _why(share: Share) -> str:
+    return f"({share.why})" if share.why and share.counts.get("on_device") else ""
+
+
+def _show_table(shares: list[Share], terms: Terms) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("device", overflow="fold")
+    for heading in ("may go", *_STAYS.values()):
+        table.add_column(heading, justify="right")
+    for share in shares:
+        table.add_row(escape(share.device), *(f"{number:,}" for number in _numbers(share).values()))
+    console = Console(highlight=False)
+    console.print(f"Punches journalled before {terms.before:%Y-%m-%d %H:%M} UTC:")
+    console.print(table)
+    for share in shares:
+        if why := _why(share):
+            console.print(escape(f"{share.device}: on device {why}"))
+
+
+def _numbers(share: Share) -> dict[str, int]:
+    return {"removable": share.removable} | {fate: share.counts.get(fate, 0) for fate in _STAYS}
+
+
+def _pruning(shares: list[Share], terms: Terms, removed: int) -> dict[str, object]:
+    devices = [
+        {"device": share.device, "serial_number": share.serial_number, **_numbers(share), "why": share.why}
+        for share in shares
+    ]
+    return {
+        "before": terms.before.isoformat(timespec="milliseconds"),
+        "devices": devices,
+        "removed": removed,
+    }

@@ -20,6 +20,7 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies, select_p
 from zkpoll.delivery.client import Client
 from zkpoll.delivery.formats import FORMATS, request
 from zkpoll.delivery.policy import Failure, Reply, Verdict, is_html, judge
+from zkpoll.steps import Step
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,19 +35,6 @@ _NO_RIGHT: Final = frozenset({401, 403})
 _NOT_EMPTY: Final = frozenset({400, 415, 422})
 """What frameworks answer to an empty batch once they have accepted who sends it."""
 _NO_OPTIONS: Final = frozenset({405, 501})
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One step on the way to a dashboard."""
-
-    name: str
-    ok: bool | None
-    """None: it cannot be told."""
-    seconds: float | None
-    """How long it took; None for what was learned by another step."""
-    text: str
-    """What was found; of a step that failed, what to do about it."""
 
 
 @dataclass(frozen=True, slots=True)

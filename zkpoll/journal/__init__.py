@@ -10,6 +10,8 @@ devices        who was met, and which inventory name each belongs to
 decisions      a person's word on what waits
 clearance      whether a device's log may be cleared, and what is remembered of that
 restoring      what of a raw copy the journal holds, and what it lacks
+upkeep         backups, and letting go of what is over
 quarantine     what nobody can believe
+exports        the users last exported of each device, and punches to be
 memory         what was told to a person
 """

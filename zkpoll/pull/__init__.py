@@ -7,6 +7,7 @@ framing      bytes <-> frames, no I/O
 | reader     a visit: what part of the log to read, by `plan`, with the proof that nothing was skipped
 | slices     records, by their layout, on their way to verified slices
 | correction setting the device's clock
+diagnosis    each step on the way to a device, for a person; discovery: which devices a network has
 clearing     clearing its log, with proof that nothing is lost
 
 Pure, and used by them: blocks (a UDP stream's pieces), sizes, users, layouts, clock, plan.
