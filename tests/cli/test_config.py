@@ -49,6 +49,7 @@ SETTINGS = {
     "journal": "/var/lib/zkpoll/journal.db",
     "parallel": 16,
     "keep_raw": 34_560_000,
+    "alert_after": 86_400,
     "devices": [
         {
             "name": "no",
@@ -62,6 +63,7 @@ SETTINGS = {
             "quiet_hours": "22:00-05:00",
             "clock": {"set_when_off_by": 30},
             "clear": "never",
+            "encoding": "utf-8",
             "serial": "0012",
             "enabled": True,
         }

@@ -234,7 +234,10 @@ def test_parked_punches_are_sent_again(journalled: Site, dashboard: Dashboard) -
 def test_every_parked_punch(journalled: Site) -> None:
     """`--all` sends all of them again."""
     told = journalled.run("outbox", "retry", "--all")
-    assert (told.code, told.out) == (0, "2 punches for dashboard are sent again at the next sync, once nothing else waits.\n")
+    assert (told.code, told.out) == (
+        0,
+        "2 punches for dashboard are sent again at the next sync, once nothing else waits.\n",
+    )
     journalled.sync()
     assert counts(journalled) == Counts(punches=5, confirmed=4, held=1)
 
@@ -245,7 +248,10 @@ def test_taking_a_decision_back(journalled: Site, dashboard: Dashboard) -> None:
     assert gave_up.out == "1 punch for dashboard is discarded.\n"
     assert journalled.run("outbox", "retry", "--user", "1001").code == 1
     told = journalled.run("outbox", "retry", "--id", FIRST.upper())
-    assert (told.code, told.out) == (0, "1 punch for dashboard is sent again at the next sync, once nothing else waits.\n")
+    assert (told.code, told.out) == (
+        0,
+        "1 punch for dashboard is sent again at the next sync, once nothing else waits.\n",
+    )
     journalled.sync()
     assert FIRST in dashboard.events
     assert counts(journalled, "old") == OLD

@@ -46,6 +46,9 @@ def test_the_smallest_inventory_gets_every_default(tmp_path: Path) -> None:
         journal=tmp_path / "journal.db",
         parallel=16,
         keep_raw=400 * 86_400,
+        alert_after=86_400,
+        metrics=None,
+        health=None,
         devices=(
             Device(
                 name="front",
@@ -61,6 +64,7 @@ def test_the_smallest_inventory_gets_every_default(tmp_path: Path) -> None:
                 clear=Clear(above=None),
                 since=None,
                 repeat_within=None,
+                encoding="utf-8",
                 serial=None,
                 enabled=True,
             ),
@@ -399,7 +403,32 @@ def test_every_secret_setting_can_be_left_out() -> None:
     fields = {**Dashboard.model_fields, **Device.model_fields}
     secret = {key for key, field in fields.items() if "Secret" in str(field.annotation)}
     files = {"token_file", "ca_file", "client_cert", "client_key"}
-    assert secret | files | {"basic", "signing"} == SECRETS
+    assert secret | files | {"basic", "signing", "health"} == SECRETS
+
+
+WATCHED = GOOD.replace(
+    "defaults:",
+    "alert_after: 2h\nmetrics: {textfile: zkpoll.prom}\n"
+    "health: {ping_url: 'https://hc.example.com:8000/${UUID}'}\ndefaults:",
+)
+
+
+def test_who_watches_is_read(tmp_path: Path) -> None:
+    """A file for figures starts at the inventory's folder, and pings go to the URL as it is written."""
+    made = read(tmp_path, WATCHED, {"UUID": "hunter2"})
+    assert made.alert_after == 7200
+    assert made.metrics is not None
+    assert made.metrics.textfile == tmp_path / "zkpoll.prom"
+    assert made.health is not None
+    assert made.health.ping_url.get_secret_value() == "https://hc.example.com:8000/hunter2"
+
+
+def test_a_ping_urls_path_is_a_secret(tmp_path: Path) -> None:
+    """Who knows the path can ping, so it is masked, and not needed by what only looks into the journal."""
+    made = read(tmp_path, WATCHED, {"UUID": "hunter2"})
+    assert made.masked()["health"] == {"ping_url": "https://hc.example.com:8000/********"}
+    assert "hunter2" not in repr(made)
+    assert load(tmp_path / "devices.yaml", {}, secrets=False).health is None
 
 
 def test_a_byte_order_mark_does_not_matter(tmp_path: Path) -> None:

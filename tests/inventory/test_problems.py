@@ -24,7 +24,7 @@ LABEL = "expected 1 to 64 printable characters, no space around them"
 TIMEOUT = "expected a duration from 10ms to 1h, such as 10 (seconds), 500ms, 15m or 2h"
 KNOWN = (
     "name, host, port, transport, comm_key, timezone, timeout, visit_limit, quiet_hours, clock, clear,"
-    " since, repeat_within, serial, enabled"
+    " since, repeat_within, encoding, serial, enabled"
 )
 KEY = "expected a whole number from 0 to 4294967295"
 WAIT = TIMEOUT.replace("10ms", "0")
@@ -33,7 +33,11 @@ OFF_BY = TIMEOUT.replace("10ms", "1s")
 DATE = "expected a date such as 2026-11-01, or a date and time such as 2026-11-01T06:00"
 CLEAR = "expected never, confirmed or a share, such as {above: 80%}"
 SHARE = "expected a share from 0% to 99%, such as 80%"
+ENCODING = "expected utf-8 or gb18030 or big5 or cp874 or cp932 or cp949 or " + " or ".join(
+    f"cp{page}" for page in range(1250, 1259)
+)
 SECTION = "expected a mapping of settings (name: value)"
+PING_URL = "expected an http:// or https:// URL without user, password and fragment"
 VARIABLE = "expected ${NAME}, ${NAME:-default} or ${file:PATH}; a literal ${ is written $${"
 LIMIT = "Set the clock after a reading when it is off by more than this, in seconds or as 30s"
 
@@ -95,6 +99,8 @@ LIMIT = "Set the clock after a reading when it is off by more than this, in seco
         ("since: 2026-11-01T06:00Z", f"since: found '2026-11-01T06:00Z', {DATE}"),
         ("since: 2026-11-01T24:00", f"since: found '2026-11-01T24:00', {DATE}"),
         ("since:", f"since: found nothing, {DATE}"),
+        ("encoding: latin1", f"encoding: found 'latin1', {ENCODING}"),
+        ("encoding: UTF-8", f"encoding: found 'UTF-8', {ENCODING}"),
         ("repeat_within: 0", f"repeat_within: found '0', {OFF_BY}"),
         ("repeat_within: 2h", f"repeat_within: found '2h', {OFF_BY}"),
         ("clock: 30s", f"clock: found text, {SECTION}"),
@@ -585,6 +591,25 @@ def test_copies_are_kept_for_a_day_at_least(tmp_path: Path, written: str, told: 
     text = GOOD.replace("defaults:", f"keep_raw: {written}\ndefaults:")
     expected = TIMEOUT.replace("10ms to 1h", "1d to 36500d")
     assert wrong(tmp_path, text) == [f"devices.yaml:5: keep_raw: found {told}, {expected}"]
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ("alert_after: 5", f"alert_after: found '5', {TIMEOUT.replace('10ms to 1h', '1m to 365d')}"),
+        ("metrics: zkpoll.prom", f"metrics: found text, {SECTION}"),
+        ("metrics: {textfile: }", "metrics.textfile: found nothing, expected a path"),
+        ("metrics: {file: a}", "metrics.file: unknown setting, did you mean textfile?"),
+        ("health: {ping_url: }", f"health.ping_url: found nothing, {PING_URL}"),
+        ("health: {ping_url: 'ftp://a/hunter2'}", f"health.ping_url: found (hidden), {PING_URL}"),
+        ("health: {ping_url: 'https://hunter2@a/'}", f"health.ping_url: found (hidden), {PING_URL}"),
+        ("health: {url: 'https://a/b'}", "health.url: unknown setting, known here: ping_url"),
+    ],
+)
+def test_who_watches_is_checked(tmp_path: Path, written: str, told: str) -> None:
+    """Every mistake in the watchers' settings is told at its place; of a ping URL nothing is shown."""
+    lines = wrong(tmp_path, GOOD.replace("defaults:", f"{written}\ndefaults:"))
+    assert f"devices.yaml:5: {told}" in lines
 
 
 @pytest.mark.parametrize("key", ["name", "host", "serial"])

@@ -116,6 +116,9 @@ def edited(old: str, new: str) -> Any:
         ("name: front", "name: front\n    clear: ${CLEAR}"),
         ("  timezone", "  clear: confirmed\n  timezone"),
         ("defaults:", "keep_raw: 400d\ndefaults:"),
+        ("defaults:", "alert_after: 2h\nmetrics: {textfile: a.prom}\ndefaults:"),
+        ("defaults:", "health: {ping_url: '${PING_URL}'}\ndefaults:"),
+        ("defaults:", "health: {ping_url: 'https://hc.example.com/a'}\ndefaults:"),
         ("name: front", "name: front\n    comm_key: 123"),
         ("name: front", "name: front\n    comm_key: ${KEY}"),
         ("192.168.1.201", "fe80::1%eth0"),
@@ -133,6 +136,8 @@ def edited(old: str, new: str) -> Any:
         ("name: front", "name: front\n    since: '2026-11-01'\n    repeat_within: 30s"),
         ("name: front", "name: front\n    since: '2026-11-01T06:00'"),
         ("name: front", "name: front\n    since: ${SINCE}"),
+        ("name: front", "name: front\n    encoding: gb18030"),
+        ("  timezone", "  encoding: ${ENCODING:-cp1252}\n  timezone"),
     ],
 )
 def test_the_schema_takes_what_people_write(old: str, new: str) -> None:
@@ -162,6 +167,10 @@ def test_the_schema_takes_what_people_write(old: str, new: str) -> None:
         ("name: front", "clear: {above: 100%}\n    name: front"),
         ("name: front", "clear: {above: 80%, at: noon}\n    name: front"),
         ("defaults:", "keep_raw: 3600\ndefaults:"),
+        ("defaults:", "alert_after: 5\ndefaults:"),
+        ("defaults:", "metrics: a.prom\ndefaults:"),
+        ("defaults:", "metrics: {}\ndefaults:"),
+        ("defaults:", "health: {ping_url: hc.example.com}\ndefaults:"),
         ("name: front", "transport: TCP\n    name: front"),
         ("name: front", "enabled: maybe\n    name: front"),
         ("name: front", "port: 1"),
@@ -185,6 +194,7 @@ def test_the_schema_takes_what_people_write(old: str, new: str) -> None:
         ("name: front", "since: '2026-11-01 06:00'\n    name: front"),
         ("name: front", "repeat_within:\n    name: front"),
         ("name: front", "comm_key:\n    name: front"),
+        ("name: front", "encoding: latin1\n    name: front"),
         ("secret-token", ""),
         ("https:", "ftp:"),
         ("dashboard:\n  url", "dashboard:\n- url"),
@@ -202,6 +212,7 @@ def test_every_setting_is_described() -> None:
     device, dashboard = (made["$defs"][name]["properties"] for name in ("device", "dashboard"))
     sections = {"clock": device["clock"], "basic": dashboard["basic"], "signing": dashboard["signing"]}
     sections["clear"] = device["clear"]["anyOf"][-1]
+    sections |= {key: made["properties"][key] for key in ("metrics", "health")}
     objects = [made, *made["$defs"].values(), made["properties"]["defaults"]["anyOf"][0], *sections.values()]
     for shape in objects:
         assert all(each["description"] for each in shape["properties"].values())
@@ -244,9 +255,11 @@ def test_the_examples_optional_settings_load_too(tmp_path: Path) -> None:
     (tmp_path / "password").write_text("hunter2\n", encoding="utf-8")
     path.write_text(re.sub(r"(?m)^ +(token_file|basic):.*\n", "", text), encoding="utf-8")
     env = {"ZKPOLL_TOKEN": "abc", "WAREHOUSE_KEY": "123", "API_KEY": "456", "SIGNING": "c2ln" * 8}
-    env["CREDENTIALS_DIRECTORY"] = str(tmp_path)
+    env |= {"CREDENTIALS_DIRECTORY": str(tmp_path), "PING_URL": "https://hc.example.com/a"}
     inventory = load(path, env)
     assert inventory.devices[2].serial == "CQZ7224760045"
+    assert inventory.metrics is not None
+    assert inventory.health is not None
     for each in inventory.devices:
         assert each.quiet_hours == (time(22), time(5))
         assert each.clock == Clock(set_when_off_by=30)
@@ -274,6 +287,7 @@ def test_the_examples_defaults_are_the_defaults() -> None:
     )
     assert written["parallel"] == str(minimal.parallel)
     assert written["keep_raw"] == f"{minimal.keep_raw / 86_400:g}d"
+    assert written["alert_after"] == f"{minimal.alert_after / 86_400:g}d"
     made = minimal.dashboards[0]
     shown = Dashboard.model_validate(
         {"url": "http://a"}
@@ -282,7 +296,8 @@ def test_the_examples_defaults_are_the_defaults() -> None:
     )
     assert shown == made
     device = Device.model_validate(
-        {"name": "a", "host": "a", "timezone": "UTC"} | {key: written[key] for key in ("port", "visit_limit")}
+        {"name": "a", "host": "a", "timezone": "UTC"}
+        | {key: written[key] for key in ("port", "visit_limit", "encoding")}
     )
     assert device == minimal.devices[0]
     assert re.findall(r"# timeout: (\S+)", text) == ["30s", "10s"]
@@ -294,7 +309,8 @@ def test_the_examples_defaults_are_the_defaults() -> None:
     [
         *Dashboard.model_fields,
         *Device.model_fields,
-        *("dashboard", "journal", "parallel", "keep_raw", "defaults", "devices"),
+        *("dashboard", "journal", "parallel", "keep_raw", "alert_after", "metrics", "health"),
+        *("defaults", "devices"),
     ],
 )
 def test_the_example_mentions_every_setting(name: str) -> None:

@@ -15,16 +15,21 @@ import click
 
 from zkpoll import __version__
 from zkpoll.cli.backfill import backfill
+from zkpoll.cli.completion import completion
 from zkpoll.cli.config import config
 from zkpoll.cli.dashboards import dashboards
 from zkpoll.cli.decode import decode
 from zkpoll.cli.demo import demo
 from zkpoll.cli.devices import devices
+from zkpoll.cli.explain import explain
 from zkpoll.cli.journal import journal
 from zkpoll.cli.outbox import outbox
+from zkpoll.cli.punches import punches
 from zkpoll.cli.quarantine import quarantine
 from zkpoll.cli.simulate import simulate
+from zkpoll.cli.status import status
 from zkpoll.cli.sync import sync
+from zkpoll.cli.users import users
 from zkpoll.errors import ExitCode, ZkpollError
 
 
@@ -39,14 +44,19 @@ def zkpoll() -> None:
 
 for _command in (
     sync,
+    status,
+    explain,
     backfill,
     devices,
     dashboards,
+    users,
+    punches,
     outbox,
     quarantine,
     journal,
     decode,
     config,
+    completion,
     simulate,
     demo,
 ):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -11,6 +12,9 @@ from zkpoll.cli.options import check_names, config_option
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from zkpoll.run import Options
+    from zkpoll.watching.logs import Format, Style
 
 
 @click.command(short_help="Read all devices, deliver what is new.")
@@ -21,6 +25,13 @@ if TYPE_CHECKING:
 @click.option("--no-deliver", is_flag=True, help="Read and journal only.")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as one JSON document.")
 @click.option("-v", "--verbose", is_flag=True, help="Say on stderr what is done.")
+@click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="How lines on stderr look: to a person, or a JSON object each.",
+)
 def sync(
     config: Path | None,
     devices: tuple[str, ...],
@@ -29,28 +40,52 @@ def sync(
     no_deliver: bool,
     as_json: bool,
     verbose: bool,
+    log_format: Format,
 ) -> int:
     """Read every device, journal what is new, deliver what is pending.
 
     On a terminal it prints a line for each device and a summary. From cron it prints nothing while all is
     well, and otherwise one line for each thing that needs a person: when it begins, changes or ends, and
-    once a day while it lasts.
+    once a day while it lasts. Where systemd's journal reads stderr, each line carries its priority.
+
+    Where the inventory says so, figures of the run are written for Prometheus (metrics:), and a service is
+    told how it begins and ends (health:). A dry run tells nobody.
 
     Exit codes: 0 all well; 1 something needs attention, the rest is done; 69 nothing could be reached;
     74 the journal cannot be used; 75 another run is at all of it; 78 bad inventory; 130 or 143 stopped by a
     signal.
     """
     from zkpoll.cli import report
+    from zkpoll.errors import ZkpollError
+    from zkpoll.run import Options
+    from zkpoll.watching.logs import style_of
+
+    style = style_of(sys.stderr, os.environ, log_format)
+    options = Options(frozenset(devices), full=full, deliver=not no_deliver, dry_run=dry_run)
+    try:
+        return _run(config, options, style, as_json=as_json, verbose=verbose)
+    except ZkpollError as error:
+        return report.failed(error, style)
+
+
+def _run(config: Path | None, options: Options, style: Style, *, as_json: bool, verbose: bool) -> int:
+    from zkpoll.cli import report
     from zkpoll.cli.signals import stop_on_signal
     from zkpoll.inventory import load, locate
-    from zkpoll.run import Options
     from zkpoll.sync import sync as run
+    from zkpoll.watching.watchers import watched
 
     inventory = load(locate(config, os.environ), os.environ)
-    check_names(inventory, devices, "--device")
-    options = Options(frozenset(devices), full=full, deliver=not no_deliver, dry_run=dry_run)
-    with report.log(verbose), stop_on_signal() as stop:
+    check_names(inventory, options.devices, "--device")
+    with (
+        report.log(verbose, style),
+        watched(inventory, dry_run=options.dry_run) as watchers,
+        stop_on_signal() as stop,
+    ):
         with report.progress(inventory, options, shown=not (as_json or verbose)) as observer:
             outcome = run(inventory, options, stop=stop, observer=observer)
-        report.show(outcome, inventory.journal, as_json=as_json, verbose=verbose)
+        untold = watchers.ended(outcome, report.letter(outcome)) if watchers else {}
+        report.show(
+            outcome, inventory.journal, as_json=as_json, verbose=verbose, style=style, watchers=untold
+        )
     return outcome.exit_code

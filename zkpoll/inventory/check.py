@@ -26,7 +26,8 @@ Settings: TypeAlias = dict[str, Any]
 Where: TypeAlias = Callable[[str], "Place"]
 """Given the key of a setting, its place; a device's setting may stand in `defaults`."""
 
-TOP = ("dashboard", "journal", "parallel", "keep_raw", "defaults", "devices")
+_PLAIN = ("journal", "parallel", "keep_raw", "alert_after", "metrics", "health")
+TOP = ("dashboard", *_PLAIN, "defaults", "devices")
 ONE_DEVICE_ONLY = ("name", "host", "serial")
 """What tells devices apart and so cannot stand in `defaults`."""
 
@@ -44,8 +45,7 @@ def inventory(tree: Tree, ledger: Ledger, folder: Path) -> Inventory | None:
         return None
     check = _Check(ledger, folder)
     settings = ledger.known(top, TOP, ())
-    plain = ("journal", "parallel", "keep_raw")
-    parts: Settings = {key: settings[key] for key in plain if key in settings}
+    parts: Settings = {key: settings[key] for key in _PLAIN if key in settings}
     parts["dashboards"] = check.dashboards(settings)
     parts["devices"] = check.devices(settings)
     return check.build(Inventory, parts, lambda key: (key,))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, time  # noqa: TC003  (pydantic reads the annotations)
 from pathlib import Path  # noqa: TC003  (pydantic reads the annotations)
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import BaseModel, Field, PlainSerializer, SecretStr
 
@@ -27,8 +27,15 @@ from zkpoll.inventory.kinds import (
     written,
 )
 from zkpoll.inventory.settings import Settings, masked
+from zkpoll.inventory.watchers import Health, Metrics
 
 _as_written = PlainSerializer(written, return_type=str)
+
+Encoding = Literal[
+    "utf-8", "gb18030", "big5", "cp874", "cp932", "cp949", "cp1250", "cp1251", "cp1252", "cp1253", "cp1254",
+    "cp1255", "cp1256", "cp1257", "cp1258",
+]  # fmt: skip
+"""What terminals were sold with: UTF-8, and the code pages of Windows (gb18030 holds GBK and cp936)."""
 
 
 class Clock(Settings):
@@ -112,6 +119,9 @@ class Device(Settings):
         description="A repeat of a punch by the same user in the same state within this time"
         " is held, not sent",
     )
+    encoding: Annotated[Encoding, Choice(*get_args(Encoding))] = Field(
+        default="utf-8", description="What its users' names are written in, as its language has it"
+    )
     serial: Annotated[str, Label()] | None = Field(
         default=None, description="Its serial number, for a device that does not tell it"
     )
@@ -126,10 +136,11 @@ class Device(Settings):
 
 SECTIONS: Final[dict[str, type[BaseModel]]] = {
     "clock": Clock, "clear": Clear, "basic": Basic, "signing": Signing,
+    "metrics": Metrics, "health": Health,
 }  # fmt: skip
 """The settings that are, or may be, mappings of settings themselves, and of which."""
 
-SECRETS: Final = frozenset({"comm_key", *CREDENTIALS})
+SECRETS: Final = frozenset({"comm_key", "health", *CREDENTIALS})
 """The settings that hold secrets, or name files that may be for zkpoll's own user alone."""
 
 
@@ -145,6 +156,17 @@ class Inventory(Settings):
     )
     keep_raw: Annotated[float, Duration("1d", "36500d")] = Field(
         default=400 * 86_400, description="How long copies of cleared logs are kept, in seconds or as 400d"
+    )
+    alert_after: Annotated[float, Duration("1m", "365d")] = Field(
+        default=86_400,
+        description="How old a device's last reading, or a punch that waits, may be before `zkpoll status`"
+        " ends with code 1, in seconds or as 1d",
+    )
+    metrics: Annotated[Metrics, Section()] | None = Field(
+        default=None, description="Figures of every run, for Prometheus"
+    )
+    health: Annotated[Health, Section()] | None = Field(
+        default=None, description="A service that raises an alarm when runs fail or stay away"
     )
     devices: tuple[Device, ...] = Field(description="The terminals, in the order they are visited")
 

@@ -265,6 +265,20 @@ def slots(session: Session) -> dict[int, str]:
     return {user.slot: user.user_id for user in read_users(session)}
 
 
+def all_users(session: Session) -> tuple[users.User, ...]:
+    """Return the users of a device, none where it has none. Raise as `read_users` does.
+
+    An error answer means that it has none only if its own count agrees.
+    """
+    try:
+        return read_users(session)
+    except MaybeEmpty:
+        sizes = session.sizes()
+        if sizes is None or sizes.users:
+            raise
+        return ()
+
+
 def read_users(session: Session) -> tuple[users.User, ...]:
     """Return the users of a device. Raise `Refused` when it will not tell, `WireError` for no table."""
     try:

@@ -1,0 +1,77 @@
+"""Where an export goes: to stdout, or whole into a file."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from contextlib import contextmanager, nullcontext, suppress
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import TYPE_CHECKING
+
+from zkpoll.errors import Stopped, TryLater, reason
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Iterable, Iterator
+    from contextlib import AbstractContextManager
+    from typing import TextIO
+
+
+class OutputFailed(TryLater):
+    """The export cannot be written."""
+
+    kind = "output"
+
+
+def write(pieces: Iterable[str], path: Path | None, stop: threading.Event) -> None:
+    """Write `pieces` in UTF-8 to the file at `path`, or to stdout where that is None.
+
+    The file is for its owner alone: it tells who was where, or who may do what. It is there whole, on disk,
+    when this returns; until then, and whatever goes wrong, what was there before stays. Raise `OutputFailed`,
+    or `Stopped` once `stop` is set.
+    """
+    target: AbstractContextManager[TextIO] = nullcontext(_stdout()) if path is None else _replaced(path)
+    with target as file:
+        for piece in pieces:
+            if stop.is_set():
+                raise Stopped(Stopped.__doc__)
+            file.write(piece)
+        file.flush()
+
+
+def _stdout() -> TextIO:
+    """Return stdout, from now on in UTF-8 whatever the locale: an export is the same everywhere."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", newline="\n")
+    return sys.stdout
+
+
+@contextmanager
+def _replaced(path: Path) -> Iterator[TextIO]:
+    """Give a new file that takes the place of the one at `path` when all went well."""
+    try:
+        path = path.resolve()  # a link stays one
+        if path.exists() and not path.is_file():  # a rename would replace /dev/null itself
+            raise OutputFailed(f"{path} is no ordinary file; leave --output out and redirect stdout")
+        with _new(path) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+            Path(file.name).replace(path)
+    except OSError as error:
+        raise OutputFailed(f"{path} cannot be written: {reason(error)}") from error
+
+
+@contextmanager
+def _new(path: Path) -> Iterator[TextIO]:
+    """Give a file beside `path`, mode 0600; it is gone at the end unless it was renamed."""
+    with NamedTemporaryFile(
+        "w", encoding="utf-8", newline="\n", dir=path.parent, prefix=f".{path.name[:80]}.", delete=False
+    ) as file:
+        try:
+            yield file  # type: ignore[misc]  # typeshed's wrapper is a TextIO in all but name
+        finally:
+            with suppress(FileNotFoundError):
+                Path(file.name).unlink()

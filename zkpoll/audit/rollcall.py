@@ -1,0 +1,134 @@
+"""Ask devices for their users: each under its lock, in parallel, one answer for each."""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from zkpoll.errors import Busy, ExitCode, StopRun, Unreachable, WrongSerial, ZkpollError
+from zkpoll.journal.clearance import Clearance
+from zkpoll.journal.devices import Devices
+from zkpoll.outcome import BUG
+from zkpoll.pull.identity import identify
+from zkpoll.pull.link import Clock
+from zkpoll.pull.reader import all_users
+from zkpoll.pull.session import Session
+from zkpoll.run import FAILED, Claims
+from zkpoll.visiting import target_of
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Sequence
+    from concurrent.futures import Future
+
+    from zkpoll.inventory import Device, Inventory
+    from zkpoll.journal.store import Journal
+    from zkpoll.locks import Locks
+    from zkpoll.pull.users import User
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of asking a device."""
+
+    device: Device
+    key: str = ""
+    """The device key, where it answered."""
+    users: tuple[User, ...] = field(default=(), repr=False)
+    problem: str | None = None
+    """Why it did not answer, in one sentence; None if it did."""
+    kind: str | None = None
+    """The kind of that."""
+
+
+def exit_code(answers: Sequence[Answer]) -> ExitCode:
+    """Given what came of asking some devices, return the documented exit code."""
+    kinds = [answer.kind for answer in answers]
+    if BUG in kinds:
+        return ExitCode.BUG
+    if kinds and all(kind == Busy.kind for kind in kinds):
+        return ExitCode.LOCKED
+    if kinds and all(kind == Unreachable.kind for kind in kinds):
+        return ExitCode.UNREACHABLE
+    return ExitCode.ATTENTION if any(kinds) else ExitCode.OK
+
+
+def call(
+    inventory: Inventory, devices: Sequence[Device], journal: Journal, locks: Locks, stop: threading.Event
+) -> list[Answer]:
+    """Ask `devices` for their users and return an answer for each, in their order.
+
+    Raise `Stopped` once `stop` is set, `JournalError` when the journal cannot be used.
+    """
+    visitor = _Visitor(journal, locks, stop, Claims())
+    with ThreadPoolExecutor(inventory.parallel, "device") as pool:
+        futures = [pool.submit(visitor.ask, device) for device in devices]
+        return _joined(futures, stop)
+
+
+def _joined(futures: Sequence[Future[Answer]], stop: threading.Event) -> list[Answer]:
+    """Wait for all; when one raises what stops the whole run, stop the others and raise that."""
+    done, _ = wait(futures, return_when=FIRST_EXCEPTION)
+    failure = next((error for future in done if (error := future.exception())), None)
+    if failure is not None:
+        stop.set()
+        raise failure
+    return [future.result() for future in futures]
+
+
+@dataclass(frozen=True, slots=True)
+class _Visitor:
+    """What all visits share."""
+
+    journal: Journal
+    locks: Locks
+    stop: threading.Event
+    claims: Claims
+
+    def ask(self, device: Device) -> Answer:
+        """Ask one device, whatever happens; raise only what stops the whole run."""
+        try:
+            with self.locks.held(f"device {target_of(device).address}"):
+                return self._visited(device)
+        except StopRun:
+            raise
+        except ZkpollError as error:
+            return Answer(device, problem=str(error), kind=error.kind)
+        except Exception as error:  # noqa: BLE001  # one failure stays one failure
+            _log.exception("%s: %s", device.name, FAILED.format(type(error).__name__))
+            return Answer(device, problem=FAILED.format(type(error).__name__), kind=BUG)
+
+    def _visited(self, device: Device) -> Answer:
+        target = target_of(device)
+        _log.info("%s: asking %s for its users", device.name, target.address)
+        clock = Clock(target.timeout, target.visit_limit, self.stop.is_set)
+        with Session(target.address, clock=clock, key=target.key) as session:
+            unlocked = self._unlock(session, device)
+            key = self._identify(device, session.option("~SerialNumber"))
+            if unlocked:
+                Clearance(self.journal, key).done(clear_sent=True)
+            users = all_users(session)
+        _log.info("%s: serial %s, %d users", device.name, key, len(users))
+        return Answer(device, key, users)
+
+    def _unlock(self, session: Session, device: Device) -> bool:
+        """Let people punch again, if an earlier run could not see to it; say whether that was so."""
+        key = Devices(self.journal).key_of(device.name)
+        if key is None or not Clearance(self.journal, key).intended():
+            return False
+        session.enable()
+        _log.warning("%s: it may have been disabled by an earlier run, and is enabled", device.name)
+        return True
+
+    def _identify(self, device: Device, serial: str | None) -> str:
+        """Return the device's key. Raise `WrongSerial` for any terminal but the one that belongs there."""
+        known, name = Devices(self.journal), device.name
+        found = identify(name, serial, device.serial, known.key_of(name), known.aliases(name))
+        if found.problem:
+            raise WrongSerial(found.problem)
+        self.claims.claim(found.key, name)
+        return found.key

@@ -1,0 +1,90 @@
+"""`zkpoll punches`: what the journal holds of who was where, when."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import click
+
+from zkpoll.cli.exports import format_option, give, json_option, output_option, show_table, told, way
+from zkpoll.cli.options import check_journal, config_option
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+_DAY = click.DateTime(["%Y-%m-%d"])
+
+
+@click.group()
+def punches() -> None:
+    """Tell what the journal holds."""
+
+
+@punches.command(short_help="Export punches from the journal.")
+@config_option
+@click.option("--from", "first", type=_DAY, metavar="DATE", help="The first day: 2026-11-01.")
+@click.option("--to", "last", type=_DAY, metavar="DATE", help="The last day.")
+@click.option("--user", metavar="USER", help="Only those of this user id.")
+@click.option("--device", metavar="NAME", help="Only this device's, by its present or a former name.")
+@format_option
+@output_option
+@json_option
+def export(
+    config: Path | None,
+    first: datetime | None,
+    last: datetime | None,
+    user: str | None,
+    device: str | None,
+    format_: str | None,
+    output: Path | None,
+    as_json: bool,
+) -> None:
+    """Export punches from the journal, in the order in which they came in. No device is asked.
+
+    DATE is a day by the devices' own clocks. Of each punch there is what a dashboard gets, and
+
+    \b
+      clock_suspect     its clock cannot have been right
+      hold              why it is held: since, repeat, same second, another terminal
+      journalled_at     when it was read (UTC)
+      dashboards        for each: confirmed, pending, parked, held, discarded;
+                        nothing where the punch is older than the dashboard
+
+    In CSV each dashboard has a column, dashboards.NAME, and an apostrophe stands in front of what a
+    spreadsheet would run. Another punch in the same second has the id of the first.
+    """  # noqa: D301  # click's own mark is the character itself
+    from zkpoll.audit.punches import as_dict, columns
+    from zkpoll.cli.signals import stop_on_signal
+    from zkpoll.inventory import load, locate
+    from zkpoll.journal import exports
+    from zkpoll.journal.decisions import dashboards
+    from zkpoll.journal.store import Journal
+
+    if first and last and first > last:
+        raise click.UsageError("--from is later than --to")
+    how = way(format_, output, as_json=as_json)
+    inventory = load(locate(config, os.environ), os.environ, secrets=False)
+    wanted = exports.Wanted(first and first.date(), last and last.date(), user, device)
+    with stop_on_signal() as stop, Journal(inventory.journal, writable=False) as journal:
+        check_journal(journal, device=device)
+        names = dashboards(journal)
+        rows = (as_dict(punch, names) for punch in exports.punches(journal, wanted))
+        count = give(how, columns(names), rows, _show, stop)
+    told(how, f"{count:,} punches")
+
+
+def _show(rows: Sequence[Mapping[str, object]]) -> None:
+    headings = ("time", "device", "user", "state", "dashboards")
+    show_table(headings, map(_short, rows), "There are no such punches.")
+
+
+def _short(row: Mapping[str, object]) -> tuple[str, ...]:
+    states = row["dashboards"]
+    found = states.items() if isinstance(states, dict) else ()
+    where = ", ".join(f"{name} {state}" for name, state in found if state)
+    hold = f" ({row['hold']})" if row["hold"] else ""
+    state = str(row["punch_state"] or row["type"])
+    return str(row["timestamp"]), str(row["device"]), str(row["user_id"]), state, f"{where}{hold}"

@@ -1,0 +1,101 @@
+"""What is exported: the users each device had last time, and the punches of some days.
+
+Users are kept as their device has them, names in bytes, so that a corrected `encoding` renames nobody.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Final
+
+from zkpoll.journal.store import now
+from zkpoll.pull.users import User
+from zkpoll.punch import Event
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import date
+
+    from zkpoll.journal.store import Journal, Row
+
+PAGE: Final = 2000
+"""Punches looked at at a time; what a page holds is all that is in memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class LastExport:
+    """The users a device had when they were last exported."""
+
+    exported_at: str
+    """UTC, ISO 8601."""
+    users: tuple[User, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which punches are meant: those that fit all that is given."""
+
+    first: date | None = None
+    """By their devices' wall clocks, as is `last`."""
+    last: date | None = None
+    """Inclusive."""
+    user: str | None = None
+    device: str | None = None
+    """The device's name, today or when the punch was journalled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Journalled:
+    """A punch, and how it stands."""
+
+    event: Event
+    journalled_at: str
+    """UTC, ISO 8601."""
+    states: Mapping[str, str]
+    """By dashboard; one that the punch is older than is not among them."""
+    hold: str | None
+    """Why dashboards do not get it unless a person asks for it; None where it is held from none."""
+
+
+def last_users(journal: Journal, key: str) -> LastExport | None:
+    """Given a device key, return the users last exported of it, or None if none ever were."""
+    row = journal.one("last_export", key=key)
+    if row is None:
+        return None
+    users = (User(*[*fields, bool(has)]) for *fields, has in journal.all("exported_users", key=key))
+    return LastExport(row[0], tuple(users))
+
+
+def keep_users(journal: Journal, key: str, users: Sequence[User]) -> None:
+    """Keep `users` as those last exported of the device with this key, in place of the ones before."""
+    rows = [{"key": key, "place": place, **asdict(user)} for place, user in enumerate(users)]
+    with journal.transaction():
+        journal.run("note_export", key=key, now=now())
+        journal.run("forget_exported_users", key=key)
+        journal.run_many("add_exported_user", rows)
+
+
+def punches(journal: Journal, wanted: Wanted) -> Iterator[Journalled]:
+    """Yield the punches that are meant, in the order of journalling; no transaction is open in between."""
+    asked = {
+        "first": wanted.first and wanted.first.isoformat(),
+        "last": wanted.last and wanted.last.isoformat(),
+        "user": wanted.user,
+        "device": wanted.device,
+    }
+    after = 0
+    while page := journal.all("punches_to_export", after=after, limit=PAGE, **asked):
+        yield from _with_states(journal, page)
+        after = page[-1][0]
+
+
+def _with_states(journal: Journal, page: Sequence[Row]) -> Iterator[Journalled]:
+    states: list[dict[str, str]] = [{} for _ in page]
+    holds: list[dict[str, None]] = [{} for _ in page]  # each reason once, in order
+    for place, name, state, reason in journal.look_up("states_of_punches", [row[0] for row in page]):
+        states[place][name] = state
+        if state == "held":
+            holds[place][reason] = None
+    for (_, journalled_at, *fields, suspect), found, held in zip(page, states, holds, strict=True):
+        event = Event(*[*fields, bool(suspect)])
+        yield Journalled(event, journalled_at, found, ", ".join(held) or None)
