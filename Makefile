@@ -3,13 +3,14 @@
 # make lint   ruff and mypy --strict
 # make bench  speed and memory, as ratios measured in one run
 # make cover  the tests again, with coverage
+# make pictures   draw docs/pictures anew: what the commands look like on a terminal
 # make test-crash   kill the real `zkpoll sync` hundreds of times, and see that nothing is lost
 
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test test-crash lint bench cover clean
+.PHONY: demo test test-crash lint bench cover pictures clean
 
 # What the demo needs: zkpoll and its run-time dependencies, nothing more.
 $(BIN)/zkpoll: pyproject.toml
@@ -44,6 +45,9 @@ cover: $(VENV)/.dev
 	$(BIN)/coverage run -m pytest
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
+
+pictures: $(VENV)/.dev
+	$(BIN)/python -m tests.pictures
 
 clean:
 	rm -rf $(VENV) build dist demo .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache
