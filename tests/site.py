@@ -9,6 +9,8 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -38,6 +40,7 @@ class Site:
         self.folder = folder
         self.inventory = folder / "devices.yaml"
         self.journal = folder / "journal.db"
+        self.environment = {"TOKEN": TOKEN}
 
     def write(self, url: str, *devices: str, more: str = "", timeout: float = 2) -> None:
         """Write an inventory; each of `devices` is the inside of a YAML flow mapping."""
@@ -49,15 +52,19 @@ class Site:
             f"{more}devices:\n{entries}"
         )
 
+    def command(self, *arguments: str) -> list[str]:
+        """Return the words that run `zkpoll` with this site's inventory."""
+        return [sys.executable, "-m", "zkpoll", *arguments, "--config", str(self.inventory)]
+
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start `zkpoll` with this site's inventory, its output in pipes, as from cron."""
         return subprocess.Popen(
-            [sys.executable, "-m", "zkpoll", *arguments, "--config", str(self.inventory)],
+            self.command(*arguments),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             stdin=subprocess.DEVNULL,
             text=True,
-            env=os.environ | {"TOKEN": TOKEN},
+            env=os.environ | self.environment,
         )
 
     def run(self, *arguments: str) -> Result:
@@ -77,6 +84,36 @@ class Site:
     def report(self, *arguments: str) -> dict[str, Any]:
         """Run `zkpoll sync --json` and return its document."""
         return self.sync("--json", *arguments).document()
+
+
+def at_a_terminal(
+    site: Site, *arguments: str, answer: str = "", columns: int = 80, **environment: str
+) -> tuple[int, str]:
+    """Run `zkpoll` at a terminal so wide where a person types `answer`; return its code and screen.
+
+    The terminal is a dumb one without colours, unless `environment` says otherwise.
+    """
+    pty, termios = pytest.importorskip("pty"), pytest.importorskip("termios")
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, columns))
+    os.write(ours, answer.encode())
+    terminal = {"COLUMNS": str(columns), "NO_COLOR": "1", "TERM": "dumb"} | environment
+    process = subprocess.Popen(
+        site.command(*arguments),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env=os.environ | site.environment | terminal,
+    )
+    os.close(theirs)
+    shown = b""
+    with process, os.fdopen(ours, "rb", buffering=0) as screen:
+        try:
+            while data := screen.read(4096):
+                shown += data
+        except OSError:
+            pass  # how Linux says that nobody writes there any more
+    return process.returncode, shown.decode().replace("\r\n", "\n")
 
 
 def entry(name: str, address: Address | tuple[str, int], **settings: object) -> str:

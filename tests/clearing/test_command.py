@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.clearing.world import KILLED, KINDS, World, wait_for
-from tests.cli.test_outbox import at_a_terminal
-from tests.site import entry
+from tests.site import at_a_terminal, entry
 from zkpoll import rawcopy
 from zkpoll.errors import ExitCode
 from zkpoll.rawcopy import RawCopy, save

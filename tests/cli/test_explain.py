@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.cli.test_outbox import at_a_terminal
 from tests.cli.test_status import NOBODY, READING, ago, change
 from tests.journal.helpers import KEY, odd, piece, punch, visit
-from tests.site import entry
+from tests.site import at_a_terminal, entry
 from zkpoll.journal.decisions import Choice, Decisions
 from zkpoll.journal.devices import Devices
 from zkpoll.journal.outbox import Outbox

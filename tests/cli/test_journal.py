@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cli.test_outbox import at_a_terminal
 from tests.journal.helpers import rows
 from tests.pull.records import damage
-from tests.site import entry
+from tests.site import at_a_terminal, entry
 from zkpoll.journal.devices import Devices
 from zkpoll.journal.store import Journal
 from zkpoll.rawcopy import RawCopy, save

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cli.test_outbox import at_a_terminal
 from tests.journal.helpers import rows
-from tests.site import TOKEN, entry
+from tests.site import TOKEN, at_a_terminal, entry
 from zkpoll.journal.store import Journal
 from zkpoll.simulator import Terminal, serve
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.site import TOKEN, entry
+from tests.site import at_a_terminal, entry
 from zkpoll.hostclock import synchronised
 from zkpoll.punch import punch_id
 from zkpoll.simulator import Answer, Command, Model, Terminal, serve
@@ -40,28 +37,6 @@ def punch(terminal: Terminal, times: int) -> None:
 def off_by(terminal: Terminal, seconds: float) -> None:
     """Let the terminal's clock be ahead of the true time."""
     terminal.set_clock(datetime.now(UTC).replace(tzinfo=None) + timedelta(seconds=seconds))
-
-
-def on_a_tty(site: Site, *arguments: str) -> tuple[int, str]:
-    """Run `zkpoll` with a terminal of 200 columns, and return its exit code and what was shown."""
-    pty = pytest.importorskip("pty")
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "zkpoll", *arguments, "-c", str(site.inventory)],
-        stdin=subprocess.DEVNULL,
-        stdout=theirs,
-        stderr=theirs,
-        env=os.environ | {"TOKEN": TOKEN, "COLUMNS": "200", "NO_COLOR": "1", "TERM": "xterm"},
-    )
-    os.close(theirs)
-    shown = b""
-    with process, os.fdopen(ours, "rb", buffering=0) as screen:
-        try:
-            while data := screen.read(4096):
-                shown += data
-        except OSError:
-            pass  # how Linux says that nobody writes there any more
-    return process.returncode, shown.decode()
 
 
 # --- what happened to a log ---
@@ -117,7 +92,7 @@ def test_drift_is_shown(site: Site, dashboard: Dashboard) -> None:
     with serve(terminal) as address:
         site.write(dashboard.url, entry("front", address))
         document = site.report()
-        code, shown = on_a_tty(site, "sync")
+        code, shown = at_a_terminal(site, "sync", columns=200)
     assert document["devices"][0]["drift"] == pytest.approx(-100, abs=3)
     assert document["devices"][0]["ok"]
     assert code == 0
@@ -192,7 +167,7 @@ def test_brackets_on_a_screen(site: Site, dashboard: Dashboard) -> None:
     dashboard.answers.extend([Answer(422, b"no [/b] such [red]employee")] * 50)
     with serve(Terminal.with_samples(5)) as address:
         site.write(dashboard.url, entry("'[bold]front[/x]'", address))
-        code, shown = on_a_tty(site, "sync")
+        code, shown = at_a_terminal(site, "sync", columns=200)
     assert code == 1
     assert "Traceback" not in shown
     assert "[bold]front[/x]" in shown

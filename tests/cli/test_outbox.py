@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import getpass
 import json
-import os
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.journal.helpers import KEY, piece, punch, punches, visit
-from tests.site import TOKEN, entry
+from tests.site import at_a_terminal, entry
 from zkpoll.journal.outbox import Outbox
 from zkpoll.journal.store import Journal
 from zkpoll.locks import Locks
@@ -63,29 +60,6 @@ def listed(site: Site, *arguments: str) -> list[dict[str, Any]]:
     assert (result.code, result.err) == (0, "")
     found: list[dict[str, Any]] = json.loads(result.out)
     return found
-
-
-def at_a_terminal(site: Site, *arguments: str, answer: str = "") -> tuple[int, str]:
-    """Run `zkpoll` at a terminal of 80 columns where a person types `answer`; return its code and screen."""
-    pty = pytest.importorskip("pty")
-    ours, theirs = pty.openpty()
-    os.write(ours, answer.encode())
-    process = subprocess.Popen(
-        [sys.executable, "-m", "zkpoll", *arguments, "-c", str(site.inventory)],
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        env=os.environ | {"TOKEN": TOKEN, "COLUMNS": "80", "NO_COLOR": "1", "TERM": "dumb"},
-    )
-    os.close(theirs)
-    shown = b""
-    with process, os.fdopen(ours, "rb", buffering=0) as screen:
-        try:
-            while data := screen.read(4096):
-                shown += data
-        except OSError:
-            pass  # how Linux says that nobody writes there any more
-    return process.returncode, shown.decode().replace("\r\n", "\n")
 
 
 # --- looking ---

@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.cli.test_outbox import at_a_terminal
 from tests.cli.test_users import PEAK, measured
 from tests.journal.helpers import KEY, piece, punch, visit
-from tests.site import Site, entry
+from tests.site import Site, at_a_terminal, entry
 from zkpoll.journal.outbox import Outbox
 from zkpoll.journal.store import Journal
 from zkpoll.punch import Punch, Settled, Slice

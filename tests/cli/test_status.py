@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.cli.test_outbox import at_a_terminal
 from tests.journal.helpers import KEY, odd, piece, punch, visit
-from tests.site import entry
+from tests.site import at_a_terminal, entry
 from zkpoll.journal.devices import Devices
 from zkpoll.journal.outbox import Outbox
 from zkpoll.journal.store import Journal

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.cli.test_outbox import at_a_terminal
 from tests.peers import closed_port
-from tests.site import TOKEN, entry
+from tests.site import TOKEN, at_a_terminal, entry
 from zkpoll.journal.clearance import Clearance
 from zkpoll.journal.devices import Devices
 from zkpoll.journal.exports import last_users

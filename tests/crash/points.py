@@ -43,6 +43,8 @@ _FOLDERS: Final = frozenset(
 
 UNREACHED: Final[Mapping[str, str]] = {
     "delivery/transport.py _TlsConnection.request": "hands on to _Connection.request, where runs are killed",
+    "watching/metrics.py _discard": "only where the disk is full",
+    "cli/journal.py backup": "a command of its own, which writes another file than the journal",
     "cli/__init__.py _open_what_is_closed": "opens the null device, and only for callers without streams",
 }
 """Functions whose places no run comes to here, with the reason."""

@@ -69,6 +69,8 @@ class World:
         """How long an unharmed run took last."""
         self.site = Site(folder)
         self.dashboard = Dashboard(TOKEN)
+        self.watcher = Dashboard()
+        """Who is told that a run begins and ends."""
         self.front = Terminal.with_samples(records, model=Model(serial=OLD))
         self.gate = Terminal.with_samples(40, model=Model(serial="GATE1", layout=16))
         self.lab = Terminal.with_samples(30, model=Model(serial="LAB1"))
@@ -84,6 +86,7 @@ class World:
 
     def __enter__(self) -> Self:
         self._exit.enter_context(self.dashboard)
+        self._exit.enter_context(self.watcher)
         self._addresses = [
             self._exit.enter_context(serve(self.front)),
             self._exit.enter_context(serve(self.gate, transport="udp")),
@@ -114,6 +117,7 @@ class World:
             f"dashboard: {{url: '{self.dashboard.url}', token: '${{TOKEN}}', timeout: 5,"
             f" batch_size: {self._batch_size}, attempts: 3, retry_wait: 0}}\n"
             f"journal: {self.site.journal.name}\n"
+            f"metrics: {{textfile: zkpoll.prom}}\nhealth: {{ping_url: '{self.watcher.url}'}}\n"
             "defaults: {timezone: UTC, timeout: 2, repeat_within: 1s}\n"
             f"devices:\n  - {{{entry('front', front)}}}\n  - {{{entry('gate', gate, transport='udp')}}}\n"
             f"  - {{{lab}}}\n"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from zkpoll.cli.options import check_dashboards, check_journal, config_option, no_delivery
+from zkpoll.cli.steps import say
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -68,7 +69,7 @@ def _backfill(inventory: Inventory, to: str, span: Span, held: bool, dry_run: bo
 
 def _tell(name: str, done: Backfilled, dry_run: bool) -> None:
     goes = "would go" if dry_run else "goes" if done.added + done.released == 1 else "go"
-    click.echo(
+    say(
         f"{done.added + done.released:,} {goes} to {name} at the next sync"
         f" ({done.added:,} it was not to get, {done.released:,} that were held);"
         f" {done.held:,} {'would be' if dry_run else 'are'} held, {done.left:,} left as they were."

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from zkpoll.cli.steps import say
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -37,9 +39,9 @@ def decode(file: Path, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(document, indent=2))
         return
-    click.echo(document["verdict"])
+    say(document["verdict"])
     for name, value in document.get("raw_copy", {}).items():
-        click.echo(f"  {name}: {value}")
+        say(f"  {name}: {value}")
     for candidate in document["layouts"]:
         _show(candidate)
 
@@ -106,7 +108,7 @@ def _told(punches: Iterable[Punch]) -> list[dict[str, Any]]:
 
 
 def _show(candidate: dict[str, Any]) -> None:
-    click.echo(
+    say(
         "\n{layout} bytes a record: {believable} of {records} believable, "
         "{bytes_left_over} bytes left over".format(**candidate)
     )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from zkpoll.cli.options import config_option, json_option
+from zkpoll.cli.steps import say
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -195,7 +196,7 @@ def _show_person(found: _Day) -> None:
         head = f"{punch.timestamp[11:19]}  {punch.device} ({punch.serial_number})"
         console.print(head, markup=False, style="bold")
         for line in _details(punch):
-            console.print(f"  {line}", markup=False)
+            say(f"  {line}")
     for line in [] if found.punches else _not_seen(found):
         console.print(line, markup=False)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from zkpoll.cli.options import config_option, json_option
+from zkpoll.cli.steps import say
 from zkpoll.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def restore(file: Path, config: Path | None, write: bool, yes: bool, as_json: bo
     if as_json:
         click.echo(json.dumps(_document(copy, found, written), indent=2))
     elif written:
-        click.echo(f"{written:,} put into the journal, which now has: {_counts(found)}")
+        say(f"{written:,} put into the journal, which now has: {_counts(found)}")
     elif write:
         click.echo("Nothing is put into the journal.")
     return ExitCode.OK if found.proved else ExitCode.ATTENTION
@@ -126,7 +127,7 @@ def _agreed(found: Found) -> bool:
 
 
 def _tell(copy: RawCopy, found: Found) -> None:
-    click.echo(
+    say(
         f"{copy.device} ({copy.serial_number}), as read at {copy.taken_at:%Y-%m-%d %H:%M} UTC:"
         f" {copy.count:,} records of {copy.layout} bytes\n{_counts(found)}"
     )
@@ -168,7 +169,7 @@ def backup(file: Path, config: Path | None, force: bool, as_json: bool) -> int:
     if as_json:
         click.echo(json.dumps({"file": str(made.file), "punches": made.punches, "bytes": made.size}))
     else:
-        click.echo(f"{made.file}: {made.punches:,} punches, {made.size:,} bytes")
+        say(f"{made.file}: {made.punches:,} punches, {made.size:,} bytes")
     return ExitCode.OK
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from zkpoll.cli.options import config_option
+from zkpoll.cli.steps import say
 from zkpoll.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def list_(config: Path | None, as_json: bool) -> None:
         click.echo(json.dumps(rows, indent=2))
         return
     for record in records:
-        click.echo(_line(record))
+        say(_line(record))
     if not records and sys.stdout.isatty():
         click.echo("Nothing is in quarantine.")
 

@@ -1,4 +1,4 @@
-"""Steps of a ping and small tables: for a person in colour and columns, in a pipe a plain line each."""
+"""Steps of a ping, small tables and text: for a person as the window is, in a pipe a plain line each."""
 
 from __future__ import annotations
 
@@ -11,6 +11,25 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from zkpoll.steps import Step
+
+
+def say(text: str) -> None:
+    """Print lines of text; for a person each is broken between words, where the window ends."""
+    if sys.stdout.isatty():
+        from shutil import get_terminal_size
+
+        width = get_terminal_size().columns
+        text = "\n".join(_broken(line, width) for line in text.split("\n"))
+    click.echo(text)
+
+
+def _broken(line: str, width: int) -> str:
+    from textwrap import wrap
+
+    indent = " " * (len(line) - len(line.lstrip()))
+    # Ids and paths stay whole, so that they can be copied.
+    pieces = wrap(line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(pieces)
 
 
 def show_steps(name: str, steps: Iterable[Step]) -> None:

@@ -120,9 +120,13 @@ def write(path: Path, found: Iterable[Figure]) -> None:
         Path(name).chmod(_READABLE)
         Path(name).replace(path)
     except OSError:
-        with suppress(OSError):
-            Path(name).unlink()
+        _discard(Path(name))
         raise
+
+
+def _discard(half: Path) -> None:
+    with suppress(OSError):
+        half.unlink()
 
 
 def _registry(found: Iterable[Figure]) -> CollectorRegistry:

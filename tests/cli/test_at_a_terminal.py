@@ -1,0 +1,287 @@
+"""What each command prints: for a person in a window, without colour, in a pipe, and to nobody."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+import pytest
+
+from tests.cli.test_delivery import refusing
+from tests.cli.test_quarantine import SERIAL, with_an_impossible_record
+from tests.site import TOKEN, Result, Site, at_a_terminal, entry
+from zkpoll.cli import zkpoll
+from zkpoll.rawcopy import RawCopy, save
+from zkpoll.simulator import Dashboard, User, serve
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from concurrent.futures import Future
+
+    from zkpoll.simulator import Terminal
+
+INSTALLED: Final = Path(sys.executable).with_name("zkpoll")
+
+ASKS: Final = {
+    "sync": "",
+    "backfill": "--to dashboard --from {day} --to-date {day} --held --dry-run",
+    "devices ping": "",
+    "devices info": "front-door",
+    "devices clock": "",
+    "devices discover": "127.0.0.1/32 --port {port}",
+    "dashboards ping": "",
+    "users export": "",
+    "users diff": "{folder}/users.csv",
+    "journal prune": "--older-than 30d --dry-run",
+}
+"""Commands that ask a terminal or a dashboard, or keep others from it: run one after the other."""
+LOOKS: Final = {
+    "status": "",
+    "explain": "{user} {day}",
+    "devices list": "",
+    "punches export": "",
+    "outbox list": "",
+    "quarantine list": "",
+    "journal restore": "{copy}",
+    "journal backup": "{folder}/backup.db --force",
+    "decode": "{copy}",
+    "config check": "",
+    "config schema": "",
+    "completion": "bash",
+}
+"""Commands that look at files alone."""
+ELSEWHERE: Final = {
+    "devices clear": "asks a person first, and has tests of that",
+    "devices accept": "decides something, and says so in a line",
+    "dashboards resume": "decides something, and says so in a line",
+    "outbox retry": "decides something, and says so in a line",
+    "outbox discard": "asks a person first, and has tests of that",
+    "quarantine accept": "asks a person first, and has tests of that",
+    "simulate": "runs until it is stopped",
+    "demo": "makes a site of its own, and is tested as a whole",
+}
+"""Commands that are not run here, and why."""
+ROWS: Final = ASKS | LOOKS
+FOR_PROGRAMS: Final = {"config schema", "completion"}
+"""Commands whose output is data at a terminal, too."""
+NO_JSON: Final = {"backfill", "config schema", "completion"}
+
+ESCAPE: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[@-Z\\-_])")
+COLOUR: Final = re.compile(r"\x1b\[(?:[\d;]*;)?(?:3\d|4\d|9\d|10\d)(?:;[\d;]*)?m")
+FAILURES: Final = ("Traceback", "Exception ignored", "BrokenPipe", "this is a bug")
+
+
+def commands(group: click.Group, *path: str) -> dict[str, click.Command]:
+    """Return every command that can be run, by its words."""
+    found: dict[str, click.Command] = {}
+    for name, command in group.commands.items():
+        words = (*path, name)
+        found |= commands(command, *words) if isinstance(command, click.Group) else {" ".join(words): command}
+    return found
+
+
+class Prepared(Site):
+    """A site with something of everything, for the installed command, which finds it by ZKPOLL_CONFIG."""
+
+    def __init__(self, folder: Path, terminal: Terminal, port: int) -> None:
+        super().__init__(folder)
+        self.environment |= {"ZKPOLL_CONFIG": str(self.inventory)}
+        first = terminal.history[0]
+        self.words = {"user": first.user_id, "day": first.time.date(), "port": port, "folder": folder}
+
+    def command(self, *arguments: str) -> list[str]:
+        """Return the words that run the installed command."""
+        return [str(INSTALLED), *arguments]
+
+    def row(self, name: str) -> list[str]:
+        """Return the words of a command."""
+        return f"{name} {ROWS[name].format(**self.words)}".split()
+
+
+def prepare(site: Prepared, dashboard: Dashboard, terminal: Terminal) -> None:
+    """Have a log read: one record goes into quarantine, a person's punches are parked; a copy is kept.
+
+    Users are exported, and one comes after that.
+    """
+    device = entry("front-door", ("127.0.0.1", int(str(site.words["port"]))))
+    site.write(dashboard.url, device, entry("warehouse-gate-2", ("127.0.0.1", 9), enabled="false"))
+    dashboard.answers.extend([refusing(dashboard, str(site.words["user"]))] * 50)
+    assert site.sync().code == 1
+    dashboard.answers.clear()
+    assert site.run("users", "export", "--output", str(site.folder / "users.csv")).code == 0
+    terminal.users.append(User(99, "9001", "Rahima"))
+    log = b"".join(terminal.log)
+    taken = datetime(2026, 11, 22, 3, tzinfo=UTC)
+    site.words["copy"] = save(site.journal, RawCopy("front-door", SERIAL, taken, "UTC", 40, {}, log))
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a command printed, in each of the places it was run in."""
+
+    narrow: str
+    """In a window of 60 columns that shows colours."""
+    wide: str
+    """In one of 80 columns, with NO_COLOR."""
+    piped: Result
+    program: Result
+    """In a pipe, with --json where there is that."""
+    unread: Result
+    """In a pipe that nobody reads."""
+
+    def screen(self, columns: int) -> str:
+        """Return what was shown in the window so wide."""
+        return {60: self.narrow, 80: self.wide}[columns]
+
+
+def run_everywhere(site: Prepared, name: str) -> Shown:
+    """Run a command in each of these places."""
+    words = site.row(name)
+    piped = site.run(*words)
+    window = {"COLUMNS": "", "TERM": "xterm-256color"}
+    return Shown(
+        at_a_terminal(site, *words, columns=60, **window, NO_COLOR="")[1],
+        at_a_terminal(site, *words, columns=80, **window)[1],
+        piped,
+        piped if name in NO_JSON else site.run(*words, "--json"),
+        to_nobody(site, *words),
+    )
+
+
+def to_nobody(site: Site, *words: str) -> Result:
+    """Run a command whose reader has gone before it prints anything."""
+    process = site.start(*words)
+    assert process.stdout
+    assert process.stderr
+    process.stdout.close()
+    with process:
+        told = process.stderr.read()
+    return Result(process.returncode, "", told)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prepared]:
+    """Give one prepared site to the whole module."""
+    terminal, _ = with_an_impossible_record()
+    with Dashboard(TOKEN) as dashboard, serve(terminal) as address:
+        prepared = Prepared(tmp_path_factory.mktemp("site"), terminal, address.port)
+        prepare(prepared, dashboard, terminal)
+        yield prepared
+
+
+@pytest.fixture(scope="module")
+def everything(site: Prepared) -> Iterator[dict[str, Future[Shown]]]:
+    """Give what every command printed; two run at a time, so that the wait is half as long."""
+    with ThreadPoolExecutor(1) as one, ThreadPoolExecutor(1) as other:
+        yield {
+            name: pool.submit(run_everywhere, site, name)
+            for pool, names in ((one, ASKS), (other, LOOKS))
+            for name in names
+        }
+
+
+@pytest.fixture(params=ROWS)
+def name(request: pytest.FixtureRequest) -> str:
+    """Give each command."""
+    return str(request.param)
+
+
+@pytest.fixture
+def shown(everything: dict[str, Future[Shown]], name: str) -> Shown:
+    """Give what a command printed."""
+    return everything[name].result(timeout=100)
+
+
+def test_every_command_is_here() -> None:
+    """A new command is a new row, or is named with the reason why it is none; so is one without --json."""
+    there = commands(zkpoll)
+    assert there.keys() == ROWS.keys() | ELSEWHERE.keys()
+    assert not ROWS.keys() & ELSEWHERE.keys()
+    without = {name for name in ROWS if not any("--json" in option.opts for option in there[name].params)}
+    assert without == NO_JSON
+
+
+def too_wide(screen: str, columns: int) -> list[str]:
+    """Return the lines of a screen that do not fit, but for those with one word that is wider than it."""
+    lines = re.split(r"[\r\n]+", ESCAPE.sub("", screen))
+    return [line for line in lines if len(line.rstrip()) > columns and max(map(len, line.split())) <= columns]
+
+
+@pytest.mark.parametrize("columns", [60, 80])
+def test_a_window(shown: Shown, name: str, columns: int) -> None:
+    """What a person sees fits the window, and is no failure of the program."""
+    screen = shown.screen(columns)
+    assert screen.strip()
+    assert not [word for word in FAILURES if word in screen]
+    assert name in FOR_PROGRAMS or not too_wide(screen, columns)
+
+
+def test_without_colour(shown: Shown) -> None:
+    """With NO_COLOR nothing is coloured."""
+    assert not COLOUR.findall(shown.wide)
+
+
+def test_there_is_colour(everything: dict[str, Future[Shown]]) -> None:
+    """Without it a step of a ping is green, so that the other test can tell."""
+    assert COLOUR.search(everything["devices ping"].result(timeout=100).narrow)
+
+
+def test_in_a_pipe(shown: Shown) -> None:
+    """In a pipe there is no escape sequence, and no failure of the program."""
+    for result in (shown.piped, shown.program):
+        assert "\x1b" not in result.out + result.err
+        assert "\r" not in (result.out + result.err).replace("\r\n", "\n")
+        assert not [word for word in FAILURES if word in result.err]
+        assert result.code in {0, 1}
+
+
+def test_for_a_program(shown: Shown, name: str) -> None:
+    """With --json stdout is one JSON document."""
+    if name not in NO_JSON - {"config schema"}:
+        assert json.loads(shown.program.out)
+
+
+def test_a_reader_that_has_gone(shown: Shown) -> None:
+    """A reader that has gone before the first word is no reason for a traceback."""
+    assert not [word for word in FAILURES if word in shown.unread.err]
+    assert shown.unread.code in {0, 1}
+
+
+@pytest.mark.parametrize("words", ["config schema", "punches export", "outbox list --json"])
+def test_the_first_line(site: Prepared, words: str) -> None:
+    """`| head -1` gets the first line, and ends the rest without a word."""
+    with site.start(*words.split()) as process:
+        head = subprocess.run(
+            ["/usr/bin/env", "head", "-1"],
+            stdin=process.stdout,
+            capture_output=True,
+            timeout=60,
+            check=True,
+        )
+        assert process.stdout
+        assert process.stderr
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert head.stdout.count(b"\n") == 1
+    assert process.returncode in {0, 1}
+
+
+@pytest.mark.parametrize("words", ["config schema", "punches export", "devices list"])
+def test_no_stdout_at_all(site: Prepared, words: str) -> None:
+    """With stdout closed (`>&-`) a command does its work, and nothing is wrong."""
+    closed = subprocess.run(
+        ["/bin/sh", "-c", '"$@" >&-', "sh", *site.command(*words.split())],
+        env=site.environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (closed.returncode, closed.stderr) == (0, "")
