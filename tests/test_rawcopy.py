@@ -118,12 +118,11 @@ def test_any_name(journal: Path, name: str) -> None:
 
 
 def test_nothing_is_overwritten(journal: Path) -> None:
-    """A second copy of the same device and second is refused; the first stays as it was."""
-    path = save(journal, a_copy())
-    with pytest.raises(CopyFailed, match=r"cannot be written: file exists$"):
-        save(journal, a_copy(records=3))
-    assert load(path) == a_copy()
-    assert list(folder(journal).iterdir()) == [path]
+    """A second copy of the same device and second gets a name of its own; the first stays as it was."""
+    first, second, third = (save(journal, a_copy(records=records)) for records in (2, 3, 4))
+    assert [load(path).count for path in (first, second, third)] == [2, 3, 4]
+    assert second.name == first.name.replace(".zkraw", "~2.zkraw")
+    assert set(folder(journal).iterdir()) == {first, second, third}
 
 
 def test_it_is_on_disk_before_it_has_its_name(journal: Path, monkeypatch: pytest.MonkeyPatch) -> None:

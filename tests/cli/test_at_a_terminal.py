@@ -70,7 +70,7 @@ ELSEWHERE: Final = {
 }
 """Commands that are not run here, and why."""
 ROWS: Final = ASKS | LOOKS
-FOR_PROGRAMS: Final = {"config schema", "completion"}
+FOR_PROGRAMS: Final = {"config check", "config schema", "completion"}
 """Commands whose output is data at a terminal, too."""
 NO_JSON: Final = {"backfill", "config schema", "completion"}
 
