@@ -5,16 +5,14 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from pathlib import Path
 
+import zkpoll
 from tests.journal.helpers import KEY, piece, punch, punches, rows, visit
 from zkpoll.journal.decisions import Decisions
 from zkpoll.journal.outbox import Outbox, waiting
 from zkpoll.journal.store import Journal
 from zkpoll.punch import Batch, Counts, Event, Settled
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def users(outbox: Outbox, limit: int = 99) -> list[str]:
@@ -305,3 +303,25 @@ def test_one_that_was_given_up(journal: Journal) -> None:
     assert users(back) == ["after"]
     assert back.counts() == Counts(punches=2, pending=1, confirmed=1)
     assert back.counts().difference == 0
+
+
+def test_a_journal_of_the_first_form(path: Path) -> None:
+    """A journal that an earlier zkpoll wrote is brought up to date, and what waits in it goes out."""
+    first = Path(zkpoll.__file__).parent / "journal" / "migrations" / "0001_initial.sql"
+    with closing(sqlite3.connect(path)) as db:
+        db.executescript(first.read_text())
+        db.executescript(
+            """
+            INSERT INTO device (id, key, name, met_at) VALUES (1, 'X1', 'front-door', '2026');
+            INSERT INTO punch VALUES
+                (1, 'a1', 0, 1, 'front', '7', '2026-11-22T08:00:00+06:00', 1, 0, 0, 0, x'00', 'pull', '2026');
+            INSERT INTO destination (id, name, after) VALUES (1, 'main', 0);
+            INSERT INTO outbox (destination, punch, state, changed_at) VALUES (1, 1, 'pending', '2026');
+            PRAGMA user_version = 1;
+            """
+        )
+    with Journal(path) as journal:
+        outbox = Outbox(journal, "main")
+        assert users(outbox) == ["7"]
+        confirm(outbox, 9)
+        assert outbox.counts() == Counts(punches=1, confirmed=1)
