@@ -10,14 +10,12 @@ from zoneinfo import ZoneInfo
 from zkpoll import rawcopy
 from zkpoll.errors import StopRun, WrongSerial, ZkpollError
 from zkpoll.journal.clearance import Clearance, Unsettled
-from zkpoll.journal.devices import Devices
 from zkpoll.journal.ledger import Ledger
 from zkpoll.outcome import BUG, REFUSED, ClearOutcome
 from zkpoll.pull.clearing import Cleared, Fate, clear_log
-from zkpoll.pull.identity import identify
 from zkpoll.pull.plan import within
 from zkpoll.run import FAILED
-from zkpoll.visiting import target_of
+from zkpoll.visiting import target_of, whose
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -118,8 +116,8 @@ class Clearing:
 
     def identify(self, serial: str | None) -> Watermark | None:
         """Refuse any device but the one that was visited; return what the journal has of its log."""
-        known, name = Devices(self.run.journal), self.device.name
-        found = identify(name, serial, self.device.serial, known.key_of(name), known.aliases(name))
+        name = self.device.name
+        found = whose(self.run.journal, self.device, serial)
         if found.problem or found.key != self.key:
             raise WrongSerial(found.problem or f"{name} was {self.key} a moment ago, and is {found.key} now")
         zone = ZoneInfo(self.device.timezone)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from zkpoll.errors import Refused, StopRun, WrongSerial, ZkpollError
-from zkpoll.journal.clearance import Clearance
 from zkpoll.journal.devices import Devices
 from zkpoll.journal.store import Journal
 from zkpoll.locks import Locks
@@ -17,7 +15,7 @@ from zkpoll.pull.correction import correct
 from zkpoll.pull.diagnosis import Diagnosis, diagnose, judged, logged_in, shown_clock
 from zkpoll.pull.identity import Identity, identify
 from zkpoll.steps import Step
-from zkpoll.visiting import target_of
+from zkpoll.visiting import target_of, unlock, whose
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,7 +27,6 @@ if TYPE_CHECKING:
     from zkpoll.pull.link import Address
     from zkpoll.pull.session import Session
 
-_log = logging.getLogger(__name__)
 _FINEST: Final = 1.0
 """Seconds; a device's clock shows no less."""
 
@@ -124,12 +121,11 @@ class Look:
 
     def who(self, device: Device) -> Who:
         """Return what says whose serial number a device tells."""
-        known = Devices(self.journal) if self.journal else None
-        stored = known.key_of(device.name) if known else None
-        aliases = known.aliases(device.name) if known else frozenset[str]()
 
         def settle(serial: str | None) -> Identity:
-            return identify(device.name, serial, device.serial, stored, aliases)
+            if self.journal is None:
+                return identify(device.name, serial, device.serial, None, frozenset())
+            return whose(self.journal, device, serial)
 
         return settle
 
@@ -140,10 +136,8 @@ class Look:
         """
 
         def enable(session: Session) -> None:
-            key = Devices(self.journal).key_of(device.name) if self.journal else None
-            if self.journal and key is not None and Clearance(self.journal, key).intended():
-                session.enable()
-                _log.warning("%s: it may have been disabled by an earlier run, and is enabled", device.name)
+            if self.journal:
+                unlock(self.journal, device, session)
 
         return enable
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import FIRST_EXCEPTION, wait
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
 from zkpoll.errors import WrongSerial
 from zkpoll.journal.outbox import Outbox
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+    from concurrent.futures import Future
     from datetime import datetime
 
     from zkpoll.feed import Feed
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from zkpoll.journal.store import Journal
     from zkpoll.locks import Locks
     from zkpoll.outcome import DeviceOutcome
+
+T = TypeVar("T")
 
 FAILED: Final = "zkpoll itself failed here ({}); please report it, with what -v prints"
 """What is told of a bug."""
@@ -67,11 +71,29 @@ class Run:
         """Return every dashboard's outbox, by name."""
         return {where.name: Outbox(self.journal, where.name) for where in self.inventory.dashboards}
 
+    def end(self) -> None:
+        """Let all threads end soon."""
+        self.stop.set()
+        self.feed.close()
+
     def lock(self, what: str) -> AbstractContextManager[None]:
         """Return the lock of `what`; where there is no journal yet, nobody else can be at it."""
         if self.options.dry_run and not self.inventory.journal.exists():
             return nullcontext()
         return self.locks.held(what)
+
+
+def joined(futures: Sequence[Future[T]], stop: Callable[[], None]) -> list[T]:
+    """Wait for all threads, and return what they came to.
+
+    When one raises what stops the whole run, `stop` the others and raise that.
+    """
+    done, _ = wait(futures, return_when=FIRST_EXCEPTION)
+    failure = next((error for future in done if (error := future.exception())), None)
+    if failure is not None:
+        stop()
+        raise failure
+    return [future.result() for future in futures]
 
 
 class Claims:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -27,7 +27,7 @@ from zkpoll.journal.outbox import waiting
 from zkpoll.journal.store import Journal
 from zkpoll.locks import Locks
 from zkpoll.outcome import BUG, DeliveryOutcome, Outcome
-from zkpoll.run import FAILED, Observer, Options, Run
+from zkpoll.run import FAILED, Observer, Options, Run, joined
 from zkpoll.visiting import Visit
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def _clear_logs(run: Run, visits: Sequence[Visit]) -> None:
     now = datetime.now(UTC)
     ripe = [visit for visit in visits if due(visit.device, visit.outcome, run.options, now)]
     with ThreadPoolExecutor(run.inventory.parallel, "device") as pool:
-        _join(run, [pool.submit(_clear_log, run, visit) for visit in ripe])
+        joined([pool.submit(_clear_log, run, visit) for visit in ripe], run.end)
     if run.stop.is_set():
         raise Stopped(Stopped.__doc__)
     _forget_old_copies(run, now)
@@ -147,20 +147,11 @@ def _side_by_side(
         sending = {
             name: senders.submit(_deliver, run, where, outboxes[name]) for name, where in dashboards.items()
         }
-        _join(run, [*reading, *sending.values()])
+        everything: list[Future[Any]] = [*reading, *sending.values()]
+        joined(everything, run.end)
     if run.stop.is_set():
         raise Stopped(Stopped.__doc__)
     return {name: future.result() for name, future in sending.items()}
-
-
-def _join(run: Run, futures: Sequence[Future[Any]]) -> None:
-    """Wait for all threads; when one raises what stops the run, stop the others and raise that."""
-    done, _ = wait(futures, return_when=FIRST_EXCEPTION)
-    failure = next((error for future in done if (error := future.exception())), None)
-    if failure is not None:
-        run.stop.set()
-        run.feed.close()
-        raise failure
 
 
 def _deliver(run: Run, dashboard: Dashboard, outbox: Outbox) -> DeliveryOutcome:

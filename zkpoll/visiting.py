@@ -24,6 +24,8 @@ from zkpoll.run import FAILED
 
 if TYPE_CHECKING:
     from zkpoll.inventory import Device
+    from zkpoll.journal.store import Journal
+    from zkpoll.pull.identity import Identity
     from zkpoll.pull.session import Session
     from zkpoll.punch import Event, Reading, Slice, Watermark
     from zkpoll.run import Run
@@ -108,12 +110,7 @@ class Visit:
         )
 
     def _unlock(self, session: Session) -> None:
-        """Let people punch again, if a run before this one could not see to it."""
-        key = Devices(self.run.journal).key_of(self.device.name)
-        self.unlocked = key is not None and Clearance(self.run.journal, key).intended()
-        if self.unlocked:
-            session.enable()
-            _log.warning("%s: it may have been disabled by an earlier run, and is enabled", self.device.name)
+        self.unlocked = unlock(self.run.journal, self.device, session)
 
     def _correct_clock(self, session: Session, reading: Reading) -> None:
         """Set the device's clock if the inventory asks for it; the reading is safe whatever comes of it."""
@@ -131,9 +128,8 @@ class Visit:
 
     def identify(self, serial: str | None) -> Watermark | None:
         """Settle under which device key this visit runs, and return what the journal has of that log."""
-        known = Devices(self.run.journal)
-        name = self.device.name
-        found = identify(name, serial, self.device.serial, known.key_of(name), known.aliases(name))
+        known, name = Devices(self.run.journal), self.device.name
+        found = whose(self.run.journal, self.device, serial)
         self.run.claims.claim(found.key, name)
         self.key, self.stranger = found.key, found.problem
         if self.unlocked and not (self.stranger or self.run.options.dry_run):
@@ -175,6 +171,28 @@ def target_of(device: Device, *, full: bool = False) -> Target:
         full=full,
         quiet_hours=device.quiet_hours,
     )
+
+
+def whose(journal: Journal, device: Device, serial: str | None) -> Identity:
+    """Given the serial number that a device tells, say whose it is, by the inventory and the journal.
+
+    Raise `WrongSerial` as `identify` does.
+    """
+    known = Devices(journal)
+    return identify(device.name, serial, device.serial, known.key_of(device.name), known.aliases(device.name))
+
+
+def unlock(journal: Journal, device: Device, session: Session) -> bool:
+    """Let people punch again, if an earlier run could not see to it; say whether that was so.
+
+    The journal's note of it is struck out by who knows then that this is the device.
+    """
+    key = Devices(journal).key_of(device.name)
+    if key is None or not Clearance(journal, key).intended():
+        return False
+    session.enable()
+    _log.warning("%s: it may have been disabled by an earlier run, and is enabled", device.name)
+    return True
 
 
 def _tell(outcome: DeviceOutcome) -> None:

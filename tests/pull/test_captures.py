@@ -179,7 +179,9 @@ def test_sizes_of_80_and_92_bytes() -> None:
     for capture in named("pyzk-sizes-80-k20", "tad-sizes-92"):
         data = frame_of(capture).data if is_frame(capture) else capture.data
         said = capture.expected
-        assert sizes.parse(data) == sizes.Sizes(said["users"], said["records"], said["records_cap"])
+        assert sizes.parse(data) == sizes.Sizes(
+            said["users"], said["records"], said["records_cap"], said["users_cap"]
+        )
 
 
 def test_sizes_of_one_zero_are_unknown() -> None:

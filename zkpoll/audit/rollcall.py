@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import logging
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from zkpoll.errors import Busy, ExitCode, StopRun, Unreachable, WrongSerial, ZkpollError
 from zkpoll.journal.clearance import Clearance
-from zkpoll.journal.devices import Devices
 from zkpoll.outcome import BUG
-from zkpoll.pull.identity import identify
 from zkpoll.pull.link import Clock
 from zkpoll.pull.reader import all_users
 from zkpoll.pull.session import Session
-from zkpoll.run import FAILED, Claims
-from zkpoll.visiting import target_of
+from zkpoll.run import FAILED, Claims, joined
+from zkpoll.visiting import target_of, unlock, whose
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Sequence
-    from concurrent.futures import Future
 
     from zkpoll.inventory import Device, Inventory
     from zkpoll.journal.store import Journal
@@ -67,17 +64,7 @@ def call(
     visitor = _Visitor(journal, locks, stop, Claims())
     with ThreadPoolExecutor(inventory.parallel, "device") as pool:
         futures = [pool.submit(visitor.ask, device) for device in devices]
-        return _joined(futures, stop)
-
-
-def _joined(futures: Sequence[Future[Answer]], stop: threading.Event) -> list[Answer]:
-    """Wait for all; when one raises what stops the whole run, stop the others and raise that."""
-    done, _ = wait(futures, return_when=FIRST_EXCEPTION)
-    failure = next((error for future in done if (error := future.exception())), None)
-    if failure is not None:
-        stop.set()
-        raise failure
-    return [future.result() for future in futures]
+        return joined(futures, stop.set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +94,7 @@ class _Visitor:
         _log.info("%s: asking %s for its users", device.name, target.address)
         clock = Clock(target.timeout, target.visit_limit, self.stop.is_set)
         with Session(target.address, clock=clock, key=target.key) as session:
-            unlocked = self._unlock(session, device)
+            unlocked = unlock(self.journal, device, session)
             key = self._identify(device, session.option("~SerialNumber"))
             if unlocked:
                 Clearance(self.journal, key).done(clear_sent=True)
@@ -115,20 +102,10 @@ class _Visitor:
         _log.info("%s: serial %s, %d users", device.name, key, len(users))
         return Answer(device, key, users)
 
-    def _unlock(self, session: Session, device: Device) -> bool:
-        """Let people punch again, if an earlier run could not see to it; say whether that was so."""
-        key = Devices(self.journal).key_of(device.name)
-        if key is None or not Clearance(self.journal, key).intended():
-            return False
-        session.enable()
-        _log.warning("%s: it may have been disabled by an earlier run, and is enabled", device.name)
-        return True
-
     def _identify(self, device: Device, serial: str | None) -> str:
         """Return the device's key. Raise `WrongSerial` for any terminal but the one that belongs there."""
-        known, name = Devices(self.journal), device.name
-        found = identify(name, serial, device.serial, known.key_of(name), known.aliases(name))
+        found = whose(self.journal, device, serial)
         if found.problem:
             raise WrongSerial(found.problem)
-        self.claims.claim(found.key, name)
+        self.claims.claim(found.key, device.name)
         return found.key

@@ -86,9 +86,7 @@ class Restoring:
 
         On disk when it returns. Raise `JournalError` with nothing of it kept.
         """
-        punches = self._punches([record.raw for record in piece.quarantined])
-        rest = tuple(record for place, record in enumerate(piece.quarantined) if place not in punches)
-        return self._ledger.take(replace(piece, quarantined=rest, mark=None))
+        return self._ledger.take(replace(piece, mark=None))
 
     def _compare_punches(self, piece: Slice) -> Found:
         held = self._punches([punch.canonical for punch in piece.punches])

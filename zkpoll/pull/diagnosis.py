@@ -24,7 +24,6 @@ from zkpoll.errors import (
     ZkpollError,
 )
 from zkpoll.pull import clock as wall
-from zkpoll.pull import sizes
 from zkpoll.pull.framing import Frame, encode_tcp
 from zkpoll.pull.link import Address, Clock, open_link
 from zkpoll.pull.session import Session
@@ -36,11 +35,11 @@ if TYPE_CHECKING:
 
     from zkpoll.pull.identity import Identity
     from zkpoll.pull.reader import Target
+    from zkpoll.pull.sizes import Sizes
 
     Hook = Callable[[Session], None]
     Who = Callable[[str | None], Identity]
 
-_GET_FREE_SIZES: Final = 50
 _CONNECT: Final = 1000
 _EXIT: Final = 1001
 _GET_VERSION: Final = 1100
@@ -52,8 +51,6 @@ _LOGIN: Final = ("port", "protocol", "key")
 _SECOND_LOOK: Final = 2.0
 """Seconds for each second look, at most; terminals answer within 0.15 s."""
 _FIRST_BYTES: Final = 64
-_USERS_MOST: Final = slice(60, 64)
-"""Where the sizes reply says how many users there is room for; `sizes` names the sources."""
 _STRANGERS: Final = (
     (b"HTTP/", "an HTTP server"),
     (b"<", "an HTTP server"),  # very old ones answer with the page alone
@@ -367,7 +364,7 @@ def _asked(session: Session, target: Target, who: Who, steps: _Steps, *, details
     serial = steps.ask("serial", lambda: session.option("~SerialNumber"), lambda told: _whose(who, told))
     model = steps.ask("model", lambda: session.option("~DeviceName"), _told)
     firmware = steps.ask("firmware", lambda: _firmware(session), _told)
-    held, user_capacity = steps.ask("users", lambda: _sizes(session), lambda told: _users(*told))
+    held = steps.ask("users", session.sizes, _users)
     steps.done.append(Step("records", *_records(held)))
     clock, drift = steps.ask("clock", lambda: shown_clock(session, target), lambda told: judged(told[1]))
     return About(
@@ -375,7 +372,7 @@ def _asked(session: Session, target: Target, who: Who, steps: _Steps, *, details
         shown(model),
         shown(firmware),
         users=held.users if held else None,
-        user_capacity=user_capacity,
+        user_capacity=held.user_capacity if held else None,
         records=held.records if held else None,
         capacity=held.capacity if held else None,
         clock=clock,
@@ -406,20 +403,14 @@ def _firmware(session: Session) -> str | None:
     return reply.data.partition(b"\0")[0].decode("ascii", "backslashreplace").strip() or None
 
 
-def _sizes(session: Session) -> tuple[sizes.Sizes | None, int | None]:
-    """Return what a terminal says it holds, and how many users it has room for."""
-    reply = session.ask(_GET_FREE_SIZES)
-    held = sizes.parse(reply.data) if reply.command == _ACK_OK else None
-    return held, int.from_bytes(reply.data[_USERS_MOST], "little") if held else None
-
-
-def _users(held: sizes.Sizes | None, most: int | None) -> tuple[str, bool | None]:
+def _users(held: Sizes | None) -> tuple[str, bool | None]:
     if held is None:
         return "it does not tell", None
+    most = held.user_capacity
     return f"{held.users:,} of {most:,}" if most else f"{held.users:,}", True
 
 
-def _records(held: sizes.Sizes | None) -> tuple[bool | None, None, str]:
+def _records(held: Sizes | None) -> tuple[bool | None, None, str]:
     """Return what a terminal's records come to, as the rest of a step."""
     if held is None:
         return None, None, "it does not tell"

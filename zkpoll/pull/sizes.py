@@ -22,6 +22,7 @@ class Sizes:
     records: int
     capacity: int
     """Records the log can hold."""
+    user_capacity: int
 
 
 def parse(data: bytes) -> Sizes | None:
@@ -32,4 +33,6 @@ def parse(data: bytes) -> Sizes | None:
     if any(dwords[_CAPACITY[held]] - dwords[held] != dwords[_FREE[held]] for held in _CAPACITY):
         return None
     capacity = dwords[_CAPACITY[_RECORDS]]
-    return Sizes(dwords[_USERS], dwords[_RECORDS], capacity) if capacity else None
+    if not capacity:
+        return None
+    return Sizes(dwords[_USERS], dwords[_RECORDS], capacity, dwords[_CAPACITY[_USERS]])
