@@ -28,6 +28,10 @@ def test_the_smallest_inventory_gets_every_default(tmp_path: Path) -> None:
                 token=SecretStr("secret-token"),
                 token_file=None,
                 format="events",
+                frappe=None,
+                odoo=None,
+                template=None,
+                user_id=None,
                 batch_size=500,
                 max_per_run=None,
                 gzip=False,
@@ -64,6 +68,12 @@ def test_the_smallest_inventory_gets_every_default(tmp_path: Path) -> None:
                 clear=Clear(above=None),
                 since=None,
                 repeat_within=None,
+                direction="state",
+                in_states=(0, 4),
+                out_states=(1, 5),
+                latitude=None,
+                longitude=None,
+                user_id=None,
                 encoding="utf-8",
                 serial=None,
                 enabled=True,
@@ -399,11 +409,12 @@ def test_without_secrets_only_they_are_not_needed(tmp_path: Path) -> None:
 
 
 def test_every_secret_setting_can_be_left_out() -> None:
-    """What may be left out is what is masked, and what names a file that may be for us alone."""
+    """What may be left out is what is masked, what names a file that may be ours alone, and what needs it."""
     fields = {**Dashboard.model_fields, **Device.model_fields}
     secret = {key for key, field in fields.items() if "Secret" in str(field.annotation)}
     files = {"token_file", "ca_file", "client_cert", "client_key"}
-    assert secret | files | {"basic", "signing", "health"} == SECRETS
+    outward = {"format", "frappe", "odoo", "template", "user_id"}
+    assert secret | files | outward | {"basic", "signing", "health"} == SECRETS
 
 
 WATCHED = GOOD.replace(

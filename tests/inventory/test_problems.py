@@ -24,7 +24,8 @@ LABEL = "expected 1 to 64 printable characters, no space around them"
 TIMEOUT = "expected a duration from 10ms to 1h, such as 10 (seconds), 500ms, 15m or 2h"
 KNOWN = (
     "name, host, port, transport, comm_key, timezone, timeout, visit_limit, quiet_hours, clock, clear,"
-    " since, repeat_within, encoding, serial, enabled"
+    " since, repeat_within, direction, in_states, out_states, latitude, longitude, user_id, encoding, serial,"
+    " enabled"
 )
 KEY = "expected a whole number from 0 to 4294967295"
 WAIT = TIMEOUT.replace("10ms", "0")
@@ -301,7 +302,7 @@ TOKEN = "expected one line of ASCII characters without spaces, and without the w
         ),
         ("token: !hunter2", "token: found a YAML tag (!), expected a plain value; quote it"),
         ("tokn: hunter2", "tokn: unknown setting, did you mean token?"),
-        ("format: json", "format: found 'json', expected events or event"),
+        ("format: json", "format: found 'json', expected events or event or frappe or odoo or template"),
         ("batch_size: 0", "batch_size: found '0', expected a whole number from 1 to 10000"),
         ("attempts: 0", "attempts: found '0', expected a whole number from 1 to 20"),
         *((f"basic: {wrong}", f"basic{told}") for wrong, told in WRONG_BASICS),

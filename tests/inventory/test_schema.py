@@ -13,7 +13,18 @@ import yaml
 
 from tests.certificates import Authority
 from tests.inventory.helpers import GOOD
-from zkpoll.inventory import Clear, Clock, Dashboard, Device, Inventory, load
+from zkpoll.inventory import (
+    Clear,
+    Clock,
+    Dashboard,
+    Device,
+    Frappe,
+    Inventory,
+    Odoo,
+    Template,
+    UserIds,
+    load,
+)
 from zkpoll.inventory.models import SECTIONS
 from zkpoll.inventory.schema import schema
 
@@ -70,6 +81,8 @@ CHECKS: dict[str, tuple[Any, Check]] = {
     "enum": (object, lambda words, value, _: value in words),
     "anyOf": (object, lambda shapes, value, _: any(accepts(each, value) for each in shapes)),
     "allOf": (object, lambda shapes, value, _: all(accepts(each, value) for each in shapes)),
+    "if": (object, lambda shape, value, all_: not accepts(shape, value) or accepts(all_["then"], value)),
+    "then": (object, lambda *_: True),  # as "if" has it
     "not": (object, lambda shape, value, _: not accepts(shape, value)),
     "required": (dict, lambda names, value, _: set(names) <= set(value)),
     "properties": (dict, _properties),
@@ -132,6 +145,25 @@ def edited(old: str, new: str) -> Any:
         ("secret-token", "a\n  headers: {X-Api-Key: 12345, X-Site: no}"),
         ("secret-token", "a\n  signing: {secret: '${NEW}', previous: '${file:old}'}"),
         ("secret-token", "a\n  client_cert: a.pem\n  client_key: a.key\n  ca_file: b.pem"),
+        ("secret-token", "a\n  user_id: {strip_zeros: yes, prefix: 7, map_file: a.csv, unknown: pass}"),
+        ("secret-token", "a\n  format: ${FORMAT}\n  frappe: {timezone: '${ZONE}'}"),
+        ("secret-token", "a\n  format: frappe\n  frappe:\n    timezone: UTC\n    shifts: []"),
+        (
+            "secret-token",
+            "a\n  format: frappe\n  frappe: {timezone: UTC, shifts: [{name: 1, devices: [no, a]}]}",
+        ),
+        ("secret-token", "a\n  format: odoo"),
+        ("secret-token", "a\n  format: odoo\n  odoo: {model: a.b, fields: {id: x_id, epoch: '${AT}'}}"),
+        ("secret-token", 'a\n  format: template\n  template: {body: {a: "{{ id }}", b: [1, null]}}'),
+        ("secret-token", "a\n  format: template\n  template:\n    body: |\n      {}\n    each: [1]"),
+        (
+            "secret-token",
+            "a\n  format: template\n  template: {body: '{}', success: {status: [409, '201'], path: $}}",
+        ),
+        ("name: front", "name: front\n    user_id: {strip_zeros: false}"),
+        ("name: front", "name: front\n    direction: in\n    in_states: []\n    out_states: [1, '${OUT}']"),
+        ("name: front", "name: front\n    latitude: -33.9\n    longitude: '18.4'"),
+        ("  timezone", "  latitude: ${LATITUDE}\n  user_id: {prefix: '${PREFIX}'}\n  timezone"),
         ("secret-token", "a\n  gzip: true\n  max_per_run: 10\n  park_retry_every: 1d"),
         ("name: front", "name: front\n    since: '2026-11-01'\n    repeat_within: 30s"),
         ("name: front", "name: front\n    since: '2026-11-01T06:00'"),
@@ -188,6 +220,28 @@ def test_the_schema_takes_what_people_write(old: str, new: str) -> None:
         ("secret-token", "a\n  signing: {previous: a}"),
         ("secret-token", "a\n  client_key: a.key"),
         ("secret-token", "a\n  gzip: 9"),
+        ("secret-token", "a\n  user_id: {}"),
+        ("secret-token", "a\n  user_id: {unknown: drop}"),
+        ("secret-token", "a\n  frappe: {timezone: UTC}"),
+        ("secret-token", "a\n  format: odoo\n  frappe: {timezone: UTC}"),
+        ("secret-token", "a\n  format: frappe"),
+        ("secret-token", "a\n  format: frappe\n  frappe: {}"),
+        ("secret-token", "a\n  format: frappe\n  frappe: {timezone: UTC, shifts: [{name: a}]}"),
+        ("secret-token", "a\n  format: frappe\n  frappe: {timezone: UTC, shifts: [{name: a, devices: []}]}"),
+        ("secret-token", "a\n  format: odoo\n  odoo: {fields: {user_id: a}}"),
+        ("secret-token", "a\n  format: odoo\n  odoo: {fields: {id: a, usr_id: b}}"),
+        ("secret-token", "a\n  format: odoo\n  odoo: {model: A}"),
+        ("secret-token", "a\n  format: template"),
+        ("secret-token", "a\n  format: template\n  template: {body: 7}"),
+        ("secret-token", "a\n  format: template\n  template: {body: {}, method: GET}"),
+        ("secret-token", "a\n  format: template\n  template: {body: {}, success: {}}"),
+        ("secret-token", "a\n  format: template\n  template: {body: {}, success: {value: 1}}"),
+        ("secret-token", "a\n  format: template\n  template: {body: {}, success: {status: [404]}}"),
+        ("name: front", "user_id: {}\n    name: front"),
+        ("name: front", "in_states: 0\n    name: front"),
+        ("name: front", "in_states: [255]\n    name: front"),
+        ("name: front", "direction: entry\n    name: front"),
+        ("name: front", "latitude: 91\n    name: front"),
         ("secret-token", "a\n  max_per_run: 0"),
         ("secret-token", "a\n  park_retry_every: 1"),
         ("name: front", "since: 1.11.2026\n    name: front"),
@@ -212,6 +266,10 @@ def test_every_setting_is_described() -> None:
     device, dashboard = (made["$defs"][name]["properties"] for name in ("device", "dashboard"))
     sections = {"clock": device["clock"], "basic": dashboard["basic"], "signing": dashboard["signing"]}
     sections["clear"] = device["clear"]["anyOf"][-1]
+    sections |= {key: dashboard[key] for key in ("user_id", "frappe", "odoo", "template")}
+    sections["shifts"] = dashboard["frappe"]["properties"]["shifts"]["items"]
+    sections["success"] = dashboard["template"]["properties"]["success"]
+    assert device["user_id"]["properties"] == dashboard["user_id"]["properties"]
     sections |= {key: made["properties"][key] for key in ("metrics", "health")}
     objects = [made, *made["$defs"].values(), made["properties"]["defaults"]["anyOf"][0], *sections.values()]
     for shape in objects:
@@ -235,7 +293,8 @@ def test_the_schemas_defaults_are_the_defaults() -> None:
         fields = {key: field.default for key, field in model.model_fields.items() if not field.is_required()}
         if "clear" in fields:
             fields["clear"] = fields["clear"].written()
-        assert shown == {key: default for key, default in fields.items() if default is not None}
+        lists = {key: list(default) for key, default in fields.items() if isinstance(default, tuple)}
+        assert shown == {key: default for key, default in (fields | lists).items() if default is not None}
 
 
 def test_the_example_loads_as_it_is() -> None:
@@ -249,10 +308,11 @@ def test_the_example_loads_as_it_is() -> None:
 
 def test_the_examples_optional_settings_load_too(tmp_path: Path) -> None:
     """Every setting that the example shows behind a # can be switched on."""
-    text = re.sub(r"(?m)^( *)# (\w+: (\S+|\{.*\}) +#)", r"\1\2", EXAMPLE.read_text(encoding="utf-8"))
+    text = re.sub(r"(?m)^( *)# (\w+: (\S+|\{.*\}|\[.*\]) +#)", r"\1\2", EXAMPLE.read_text(encoding="utf-8"))
     path = tmp_path / "devices.yaml"
     Authority(tmp_path, "authorities").issue("zkpoll")
     (tmp_path / "password").write_text("hunter2\n", encoding="utf-8")
+    (tmp_path / "badges.csv").write_text("HQ-17,A17\n", encoding="utf-8")
     path.write_text(re.sub(r"(?m)^ +(token_file|basic):.*\n", "", text), encoding="utf-8")
     env = {"ZKPOLL_TOKEN": "abc", "WAREHOUSE_KEY": "123", "API_KEY": "456", "SIGNING": "c2ln" * 8}
     env |= {"CREDENTIALS_DIRECTORY": str(tmp_path), "PING_URL": "https://hc.example.com/a"}
@@ -265,7 +325,11 @@ def test_the_examples_optional_settings_load_too(tmp_path: Path) -> None:
         assert each.clock == Clock(set_when_off_by=30)
         assert each.clear == Clear(above=80)
         assert (each.since, each.repeat_within) == (datetime(2026, 11, 1), 30)
+        assert each.user_id == UserIds(strip_zeros=True)
+    assert (inventory.devices[0].latitude, inventory.devices[0].longitude) == (23.7808, 90.4079)
     dashboard = inventory.dashboards[0]
+    assert dashboard.user_id is not None
+    assert dashboard.user_id.outward("0017") == "A17"
     assert (dashboard.ca_file, dashboard.client_key) == (
         tmp_path / "authorities.pem",
         tmp_path / "zkpoll.key",
@@ -274,6 +338,29 @@ def test_the_examples_optional_settings_load_too(tmp_path: Path) -> None:
     basic = load(path, env).dashboards[0].basic
     assert basic is not None
     assert basic.pair() == ("zkpoll", "hunter2")
+
+
+@pytest.mark.parametrize("name", ["frappe", "odoo", "template"])
+def test_the_examples_formats_load_too(tmp_path: Path, name: str) -> None:
+    """The settings of each format can be switched on as they stand, once the format is named."""
+    text = EXAMPLE.read_text(encoding="utf-8").replace("# format: events ", f"format: {name} ")
+    block = re.compile(rf"(?m)^  # {name}: .*\n(?:         +#.*\n)?(?:  #   .*\n)+")
+    path = tmp_path / "devices.yaml"
+    path.write_text(block.sub(lambda it: re.sub(r"(?m)^  # ", "  ", it[0]), text), encoding="utf-8")
+    made = load(path, {"ZKPOLL_TOKEN": "a:b", "WAREHOUSE_KEY": "1"}).dashboards[0]
+    assert made.format == name
+    assert accepts(schema(), yaml.safe_load(path.read_text(encoding="utf-8")))
+    match made:
+        case Dashboard(frappe=Frappe() as site):
+            assert site == Frappe(timezone=site.timezone, shifts=site.shifts)
+            assert [one.devices for one in site.shifts] == [("front-door", "warehouse")]
+        case Dashboard(odoo=Odoo() as there):
+            assert there.model == Odoo().model
+            assert there.fields.items() <= Odoo().fields.items()
+        case Dashboard(template=Template() as template):
+            assert template.each is not None
+            assert template.success is not None
+            assert template.method == "POST"
 
 
 def test_the_examples_defaults_are_the_defaults() -> None:
@@ -297,11 +384,13 @@ def test_the_examples_defaults_are_the_defaults() -> None:
     assert shown == made
     device = Device.model_validate(
         {"name": "a", "host": "a", "timezone": "UTC"}
-        | {key: written[key] for key in ("port", "visit_limit", "encoding")}
+        | {key: written[key] for key in ("port", "visit_limit", "encoding", "direction")}
     )
     assert device == minimal.devices[0]
     assert re.findall(r"# timeout: (\S+)", text) == ["30s", "10s"]
     assert (made.timeout, device.timeout) == (30, 10)
+    assert re.findall(r"# (?:in|out)_states: \[(.*)\]", text) == ["0, 4", "1, 5"]
+    assert (device.in_states, device.out_states) == ((0, 4), (1, 5))
 
 
 @pytest.mark.parametrize(

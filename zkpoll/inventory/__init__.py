@@ -3,11 +3,18 @@
 file.py    where the inventory is      (a path)
 | text     what it says                (YAML -> a tree of text, with lines; `${NAME}` filled in)
 | check    whether it can be meant so  (tree -> Inventory, or every problem at once)
-| models   the settings                (what the other rooms see; `dashboards` has those of a dashboard)
+| models   the settings                (what the other rooms see; `dashboards` has those of a dashboard,
+                                        `formats` what it gets, `people` whose punches they are)
 """
 
 from zkpoll.inventory.dashboards import Basic, Dashboard, Signing
+from zkpoll.inventory.documents import Document
 from zkpoll.inventory.file import load, locate
+from zkpoll.inventory.formats import Frappe, Odoo, Shift, Success, Template
 from zkpoll.inventory.models import Clear, Clock, Device, Inventory
+from zkpoll.inventory.people import Badges, UserIds
 
-__all__ = ["Basic", "Clear", "Clock", "Dashboard", "Device", "Inventory", "Signing", "load", "locate"]
+__all__ = [
+    "Badges", "Basic", "Clear", "Clock", "Dashboard", "Device", "Document", "Frappe", "Inventory", "Odoo",
+    "Shift", "Signing", "Success", "Template", "UserIds", "load", "locate",
+]  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -11,13 +11,14 @@ from pydantic import BaseModel, ValidationError
 from zkpoll.inventory.dashboards import CREDENTIALS, Dashboard
 from zkpoll.inventory.hosts import same_host
 from zkpoll.inventory.models import SECTIONS, Device, Inventory
-from zkpoll.inventory.problems import Sentence, found, found_shape, unknown
+from zkpoll.inventory.problems import Sentence, found, found_shape, nearest, unknown
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from pydantic_core import ErrorDetails
 
+    from zkpoll.inventory.formats import Frappe
     from zkpoll.inventory.problems import Ledger, Place
     from zkpoll.inventory.text import Tree
 
@@ -43,8 +44,8 @@ def inventory(tree: Tree, ledger: Ledger, folder: Path) -> Inventory | None:
     top = _mapping(tree, (), ledger)
     if top is None:
         return None
-    check = _Check(ledger, folder)
     settings = ledger.known(top, TOP, ())
+    check = _Check(ledger, folder, _names(settings))
     parts: Settings = {key: settings[key] for key in _PLAIN if key in settings}
     parts["dashboards"] = check.dashboards(settings)
     parts["devices"] = check.devices(settings)
@@ -59,12 +60,20 @@ def _mapping(tree: object, place: Place, ledger: Ledger) -> Settings | None:
     return None
 
 
+def _names(top: Settings) -> Collection[str]:
+    """Given the top of a file, return what its devices are called, whatever else is wrong with them."""
+    devices = top.get("devices")
+    named = [one.get("name") for one in devices if isinstance(one, dict)] if isinstance(devices, list) else []
+    return [name for name in named if name and isinstance(name, str)]
+
+
 class _Check:
     """The checks of one file."""
 
-    def __init__(self, ledger: Ledger, folder: Path) -> None:
+    def __init__(self, ledger: Ledger, folder: Path, names: Collection[str]) -> None:
         self._ledger = ledger
         self._context = {"folder": folder}
+        self._names = names
 
     def build(self, model: type[M], settings: Settings, where: Where) -> M | None:
         """Given settings, return the model of them, or None after noting what is wrong."""
@@ -73,7 +82,10 @@ class _Check:
         except ValidationError as error:
             for detail in error.errors(include_url=False):
                 (key, *inner), sentence = _told(model, detail)
-                self._ledger.add((*where(str(key)), *inner), sentence)
+                place = (*where(str(key)), *inner)
+                # While a part of it is unreadable, nothing can be told of the whole.
+                if not self._ledger.within(place):
+                    self._ledger.add(place, sentence)
             return None
 
     def dashboards(self, top: Settings) -> list[Dashboard]:
@@ -104,7 +116,19 @@ class _Check:
             # Credentials are compared, and files read, last, and not at all after another mistake; do it now.
             credentials: Settings = {key: own[key] for key in CREDENTIALS if key in own}
             self.build(Dashboard, {"url": "https://x", **credentials}, lambda key: (*place, key))
+        elif made.frappe:
+            self._shifts(made.frappe, (*place, "frappe", "shifts"))
         return [made] if made else []
+
+    def _shifts(self, frappe: Frappe, place: Place) -> None:
+        """Given a site and the place of its shifts, note names that stand twice and devices that are none."""
+        self._once("the name", ((shift.name, (*place, i, "name")) for i, shift in enumerate(frappe.shifts)))
+        for i, shift in enumerate(frappe.shifts):
+            devices = [(name, (*place, i, "devices", k)) for k, name in enumerate(shift.devices)]
+            self._once("in this shift", devices)
+            for name, here in devices:
+                if name not in self._names:
+                    self._ledger.add(here, _no_device(name, self._names))
 
     def devices(self, top: Settings) -> list[Device]:
         """Given the top of a file, return its valid devices, defaults merged in."""
@@ -130,8 +154,9 @@ class _Check:
             if known.pop(key, None) is not None:
                 sentence = "tells one device from another, so it cannot stand in defaults"
                 self._ledger.add((*place, key), sentence)
-        # A wrong default is told even if every device overrides it.
-        stand_in = {"name": "x", "host": "x", "timezone": "UTC"} | known
+        # A wrong default is told even if every device overrides it; what it needs, each may have itself.
+        whole = {"in_states": [], "out_states": [], "latitude": 0, "longitude": 0}
+        stand_in = {"name": "x", "host": "x", "timezone": "UTC", **whole} | known
         self.build(Device, stand_in, lambda key: (*place, key))
         return known
 
@@ -144,16 +169,18 @@ class _Check:
 
     def _unique(self, key: str, items: list[Any], place: Place) -> None:
         """Given a list of mappings, note each that has the same text at a key as an earlier one."""
+        texts = [(item.get(key) if isinstance(item, dict) else None) for item in items]
+        given = [(text, (*place, i, key)) for i, text in enumerate(texts) if text and isinstance(text, str)]
+        self._once(f"the {key}", given)
+
+    def _once(self, what: str, texts: Iterable[tuple[str, Place]]) -> None:
+        """Given texts with their places, and what they are, note each that is the same as an earlier one."""
         first: dict[str, Place] = {}
-        for i, item in enumerate(items):
-            text = item.get(key) if isinstance(item, dict) else None
-            if not text or not isinstance(text, str):
-                continue
-            here = (*place, i, key)
+        for text, here in texts:
             there = first.setdefault(text, here)
             if there != here:
                 line = self._ledger.line(there)
-                self._ledger.add(here, f"{found(text)} is already the {key} on line {line}")
+                self._ledger.add(here, f"{found(text)} is already {what} on line {line}")
 
     def _apart(self, entries: list[_Entry]) -> None:
         """Given the devices, note each enabled one that is the same terminal as an earlier one."""
@@ -207,6 +234,12 @@ class _Entry:
             return None
 
 
+def _no_device(name: str, names: Collection[str]) -> str:
+    meant = nearest(name, names)
+    hint = f", did you mean {meant}?" if meant else ""
+    return f"found {found(name)}, expected the name of a device{hint}"
+
+
 def _no_devices(tree: object) -> str:
     if isinstance(tree, dict):
         return "found a mapping, expected a list of devices (each begins with -)"
@@ -221,7 +254,7 @@ def _told(model: type[BaseModel], detail: ErrorDetails) -> tuple[Place, str]:
     The setting is a place within the model's settings: `("port",)`, or `("clock", "set_when_off_by")`.
     """
     place = detail["loc"] or ("",)
-    owner = SECTIONS.get(str(place[0]), model) if len(place) > 1 else model
+    owner = _owner(model, place)
     if place[-1] == "[key]":  # of an entry whose name is wrong; it stands where its value does
         place = place[:-1]
     if detail["type"] == "missing":
@@ -230,8 +263,14 @@ def _told(model: type[BaseModel], detail: ErrorDetails) -> tuple[Place, str]:
         return place, unknown(str(place[-1]), owner.model_fields)
     error = detail.get("ctx", {}).get("error", detail["msg"])
     if isinstance(error, Sentence):
-        return (error.key,) if error.key else place, str(error)
+        return (*detail["loc"], error.key) if error.key else place, str(error)
     return place, f"found {found(detail['input'])}, {error}"
+
+
+def _owner(model: type[BaseModel], place: Place) -> type[BaseModel]:
+    """Given a model and a place in its settings, return whose setting that is: of the innermost section."""
+    sections = [SECTIONS[step] for step in place[:-1] if isinstance(step, str) and step in SECTIONS]
+    return sections[-1] if sections else model
 
 
 def _missing(model: type[BaseModel], key: str) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path  # noqa: TC003  (pydantic reads the annotations)
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, get_args
 from urllib.parse import urlsplit
 
 from pydantic import Field, PlainSerializer, PrivateAttr, SecretStr, model_validator
@@ -18,17 +19,31 @@ from zkpoll.inventory.credentials import (
     User,
 )
 from zkpoll.inventory.files import check_key, content
-from zkpoll.inventory.hosts import is_loopback
+from zkpoll.inventory.formats import Frappe, Odoo, Template  # noqa: TC001  (pydantic reads the annotations)
+from zkpoll.inventory.hosts import is_loopback, without_secrets
 from zkpoll.inventory.kinds import Certificates, Choice, Duration, File, Label, Section, Url, Whole, YesNo
-from zkpoll.inventory.problems import Sentence
+from zkpoll.inventory.people import UserIds  # noqa: TC001  (pydantic reads the annotations)
+from zkpoll.inventory.problems import Sentence, found
 from zkpoll.inventory.settings import MASK, Settings, masked
 
 _values_masked = PlainSerializer(lambda headers: dict.fromkeys(headers, MASK), return_type=dict[str, str])
+
+Format = Literal["events", "event", "frappe", "odoo", "template"]
 
 AUTHORIZATIONS: Final = ("token", "token_file", "basic")
 """The settings that each give the one Authorization of a request."""
 CREDENTIALS: Final = (*AUTHORIZATIONS, "headers", "signing", "ca_file", "client_cert", "client_key")
 """The settings of how a dashboard is convinced of who we are, and we of who it is."""
+FORMAT_SETTINGS: Final = ("frappe", "odoo", "template")
+"""The settings of formats, each named as its format."""
+NEEDED: Final = {"frappe": "the time zone of the site", "template": "the body of a request"}
+"""The formats that cannot do without, and for what."""
+OUTWARD: Final = ("format", *FORMAT_SETTINGS, "user_id")
+"""The settings of what a dashboard gets, and whose punches it takes them for."""
+
+_SITES: Final = frozenset({"frappe", "odoo"})
+"""Formats that make more than one kind of request, each with a path of its own."""
+_KEY_AND_SECRET: Final = re.compile("[^:]+:[^:]+")
 
 
 class Basic(Settings):
@@ -94,8 +109,22 @@ class Dashboard(Settings):
     client_key: Annotated[Path, File()] | None = Field(
         default=None, description="The key of client_cert, if that file does not hold it; PEM, no passphrase"
     )
-    format: Annotated[Literal["events", "event"], Choice("events", "event")] = Field(
-        default="events", description="events: a list of punches a request; event: one punch a request"
+    format: Annotated[Format, Choice(*get_args(Format))] = Field(
+        default="events",
+        description="events: a list of punches a request; event: one punch a request; frappe: checkins of"
+        " Frappe HR or ERPNext; odoo: records of Odoo; template: a request of one's own",
+    )
+    frappe: Annotated[Frappe, Section()] | None = Field(
+        default=None, description="The site of Frappe HR or ERPNext, for format: frappe"
+    )
+    odoo: Annotated[Odoo, Section()] | None = Field(
+        default=None, description="The database and model of Odoo, for format: odoo"
+    )
+    template: Annotated[Template, Section()] | None = Field(
+        default=None, description="The request, for format: template"
+    )
+    user_id: Annotated[UserIds, Section()] | None = Field(
+        default=None, description="What becomes of user ids on the way to it, after what their device says"
     )
     gzip: Annotated[bool, YesNo()] = Field(
         default=False, description="true sends large requests packed, as Content-Encoding: gzip"
@@ -135,6 +164,12 @@ class Dashboard(Settings):
         """Return the texts of the headers to send with every request, by name."""
         return {name: value.get_secret_value() for name, value in (self.headers or {}).items()}
 
+    def secrets_in_bodies(self) -> tuple[str, ...]:
+        """Return the texts from variables and files that stand in the bodies of requests."""
+        template = self.template
+        documents = (template.body, template.each) if template else ()
+        return tuple(text for document in documents if document for text in document.secrets)
+
     @model_validator(mode="after")
     def _check_authorization(self) -> Dashboard:
         ways = [key for key in AUTHORIZATIONS if getattr(self, key) is not None]
@@ -162,6 +197,42 @@ class Dashboard(Settings):
         elif self.client_key is not None:
             raise Sentence("needs the certificate it belongs to, in client_cert", key="client_key")
         return self
+
+    @model_validator(mode="after")
+    def _check_format(self) -> Dashboard:
+        for key in FORMAT_SETTINGS:
+            if getattr(self, key) is not None and self.format != key:
+                raise Sentence(f"means something with format: {key} only", key=key)
+        if self.format in NEEDED and getattr(self, self.format) is None:
+            raise Sentence(f"missing (format: {self.format} needs {NEEDED[self.format]})", key=self.format)
+        return self
+
+    @model_validator(mode="after")
+    def _check_site(self) -> Dashboard:
+        if self.format not in _SITES:
+            return self
+        if not _is_site(self.url):
+            shown = found(without_secrets(self.url))
+            site = "the site's address alone, such as https://erp.example.com"
+            raise Sentence(f"found {shown}, expected {site}", key="url")
+        if self.gzip:
+            raise Sentence(f"true is not for format: {self.format}, whose servers do not unpack", key="gzip")
+        return self
+
+    @model_validator(mode="after")
+    def _check_key_and_secret(self) -> Dashboard:
+        token = self.bearer() if self.format == "frappe" else None
+        if token is not None and not _KEY_AND_SECRET.fullmatch(token):
+            key = "token" if self.token else "token_file"
+            raise Sentence("found (hidden), expected the API key and secret as key:secret", key=key)
+        return self
+
+
+def _is_site(url: str) -> bool:
+    """Given a URL, say whether the paths of an interface can follow it."""
+    parts = urlsplit(url)
+    first = parts.path.lstrip("/").partition("/")[0]
+    return "?" not in url and first not in {"api", "json"}
 
 
 def _token_in(path: Path) -> SecretStr:

@@ -24,11 +24,14 @@ def expanded(path: Path) -> Path:
         raise ValueError("expected a path; its home folder (~) is not known") from None
 
 
-def content(path: Path) -> str:
-    """Given the path of a short text, return it without its final line end. Raise Sentence saying why not."""
-    raw = _beginning(path, _LONGEST + 1)
-    if len(raw) > _LONGEST:
-        raise Sentence(f"{path} is larger than {_LONGEST} bytes; is it the right file?")
+def content(path: Path, longest: int = _LONGEST) -> str:
+    """Given the path of a text, return it without its final line end. Raise Sentence saying why not.
+
+    `longest` is how many bytes it may have.
+    """
+    raw = _beginning(path, longest + 1)
+    if len(raw) > longest:
+        raise Sentence(f"{path} is larger than {longest} bytes; is it the right file?")
     try:
         return _LINE_END.sub("", raw.decode("utf-8"))
     except UnicodeDecodeError:

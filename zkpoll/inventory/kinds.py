@@ -86,6 +86,68 @@ class Whole(Kind):
         return not isinstance(number, bool) and self.lowest <= number <= self.highest
 
 
+class State(Whole):
+    """The number of a state that somebody chose by a key."""
+
+    NO_KEY: ClassVar[int] = 255
+    """What a terminal gives where no key was pressed, or it has none."""
+
+    def __init__(self) -> None:
+        super().__init__(0, self.NO_KEY - 1)
+
+    def parse(self, value: object) -> int:
+        """Given digits or an int, return it as an int."""
+        if value in (self.NO_KEY, str(self.NO_KEY)):
+            raise Sentence(
+                f"found {found(value)}, which means that no key was pressed; that is never guessed"
+            )
+        return super().parse(value)
+
+
+class Status(Whole):
+    """The status of an answer by which a dashboard may confirm punches."""
+
+    HAS_IT: ClassVar[int] = 409
+    """Conflict: how many interfaces say that they have it already."""
+
+    def __init__(self) -> None:
+        super().__init__(200, 299)
+
+    def parse(self, value: object) -> int:
+        """Given digits or an int, return it as an int."""
+        if value in (self.HAS_IT, str(self.HAS_IT)):
+            return self.HAS_IT
+        try:
+            return super().parse(value)
+        except ValueError as error:
+            raise ValueError(f"{error}, or {self.HAS_IT}") from None
+
+    def shape(self) -> Shape:
+        """Return: a number, or digits in quotes."""
+        return {"anyOf": [{"enum": [self.HAS_IT]}, *super().shape()["anyOf"]]}
+
+
+@dataclass(frozen=True)
+class Degrees(Kind):
+    """An angle in degrees, so far to both sides of 0."""
+
+    highest: int
+
+    _WRITTEN: ClassVar[str] = r"-?[0-9]{1,3}(\.[0-9]{1,15})?"
+
+    def parse(self, value: object) -> float:
+        """Given a number or the text of one, return it."""
+        number = float(value) if isinstance(value, str) and re.fullmatch(self._WRITTEN, value) else value
+        if type(number) in (int, float) and -self.highest <= number <= self.highest:  # type: ignore[operator]
+            return float(number)  # type: ignore[arg-type]
+        raise ValueError(f"expected degrees from -{self.highest} to {self.highest}, such as 23.7808")
+
+    def shape(self) -> Shape:
+        """Return: a number, or digits in quotes."""
+        number = {"type": "number", "minimum": -self.highest, "maximum": self.highest}
+        return {"anyOf": [number, pattern(f"^{self._WRITTEN}$")]}
+
+
 @dataclass(frozen=True)
 class Duration(Kind):
     """A time span, kept in seconds; its bounds are written as people write durations."""
@@ -194,6 +256,44 @@ class Section(Kind):
     def shape(self) -> Shape:
         """Return: a mapping; what may stand in it is its model's to say."""
         return {"type": "object"}
+
+
+@dataclass(frozen=True)
+class Listed(Kind):
+    """A list of values of one kind, at least so many."""
+
+    of: Kind
+    sample: str
+    least: int = 0
+
+    def parse(self, value: object) -> object:
+        """Given a list, return it; what is in it is for its own kind to read."""
+        if isinstance(value, list | tuple) and len(value) >= self.least:
+            return value
+        raise Sentence(f"found {found_shape(value or None)}, expected a list, such as {self.sample}")
+
+    def shape(self) -> Shape:
+        """Return: a list."""
+        items = {"type": "array", "items": self.of.shape()}
+        return {**items, "minItems": self.least} if self.least else items
+
+
+@dataclass(frozen=True)
+class Matching(Kind):
+    """A text of a certain form."""
+
+    expression: str
+    expected: str
+
+    def parse(self, value: object) -> str:
+        """Given a text, return it."""
+        if isinstance(value, str) and re.fullmatch(self.expression, value):
+            return value
+        raise ValueError(f"expected {self.expected}")
+
+    def shape(self) -> Shape:
+        """Return: text of that form."""
+        return pattern(f"^{self.expression}$")
 
 
 class Percent(Kind):

@@ -6,26 +6,32 @@ from datetime import datetime, time  # noqa: TC003  (pydantic reads the annotati
 from pathlib import Path  # noqa: TC003  (pydantic reads the annotations)
 from typing import Annotated, Any, Final, Literal, get_args
 
-from pydantic import BaseModel, Field, PlainSerializer, SecretStr
+from pydantic import BaseModel, Field, PlainSerializer, SecretStr, model_validator
 
 from zkpoll.inventory.credentials import CommKey
-from zkpoll.inventory.dashboards import CREDENTIALS, Basic, Dashboard, Signing
+from zkpoll.inventory.dashboards import CREDENTIALS, OUTWARD, Basic, Dashboard, Signing
+from zkpoll.inventory.formats import Frappe, Odoo, Shift, Success, Template
 from zkpoll.inventory.kinds import (
     Choice,
     Clearing,
+    Degrees,
     Duration,
     File,
     Host,
     Hours,
     Label,
+    Listed,
     Moment,
     Percent,
     Section,
+    State,
     Whole,
     YesNo,
     Zone,
     written,
 )
+from zkpoll.inventory.people import UserIds
+from zkpoll.inventory.problems import Sentence
 from zkpoll.inventory.settings import Settings, masked
 from zkpoll.inventory.watchers import Health, Metrics
 
@@ -119,6 +125,26 @@ class Device(Settings):
         description="A repeat of a punch by the same user in the same state within this time"
         " is held, not sent",
     )
+    direction: Annotated[Literal["state", "in", "out", "none"], Choice("state", "in", "out", "none")] = Field(
+        default="state",
+        description="What its punches mean to formats that ask for arrivals and departures: state (as"
+        " in_states and out_states say), in or out (all of them), none (it cannot be told)",
+    )
+    in_states: Annotated[tuple[Annotated[int, State()], ...], Listed(State(), "[0, 4]")] = Field(
+        default=(0, 4), description="The states that mean an arrival"
+    )
+    out_states: Annotated[tuple[Annotated[int, State()], ...], Listed(State(), "[1, 5]")] = Field(
+        default=(1, 5), description="The states that mean a departure"
+    )
+    latitude: Annotated[float, Degrees(90)] | None = Field(
+        default=None, description="Where it hangs, in degrees, north of the equator"
+    )
+    longitude: Annotated[float, Degrees(180)] | None = Field(
+        default=None, description="Where it hangs, in degrees, east of Greenwich"
+    )
+    user_id: Annotated[UserIds, Section()] | None = Field(
+        default=None, description="What becomes of its user ids on the way to any dashboard"
+    )
     encoding: Annotated[Encoding, Choice(*get_args(Encoding))] = Field(
         default="utf-8", description="What its users' names are written in, as its language has it"
     )
@@ -133,15 +159,36 @@ class Device(Settings):
         """Return the comm key as a number, 0 if there is none."""
         return int(self.comm_key.get_secret_value()) if self.comm_key else 0
 
+    @model_validator(mode="after")
+    def _check_states(self) -> Device:
+        both = sorted(set(self.in_states) & set(self.out_states))
+        if both:
+            key = "out_states" if "out_states" in self.model_fields_set else "in_states"
+            other = "in_states" if key == "out_states" else "out_states"
+            sentence = (
+                f"state {both[0]} is among {other} as well ({', '.join(map(str, getattr(self, other)))})"
+            )
+            raise Sentence(f"{sentence}; it means one of both", key=key)
+        return self
+
+    @model_validator(mode="after")
+    def _check_location(self) -> Device:
+        if (self.latitude is None) != (self.longitude is None):
+            given, other = ("latitude", "longitude") if self.longitude is None else ("longitude", "latitude")
+            raise Sentence(f"needs {other} beside it", key=given)
+        return self
+
 
 SECTIONS: Final[dict[str, type[BaseModel]]] = {
     "clock": Clock, "clear": Clear, "basic": Basic, "signing": Signing,
-    "metrics": Metrics, "health": Health,
+    "metrics": Metrics, "health": Health, "user_id": UserIds, "frappe": Frappe, "shifts": Shift, "odoo": Odoo,
+    "template": Template, "success": Success,
 }  # fmt: skip
-"""The settings that are, or may be, mappings of settings themselves, and of which."""
+"""The settings that are, or may be, mappings of settings themselves or lists of such, and of which."""
 
-SECRETS: Final = frozenset({"comm_key", "health", *CREDENTIALS})
-"""The settings that hold secrets, or name files that may be for zkpoll's own user alone."""
+SECRETS: Final = frozenset({"comm_key", "health", *CREDENTIALS, *OUTWARD})
+"""The settings that hold secrets or name files that may be for zkpoll's own user alone, or may do so, and
+those that need them. They matter on the way to a device or a dashboard, and not in the journal."""
 
 
 class Inventory(Settings):

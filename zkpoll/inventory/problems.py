@@ -24,7 +24,7 @@ class Sentence(ValueError):
     """A complaint that says everything itself; what was found is not put in front of it.
 
     Raised where the value is secret, or where the fault is not in the value alone. `key` names the
-    setting it belongs to when the setting's own check is not the one that raised it.
+    setting it belongs to, among those that were checked, when its own check is not the one that raised it.
     """
 
     def __init__(self, message: str, key: str | None = None) -> None:
@@ -102,6 +102,10 @@ class Ledger:
         while place and place not in self.lines:
             place = place[:-1]
         return self.lines.get(place, 1)
+
+    def within(self, place: Place) -> bool:
+        """Given a place, say whether anything is wrong with a part of what stands there."""
+        return any(len(wrong) > len(place) and wrong[: len(place)] == place for wrong in self._problems)
 
     def add(self, place: Place, sentence: str, line: int | None = None) -> None:
         """Note a problem. A place has one: what is said first about a value is nearest the cause."""

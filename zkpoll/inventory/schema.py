@@ -6,7 +6,8 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from zkpoll.inventory.check import ONE_DEVICE_ONLY
-from zkpoll.inventory.dashboards import AUTHORIZATIONS, Dashboard
+from zkpoll.inventory.dashboards import AUTHORIZATIONS, FORMAT_SETTINGS, NEEDED, Dashboard
+from zkpoll.inventory.kinds import Choice
 from zkpoll.inventory.models import SECTIONS, Device, Inventory
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def schema() -> Shape:
                 **_object(_settings(Dashboard), required=["url"]),
                 "not": {"anyOf": [{"required": list(pair)} for pair in combinations(AUTHORIZATIONS, 2)]},
                 "dependentRequired": {"client_key": ["client_cert"]},
+                "allOf": [*map(_of_its_format, FORMAT_SETTINGS), *map(_with_its_section, NEEDED)],
             },
             "device": _object(_settings(Device), required=["name", "host"]),
         },
@@ -58,6 +60,18 @@ def _dashboards(description: str) -> Shape:
     named = {"allOf": [one], "required": ["name"]}
     many = {"type": "array", "minItems": 1, "items": named}
     return {"description": description, "anyOf": [one, many]}
+
+
+def _of_its_format(section: str) -> Shape:
+    """Given the settings of a format, return that they stand beside that format only."""
+    chosen = {"required": ["format"], "properties": {"format": Choice(section).shape()}}
+    return {"if": {"required": [section]}, "then": chosen}
+
+
+def _with_its_section(name: str) -> Shape:
+    """Given a format that needs settings, return that they stand beside it."""
+    chosen = {"required": ["format"], "properties": {"format": {"enum": [name]}}}
+    return {"if": chosen, "then": {"required": [name]}}
 
 
 def _defaults() -> Shape:
@@ -85,14 +99,17 @@ def _filled(key: str, shape: Shape) -> Shape:
         return shape
     if "anyOf" in shape:
         return {**shape, "anyOf": [_filled(key, option) for option in shape["anyOf"]]}
+    if "items" in shape:
+        return {**shape, "items": _filled(key, shape["items"])}
     return {**shape, **_section(key)} if shape.get("type") == "object" else shape
 
 
 def _section(key: str) -> Shape:
     """Given a setting that is a mapping of settings, return the shape of those."""
-    fields = SECTIONS[key].model_fields
-    required = [name for name, field in fields.items() if field.is_required()]
-    return _object(_settings(SECTIONS[key]), required)
+    model = SECTIONS[key]
+    required = [name for name, field in model.model_fields.items() if field.is_required()]
+    extra: Any = model.model_config.get("json_schema_extra", {})
+    return {**_object(_settings(model), required), **extra}
 
 
 def _written(shape: Shape) -> Shape:

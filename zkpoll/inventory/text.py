@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import yaml
 
 from zkpoll.errors import InventoryError
+from zkpoll.inventory.scalars import Scalar
 from zkpoll.inventory.variables import fill
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ _TAGS = {
 }
 # Names in the parser's own messages (of aliases, of tags) may be a secret that began with * or !.
 _QUOTED = re.compile(r"'[\w!-]{2,}'")
+_JSON = (("template", "body"), ("template", "each"))
+"""Settings that may be JSON as text, which takes several lines to be read by people."""
 
 
 class _TooLarge(Exception):
@@ -43,8 +46,8 @@ class _TooLarge(Exception):
 def read(text: str, env: Mapping[str, str], ledger: Ledger, left_out: Collection[str] = frozenset()) -> Tree:
     """Given the text of a file, return its tree; lines and problems go to the ledger.
 
-    Entries whose name is among those `left_out` are as good as not written. An empty value (`token:`,
-    `~`, `null` or '') is the empty text; so is a value with a problem.
+    Entries whose name is among those `left_out` are as good as not written. Values are `Scalar`s. An empty
+    one (`token:`, `~`, `null` or '') is the empty text; so is a value with a problem.
     Raise InventoryError when there is no tree to speak of.
     """
     try:
@@ -90,6 +93,17 @@ def _line(node: yaml.Node) -> int:
     return int(node.start_mark.line) + 1
 
 
+def _no_name(key: yaml.Node) -> str:
+    """Given a key that is no text, return the sentence that helps: `{{ id }}` is a mapping within one."""
+    if (
+        isinstance(key, yaml.MappingNode)
+        and key.flow_style
+        and [value.tag for _, value in key.value] == [_NULL]
+    ):
+        return 'found {{ }} without quotes, which is no text in YAML; expected "{{ name }}"'
+    return "found a list or mapping as a key, expected a name"
+
+
 class _Walk:
     """One walk over the nodes of one file."""
 
@@ -131,20 +145,25 @@ class _Walk:
             return self._mapping(node, place)
         if isinstance(node, yaml.SequenceNode):
             return [self.tree(item, (*place, i)) for i, item in enumerate(node.value)]
-        return "" if node.tag == _NULL else self._scalar(node.value, place)
+        if isinstance(node, yaml.ScalarNode) and node.tag != _NULL:
+            return self._scalar(node, place)
+        return Scalar("", plain=True)
 
-    def _scalar(self, text: str, place: Place) -> str:
+    def _scalar(self, node: yaml.ScalarNode, place: Place) -> str:
         try:
-            filled = fill(text, self._env, self._folder)
+            text, filled = fill(node.value, self._env, self._folder)
         except ValueError as error:
             self._ledger.add(place, str(error))
             return ""
-        return filled if self._printable(filled, place) else ""
+        block = node.style in {"|", ">"} and place[-2:] in _JSON
+        if not self._printable(text, place, "\n\t" if block else ""):
+            return ""
+        return Scalar(text, plain=node.style is None, filled=filled)
 
-    def _printable(self, text: str, place: Place) -> bool:
-        """Given a value, say whether it is one line of text; note the character if not."""
+    def _printable(self, text: str, place: Place, also: str) -> bool:
+        """Given a value, say whether it is one line of text and `also`; note the character if not."""
         for character in text:
-            if unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"}:
+            if character not in also and unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"}:
                 code = f"U+{ord(character):04X}"
                 sentence = f"found a control character or line break ({code}), expected one line"
                 self._ledger.add(place, sentence)
@@ -166,7 +185,7 @@ class _Walk:
         merged: dict[str, Entry] = {}
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode):
-                self._ledger.add(place, "found a list or mapping as a key, expected a name")
+                self._ledger.add(place, _no_name(key))
             elif key.value in own:
                 first = _line(own[key.value][0])
                 sentence = f"written twice, first on line {first}"

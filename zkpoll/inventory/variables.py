@@ -18,8 +18,8 @@ _FILE = re.compile(r"file:(?!-)(?P<path>.+)", re.DOTALL)
 _IN_PATH = re.compile(rf"\$(?P<name>{_NAME})")
 
 
-def fill(text: str, env: Mapping[str, str], folder: Path) -> str:
-    """Given a value as written and the inventory's folder, return the value with its variables filled in.
+def fill(text: str, env: Mapping[str, str], folder: Path) -> tuple[str, tuple[str, ...]]:
+    """Given a value as written and the inventory's folder, return it filled in, and what that was done with.
 
     As in a shell, the default counts when the variable is unset or empty. `$${` is a literal `${`,
     and what a variable or a file holds is never filled again. A file's path may hold `$NAME`. Raise
@@ -30,7 +30,7 @@ def fill(text: str, env: Mapping[str, str], folder: Path) -> str:
     filled = _MARK.sub(filling.replace, text)
     if filling.missing:
         raise ValueError(_unset(filling.missing))
-    return filled
+    return filled, tuple(filling.used)
 
 
 class _Filling:
@@ -40,6 +40,7 @@ class _Filling:
         self._env = env
         self._folder = folder
         self.missing: list[str] = []
+        self.used: list[str] = []
 
     def replace(self, mark: re.Match[str]) -> str:
         """Given a mark, return what it stands for; a name that is not set is noted and stands for nothing."""
@@ -47,10 +48,14 @@ class _Filling:
         if mark[0] == "$${":
             return "${"
         if file := _FILE.fullmatch(inside):
-            return self._content(file["path"])
+            return self._noted(self._content(file["path"]))
         if parts := _INSIDE.fullmatch(inside):
-            return self._variable(parts["name"], parts["default"])
+            return self._noted(self._variable(parts["name"], parts["default"]))
         raise ValueError("expected ${NAME}, ${NAME:-default} or ${file:PATH}; a literal ${ is written $${")
+
+    def _noted(self, text: str) -> str:
+        self.used.append(text)
+        return text
 
     def _variable(self, name: str, default: str | None) -> str:
         if default is None:

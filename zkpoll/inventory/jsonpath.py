@@ -1,0 +1,78 @@
+"""Places within JSON, written as in RFC 9535: its singular queries, which lead to one place. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Final
+
+from zkpoll.inventory.kinds import Kind, Shape, pattern
+from zkpoll.inventory.problems import Sentence, found
+
+_FIRST: Final = r"A-Za-z_\u0080-\ud7ff\ue000-\U0010ffff"
+_CODE: Final = (
+    "(?:[0-9A-CEFa-cef][0-9A-Fa-f]{3}|[Dd][0-7][0-9A-Fa-f]{2}"
+    r"|[Dd][89ABab][0-9A-Fa-f]{2}\\u[Dd][C-Fc-f][0-9A-Fa-f]{2})"
+)
+_ESCAPE: Final = rf"\\(?:[bfnrt/\\]|u{_CODE})"
+_OTHER: Final = r"[^\\\x00-\x1f\ud800-\udfff"
+_SEGMENT: Final = re.compile(
+    rf"[ \t\n\r]*(?:\.(?P<name>[{_FIRST}][{_FIRST}0-9]*)"
+    # 15 digits: more are not exact in every program that reads JSON.
+    r"|\[(?:(?P<index>0|-?[1-9][0-9]{0,14})"
+    rf"|'(?P<single>(?:{_OTHER}']|\\'|{_ESCAPE})*)'"
+    rf"|\"(?P<double>(?:{_OTHER}\"]|\\\"|{_ESCAPE})*)\")\])"
+)
+_SHORT: Final = re.compile(f"[{_FIRST}][{_FIRST}0-9]*")
+
+
+class JsonPath(Kind):
+    """The place of one value, such as `$.result.rows[0]['odd name']`; `$` is all of it."""
+
+    def parse(self, value: object) -> tuple[str | int, ...]:
+        """Given a path or its steps, return the steps: names, and positions in lists (-1 is the last)."""
+        if isinstance(value, tuple):
+            return value
+        steps = _steps(value) if isinstance(value, str) else None
+        if steps is None:
+            raise Sentence(
+                f"found {found(value)}, expected the path of one value, such as $.result.rows[0].ok"
+            )
+        return steps
+
+    def shape(self) -> Shape:
+        """Return: what begins with $."""
+        return pattern(r"^\$([ .\[].*)?$")
+
+
+def _steps(text: str) -> tuple[str | int, ...] | None:
+    """Given the text of a path, return its steps, or None if it is none."""
+    steps, at = [], 1
+    while segment := _SEGMENT.match(text, at):
+        steps.append(_step(segment))
+        at = segment.end()
+    return tuple(steps) if text.startswith("$") and at == len(text) else None
+
+
+def _step(segment: re.Match[str]) -> str | int:
+    if segment["index"] is not None:
+        return int(segment["index"])
+    if segment["name"] is not None:
+        return segment["name"]
+    quoted = segment["double"] if segment["single"] is None else _double(segment["single"])
+    step: str = json.loads(f'"{quoted}"')
+    return step
+
+
+def _double(single: str) -> str:
+    """Given what stands in single quotes, return it as it stands in double ones."""
+    return re.sub(r"""\\'|\"""", lambda mark: "'" if mark[0] == r"\'" else r"\"", single)
+
+
+def written(steps: tuple[str | int, ...]) -> str:
+    """Given steps, return their path as `JsonPath` reads it."""
+    return "$" + "".join(map(_written, steps))
+
+
+def _written(step: str | int) -> str:
+    return f".{step}" if isinstance(step, str) and _SHORT.fullmatch(step) else f"[{json.dumps(step)}]"
