@@ -116,6 +116,9 @@ class Reading:
     """Whether the log still held, where they were, the last records that were known of it."""
     round_trips: int = 0
     bytes_received: int = 0
+    complete_until: datetime | None = None
+    """What the device stamped with an earlier time was in the log that was read (UTC); None where its clock
+    shows no date."""
 
 
 class Sink(Protocol):
@@ -210,6 +213,51 @@ class Counts:
     def difference(self) -> int:
         """Punches that are in no state (or, negative, in more than one); 0 when the sum comes out."""
         return self.punches - (self.pending + self.confirmed + self.parked + self.held + self.discarded)
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How far one device's punches are read, and settled with one dashboard."""
+
+    complete_until: datetime | None = None
+    """What it stamped with an earlier time is in the journal (UTC); None where that is not known."""
+    unsettled_since: datetime | None = None
+    """The time of its earliest punch that is pending or parked."""
+    pending: int = 0
+    parked: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ShiftMove:
+    """How far a dashboard was told that a shift's punches are complete."""
+
+    name: str
+    until: datetime | None
+    """Up to when they are (UTC); None where one of its devices says nothing of that."""
+    held_by: str
+    """What keeps it from being later, in words."""
+    moved: bool = False
+    """Whether the dashboard was told so in this run; if not, it knew as much, or could not be told."""
+    late: bool = False
+    """Whether that is longer ago than a person may want to wait."""
+    problem: str | None = None
+    """Why the dashboard could not be told, in one sentence."""
+    passing: bool = False
+    """Whether that may well be different in the next run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """The request that a dashboard would be sent first, with a mask in place of what is secret."""
+
+    dashboard: str
+    method: str = ""
+    url: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: str = ""
+    """Before it is packed; with one punch, also where a request carries many."""
+    problem: str | None = None
+    """Why there is no request: its punch would be set aside; the rest is empty then."""
 
 
 @dataclass(frozen=True, slots=True)

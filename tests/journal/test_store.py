@@ -28,7 +28,7 @@ from zkpoll.journal.clearance import Clearance
 from zkpoll.journal.decisions import Choice, Decisions, Span, dashboards, has_device
 from zkpoll.journal.devices import Devices
 from zkpoll.journal.ledger import Ledger
-from zkpoll.journal.outbox import Outbox
+from zkpoll.journal.outbox import Outbox, first_pending, newest_punch
 from zkpoll.journal.quarantine import accept, quarantined
 from zkpoll.journal.restoring import Restoring, meet
 from zkpoll.journal.store import APPLICATION_ID, Journal
@@ -69,7 +69,7 @@ def mode(path: Path) -> int:
         ("synchronous", 2),  # FULL
         ("foreign_keys", 1),
         ("application_id", APPLICATION_ID),
-        ("user_version", 4),
+        ("user_version", 5),
     ],
 )
 def test_settings(journal: Journal, setting: str, value: object) -> None:
@@ -242,7 +242,7 @@ def not_a_disk(_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("make", "why"),
     [
-        (newer, "was written by a newer zkpoll (form 99; this one knows 4); upgrade zkpoll"),
+        (newer, "was written by a newer zkpoll (form 99; this one knows 5); upgrade zkpoll"),
         (foreign, "is some other program's database"),
         (foreign_but_empty, "is some other program's database"),
         (text, "is not a journal but some other kind of file"),
@@ -448,6 +448,7 @@ CALLS: dict[str, Callable[[Rooms], object]] = {
     "Journal.transaction": lambda it: it.journal.transaction().__enter__(),
     "Devices.key_of": lambda it: it.devices.key_of("front-door"),
     "Devices.name_of": lambda it: it.devices.name_of(KEY),
+    "Devices.names": lambda it: it.devices.names(),
     "Devices.aliases": lambda it: it.devices.aliases("front-door"),
     "Devices.meet": lambda it: it.devices.meet("front-door", KEY),
     "Devices.meet_stranger": lambda it: it.devices.meet_stranger("front-door", "X1"),
@@ -472,6 +473,9 @@ CALLS: dict[str, Callable[[Rooms], object]] = {
     "Outbox.halt": lambda it: it.outbox.halt("gone"),
     "Outbox.counts": lambda it: it.outbox.counts(),
     "Outbox.oldest_pending": lambda it: it.outbox.oldest_pending(),
+    "Outbox.reaches": lambda it: it.outbox.reaches(),
+    "first_pending": lambda it: first_pending(it.journal, "main"),
+    "newest_punch": lambda it: newest_punch(it.journal),
     "dashboards": lambda it: dashboards(it.journal),
     "has_device": lambda it: has_device(it.journal, "front-door"),
     "Decisions": lambda it: Decisions(it.journal, "main"),

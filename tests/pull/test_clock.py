@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.pull.records import packed, packed_date
-from zkpoll.pull.clock import drift, pack, unpack
+from zkpoll.pull.clock import complete_until, drift, pack, unpack
 
 MOMENTS = st.datetimes(datetime(2000, 1, 1), datetime(2133, 6, 1)).map(lambda at: at.replace(microsecond=0))
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -86,3 +86,24 @@ def test_drift_does_not_depend_on_the_zone_the_true_time_is_given_in(zone: ZoneI
     """The true time is an instant, in whatever zone it comes, the device's own included."""
     now = datetime(2026, 10, 25, 1, 30, tzinfo=UTC).astimezone(zone)
     assert drift(datetime(2026, 10, 25, 2, 30), now, BERLIN) == timedelta(0)
+
+
+@given(
+    off_by=st.floats(-1e6, 1e6),
+    after=st.floats(0, 1e6),
+    put_right=st.booleans(),
+)
+def test_no_punch_behind_a_reading_is_stamped_before_its_end(
+    off_by: float, after: float, put_right: bool
+) -> None:
+    """Whatever is punched after the clock was asked for has a later stamp, also once that clock is right."""
+    asked = datetime(2026, 11, 22, 2, 59, 58, 640_000, tzinfo=UTC)
+    until = complete_until(asked, off_by)
+    stamped = asked + timedelta(seconds=after + (0 if put_right else off_by))
+    assert until is not None
+    assert until <= stamped.replace(microsecond=0)  # devices stamp whole seconds
+
+
+def test_a_clock_without_a_date_ends_nothing() -> None:
+    """Where nobody can tell what the device will stamp, nothing is complete."""
+    assert complete_until(datetime(2026, 11, 22, tzinfo=UTC), None) is None

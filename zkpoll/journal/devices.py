@@ -54,6 +54,10 @@ class Devices:
         row = self._journal.one("device_by_key", key=key)
         return row[1] if row else None
 
+    def names(self) -> dict[str, str]:
+        """Return the inventory names of all devices that have one, by device key."""
+        return dict(self._journal.all("names_by_key"))
+
     def aliases(self, name: str) -> frozenset[str]:
         """Return the serial numbers that repairs gave to the device of an inventory name."""
         return frozenset(row[0] for row in self._journal.all("aliases", name=name))
@@ -130,6 +134,7 @@ class Devices:
                 capacity=reading.capacity,
                 drift=reading.drift,
                 whole=reading.whole,
+                complete_until=reading.complete_until and reading.complete_until.isoformat(),
                 now=now(),
             )
 

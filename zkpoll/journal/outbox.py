@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from zkpoll.journal.store import now
-from zkpoll.punch import Batch, Counts, Event
+from zkpoll.punch import Batch, Counts, Event, Reach
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from datetime import datetime
 
     from zkpoll.journal.store import Journal, Row
     from zkpoll.punch import Settled
@@ -115,6 +116,39 @@ class Outbox:
         """Return when the oldest pending punch was journalled (UTC, ISO 8601), or None."""
         row = self._journal.one("oldest_pending", destination=self._destination)
         return row[0] if row else None
+
+    def reaches(self) -> dict[str, Reach]:
+        """Return how far each device's punches are read and settled with this dashboard, by device name."""
+        found = {
+            name: Reach(datetime.fromisoformat(until) if until else None)
+            for name, until in self._journal.all("complete_until")
+        }
+        for name, state, earliest, count in self._journal.all(
+            "unsettled_by_device", destination=self._destination
+        ):
+            found[name] = _with_waiting(found.get(name, Reach()), state, earliest, count)
+        return found
+
+
+def _with_waiting(reach: Reach, state: str, earliest: str, count: int) -> Reach:
+    """Given how far a device is settled, return it with `count` more punches that are not."""
+    first = datetime.fromisoformat(earliest)
+    since = min(first, reach.unsettled_since or first)
+    if state == "parked":
+        return replace(reach, unsettled_since=since, parked=reach.parked + count)
+    return replace(reach, unsettled_since=since, pending=reach.pending + count)
+
+
+def first_pending(journal: Journal, name: str) -> Event | None:
+    """Given a dashboard's name, return the oldest punch that is pending there, or None. Writes nothing."""
+    row = journal.one("first_pending", name=name)
+    return Event._make(row) if row else None
+
+
+def newest_punch(journal: Journal) -> Event | None:
+    """Return the punch that was journalled last, or None."""
+    row = journal.one("newest_punch")
+    return Event._make(row) if row else None
 
 
 def waiting(journal: Journal) -> dict[str, int]:

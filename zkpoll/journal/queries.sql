@@ -6,6 +6,9 @@ SELECT id, key FROM device WHERE name = :name;
 -- name: device_by_key
 SELECT id, coalesce(name, seen_as), read_at FROM device WHERE key = :key;
 
+-- name: names_by_key
+SELECT key, name FROM device WHERE name IS NOT NULL;
+
 -- name: meet_device
 -- A device that got another name in the inventory keeps its key, and all its punches.
 INSERT INTO device (key, name, met_at) VALUES (:key, :name, :now)
@@ -69,6 +72,7 @@ ON CONFLICT (serial) DO UPDATE SET device = excluded.device;
 -- name: note_reading
 UPDATE device
 SET read_at = :now, on_device = :on_device, capacity = :capacity, drift = :drift,
+    complete_until = :complete_until,
     whole_at = CASE WHEN :whole OR whole_at IS NULL THEN :now ELSE whole_at END
 WHERE key = :key;
 
@@ -270,6 +274,35 @@ UPDATE destination SET given_up_at = :now WHERE name = :name;
 SELECT punch.journalled_at FROM outbox JOIN punch ON punch.seq = outbox.punch
 WHERE outbox.destination = :destination AND outbox.state = 'pending'
 ORDER BY outbox.punch LIMIT 1;
+
+-- name: complete_until
+SELECT name, complete_until FROM device WHERE name IS NOT NULL ORDER BY name;
+
+-- name: unsettled_by_device
+-- What a dashboard has not confirmed, by the device's name of today or, of one that was replaced, its name
+-- then. The smallest timestamp is the earliest among those of one offset; each offset has a row.
+SELECT coalesce(device.name, punch.device_name), waiting.state, min(punch.timestamp), count(*)
+FROM (SELECT punch, state FROM outbox WHERE destination = :destination AND state = 'pending'
+      UNION ALL
+      SELECT punch, state FROM outbox WHERE destination = :destination AND state = 'parked') AS waiting
+JOIN punch ON punch.seq = waiting.punch
+JOIN device ON device.id = punch.device
+GROUP BY coalesce(device.name, punch.device_name), waiting.state, substr(punch.timestamp, 20);
+
+-- name: first_pending
+SELECT punch.id, punch.device_name, device.key, punch.user_id, punch.timestamp,
+       punch.verify, punch.state, punch.work_code, punch.source, punch.clock_suspect
+FROM destination CROSS JOIN outbox
+JOIN punch ON punch.seq = outbox.punch
+JOIN device ON device.id = punch.device
+WHERE destination.name = :name AND outbox.destination = destination.id AND outbox.state = 'pending'
+ORDER BY outbox.punch LIMIT 1;
+
+-- name: newest_punch
+SELECT punch.id, punch.device_name, device.key, punch.user_id, punch.timestamp,
+       punch.verify, punch.state, punch.work_code, punch.source, punch.clock_suspect
+FROM punch JOIN device ON device.id = punch.device
+ORDER BY punch.seq DESC LIMIT 1;
 
 -- name: conditions
 SELECT subject, kind, since, told_at FROM condition ORDER BY subject;

@@ -16,7 +16,8 @@ CREATE TABLE device (
     drift      REAL,                  -- seconds by which its clock was ahead
     cleared_at       TEXT,            -- when its log was last cleared by us
     clear_ignored    TEXT,            -- when it acknowledged CLEAR and kept its log
-    disable_ignored  TEXT             -- how it showed that it takes punches while it is disabled
+    disable_ignored  TEXT,            -- how it showed that it takes punches while it is disabled
+    complete_until   TEXT             -- what it stamped with an earlier time is in the journal
 );
 
 -- Devices that may be disabled: written before DISABLE, gone once ENABLE is answered.

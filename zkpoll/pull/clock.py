@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -46,6 +47,17 @@ def pack(time: datetime) -> int:
     """Given a wall clock time from the year 2000 on, return its packed form (u32)."""
     slot = (time.year - _EPOCH_YEAR) * _YEAR_SLOTS + (time.month - 1) * _MONTH_SLOTS + time.day - 1
     return slot * DAY + time.hour * 3600 + time.minute * 60 + time.second
+
+
+def complete_until(asked: datetime, off_by: float | None) -> datetime | None:
+    """Given when a device was asked for its clock (aware), return up to when a log read then is complete.
+
+    Whatever the device stamps with an earlier time is in that log. `off_by` is how far it was ahead, in
+    seconds; None where it showed no date, and then nobody can tell. A clock that lags stamps the next punch
+    with a time gone by, and one that is ahead may be put right a moment later: so both count against it, and
+    a second for rounding.
+    """
+    return None if off_by is None else asked - timedelta(seconds=math.ceil(abs(off_by)) + 1)
 
 
 def drift(device: datetime, now: datetime, zone: tzinfo) -> timedelta:

@@ -94,7 +94,9 @@ class _Log:
         self._sink = sink
         self._progress = progress
         self._known = sink.identify(session.option("~SerialNumber"))
+        asked = datetime.now(UTC)
         self._drift = self._ask_drift()
+        self._complete_until = wall.complete_until(asked, self._drift)
         self._sizes = session.sizes()
         self._users: Mapping[int, str] | None = None
         self._layout: layouts.Layout | None = None
@@ -117,6 +119,7 @@ class _Log:
             whole=self._whole,
             before=self._known.count if self._known else 0,
             continued=self._continued,
+            complete_until=self._complete_until,
         )
 
     def _ask_drift(self) -> float | None:

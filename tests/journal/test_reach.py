@@ -1,0 +1,122 @@
+"""How far each device's punches are read, and settled with a dashboard."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from tests.journal.helpers import KEY, START, confirm, pending, piece, punch, visit
+from zkpoll.journal.devices import Devices
+from zkpoll.journal.outbox import Outbox, first_pending, newest_punch
+from zkpoll.journal.store import Journal
+from zkpoll.punch import Reach, Reading, Settled
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+UNTIL = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
+READING = Reading(
+    40, 1, 0, 1, None, 0.0, whole=True, before=0, continued=False, complete_until=UNTIL
+)  # fmt: skip
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+def at(second: int) -> datetime:
+    """Return when the punch of that second was made, by a clock in Dhaka."""
+    return (START + timedelta(seconds=second)).replace(tzinfo=ZoneInfo("Asia/Dhaka"))
+
+
+def test_a_device_that_was_read(journal: Journal) -> None:
+    """All that is confirmed leaves the time up to which the log was read."""
+    outbox = Outbox(journal, "main")
+    visit(journal).take(piece(punch("1"), punch("2")))
+    Devices(journal).note_reading(KEY, READING)
+    confirm(outbox, pending(outbox))
+    assert outbox.reaches() == {"front-door": Reach(UNTIL)}
+
+
+def test_a_device_that_never_was_read_to_its_end(journal: Journal) -> None:
+    """What a visit that broke off has journalled says nothing of what came later."""
+    outbox = Outbox(journal, "main")
+    visit(journal).take(piece(punch(), end=5))
+    assert outbox.reaches() == {"front-door": Reach(None, at(0), pending=1)}
+
+
+def test_a_clock_that_shows_no_date(journal: Journal) -> None:
+    """A reading that cannot tell takes back what the one before could."""
+    outbox = Outbox(journal, "main")
+    visit(journal)
+    Devices(journal).note_reading(KEY, READING)
+    Devices(journal).note_reading(KEY, replace(READING, complete_until=None, drift=None))
+    assert outbox.reaches() == {"front-door": Reach(None)}
+
+
+def test_what_is_pending_or_parked(journal: Journal) -> None:
+    """Both are counted, and the earliest of both is told; what is confirmed is neither."""
+    outbox = Outbox(journal, "main")
+    visit(journal).take(piece(*(punch(str(n), 10 * n) for n in range(4))))
+    Devices(journal).note_reading(KEY, READING)
+    events = pending(outbox)
+    outbox.settle(Settled((events[0].id,), {events[1].id: "who is that?"}))
+    assert outbox.reaches() == {"front-door": Reach(UNTIL, at(10), pending=2, parked=1)}
+    outbox.settle(Settled((events[2].id, events[3].id)))
+    assert outbox.reaches() == {"front-door": Reach(UNTIL, at(10), parked=1)}
+
+
+def test_the_earliest_is_told_by_the_moment(journal: Journal) -> None:
+    """In the hour that daylight saving repeats, the smaller wall clock time may be the later one."""
+    outbox = Outbox(journal, "main")
+    first = datetime(2026, 10, 25, 2, 30)
+    before = punch("1", canonical=b"1")._replace(time=first)
+    after = punch("2", canonical=b"2")._replace(time=first.replace(minute=10, fold=1))
+    visit(journal, zone=BERLIN).take(piece(before, after))
+    since = outbox.reaches()["front-door"].unsettled_since
+    assert since == datetime.fromisoformat("2026-10-25T02:30:00+02:00")
+
+
+def test_each_device_and_each_dashboard_by_itself(journal: Journal) -> None:
+    """What one dashboard refuses holds nothing at another, nor what one device brought at another."""
+    main, spare = Outbox(journal, "main"), Outbox(journal, "spare")
+    visit(journal).take(piece(punch("1")))
+    visit(journal, "warehouse", "W1").take(piece(punch("2", 7)))
+    confirm(main, pending(main))
+    assert main.reaches() == {"front-door": Reach(), "warehouse": Reach()}
+    assert spare.reaches() == {
+        "front-door": Reach(None, at(0), pending=1),
+        "warehouse": Reach(None, at(7), pending=1),
+    }
+
+
+def test_what_a_replaced_terminal_left(journal: Journal) -> None:
+    """Punches of the terminal that hung there before hold the name they had, also when it is another's."""
+    outbox = Outbox(journal, "main")
+    visit(journal).take(piece(punch()))
+    Devices(journal).meet_stranger("front-door", "NEW1")
+    Devices(journal).accept("front-door")
+    Devices(journal).note_reading("NEW1", READING)
+    assert outbox.reaches() == {"front-door": Reach(UNTIL, at(0), pending=1)}
+
+
+def test_a_renamed_device(journal: Journal) -> None:
+    """Its punches count under the name that it has now."""
+    outbox = Outbox(journal, "main")
+    visit(journal).take(piece(punch()))
+    visit(journal, "main-entrance")
+    assert outbox.reaches() == {"main-entrance": Reach(None, at(0), pending=1)}
+    assert Devices(journal).names() == {KEY: "main-entrance"}
+
+
+def test_the_punch_that_goes_first(journal: Journal, path: Path) -> None:
+    """The oldest that is pending, as it would be sent; a look at it makes no dashboard known."""
+    outbox = Outbox(journal, "main")
+    assert newest_punch(journal) is None
+    visit(journal).take(piece(punch("1"), punch("2", 5)))
+    events = pending(outbox)
+    with Journal(path, writable=False) as look:
+        assert first_pending(look, "main") == events[0]
+        assert first_pending(look, "nobody") is None
+        assert newest_punch(look) == events[1]
+    confirm(outbox, events)
+    assert first_pending(journal, "main") is None
