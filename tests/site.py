@@ -44,9 +44,14 @@ class Site:
 
     def write(self, url: str, *devices: str, more: str = "", timeout: float = 2) -> None:
         """Write an inventory; each of `devices` is the inside of a YAML flow mapping."""
+        dashboard = f"url: '{url}', token: '${{TOKEN}}', attempts: 1, timeout: 5"
+        self.write_for(dashboard, *devices, more=more, timeout=timeout)
+
+    def write_for(self, dashboard: str, *devices: str, more: str = "", timeout: float = 2) -> None:
+        """Write an inventory; `dashboard` and each of `devices` is the inside of a YAML flow mapping."""
         entries = "".join(f"  - {{{device}}}\n" for device in devices)
         self.inventory.write_text(
-            f"dashboard: {{url: '{url}', token: '${{TOKEN}}', attempts: 1, timeout: 5}}\n"
+            f"dashboard: {{{dashboard}}}\n"
             f"journal: {self.journal.name}\n"
             f"defaults: {{timezone: UTC, timeout: {timeout}}}\n"
             f"{more}devices:\n{entries}"

@@ -145,6 +145,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             return
         self._answer(script)
 
+    do_GET = do_POST  # noqa: N815
+
     def do_OPTIONS(self) -> None:
         self.do_POST()
 
@@ -152,7 +154,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         """Keep the tests' output clean."""
 
     def _remember(self) -> Received:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
+        body = self.rfile.read(int(self.headers["Content-Length"] or 0))
         received = Received(self.path, self.headers, body, self.client_address, self.command)
         self.server.received.append(received)
         self.server.seen.set()

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.delivery.forms import FORMS
 from tests.delivery.moods import (
     Evades,
     HasSome,
@@ -233,7 +234,7 @@ def delivered(outbox: AnyOutbox, odd: Odd, meeting: Meeting, more: Any) -> Deliv
     where = Destination(
         name="any",
         access=Access(odd.url, timeout=10),
-        format=meeting.format,
+        format=FORMS[meeting.format],
         batch_size=meeting.batch_size,
         attempts=2,
         retry_wait=0,

@@ -16,12 +16,13 @@ from standardwebhooks import Webhook
 
 from tests.certificates import Authority
 from tests.delivery.dashboard import DROP, Dashboard, MuteServer, Script
+from tests.delivery.forms import request
 from tests.delivery.outbox import EXAMPLE
 from zkpoll import __version__
 from zkpoll.delivery.access import Access
 from zkpoll.delivery.client import Client
-from zkpoll.delivery.formats import Request, request
 from zkpoll.delivery.policy import Answer, Failure, Reply
+from zkpoll.delivery.request import Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +44,7 @@ LARGE = Request(b"x" * 32_000_000, "key", ("id",))
 def post(url: str, token: str | None = TOKEN, timeout: float = 5.0, request: Request = REQUEST) -> Answer:
     """Return a new client's answer to one request."""
     with Client(Access(url, timeout, token)) as client:
-        return client.post(request)
+        return client.send(request)
 
 
 def post_timed(url: str, request: Request = REQUEST) -> tuple[Answer, float]:
@@ -84,7 +85,7 @@ def test_options(serve: Serve) -> None:
     """What an address takes is asked with the credentials, and with neither a body nor a key."""
     server = serve(Script(204, {"Allow": "OPTIONS, POST"}, b""))
     with Client(Access(server.url, 5.0, TOKEN, headers={"X-Api-Key": "k"}, signing=(SIGNING,))) as client:
-        assert client.options() == Reply(204)
+        assert client.send(Request(method="OPTIONS")) == Reply(204)
     (got,) = server.received
     assert (got.method, got.path, got.body) == ("OPTIONS", "/v1/attendance", b"")
     assert (got.headers["Authorization"], got.headers["X-Api-Key"]) == (f"Bearer {TOKEN}", "k")
@@ -98,7 +99,7 @@ def test_a_user_and_a_password(serve: Serve, tmp_path: Path, monkeypatch: pytest
     monkeypatch.setenv("NETRC", str(netrc))
     server = serve()
     with Client(Access(server.url, 5.0, basic=("zkpoll", "p\u00e4ssword"))) as client:
-        client.post(REQUEST)
+        client.send(REQUEST)
     # The bytes of "zkpoll:p\u00e4ssword" in UTF-8.
     assert server.received[0].headers["Authorization"] == "Basic emtwb2xsOnDDpHNzd29yZA=="
 
@@ -108,8 +109,8 @@ def test_extra_headers(serve: Serve) -> None:
     extra = {"X-Api-Key": "k\u00e9y", "authorization": "Key 1", "content-type": "text/html"}
     server = serve()
     with Client(Access(server.url, 5.0, headers=extra)) as client:
-        client.post(REQUEST)
-        client.post(REQUEST)
+        client.send(REQUEST)
+        client.send(REQUEST)
     for got in server.received:
         sent = [(name.lower(), value) for name, value in got.headers.items()]
         assert ("x-api-key", "k\u00e9y") in sent
@@ -123,9 +124,9 @@ def test_large_requests_are_packed(serve: Serve) -> None:
     server = serve()
     with Client(Access(server.url, 5.0, gzip=True)) as client:
         for sent in (small, large):
-            client.post(sent)
+            client.send(sent)
         time.sleep(1.1)  # the time in a packed body is in seconds
-        client.post(large)
+        client.send(large)
     assert post(server.url, request=large) == Reply(200, body=b'{"ok":true}')
     plain, packed, again, unasked = server.received
     assert (plain.body, plain.headers["Content-Encoding"]) == (small.body, None)
@@ -142,9 +143,9 @@ def test_requests_are_signed(serve: Serve, packed: bool) -> None:
     server = serve()
     with Client(Access(server.url, 5.0, gzip=packed, signing=(SIGNING,))) as client:
         before = time.time()
-        client.post(large)
+        client.send(large)
         time.sleep(1.1)
-        client.post(large)
+        client.send(large)
     for got in server.received:
         body = gzip.decompress(got.body) if packed else got.body
         Webhook(SIGNING).verify(body, dict(got.headers), json_parse=False)
@@ -159,7 +160,7 @@ def test_keep_alive(serve: Serve) -> None:
     server = serve(Script(headers={"Set-Cookie": "session=1; Path=/"}))
     with Client(Access(server.url, 5.0, TOKEN)) as client:
         for _ in range(3):
-            client.post(REQUEST)
+            client.send(REQUEST)
     assert len({got.peer for got in server.received}) == 1
     assert [got.headers["Cookie"] for got in server.received] == [None] * 3
 
@@ -227,7 +228,7 @@ def test_trickled_answer_on_a_kept_connection(serve: Serve) -> None:
     """The limit holds for the second request on a connection as for the first."""
     server = serve(Script(), Script(trickle="body"), Script())
     with Client(Access(server.url, LIMIT, TOKEN)) as client:
-        answers = [client.post(REQUEST) for _ in range(3)]
+        answers = [client.send(REQUEST) for _ in range(3)]
     assert [type(answer) for answer in answers] == [Reply, Failure, Reply]
     peers = [got.peer for got in server.received]
     assert peers[0] == peers[1] != peers[2]
@@ -284,7 +285,7 @@ def test_trusted_tls(serve: Serve, certificate: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
     server = serve(certificate=certificate)
     with Client(Access(server.url, 5.0, TOKEN)) as client:
-        answers = [client.post(REQUEST) for _ in range(2)]
+        answers = [client.send(REQUEST) for _ in range(2)]
     assert [type(answer) for answer in answers] == [Reply, Reply]
     assert len({got.peer for got in server.received}) == 1
 
@@ -304,7 +305,7 @@ def test_an_authority_of_its_own(serve: Serve, authority: Authority, monkeypatch
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nonexistent/ca.pem")
     server = serve(certificate=authority.in_one_file("dashboard"))
     with Client(Access(server.url, 5.0, TOKEN, ca_file=authority.file)) as client:
-        assert [type(client.post(REQUEST)) for _ in range(2)] == [Reply, Reply]
+        assert [type(client.send(REQUEST)) for _ in range(2)] == [Reply, Reply]
 
 
 def test_another_authority(
@@ -314,7 +315,7 @@ def test_another_authority(
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
     server = serve(certificate=certificate)
     with Client(Access(server.url, 5.0, TOKEN, ca_file=authority.file)) as client:
-        answer = client.post(REQUEST)
+        answer = client.send(REQUEST)
     assert "put its authority into ca_file:" in reason(answer)
     assert server.received == []
     monkeypatch.delenv("REQUESTS_CA_BUNDLE")
@@ -329,7 +330,7 @@ def test_a_certificate_of_ours(serve: Serve, authority: Authority, split: bool) 
     with Client(
         Access(server.url, 5.0, TOKEN, ca_file=authority.file, client_cert=cert, client_key=key)
     ) as client:
-        assert [type(client.post(REQUEST)) for _ in range(2)] == [Reply, Reply]
+        assert [type(client.send(REQUEST)) for _ in range(2)] == [Reply, Reply]
 
 
 @pytest.mark.parametrize("old", [True, False])
@@ -343,7 +344,7 @@ def test_no_certificate_or_a_wrong_one(
         server.socket.context.maximum_version = ssl.TLSVersion.TLSv1_2  # type: ignore[attr-defined]
     cert = Authority(tmp_path, "stranger").in_one_file("zkpoll") if given else None
     with Client(Access(server.url, 5.0, TOKEN, ca_file=authority.file, client_cert=cert)) as client:
-        answer = client.post(REQUEST)
+        answer = client.send(REQUEST)
     assert isinstance(answer, Failure)
     assert answer.lasting
     remedy = "does it accept the certificate in client_cert:" if given else "name one in client_cert:"
@@ -400,16 +401,16 @@ def test_large_answer(serve: Serve) -> None:
     """Of a large answer only the beginning is read; it counts, and the next request is not disturbed."""
     server = serve(Script(body=b"x" * 50_000_000), Script())
     with Client(Access(server.url, 5.0, TOKEN)) as client:
-        assert client.post(REQUEST) == Reply(200, body=b"x" * 4_194_304, whole=False)
-        assert client.post(REQUEST) == Reply(200, body=b'{"ok":true}')
+        assert client.send(REQUEST) == Reply(200, body=b"x" * 4_194_304, whole=False)
+        assert client.send(REQUEST) == Reply(200, body=b'{"ok":true}')
 
 
 def test_connection_lost_between_requests(serve: Serve) -> None:
     """A kept connection that the dashboard closed meanwhile costs nothing."""
     server = serve(Script(length=False), Script())
     with Client(Access(server.url, 5.0, TOKEN)) as client:
-        assert isinstance(client.post(REQUEST), Reply)
-        assert isinstance(client.post(REQUEST), Reply)
+        assert isinstance(client.send(REQUEST), Reply)
+        assert isinstance(client.send(REQUEST), Reply)
 
 
 @pytest.mark.parametrize(
@@ -463,7 +464,7 @@ def test_stopped_in_flight(serve: Serve) -> None:
     threading.Timer(0.2, stop.set).start()
     started = time.monotonic()
     with Client(Access(server.url, 60.0, TOKEN), stop.is_set) as client:
-        answer = client.post(REQUEST)
+        answer = client.send(REQUEST)
     assert "stopped" in reason(answer)
     assert time.monotonic() - started < 5
 
@@ -479,7 +480,7 @@ def test_secrets_in_no_log(serve: Serve, caplog: pytest.LogCaptureFixture) -> No
     )
     for access in ways:
         with Client(access) as client:
-            shown = repr([access, client, *(client.post(REQUEST) for _ in range(3))])
+            shown = repr([access, client, *(client.send(REQUEST) for _ in range(3))])
         assert "POST" in caplog.text
         assert not [secret for secret in access.secrets if secret in caplog.text + shown]
 
@@ -498,7 +499,7 @@ def test_nothing_is_left_open(serve: Serve, certificate: Path, monkeypatch: pyte
         server = serve(*scripts, certificate=cert)
         with Client(Access(server.url, 0.3, TOKEN)) as client:
             for _ in scripts:
-                client.post(REQUEST)
+                client.send(REQUEST)
         del client
         gc.collect()
 
@@ -509,7 +510,7 @@ def test_left_client_hangs_up(serve: Serve) -> None:
     try:
         server = serve(DROP, Script())
         with Client(Access(server.url, 5.0, TOKEN)) as client:
-            assert [type(client.post(REQUEST)) for _ in range(2)] == [Failure, Reply]
+            assert [type(client.send(REQUEST)) for _ in range(2)] == [Failure, Reply]
         started = time.monotonic()
         server.close()
         assert time.monotonic() - started < SOON

@@ -14,6 +14,7 @@ from tests.delivery.dashboard import DROP, Dashboard, MuteServer, Received, Scri
 from tests.delivery.outbox import MemoryOutbox, some_events
 from zkpoll.delivery.access import Access
 from zkpoll.delivery.deliver import Delivered, Destination, deliver
+from zkpoll.delivery.events import Events, SingleEvent
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -36,7 +37,8 @@ def destination(
 ) -> Destination:
     """Return a destination that waits as little as a test can bear."""
     access = Access(url, timeout, TOKEN)
-    return Destination("main", access, format, batch_size, attempts, retry_wait, most)
+    form = Events((TOKEN,)) if format == "events" else SingleEvent((TOKEN,))
+    return Destination("main", access, form, batch_size, attempts, retry_wait, most)
 
 
 def run(

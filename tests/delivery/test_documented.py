@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.delivery.answers import CASES, IDS, Case
+from tests.delivery.forms import carried
 from tests.delivery.outbox import EXAMPLE
-from zkpoll.delivery.formats import request
 from zkpoll.delivery.policy import LONGEST_WAIT, judge
 
 PAGE = (Path(__file__).parents[2] / "docs" / "dashboards.md").read_text("utf-8")
@@ -32,7 +32,7 @@ def test_the_table_has_no_other_row() -> None:
 def test_the_body_is_the_one_shown() -> None:
     """The sample request is what goes out."""
     (shown,) = re.findall(r"```json\n(\{\"events\".*?)```", PAGE, re.DOTALL)
-    assert json.loads(shown) == json.loads(request("events", [EXAMPLE]).body)
+    assert json.loads(shown) == json.loads(carried("events", [EXAMPLE]).body)
 
 
 def test_the_longest_wait_is_the_one_told() -> None:

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.delivery.forms import FORMS, carried
 from tests.delivery.outbox import EXAMPLE, some_events
 from zkpoll.delivery.events import as_json
-from zkpoll.delivery.formats import FORMATS, most_of, request
+from zkpoll.delivery.formats import most_of
 
 CONTRACT = (
     '{"user_id":"1001","timestamp":"2026-11-22T08:59:58+06:00","status":1,"type":0,'
@@ -24,13 +25,13 @@ CONTRACT = (
 
 def test_event_is_the_contract() -> None:
     """The design's example comes out byte for byte, keys in its order."""
-    one = request("event", [EXAMPLE])
+    one = carried("event", [EXAMPLE])
     assert one.body.decode() == CONTRACT
 
 
 def test_events_wraps_the_contract() -> None:
     """The default format is a list of the same objects under one key."""
-    both = request("events", [EXAMPLE, EXAMPLE])
+    both = carried("events", [EXAMPLE, EXAMPLE])
     assert both.body.decode() == f'{{"events":[{CONTRACT},{CONTRACT}]}}'
 
 
@@ -56,29 +57,29 @@ def test_punch_state(state: int, word: str | None) -> None:
 
 def test_key_is_the_hash_of_the_body() -> None:
     """The idempotency key is the SHA-256 of exactly the bytes that are sent."""
-    asked = request("events", some_events(3))
+    asked = carried("events", some_events(3))
     assert asked.key == hashlib.sha256(asked.body).hexdigest()
 
 
 @pytest.mark.parametrize(("name", "most"), [("events", 3), ("event", 1)])
 def test_requests(name: str, most: int) -> None:
     """A request is as large as wanted and its format allows, and its ids are those of its body, in order."""
-    events = some_events(most_of(name, 3))
-    asked = request(name, events)
+    events = some_events(most_of(FORMS[name], 3))
+    asked = carried(name, events)
     assert len(asked.ids) == most
     assert asked.ids == tuple(event.id for event in events)
     assert all(one in asked.body.decode() for one in asked.ids)
 
 
-@given(name=st.sampled_from(sorted(FORMATS)), text=st.text(st.characters(exclude_categories=())))
+@given(name=st.sampled_from(sorted(FORMS)), text=st.text(st.characters(exclude_categories=())))
 def test_any_text_travels(name: str, text: str) -> None:
     """Whatever a name holds, even a lone surrogate, it comes out of the JSON as it went in."""
-    asked = request(name, [EXAMPLE._replace(user_id=text)])
+    asked = carried(name, [EXAMPLE._replace(user_id=text)])
     value = json.loads(asked.body)
     event = value["events"][0] if name == "events" else value
     # What JSON cannot tell apart: two lone halves side by side are one character.
     assert event["user_id"] == text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
-    assert request(name, [EXAMPLE._replace(user_id=text)]) == asked
+    assert carried(name, [EXAMPLE._replace(user_id=text)]) == asked
 
 
 def test_pure_modules_load_no_http() -> None:

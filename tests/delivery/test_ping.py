@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.delivery.dashboard import DROP, Dashboard, MuteServer, Script
+from tests.delivery.forms import FORMS
 from zkpoll.delivery.access import Access
 from zkpoll.delivery.ping import Ping, judged, ping
 from zkpoll.steps import Step
@@ -25,7 +26,7 @@ HTML = {"Content-Type": "text/html; charset=utf-8"}
 
 def asked(url: str, form: str = "events", timeout: float = 5.0) -> Ping:
     """Ping that address."""
-    return ping(Access(url, timeout, TOKEN), form)
+    return ping(Access(url, timeout, TOKEN), FORMS[form])
 
 
 def outcomes(found: Ping) -> dict[str, bool | None]:
@@ -138,7 +139,8 @@ def test_nobody_there(serve: Serve) -> None:
 def test_tls(serve: Serve, certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A certificate that is trusted is told with its issuer and its end, whoever says that it is trusted."""
     server = serve(certificate=certificate)
-    (tls,) = (s for s in ping(Access(server.url, 5, ca_file=certificate), "events").steps if s.name == "TLS")
+    found = ping(Access(server.url, 5, ca_file=certificate), FORMS["events"])
+    (tls,) = (step for step in found.steps if step.name == "TLS")
     assert tls.ok
     assert tls.text.startswith("TLSv1.")
     assert "certificate by 127.0.0.1, valid until 20" in tls.text

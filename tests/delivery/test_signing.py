@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from tests.delivery.forms import carried
 from tests.delivery.outbox import EXAMPLE
-from zkpoll.delivery.formats import request
 from zkpoll.delivery.signing import signed
 
 SECRETS = st.binary(min_size=24, max_size=64).map(lambda raw: base64.b64encode(raw).decode())
@@ -39,7 +39,7 @@ def test_the_published_example() -> None:
 def test_a_changed_body_is_refused() -> None:
     """A signature is of one body; the newest secret's comes first."""
     new, old = (base64.b64encode(bytes([letter]) * 32).decode() for letter in b"no")
-    sent = request("events", [EXAMPLE])
+    sent = carried("events", [EXAMPLE])
     now = int(time.time())
     both = signed([new, old], sent.key, now, sent.body)
     alone = signed([new], sent.key, now, sent.body)

@@ -5,11 +5,13 @@ until the dashboard answers for it, and settles exactly the ids of that request,
 What is not settled stays pending. A dashboard that is away, misconfigured or refusing ends its own delivery
 for this run with one sentence that says why; nothing is raised for it, and nothing is dropped.
 
-formats    events -> the bytes and the key of one request    (pure; `events` is the first of them)
-| access   a dashboard's address and credentials; signing
-| client   one POST -> one answer, within a total limit      (with ping, the only importers of requests)
+formats    events -> requests, answers -> a decision: `events`, `frappe`, `odoo`, `template`   (pure)
+| outward  in front of a format: whose punch it is there; terminals: in or out; values: by name   (pure)
 | policy   what an answer means; named: the records it names; words: what of it may be shown   (pure)
-| trial    a refused batch, halved until the guilty stand alone   (pure)
-| deliver  the loop: send, judge, wait, settle
-ping       the same way, without a punch
+request    one request, and the exchange of several that a format leads   (pure)
+| access   a dashboard's address and credentials; signing
+| client   one request -> one answer, within a total limit   (with ping, the only importers of requests)
+trial      a refused batch, halved until the guilty stand alone   (pure)
+| deliver  the loop: send, wait, settle
+ping       whether it would take punches, asked without one; preview: what it would be sent first
 """

@@ -10,8 +10,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from zkpoll.delivery.request import Request
     from zkpoll.inventory import Dashboard
 
+_SCHEMES: Final = {"frappe": "token", "odoo": "bearer"}
+"""What stands in front of the token, by format, where that is not `Bearer`."""
 _SHORTEST: Final = 4
 """Characters of a header's value that is taken for a secret; less is a switch or a number."""
 
@@ -24,7 +27,7 @@ class Access:
     timeout: float
     """Total limit for one request, in seconds."""
     token: str | None = field(default=None, repr=False)
-    """Sent as `Authorization: Bearer ...`."""
+    """Sent as `Authorization: Bearer ...`, or by another `scheme`."""
     basic: tuple[str, str] | None = field(default=None, repr=False)
     """A user and a password, sent as `Authorization: Basic ...` where there is no token."""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -38,6 +41,10 @@ class Access:
     """The key of `client_cert`, where that file does not hold it."""
     gzip: bool = False
     """Whether large requests are packed."""
+    scheme: str = "Bearer"
+    """The word before the token."""
+    in_bodies: tuple[str, ...] = field(default=(), repr=False)
+    """Secrets that requests hold in their bodies."""
 
     @classmethod
     def to(cls, dashboard: Dashboard) -> Access:
@@ -53,13 +60,19 @@ class Access:
             client_cert=dashboard.client_cert,
             client_key=dashboard.client_key,
             gzip=dashboard.gzip,
+            scheme=_SCHEMES.get(dashboard.format, "Bearer"),
+            in_bodies=dashboard.secrets_in_bodies(),
         )
+
+    def url_of(self, request: Request) -> str:
+        """Return where a request goes."""
+        return self.url.rstrip("/") + request.path if request.path else self.url
 
     @property
     def authorization(self) -> str | None:
         """The header `Authorization`; None if there is none but perhaps one among `headers`."""
         if self.token is not None:
-            return f"Bearer {self.token}"
+            return f"{self.scheme} {self.token}"
         return f"Basic {self._user_and_password()}" if self.basic else None
 
     @property
@@ -69,6 +82,8 @@ class Access:
 
     def _secrets(self) -> Iterator[str]:
         yield self.token or ""
+        yield from (text for text in (self.token or "").split(":") if len(text) >= _SHORTEST)
+        yield from (text for text in self.in_bodies if len(text) >= _SHORTEST)
         if self.basic:
             yield from (self._user_and_password(), self.basic[1])
         for value in self.headers.values():

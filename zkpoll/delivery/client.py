@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from zkpoll.delivery.access import Access
-    from zkpoll.delivery.formats import Request
+    from zkpoll.delivery.request import Request
 
 _ENOUGH: Final = 4 * 1024 * 1024
 """Bytes of an answer that are read: enough to name 10,000 records and say what is wrong with each."""
@@ -73,34 +73,24 @@ class Client:
         """Close the connection."""
         self._session.close()
 
-    def post(self, request: Request) -> Answer:
+    def send(self, request: Request) -> Answer:
         """Given a request, send it once and return the dashboard's answer, or why there is none."""
-        headers = {"Idempotency-Key": request.key}
-        if self._access.signing:
-            headers |= signed(self._access.signing, request.key, int(time.time()), request.body)
-        body = request.body
-        if self._access.gzip and len(body) > _WORTH_PACKING:
-            headers["Content-Encoding"] = "gzip"
-            body = gzip.compress(body, mtime=0)  # without the time, the same body gives the same bytes
-        return self._ask("POST", headers, body)
-
-    def options(self) -> Answer:
-        """Ask what the address takes, which changes nothing there; return the answer or why it is missing."""
-        return self._ask("OPTIONS", {"Content-Type": None})
-
-    def _ask(self, method: str, headers: Mapping[str, str | None], body: bytes | None = None) -> Answer:
         if self._flaw:
             return Failure(self._flaw, lasting=True)
+        headers = headers_of(request, self._access, int(time.time()))
+        body = request.body
+        if "Content-Encoding" in headers:
+            body = gzip.compress(body or b"", mtime=0)  # without the time, the same body gives the same bytes
         with Watchdog(self._access.timeout, self._stopped) as watchdog:
             WATCHDOG.set(watchdog)
-            answer = self._exchange(method, headers, body)
+            answer = self._exchange(request, headers, body)
         return self._overdue() if watchdog.fired else answer
 
-    def _exchange(self, method: str, headers: Mapping[str, str | None], body: bytes | None) -> Answer:
+    def _exchange(self, request: Request, headers: Mapping[str, str | None], body: bytes | None) -> Answer:
         try:
             with self._session.request(
-                method,
-                self._access.url,
+                request.method,
+                self._access.url_of(request),
                 data=body,
                 headers=headers,
                 auth=self._authorize,
@@ -148,6 +138,23 @@ class Client:
             if failure := _named(cause, self._access):
                 return failure
         return Failure(f"the exchange with {_place(self._access.url)} failed ({type(error).__name__})")
+
+
+def headers_of(request: Request, access: Access, moment: int) -> dict[str, str | None]:
+    """Given a request, the access it is made by and the time of the attempt, return its own headers.
+
+    The time is in whole seconds since 1970, UTC. A None takes away what all other requests have.
+    """
+    headers: dict[str, str | None] = dict(request.headers)
+    if request.body is None:
+        return headers | {"Content-Type": None}
+    if request.key:
+        headers["Idempotency-Key"] = request.key
+    if request.key and access.signing:
+        headers |= signed(access.signing, request.key, moment, request.body)
+    if access.gzip and len(request.body) > _WORTH_PACKING:
+        headers["Content-Encoding"] = "gzip"
+    return headers
 
 
 def _session(headers: Mapping[str, str]) -> requests.Session:

@@ -21,8 +21,9 @@ from tenacity import (
 )
 
 from zkpoll.delivery.client import Client
-from zkpoll.delivery.formats import most_of, request
-from zkpoll.delivery.policy import KINDS, LONGEST_WAIT, Decision, Kind, Verdict, judge
+from zkpoll.delivery.formats import most_of
+from zkpoll.delivery.policy import KINDS, LONGEST_WAIT, Decision, Failure, Kind, Verdict
+from zkpoll.delivery.request import carried_out
 from zkpoll.delivery.trial import Trial
 
 if TYPE_CHECKING:
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from zkpoll.delivery.access import Access
+    from zkpoll.delivery.formats import Format
+    from zkpoll.delivery.policy import Answer
+    from zkpoll.delivery.request import Request
     from zkpoll.delivery.trial import Part
     from zkpoll.punch import Batch, Event, Settled
 
@@ -75,8 +79,7 @@ class Destination:
 
     name: str
     access: Access
-    format: str
-    """A name in `formats.FORMATS`."""
+    format: Format
     batch_size: int
     """Events in one request, at most."""
     attempts: int
@@ -147,6 +150,8 @@ class _Delivery:
         self._confirmed = self._parked = self._requests = 0
         self._looked_beyond = False
         """Whether other punches than those of the batch were asked for, to show who is at fault."""
+        self._unsure: set[str] = set()
+        """Ids of events that were sent, and nobody knows whether they arrived."""
         self._retrying = self._retries()
 
     def run(self, more: Callable[[], bool]) -> Delivered:
@@ -188,6 +193,7 @@ class _Delivery:
 
     def _settle(self, batch: Batch) -> Decision | None:
         """Send `batch`, in parts if need be, until it is settled; return what ends the delivery, if any."""
+        self._unsure |= {event.id for event in batch.events[: batch.in_flight]}
         trial = Trial(batch, self._size, proven=self._confirmed > 0, choose=random.choice)
         while part := trial.next() or self._beyond(trial):
             decision = self._answer_to(part)
@@ -215,9 +221,20 @@ class _Delivery:
     def _attempt(self, part: Part) -> Decision:
         if self._stop.is_set():  # while waiting for this attempt
             return _NOT_SENT
-        where, asked = self._destination, request(self._destination.format, part)
+        ids = {event.id for event in part}
+        exchange = self._destination.format.exchange(part, unsure=not ids.isdisjoint(self._unsure))
+        decision = carried_out(exchange, self._send)
+        if decision.verdict is Verdict.TRY_AGAIN:
+            self._unsure |= ids
+        else:
+            self._unsure -= ids
+        return decision
+
+    def _send(self, request: Request) -> Answer:
+        if self._stop.is_set():  # between two requests of an exchange
+            return Failure(_NOT_SENT.message)
         self._requests += 1
-        return judge(self._client.post(asked), where.access.secrets, asked.ids)
+        return self._client.send(request)
 
     def _write_down(self, settled: Settled, tried_before: bool) -> None:
         self._outbox.settle(settled)

@@ -1,13 +1,18 @@
-"""The JSON contract: one punch as a dashboard gets it. Pure."""
+"""The formats `events` and `event`: punches as the JSON contract has them. Pure."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
+
+from zkpoll.delivery.policy import Reply, Verdict, is_html, judge
+from zkpoll.delivery.request import Probe, Request, carrying
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from zkpoll.delivery.request import Exchange
     from zkpoll.punch import Event
 
 PUNCH_STATES: Final = (
@@ -19,6 +24,48 @@ PUNCH_STATES: Final = (
     "overtime_out",
 )
 """The standard words for the device's states 0-5, by position."""
+_NOT_EMPTY: Final = frozenset({400, 415, 422})
+"""What frameworks answer to an empty batch once they have accepted who sends it."""
+_NO_OPTIONS: Final = frozenset({405, 501})
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """The format `events`: a list of punches a request. `{"events": [event, ...]}`."""
+
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    """What no message may hold."""
+    most = None
+
+    def exchange(self, events: Sequence[Event], *, unsure: bool) -> Exchange:  # noqa: ARG002  # ids are unique
+        """Send the events; whoever gets one twice knows it by its id."""
+        asked = carrying(events, compact({"events": [as_json(event) for event in events]}))
+        return judge((yield asked), self.secrets, asked.ids)
+
+    def probes(self) -> tuple[Probe, ...]:
+        """Ask with an empty batch."""
+        empty = carrying((), compact({"events": []}))
+        return (Probe("credentials", "an empty batch", empty, _to_empty_batch),)
+
+
+@dataclass(frozen=True, slots=True)
+class SingleEvent:
+    """The format `event`: the event itself, one a request."""
+
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    """What no message may hold."""
+    most = 1
+
+    def exchange(self, events: Sequence[Event], *, unsure: bool) -> Exchange:  # noqa: ARG002  # ids are unique
+        """Send exactly one event; whoever gets it twice knows it by its id."""
+        (event,) = events
+        asked = carrying(events, compact(as_json(event)))
+        return judge((yield asked), self.secrets, asked.ids)
+
+    def probes(self) -> tuple[Probe, ...]:
+        """Ask with OPTIONS, since there is no empty event."""
+        return OPTIONS
 
 
 def punch_state(state: int) -> str | None:
@@ -45,18 +92,27 @@ def as_json(event: Event) -> dict[str, Any]:
     }
 
 
-def encode_list(events: Sequence[Event]) -> bytes:
-    """Given events, return the body of the format `events`: `{"events": [event, ...]}`."""
-    return _compact({"events": [as_json(event) for event in events]})
-
-
-def encode_bare(events: Sequence[Event]) -> bytes:
-    """Given exactly one event, return the body of the format `event`: the event itself."""
-    (event,) = events
-    return _compact(as_json(event))
-
-
-def _compact(value: object) -> bytes:
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+def compact(value: object) -> bytes:
+    """Given a value, return it as JSON in UTF-8; the same value always gives the same bytes."""
+    text = _ENCODER.encode(value)
     # A lone surrogate has no UTF-8; as backslash-u it is still JSON, and one odd name blocks nobody.
     return text.encode("utf-8", "backslashreplace")
+
+
+def _to_empty_batch(reply: Reply) -> tuple[bool, str] | None:
+    if judge(reply).verdict is Verdict.CONFIRMED:
+        return True, "accepted"
+    if reply.status in _NOT_EMPTY and not is_html(reply):
+        return True, "seem accepted; that it takes no empty batch is fine"
+    return None
+
+
+def _to_options(reply: Reply) -> tuple[None, str] | None:
+    fine = reply.status // 100 == 2 and not is_html(reply)
+    if fine or reply.status in _NO_OPTIONS:
+        return None, "not asked for; the first punch will tell"
+    return None
+
+
+OPTIONS: Final = (Probe("credentials", "OPTIONS", Request(method="OPTIONS"), _to_options),)
+"""What is asked where nothing can be sent that is no punch."""

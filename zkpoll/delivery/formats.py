@@ -1,55 +1,88 @@
-"""Which formats there are, and a batch of events as one request. Pure.
+"""Which formats there are.
 
 A format lives in a module of its own and is entered in `FORMATS`; nothing else knows one by name.
 """
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
-from zkpoll.delivery import events as _events
+from zkpoll.delivery.events import Events, SingleEvent
+from zkpoll.delivery.frappe import Frappe
+from zkpoll.delivery.odoo import Odoo
+from zkpoll.delivery.outward import Outward, People
+from zkpoll.delivery.template import Template
+from zkpoll.inventory.formats import Odoo as OdooSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from zkpoll.delivery.request import Exchange, Probe
+    from zkpoll.delivery.terminals import Terminals
+    from zkpoll.inventory import Dashboard
     from zkpoll.punch import Event
 
 
-@dataclass(frozen=True, slots=True)
-class Format:
-    """How events become a body."""
+class Format(Protocol):
+    """How punches become requests, and what the answers mean. Pure: it asks by way of an `Exchange`."""
 
-    encode: Callable[[Sequence[Event]], bytes]
-    """The same events always give the same bytes: the key of a retry must not change."""
-    most: int | None = None
-    """How many events one body can carry; None for any number."""
+    @property
+    def most(self) -> int | None:
+        """How many events one request can carry; None for any number."""
+
+    def exchange(self, events: Sequence[Event], *, unsure: bool) -> Exchange:
+        """Given events, not more than a request can carry, begin the exchange that settles them.
+
+        `unsure` says that they may be there already: they were sent before, and the answer was lost.
+        """
+
+    def probes(self) -> Sequence[Probe]:
+        """Return the questions that show whether it would take punches."""
 
 
-FORMATS: Final[Mapping[str, Format]] = {
-    "events": Format(_events.encode_list),
-    "event": Format(_events.encode_bare, most=1),
+def _events(_: Dashboard, __: Terminals, secrets: tuple[str, ...]) -> Format:
+    return Events(secrets)
+
+
+def _event(_: Dashboard, __: Terminals, secrets: tuple[str, ...]) -> Format:
+    return SingleEvent(secrets)
+
+
+def _frappe(dashboard: Dashboard, terminals: Terminals, secrets: tuple[str, ...]) -> Format:
+    assert dashboard.frappe is not None  # noqa: S101  # no inventory has this format without it
+    return Frappe(dashboard.frappe, terminals, secrets)
+
+
+def _odoo(dashboard: Dashboard, terminals: Terminals, secrets: tuple[str, ...]) -> Format:
+    return Odoo(dashboard.odoo or OdooSettings(), terminals, secrets)
+
+
+def _template(dashboard: Dashboard, terminals: Terminals, secrets: tuple[str, ...]) -> Format:
+    assert dashboard.template is not None  # noqa: S101  # no inventory has this format without it
+    return Template(dashboard.template, terminals, secrets)
+
+
+FORMATS: Final[Mapping[str, Callable[[Dashboard, Terminals, tuple[str, ...]], Format]]] = {
+    "events": _events,
+    "event": _event,
+    "frappe": _frappe,
+    "odoo": _odoo,
+    "template": _template,
 }
+"""By name, who makes the format of a dashboard's settings, the terminals, and what no message may hold."""
+_AS_JOURNALLED: Final = frozenset({"events", "event"})
+"""Formats that tell of a punch just what the journal has of it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One POST: what a 2xx answer to it answers for."""
-
-    body: bytes = field(repr=False)
-    key: str
-    """The `Idempotency-Key`: SHA-256 of the body, in hex."""
-    ids: tuple[str, ...]
-    """The identities of the events in the body, in its order."""
+def format_of(dashboard: Dashboard, terminals: Terminals, secrets: tuple[str, ...]) -> Format:
+    """Given a dashboard, the terminals, and what no message may hold, return the format that it takes."""
+    form = FORMATS[dashboard.format](dashboard, terminals, secrets)
+    ruled = dashboard.user_id or any(device.user_id for device in terminals.devices.values())
+    if dashboard.format in _AS_JOURNALLED and not ruled:
+        return form
+    return Outward(form, People(terminals, dashboard.user_id))
 
 
-def most_of(name: str, batch_size: int) -> int:
-    """Given a format's name and the most events wanted in a request, return how many it can be."""
-    return min(batch_size, FORMATS[name].most or batch_size)
-
-
-def request(name: str, events: Sequence[Event]) -> Request:
-    """Given a format's name and events, not more than it can carry, return the request that carries them."""
-    body = FORMATS[name].encode(events)
-    return Request(body, hashlib.sha256(body).hexdigest(), tuple(event.id for event in events))
+def most_of(form: Format, batch_size: int) -> int:
+    """Given a format and the most events wanted in a request, return how many it can be."""
+    return min(batch_size, form.most or batch_size)

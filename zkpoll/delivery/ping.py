@@ -18,23 +18,21 @@ from urllib.parse import urlsplit
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies, select_proxy
 
 from zkpoll.delivery.client import Client
-from zkpoll.delivery.formats import FORMATS, request
-from zkpoll.delivery.policy import Failure, Reply, Verdict, is_html, judge
+from zkpoll.delivery.policy import Failure, Reply, judge
 from zkpoll.steps import Step
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from zkpoll.delivery.access import Access
-    from zkpoll.delivery.policy import Answer, Decision
+    from zkpoll.delivery.formats import Format
+    from zkpoll.delivery.policy import Answer
+    from zkpoll.delivery.request import Probe
 
 _PATIENCE: Final = 5.0
 """Seconds for a step on the way, at most; the exchange itself has the dashboard's own limit."""
 _WAY: Final = ("name", "connection", "TLS")
 _NO_RIGHT: Final = frozenset({401, 403})
-_NOT_EMPTY: Final = frozenset({400, 415, 422})
-"""What frameworks answer to an empty batch once they have accepted who sends it."""
-_NO_OPTIONS: Final = frozenset({405, 501})
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +50,23 @@ class Ping:
         return all(step.ok is not False for step in self.steps)
 
 
-def ping(access: Access, form: str) -> Ping:
-    """Given the access to a dashboard and the name of its format, ask whether it would take punches.
+def ping(access: Access, form: Format) -> Ping:
+    """Given the access to a dashboard and its format, ask whether it would take punches.
 
-    An empty batch is POSTed; where the format has none, `OPTIONS` asks instead.
+    The format's probes are asked one after the other, until one is answered with what must be mended.
     """
     way = _way(access)
-    empty = FORMATS[form].most is None
-    began = time.monotonic()
+    found: list[Step] = []
+    answered = False
     with Client(access) as client:
-        answer = client.post(request(form, ())) if empty else client.options()
-    found = _found(answer, empty=empty, seconds=time.monotonic() - began, secrets=access.secrets)
-    return judged(way, found, answered=isinstance(answer, Reply))
+        for probe in form.probes():
+            began = time.monotonic()
+            answer = client.send(probe.request)
+            answered = answered or isinstance(answer, Reply)
+            found += _found(probe, answer, time.monotonic() - began, access.secrets, first=not found)
+            if found[-1].ok is False:
+                break
+    return judged(way, found, answered=answered)
 
 
 # --- what it comes to; pure ---
@@ -82,35 +85,19 @@ def judged(way: Sequence[Step], found: Sequence[Step], *, answered: bool) -> Pin
     return Ping((*way, *found), answered)
 
 
-def _found(answer: Answer, *, empty: bool, seconds: float, secrets: Sequence[str]) -> tuple[Step, ...]:
-    """Return what an answer says, to an empty batch or else to OPTIONS."""
+def _found(
+    probe: Probe, answer: Answer, seconds: float, secrets: Sequence[str], *, first: bool
+) -> tuple[Step, ...]:
+    """Return what the answer to a probe says; that to the first one also says that somebody answers."""
     decision = judge(answer, secrets)
-    if isinstance(answer, Failure):
-        return (Step("answer", False, seconds, decision.message),)
-    if answer.status in _NO_RIGHT:
-        credentials: Step | None = Step("credentials", False, None, decision.message)
-    else:
-        credentials = _to_empty_batch(answer, decision) if empty else _to_options(answer)
-    if credentials is None:
-        return (Step("answer", False, seconds, decision.message),)
-    asked = "an empty batch" if empty else "OPTIONS"
-    return Step("answer", True, seconds, f"{answer.status} to {asked}"), credentials
-
-
-def _to_empty_batch(reply: Reply, decision: Decision) -> Step | None:
-    """Return what a reply says about the credentials; None if it is none to live with."""
-    if decision.verdict is Verdict.CONFIRMED:
-        return Step("credentials", True, None, "accepted")
-    if reply.status in _NOT_EMPTY and not is_html(reply):
-        return Step("credentials", True, None, "seem accepted; that it takes no empty batch is fine")
-    return None
-
-
-def _to_options(reply: Reply) -> Step | None:
-    fine = reply.status // 100 == 2 and not (is_html(reply) and reply.body)
-    if fine or reply.status in _NO_OPTIONS:
-        return Step("credentials", None, None, "not asked for; the first punch will tell")
-    return None
+    meaning = None if isinstance(answer, Failure) else probe.meaning(answer)
+    if isinstance(answer, Failure) or (meaning is None and answer.status not in _NO_RIGHT):
+        return (Step("answer" if first else probe.step, False, seconds, decision.message),)
+    ok, text = meaning or (False, decision.message)
+    if not first:
+        return (Step(probe.step, ok, seconds, text),)
+    heard = Step("answer", True, seconds, f"{answer.status} to {probe.asked}")
+    return heard, Step(probe.step, ok, None, text)
 
 
 # --- the way ---

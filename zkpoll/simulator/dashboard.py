@@ -215,7 +215,7 @@ class _Exchange(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self._respond(self.server.dashboard.answer(self._received()))
 
-    do_GET = do_PUT = do_POST  # noqa: N815
+    do_GET = do_PUT = do_PATCH = do_OPTIONS = do_POST  # noqa: N815
 
     def _received(self) -> Received:
         headers = {name.lower(): value for name, value in self.headers.items()}

@@ -1,0 +1,168 @@
+"""Formats that ask before they send: when they are told to, and how their exchanges are carried out."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tests.delivery.dashboard import DROP, Dashboard, Received, Script
+from tests.delivery.outbox import MemoryOutbox, some_events
+from zkpoll.delivery.access import Access
+from zkpoll.delivery.deliver import Delivered, Destination, deliver
+from zkpoll.delivery.events import compact
+from zkpoll.delivery.policy import Decision, Failure, Reply, Verdict, judge
+from zkpoll.delivery.request import Request, carried_out, carrying
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from zkpoll.delivery.policy import Answer
+    from zkpoll.delivery.request import Exchange, Probe
+    from zkpoll.punch import Event
+
+    Serve = Callable[..., Dashboard]
+
+
+@dataclass
+class Looking:
+    """A format that looks for what may be there already, and notes what it was told."""
+
+    most: int | None = 2
+    told: list[tuple[tuple[str, ...], bool]] = field(default_factory=list)
+
+    def exchange(self, events: Sequence[Event], *, unsure: bool) -> Exchange:
+        """Look if need be, then send."""
+        ids = [event.id for event in events]
+        self.told.append((tuple(ids), unsure))
+        if unsure:
+            answer = yield Request(method="GET", path="/look")
+            if not isinstance(answer, Reply) or answer.status != 404:
+                decision = judge(answer)
+                return Decision(decision.verdict, decision.message)
+        return judge((yield carrying(events, compact({"events": ids}))), (), ids)
+
+    def probes(self) -> tuple[Probe, ...]:
+        """Ask nothing."""
+        return ()
+
+
+def run(
+    form: Looking,
+    server: Dashboard,
+    outbox: MemoryOutbox,
+    attempts: int = 3,
+    stop: threading.Event | None = None,
+) -> Delivered:
+    """Deliver what is there."""
+    where = Destination("main", Access(server.url, 5.0), form, 2, attempts, 0.01)
+    return deliver(outbox, where, more=lambda: False, progress=lambda _: None, stop=stop or threading.Event())
+
+
+def ids(count: int) -> tuple[str, ...]:
+    """Return the ids of the first events there are."""
+    return tuple(event.id for event in some_events(count))
+
+
+def test_what_was_never_sent_is_sent_at_once(serve: Serve) -> None:
+    """Without a doubt, no request is spent on looking."""
+    form, server = Looking(), serve()
+    assert run(form, server, MemoryOutbox(some_events(4))) == Delivered(4, 2)
+    assert form.told == [(ids(2), False), (ids(4)[2:], False)]
+    assert [got.method for got in server.received] == ["POST", "POST"]
+
+
+def test_a_lost_answer_is_looked_up(serve: Serve) -> None:
+    """After a lost answer the next attempt looks first; what is there is not sent again."""
+    form, server, outbox = Looking(), serve(DROP, Script(200)), MemoryOutbox(some_events(2))
+    assert run(form, server, outbox) == Delivered(2, 2)
+    assert form.told == [(ids(2), False), (ids(2), True)]
+    assert [(got.method, got.path) for got in server.received] == [
+        ("POST", "/v1/attendance"),
+        ("GET", "/v1/attendance/look"),
+    ]
+
+
+def test_what_is_not_there_is_sent_again(serve: Serve) -> None:
+    """Where the look finds nothing, the same request goes out, key and all."""
+    form, server = Looking(), serve(Script(502), Script(404), Script())
+    assert run(form, server, MemoryOutbox(some_events(2))) == Delivered(2, 3)
+    first, look, again = server.received
+    assert (first.body, first.headers["Idempotency-Key"]) == (again.body, again.headers["Idempotency-Key"])
+    assert (look.body, look.headers["Idempotency-Key"], look.headers["Content-Type"]) == (b"", None, None)
+
+
+def test_a_look_that_is_not_answered_settles_nothing(serve: Serve) -> None:
+    """As long as nobody says what is there, nothing is sent."""
+    form, server, outbox = Looking(), serve(DROP, Script(503)), MemoryOutbox(some_events(2))
+    result = run(form, server, outbox, attempts=4)
+    assert (result.confirmed, result.kind, result.requests) == (0, "unreachable", 4)
+    assert [got.method for got in server.received] == ["POST", "GET", "GET", "GET"]
+    assert outbox.in_flight == list(ids(2))
+
+
+def test_what_was_in_flight_is_looked_up_by_the_next_run(serve: Serve) -> None:
+    """A run that found its predecessor's request unanswered looks before it sends, and only for that."""
+    form, outbox = Looking(), MemoryOutbox(some_events(4))
+    run(form, serve(DROP), outbox, attempts=1)
+    form.told.clear()
+    assert run(form, serve(Script(404), Script()), outbox).confirmed == 4
+    assert form.told == [(ids(2), True), (ids(4)[2:], False)]
+
+
+def test_smaller_parts_of_what_was_in_flight_are_all_looked_up(serve: Serve) -> None:
+    """Whoever sends fewer in a request than the run before looks for each part of it."""
+    outbox = MemoryOutbox(some_events(2))
+    run(Looking(), serve(DROP), outbox, attempts=1)
+    form = Looking(most=1)
+    assert run(form, serve(Script(200), Script(404), Script()), outbox).confirmed == 2
+    assert form.told == [((one,), True) for one in ids(2)]
+
+
+def test_what_was_refused_is_no_longer_unsure(serve: Serve) -> None:
+    """Once the other side has answered for a request, its halves are sent without a look."""
+    form = Looking()
+    server = serve(DROP, Script(404), Script(422), Script(), Script(422))
+    result = run(form, server, MemoryOutbox(some_events(2)))
+    assert (result.confirmed, result.parked) == (1, 1)
+    assert [unsure for _, unsure in form.told] == [False, True, False, False]
+
+
+def test_a_stop_between_two_requests(serve: Serve) -> None:
+    """When the run is stopped, an exchange under way asks nothing more, and what it sent stays in flight."""
+    stop, outbox = threading.Event(), MemoryOutbox(some_events(2))
+
+    def stopping(_: Received) -> Script:
+        stop.set()
+        return Script(404)
+
+    server = serve(DROP, stopping)
+    assert run(Looking(), server, outbox, stop=stop) == Delivered(0, 2)
+    assert [got.method for got in server.received] == ["POST", "GET"]
+    assert outbox.in_flight == list(ids(2))
+
+
+def test_an_exchange_that_asks_nothing() -> None:
+    """What a format decides by itself costs no request."""
+
+    def decided() -> Exchange:
+        yield from ()
+        return Decision(Verdict.NAMED, rejected={"a": "nobody"})
+
+    def unreachable(_: Request) -> Answer:
+        raise AssertionError
+
+    assert carried_out(decided(), unreachable).rejected == {"a": "nobody"}
+
+
+def test_answers_go_to_who_asked() -> None:
+    """Each answer belongs to the request before it, in order."""
+    answers: dict[str, Answer] = {"/one": Reply(201), "/two": Failure("away")}
+
+    def asking() -> Exchange:
+        one = yield Request(path="/one")
+        two = yield Request(path="/two")
+        return Decision(Verdict.CONFIRMED, repr((one, two)))
+
+    heard = carried_out(asking(), lambda request: answers[request.path])
+    assert heard.message == repr((Reply(201), Failure("away")))

@@ -1,0 +1,211 @@
+"""How far a site is told that a shift's punches are complete, and what it may answer."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zkpoll.delivery.frappe.answers import Judge
+from zkpoll.delivery.frappe.shifts import bound as bound_by
+from zkpoll.delivery.frappe.shifts import moving
+from zkpoll.delivery.policy import Answer, Failure, Reply
+from zkpoll.delivery.request import Request, carried_out
+from zkpoll.inventory import Shift
+from zkpoll.punch import Reach, ShiftMove
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DAY = Shift(name="Day", devices=("front-door", "warehouse"))
+DHAKA = ZoneInfo("Asia/Dhaka")
+READ = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+BEFORE = READ - timedelta(hours=2)
+WANTED = ShiftMove("Day", READ, "front-door, last read then")
+SECRET = "s3cret-f00d"
+
+
+def bound(reaches: Mapping[str, Reach]) -> ShiftMove:
+    """Return how far the shift is, with all the patience in the world."""
+    return bound_by(DAY, reaches, READ - timedelta(days=1000))
+
+
+def reply(document: object, status: int = 200) -> Reply:
+    """Return a site's answer with a document."""
+    return Reply(status, "application/json", json.dumps({"data": document}).encode())
+
+
+def stands(moment: str | None) -> Reply:
+    """Return a site's answer with a Shift Type that stands there."""
+    return reply({"name": "Day", "last_sync_of_checkin": moment})
+
+
+def moved(wanted: ShiftMove, *answers: Answer, zone: ZoneInfo = DHAKA) -> tuple[ShiftMove, list[Request]]:
+    """Return what came of telling a site, and what it was asked."""
+    asked: list[Request] = []
+
+    def send(request: Request) -> Answer:
+        asked.append(request)
+        return answers[len(asked) - 1]
+
+    return carried_out(moving(wanted, zone, Judge((SECRET,))), send), asked
+
+
+# --- how far it is ---
+
+
+def test_the_least_of_its_devices() -> None:
+    """A shift is complete as far as the device is that was read the longest time ago."""
+    reaches = {"front-door": Reach(READ), "warehouse": Reach(BEFORE), "canteen": Reach()}
+    assert bound(reaches) == ShiftMove("Day", BEFORE, "warehouse, last read then")
+
+
+@pytest.mark.parametrize(
+    ("reach", "told"),
+    [
+        (Reach(READ, BEFORE, pending=3), "warehouse, with 3 punches pending"),
+        (Reach(READ, BEFORE, parked=1_200), "warehouse, with 1,200 punches parked"),
+        (Reach(READ, BEFORE, pending=2, parked=1), "warehouse, with 2 punches pending and 1 punches parked"),
+    ],
+)
+def test_what_is_not_confirmed_holds_it(reach: Reach, told: str) -> None:
+    """A punch that the site does not have, whyever, keeps the shift from moving past it."""
+    assert bound({"front-door": Reach(READ), "warehouse": reach}) == ShiftMove("Day", BEFORE, told)
+
+
+def test_what_came_later_holds_nothing() -> None:
+    """A pending punch from behind the reading's end is no reason."""
+    after = READ + timedelta(minutes=1)
+    reaches = {"front-door": Reach(READ, after, pending=1), "warehouse": Reach(READ)}
+    assert bound(reaches).until == READ
+
+
+@pytest.mark.parametrize("reach", [None, Reach(), Reach(None, BEFORE, pending=1)])
+def test_a_device_that_was_never_read_to_its_end(reach: Reach | None) -> None:
+    """Of what nobody has read, nobody says that it is complete."""
+    found = bound({"front-door": Reach(READ)} | ({"warehouse": reach} if reach else {}))
+    assert (found.until, found.late) == (None, True)
+    assert found.held_by.startswith("warehouse was not read to its end yet")
+
+
+def test_a_shift_that_is_late() -> None:
+    """Whoever may process attendance no further than long ago, or not at all, is late."""
+    reaches = {"front-door": Reach(READ), "warehouse": Reach(BEFORE)}
+    assert not bound_by(DAY, reaches, BEFORE).late
+    assert bound_by(DAY, reaches, BEFORE + timedelta(seconds=1)).late
+    assert bound_by(DAY, {"front-door": Reach(READ)}, BEFORE).late
+
+
+MOMENTS = st.datetimes(
+    datetime(2026, 11, 21),
+    datetime(2026, 11, 23),
+    timezones=st.sampled_from([UTC, timezone(timedelta(hours=6)), timezone(timedelta(hours=-5))]),
+)
+REACHES = st.builds(Reach, st.none() | MOMENTS, st.none() | MOMENTS)
+
+
+@given(st.dictionaries(st.sampled_from(["front-door", "warehouse", "canteen"]), REACHES))
+def test_never_past_anything_that_is_missing(reaches: dict[str, Reach]) -> None:
+    """Whatever the devices' states: none of the shift's has an end, or a punch unsettled, before its time."""
+    found = bound(reaches)
+    own = [reaches.get(name, Reach()) for name in DAY.devices]
+    if found.until is None:
+        assert any(reach.complete_until is None for reach in own)
+        return
+    for reach in own:
+        assert reach.complete_until is not None
+        assert found.until <= reach.complete_until
+        assert reach.unsettled_since is None or found.until <= reach.unsettled_since
+
+
+# --- telling the site ---
+
+
+def test_what_is_sent() -> None:
+    """The site is asked how far it is, then told, in its own zone, to the second, never later than true."""
+    wanted = replace(WANTED, until=READ.replace(microsecond=999_999))
+    done, asked = moved(wanted, stands("2026-11-22 08:00:00"), stands("2026-11-22 18:00:00"))
+    assert done == replace(wanted, moved=True)
+    look, tell = asked
+    assert (look.method, look.path, look.body) == ("GET", "/api/resource/Shift%20Type/Day", None)
+    assert (tell.method, tell.path) == ("PUT", "/api/resource/Shift%20Type/Day")
+    assert tell.body == b'{"last_sync_of_checkin":"2026-11-22 18:00:00"}'
+    assert tell.key is None
+
+
+@pytest.mark.parametrize("name", ["Früh/Spät", "9-5 & late?", "a%2Fb"])
+def test_any_name_is_one_part_of_the_path(name: str) -> None:
+    """No name of a shift leads to another document."""
+    _, (look, _) = moved(replace(WANTED, name=name), stands(None), stands(None))
+    assert look.path.count("/") == 4
+    assert not set("?&# ") & set(look.path)
+
+
+@pytest.mark.parametrize(
+    "before", ["2026-11-22 18:00:00", "2026-11-22 18:00:00.000000", "2027-01-01 00:00:00"]
+)
+def test_never_backwards(before: str) -> None:
+    """What stands there already, or is further, is left as it is."""
+    done, asked = moved(WANTED, stands(before))
+    assert (done, [request.method for request in asked]) == (WANTED, ["GET"])
+
+
+@pytest.mark.parametrize("before", [None, "", "2026-11-22 17:59:59.999999"])
+def test_forwards_from_anything_earlier(before: str | None) -> None:
+    """One that was never moved is moved as well."""
+    done, _ = moved(WANTED, stands(before), stands("2026-11-22 18:00:00"))
+    assert done.moved
+
+
+def test_not_back_into_a_repeated_hour() -> None:
+    """Where daylight saving repeats an hour, the site's clock stands until it is over."""
+    berlin = ZoneInfo("Europe/Berlin")
+    second_pass = datetime(2026, 10, 25, 1, 10, tzinfo=UTC)  # 02:10 once more
+    done, asked = moved(replace(WANTED, until=second_pass), stands("2026-10-25 02:50:00"), zone=berlin)
+    assert (done.moved, len(asked)) == (False, 1)
+
+
+def test_nothing_known_asks_nothing() -> None:
+    """A shift that is held from the beginning costs no request."""
+    wanted = ShiftMove("Day", None, "warehouse was not read to its end yet")
+    assert moved(wanted) == (wanted, [])
+
+
+REFUSALS = [
+    (Reply(404, "application/json", b'{"exc_type": "DoesNotExistError"}'), False, "404"),
+    (Reply(403, "application/json", b'{"exc_type": "PermissionError"}'), False, "rights on Shift Type"),
+    (Reply(401), False, "token"),
+    (Reply(417, "application/json", b'{"exc_type": "TimestampMismatchError"}'), True, "417"),
+    (Reply(417, "application/json", b'{"exc_type": "ValidationError"}'), False, "417"),
+    (Reply(200, "text/html", b"<html>Log in</html>"), False, "web page"),
+    (Reply(200, "application/json", b'{"message": "pong"}'), False, "no Shift Type"),
+    (Reply(200, "application/json", b'{"data": [1]}'), False, "no Shift Type"),
+    (reply({"last_sync_of_checkin": "yesterday"}), False, "no Shift Type"),
+    (reply({"last_sync_of_checkin": 5}), False, "no Shift Type"),
+    (Reply(503), True, "503"),
+    (Reply(429), True, "429"),
+    (Failure("no complete answer"), True, "no complete answer"),
+]
+
+
+@pytest.mark.parametrize(("answer", "passing", "told"), REFUSALS)
+@pytest.mark.parametrize("telling", [False, True])
+def test_what_cannot_be_told(answer: Answer, passing: bool, told: str, telling: bool) -> None:
+    """Each refusal says what to do about it; what may be different in five minutes is marked so."""
+    done, _ = moved(WANTED, *([stands(None), answer] if telling else [answer]))
+    assert not done.moved
+    assert done.problem is not None
+    assert told in done.problem
+    assert done.passing is passing
+
+
+def test_no_secret_is_told() -> None:
+    """What a site echoes of the secret is not repeated."""
+    done, _ = moved(WANTED, Reply(401, body=f"bad key {SECRET}".encode()))
+    assert SECRET not in repr(done)

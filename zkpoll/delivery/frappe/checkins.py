@@ -1,0 +1,206 @@
+"""Punches as Employee Checkins, one a request. Pure.
+
+A site refuses a repeat and an unknown employee alike, in its own language, so no refusal is believed before
+the site was asked what it has:
+
+    POST add_log_based_on_employee_field      refused, or the answer lost
+    | GET Employee                            whose user id is it?
+    | GET Employee Checkin                    is there one of that second?
+
+The function is in employee_checkin.py of frappe/hrms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from zoneinfo import ZoneInfo
+
+from zkpoll.delivery.events import compact
+from zkpoll.delivery.frappe import answers
+from zkpoll.delivery.frappe.answers import CHECKIN, EMPLOYEE, Judge
+from zkpoll.delivery.frappe.probes import probes
+from zkpoll.delivery.policy import Answer, Decision, Failure, Reply, Verdict, judge
+from zkpoll.delivery.request import Request, carrying
+from zkpoll.delivery.values import WALL_CLOCK
+from zkpoll.delivery.words import excerpt
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from zkpoll.delivery.request import Exchange, Probe
+    from zkpoll.delivery.terminals import Direction, Terminals
+    from zkpoll.inventory.formats import Frappe as Settings
+    from zkpoll.punch import Event
+
+_METHOD: Final = (
+    "/api/method/{app}.hr.doctype.employee_checkin.employee_checkin.add_log_based_on_employee_field"
+)
+_LOG_TYPES: Final[Mapping[Direction, str]] = {"in": "IN", "out": "OUT"}
+_SHARING: Final = 20
+"""Employees with one user id that are looked at; there should be one."""
+_SECOND: Final = len("2026-11-22 08:59:58")
+_MISSING: Final = 404
+_CONFLICT: Final = 409
+_INACTIVE: Final = "InactiveEmployeeStatusError"
+_NOT_THERE: Final = "DoesNotExistError"
+_NOT_AT_WORK: Final = "the employee is inactive"
+
+
+@dataclass(frozen=True, slots=True)
+class _Absent:
+    """That the site has no such checkin of anybody with the punch's user id."""
+
+    inactive: bool
+    """Whether nobody with that user id is at work there any more."""
+
+
+_Look: TypeAlias = Generator[Request, Answer, Decision | _Absent]
+
+
+@dataclass(frozen=True, slots=True)
+class Frappe:
+    """The format `frappe`: a checkin a request."""
+
+    settings: Settings
+    terminals: Terminals
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    """What no message may hold."""
+    most = 1
+
+    @property
+    def _judge(self) -> Judge:
+        return Judge(self.secrets)
+
+    def exchange(self, events: Sequence[Event], *, unsure: bool) -> Exchange:
+        """Send exactly one event, unless it is there already; ask what became of it where that is unclear."""
+        (event,) = events
+        if unsure:
+            found = yield from self._looked_up(event)
+            if isinstance(found, Decision):
+                return found
+        answer = yield carrying(events, self._body(event), path=_METHOD.format(app=self.settings.app))
+        if isinstance(answer, Failure):
+            return judge(answer, self.secrets)
+        if decided := self._decided(event, answer):
+            return decided
+        found = yield from self._looked_up(event)
+        return found if isinstance(found, Decision) else self._refused(event, answer, found)
+
+    def probes(self) -> tuple[Probe, ...]:
+        """Ask for what the user of the token can see, and how the site is set up."""
+        return probes(self.settings, self._judge)
+
+    # --- what is sent ---
+
+    def _body(self, event: Event) -> bytes:
+        """Return the arguments of the site's function; what nobody knows is left out."""
+        device = self.terminals.of(event)
+        arguments = {
+            "employee_field_value": event.user_id,
+            "timestamp": self._time(event),
+            "device_id": event.device,
+            "log_type": self._log_type(event),
+            "latitude": device and device.latitude,
+            "longitude": device and device.longitude,
+            "skip_auto_attendance": int(self.settings.skip_auto_attendance),
+            "employee_fieldname": self.settings.employee_field,
+        }
+        return compact({name: value for name, value in arguments.items() if value is not None})
+
+    def _time(self, event: Event) -> str:
+        """Return when it was by the wall clock of the site, which knows no other."""
+        zone = ZoneInfo(self.settings.timezone)
+        return datetime.fromisoformat(event.timestamp).astimezone(zone).strftime(WALL_CLOCK)
+
+    def _log_type(self, event: Event) -> str | None:
+        direction = self.terminals.direction(event)
+        return _LOG_TYPES[direction] if direction else None
+
+    # --- what the site has ---
+
+    def _looked_up(self, event: Event) -> _Look:
+        """Ask what the site has of an event; return what that decides, or that it has none."""
+        answer = yield self._holders(event)
+        people = answers.rows(answer)
+        if people is None:
+            return self._judge.not_told(answer, EMPLOYEE)
+        if not people:
+            whose = excerpt(f"{self.settings.employee_field} {event.user_id}", self.secrets)
+            return _rejected(event, f"no employee has {whose}")
+        answer = yield self._checkins(event, [person["name"] for person in people])
+        checkins = answers.rows(answer)
+        if checkins is None:
+            return self._judge.not_told(answer, CHECKIN)
+        if checkins:
+            return Decision(Verdict.CONFIRMED)
+        return _Absent(all(person.get("status") == "Inactive" for person in people))
+
+    def _holders(self, event: Event) -> Request:
+        """Return the question for the employees that have an event's user id."""
+        whose = [self.settings.employee_field, "=", event.user_id]
+        return answers.listing(EMPLOYEE, ["name", "status"], [whose], _SHARING)
+
+    def _checkins(self, event: Event, people: Sequence[str]) -> Request:
+        """Return the question for an event among the checkins of some employees.
+
+        Where its direction is unknown, any checkin of that second is it: a site may well fill in its own.
+        """
+        filters: list[list[object]] = [["employee", "in", people], ["time", "=", self._time(event)]]
+        if log_type := self._log_type(event):
+            filters.append(["log_type", "=", log_type])
+        return answers.listing(CHECKIN, ["name"], filters, 1)
+
+    # --- what an answer means ---
+
+    def _decided(self, event: Event, reply: Reply) -> Decision | None:
+        """Given the reply to an event, return what that alone decides; None where the site must be asked."""
+        decision = self._judge.by_status(reply)
+        if decision.verdict is Verdict.CONFIRMED:
+            return self._receipt(event, answers.content(reply).get("message"))
+        error = answers.error_of(reply)
+        if error == _INACTIVE:
+            return _rejected(event, self._judge.excerpt(reply) or _NOT_AT_WORK)
+        if known := self._judge.by_error(reply):
+            return known
+        missing = reply.status == _MISSING and error == _NOT_THERE
+        unclear = missing or reply.status == _CONFLICT or decision.verdict is Verdict.SUSPECT
+        return None if unclear else decision
+
+    def _receipt(self, event: Event, message: Any) -> Decision | None:
+        """Given what the site says that it stored, return what that decides; None if it is no receipt.
+
+        A site gives the checkin of a user who may not set its time the present one, and says nothing of it
+        (validate_higher_perm_levels in frappe/model/document.py; the field is of level 1).
+        """
+        told = message if isinstance(message, dict) else {}
+        name, time = told.get("name"), told.get("time")
+        if not (name and isinstance(name, str) and isinstance(time, str)):
+            return None
+        sent, stored = self._time(event), time[:_SECOND].replace("T", " ")
+        if stored == sent:
+            return Decision(Verdict.CONFIRMED)
+        checkin = excerpt(f"{name} with the time {stored}", self.secrets)
+        return Decision(
+            Verdict.GONE,
+            f"the site made {checkin} of a punch at {sent}, so nothing more is sent; delete that one, and let"
+            " the user of token: set the time of an Employee Checkin (the role HR User)",
+        )
+
+    def _refused(self, event: Event, reply: Reply, found: _Absent) -> Decision:
+        """Given a reply that decides nothing, and that the event is not there, return what becomes of it."""
+        decision = self._judge.by_status(reply)
+        if decision.verdict is Verdict.CONFIRMED:
+            meant = "without a receipt, and has no such checkin; check url: and app:"
+            return Decision(Verdict.CONFIGURATION, self._judge.sentence(reply, meant))
+        if found.inactive:
+            return _rejected(event, self._judge.excerpt(reply) or _NOT_AT_WORK)
+        if reply.status == _CONFLICT:
+            return decision
+        return Decision(Verdict.SUSPECT, self._judge.sentence(reply, "and refused it"))
+
+
+def _rejected(event: Event, why: str) -> Decision:
+    return Decision(Verdict.NAMED, rejected={event.id: why})

@@ -1,0 +1,44 @@
+"""The first request to a dashboard, as a person may see it: whole, without its secrets. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zkpoll.delivery.words import as_text, redact
+from zkpoll.inventory.settings import MASK
+from zkpoll.punch import Preview
+
+if TYPE_CHECKING:
+    from zkpoll.delivery.access import Access
+    from zkpoll.delivery.formats import Format
+    from zkpoll.delivery.request import Request
+    from zkpoll.punch import Event
+
+
+def preview(dashboard: str, access: Access, form: Format, event: Event) -> Preview:
+    """Given a dashboard's name, the access to it, its format and a punch, return what it would be sent."""
+    try:
+        request = next(form.exchange([event], unsure=False))
+    except StopIteration as end:  # decided without asking anybody
+        return Preview(dashboard, problem=" ".join(end.value.rejected.values()))
+    return Preview(
+        dashboard,
+        request.method,
+        redact(access.url_of(request), access.secrets),
+        _headers(request, access),
+        redact(as_text(request.body or b""), access.secrets),
+    )
+
+
+def _headers(request: Request, access: Access) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    if access.authorization is not None:
+        headers["Authorization"] = f"{access.authorization.partition(' ')[0]} {MASK}"
+    headers |= dict.fromkeys(access.headers, MASK)
+    if request.body is not None:
+        headers["Content-Type"] = "application/json"
+    headers |= request.headers
+    if request.key is not None:
+        headers["Idempotency-Key"] = request.key
+        headers |= {"webhook-signature": MASK} if access.signing else {}
+    return headers
