@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
 from zkpoll.errors import ExitCode
 from zkpoll.news import Trouble
 from zkpoll.outcome import BUG, DeliveryOutcome, DeviceOutcome, Notice, Outcome
-from zkpoll.punch import Counts, Reading, Tally
+from zkpoll.punch import Counts, Reading, ShiftMove, Tally
 
 READING = Reading(
     layout=40,
@@ -260,3 +261,50 @@ def test_a_dashboard_that_left() -> None:
     assert list(outcome.troubles()) == ["dashboard old"]
     assert "zkpoll outbox discard --to old --all --pending" in outcome.troubles()["dashboard old"].text
     assert {"dashboard old", "dashboard older"} <= outcome.subjects()
+
+
+# --- shifts ---
+
+HELD = ShiftMove("Day", datetime(2026, 11, 20, 2, 30, tzinfo=UTC), "back, last read then")
+
+
+def shifted(**changes: object) -> Outcome:
+    """Return the outcome of a run with one shift, which differs by `changes` from one that is well."""
+    shift = replace(HELD, **changes)  # type: ignore[arg-type]
+    return run(FINE, replace(SENT, shifts=(shift,)))
+
+
+def test_a_shift_that_is_held_for_a_while_is_no_news() -> None:
+    """What holds it is told by itself; only when it lasts too long is the shift a trouble of its own."""
+    assert (shifted().exit_code, shifted().troubles()) == (ExitCode.OK, {})
+    late = shifted(late=True)
+    assert late.exit_code == ExitCode.ATTENTION
+    text = (
+        "its punches are complete until 2026-11-20 02:30Z only, and no attendance is processed behind that:"
+        " back, last read then"
+    )
+    assert late.troubles() == {"shift Day of dashboard main": Trouble("late", text)}
+    never = shifted(until=None, held_by="back was not read to its end yet", late=True)
+    (trouble,) = never.troubles().values()
+    assert trouble.text == (
+        "nobody knows up to when its punches are complete, and no attendance is processed:"
+        " back was not read to its end yet"
+    )
+
+
+def test_a_shift_that_cannot_be_told() -> None:
+    """What a person must mend is told at once; what may pass by itself only when the shift is late."""
+    lasting = shifted(problem="its last_sync_of_checkin was not moved: 404")
+    assert [trouble.text for trouble in lasting.troubles().values()] == [
+        "its last_sync_of_checkin was not moved: 404"
+    ]
+    passing = shifted(problem="no answer", passing=True)
+    assert (passing.exit_code, passing.troubles()) == (ExitCode.OK, {})
+    late = shifted(problem="no answer", passing=True, late=True)
+    assert "no answer" in next(iter(late.troubles().values())).text
+
+
+def test_a_shift_is_looked_at_where_it_was_told_of() -> None:
+    """A run that told a site nothing of a shift says nothing about it, neither good nor bad."""
+    assert "shift Day of dashboard main" in shifted().subjects()
+    assert not any(subject.startswith("shift") for subject in run(FINE, SENT).subjects())

@@ -13,7 +13,7 @@ from zkpoll.timekeeping import TOO_FAR
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from zkpoll.punch import Reading
+    from zkpoll.punch import Preview, Reading, ShiftMove
 
 BUG = "bug"
 """The kind of a failure that is zkpoll's own."""
@@ -189,6 +189,24 @@ def _way_to(name: str) -> str:
     return f"way to dashboard {name}"
 
 
+def _shift(delivery: DeliveryOutcome, shift: ShiftMove) -> str:
+    return f"shift {shift.name} of dashboard {delivery.name}"
+
+
+def _held_shift(shift: ShiftMove) -> Trouble | None:
+    """Return what needs a person's attention about a shift, or None."""
+    if shift.problem and not shift.passing:
+        return Trouble(shift.problem[:_FAULT], shift.problem)
+    if not shift.late:
+        return None
+    why = "; ".join(filter(None, (shift.held_by, shift.problem)))
+    if shift.until is None:
+        text = "nobody knows up to when its punches are complete, and no attendance is processed"
+        return Trouble("late", f"{text}: {why}")
+    text = f"its punches are complete until {shift.until:%Y-%m-%d %H:%MZ} only"
+    return Trouble("late", f"{text}, and no attendance is processed behind that: {why}")
+
+
 _FAULT = 40
 """Characters of a sentence that tell which fault it is; what follows may count, or quote."""
 
@@ -221,6 +239,8 @@ class DeliveryOutcome:
     """When the oldest pending punch was journalled: UTC, ISO 8601."""
     problem: str | None = None
     kind: str | None = None
+    shifts: tuple[ShiftMove, ...] = ()
+    """How far it was told that each shift is complete; none where it was not told in this run."""
     seconds: float = 0.0
 
     @property
@@ -260,6 +280,8 @@ class Outcome:
     """Names of devices that may still be disabled, by this run or one before it."""
     would_send: tuple[Event, ...] | None = None
     """A dry run's new punches; None when the run was real."""
+    previews: tuple[Preview, ...] = ()
+    """A dry run's first request to each dashboard that would get any."""
 
     @property
     def exit_code(self) -> ExitCode:
@@ -285,6 +307,7 @@ class Outcome:
         found |= {f"dashboard {outcome.name}": outcome.trouble for outcome in self.deliveries}
         found |= {f"dashboard {name}": _stranded(name, n) for name, n in self.stranded.items() if n}
         found |= {f"device {name}": LOCKED for name in self.locked}
+        found |= {_shift(one, shift): _held_shift(shift) for one in self.deliveries for shift in one.shifts}
         return {subject: trouble for subject, trouble in found.items() if trouble}
 
     def late_troubles(self) -> Mapping[str, Trouble]:
@@ -311,6 +334,7 @@ class Outcome:
         devices = {f"device {outcome.name}" for outcome in self.devices}
         dashboards = {f"dashboard {outcome.name}" for outcome in self.deliveries}
         dashboards |= {f"dashboard {name}" for name in self.stranded}
+        dashboards |= {_shift(one, shift) for one in self.deliveries for shift in one.shifts}
         return frozenset(devices | dashboards | {_way_to(outcome.name) for outcome in self.deliveries})
 
     def busy(self) -> frozenset[str]:

@@ -17,26 +17,25 @@ from typing import TYPE_CHECKING, Any
 
 from zkpoll import rawcopy
 from zkpoll.clearing import Clearing, due
-from zkpoll.delivery.access import Access
-from zkpoll.delivery.deliver import Destination, deliver
-from zkpoll.errors import Busy, Locked, Stopped, StopRun
+from zkpoll.delivering import deliver_to, previewed
+from zkpoll.errors import Stopped
 from zkpoll.feed import Feed
 from zkpoll.journal.clearance import maybe_disabled
 from zkpoll.journal.devices import Devices
 from zkpoll.journal.outbox import waiting
 from zkpoll.journal.store import Journal
 from zkpoll.locks import Locks
-from zkpoll.outcome import BUG, DeliveryOutcome, Outcome
-from zkpoll.run import FAILED, Observer, Options, Run, joined
+from zkpoll.outcome import DeliveryOutcome, Outcome
+from zkpoll.run import Observer, Options, Run, joined
 from zkpoll.visiting import Visit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from concurrent.futures import Future
 
-    from zkpoll.inventory import Dashboard, Device, Inventory
+    from zkpoll.inventory import Device, Inventory
     from zkpoll.journal.outbox import Outbox
-    from zkpoll.punch import Event
+    from zkpoll.punch import Event, Preview
 
 _log = logging.getLogger(__name__)
 
@@ -72,13 +71,15 @@ def sync(
         delivered = _side_by_side(run, visits, outboxes)
         if not options.dry_run:
             _clear_logs(run, visits)
+        would_send = _would_send(visits)
         return Outcome(
             devices=tuple(visit.outcome for visit in visits),
             deliveries=tuple(_with_counts(delivered[name], outbox) for name, outbox in outboxes.items()),
             stranded={} if options.dry_run else _stranded(inventory, journal),
             locked=maybe_disabled(journal),
             seconds=time.monotonic() - began,
-            would_send=_would_send(visits) if options.dry_run else None,
+            would_send=would_send if options.dry_run else None,
+            previews=_previews(run, would_send) if options.dry_run else (),
         )
 
 
@@ -121,6 +122,11 @@ def _would_send(visits: Sequence[Visit]) -> tuple[Event, ...]:
     return tuple(event for visit in visits for event in visit.new.values())
 
 
+def _previews(run: Run, new: Sequence[Event]) -> tuple[Preview, ...]:
+    found = (previewed(where, run.inventory, run.journal, new) for where in run.inventory.dashboards)
+    return tuple(filter(None, found))
+
+
 def _asked_for(device: Device, options: Options) -> bool:
     return device.name in options.devices if options.devices else device.enabled
 
@@ -145,68 +151,13 @@ def _side_by_side(
     ):
         reading = [readers.submit(visit) for visit in visits]
         sending = {
-            name: senders.submit(_deliver, run, where, outboxes[name]) for name, where in dashboards.items()
+            name: senders.submit(deliver_to, run, where, outboxes[name]) for name, where in dashboards.items()
         }
         everything: list[Future[Any]] = [*reading, *sending.values()]
         joined(everything, run.end)
     if run.stop.is_set():
         raise Stopped(Stopped.__doc__)
     return {name: future.result() for name, future in sending.items()}
-
-
-def _deliver(run: Run, dashboard: Dashboard, outbox: Outbox) -> DeliveryOutcome:
-    """Deliver what is pending to one dashboard; raise only what stops the whole run."""
-    began = time.monotonic()
-    outcome = DeliveryOutcome(dashboard.name, exposed=dashboard.exposed)
-    if not run.options.deliver:
-        return outcome
-    try:
-        with run.lock(f"dashboard {dashboard.name}"):
-            done = deliver(
-                outbox,
-                _destination(dashboard),
-                more=run.feed.watcher(),
-                progress=lambda punches: run.observer.delivered(dashboard.name, punches),
-                stop=run.stop,
-            )
-        outcome = replace(
-            outcome,
-            confirmed=done.confirmed,
-            parked=done.parked,
-            requests=done.requests,
-            capped=done.capped,
-            problem=done.problem,
-            kind=done.kind,
-        )
-    except StopRun:
-        raise
-    except (Busy, Locked) as error:
-        outcome = replace(outcome, problem=str(error), kind=error.kind)
-    except Exception as error:  # noqa: BLE001  # one failure stays one failure
-        _log.exception("%s: %s", dashboard.name, FAILED.format(type(error).__name__))
-        outcome = replace(outcome, problem=FAILED.format(type(error).__name__), kind=BUG)
-    _tell(outcome)
-    return replace(outcome, seconds=time.monotonic() - began)
-
-
-def _tell(outcome: DeliveryOutcome) -> None:
-    if outcome.parked:
-        _log.warning("%s: %d punches were refused and parked", outcome.name, outcome.parked)
-    if outcome.capped:
-        _log.info("%s: as many punches as a run may send (max_per_run)", outcome.name)
-
-
-def _destination(dashboard: Dashboard) -> Destination:
-    return Destination(
-        name=dashboard.name,
-        access=Access.to(dashboard),
-        format=dashboard.format,
-        batch_size=dashboard.batch_size,
-        attempts=dashboard.attempts,
-        retry_wait=dashboard.retry_wait,
-        most=dashboard.max_per_run,
-        park_retry_every=timedelta(seconds=dashboard.park_retry_every),
-    )
 
 
 def _with_counts(outcome: DeliveryOutcome, outbox: Outbox) -> DeliveryOutcome:

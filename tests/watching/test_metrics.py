@@ -13,6 +13,7 @@ from tests.peers import closed_port
 from tests.site import Site, entry
 from zkpoll.journal.standing import DashboardStanding, DeviceStanding
 from zkpoll.outcome import DeliveryOutcome, DeviceOutcome, Outcome
+from zkpoll.punch import ShiftMove
 from zkpoll.simulator import Dashboard, Terminal, serve
 from zkpoll.watching import metrics
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
+DAY = ShiftMove("Day", NOW, "front-door, last read then", moved=True)
+NIGHT = ShiftMove("Night", None, "back-door was not read to its end yet")
 TEXTFILE = "metrics: {textfile: zkpoll.prom}\n"
 
 
@@ -47,7 +50,9 @@ def test_every_figure(tmp_path: Path) -> None:
             DeviceOutcome('a"\\\nü', "h", seconds=1.5),
             DeviceOutcome("b", "h", problem="no", kind="silent", seconds=2.0),
         ),
-        deliveries=(DeliveryOutcome("main", confirmed=7, problem="no", kind="away", seconds=0.5),),
+        deliveries=(
+            DeliveryOutcome("main", confirmed=7, problem="no", kind="away", shifts=(DAY, NIGHT), seconds=0.5),
+        ),
         seconds=3.0,
     )
     hour = timedelta(hours=1)
@@ -86,6 +91,9 @@ def test_every_figure(tmp_path: Path) -> None:
     assert of(found, "zkpoll_dashboard_held_punches", dashboard="main") == 1
     assert of(found, "zkpoll_dashboard_backlog_age_seconds", dashboard="main") == 3600
     assert of(found, "zkpoll_dashboard_backlog_age_seconds", dashboard="x") == 0
+    complete = "zkpoll_shift_complete_timestamp_seconds"
+    assert of(found, complete, dashboard="main", shift="Day") == NOW.timestamp()
+    assert of(found, complete, dashboard="main", shift="Night") is None
     assert of(found, "zkpoll_dashboard_confirmed_punches", dashboard="main") == 7
     assert of(found, "zkpoll_dashboard_delivery_duration_seconds", dashboard="main") == 0.5
     assert of(found, "zkpoll_run_duration_seconds") == 3

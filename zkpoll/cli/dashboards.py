@@ -14,10 +14,11 @@ from zkpoll.cli.steps import show_steps
 from zkpoll.errors import ExitCode
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Sequence
     from pathlib import Path
 
     from zkpoll.delivery.ping import Ping
+    from zkpoll.punch import Preview
 
 
 @click.group()
@@ -32,27 +33,40 @@ def dashboards() -> None:
 def ping(config: Path | None, names: tuple[str, ...], as_json: bool) -> int:
     """Ask dashboards whether they would take punches; send none.
 
-    Shows for each step how long it took and what was found: the name, the connection, TLS, the answer to
-    an empty batch, and whether the credentials are accepted. With `format: event`, which has no empty
-    batch, OPTIONS asks instead, and the credentials stay unknown. Without NAME all dashboards are asked.
+    Shows for each step how long it took and what was found: the name, the connection, TLS, an answer, and
+    whether the credentials are accepted. What is asked depends on the format: an empty batch; a look at
+    the records, with what the site has set up (frappe, odoo); or OPTIONS, and the credentials stay unknown
+    (event, template). Without NAME all dashboards are asked.
+
+    Then it shows the first request of the next delivery, with secrets masked: with the oldest punch that
+    waits, or else the newest one there is.
 
     Exit codes: 0 all are well; 1 some are not; 69 none could be reached.
     """
-    from zkpoll.delivery.access import Access
-    from zkpoll.delivery.ping import ping as ask
+    from zkpoll.delivering import pinged
     from zkpoll.inventory import load, locate
 
     inventory = load(locate(config, os.environ), os.environ)
     check_dashboards(inventory, names, "NAME")
     asked = [one for one in inventory.dashboards if not names or one.name in names]
-    pings: dict[str, Ping] = {}
+    found: list[tuple[Ping, Preview | None]] = []
     for one in asked:
-        pings[one.name] = ask(Access.to(one), one.format)
+        ping, preview = pinged(one, inventory)
+        found.append((ping, preview))
         if not as_json:
-            show_steps(one.name, pings[one.name].steps)
+            show_steps(one.name, ping.steps)
+            _show_first(preview)
     if as_json:
-        click.echo(json.dumps([_fields(name, ping) for name, ping in pings.items()], indent=2))
-    return _exit_code(pings)
+        documents = [_fields(one.name, *both) for one, both in zip(asked, found, strict=True)]
+        click.echo(json.dumps(documents, indent=2))
+    return _exit_code([ping for ping, _ in found])
+
+
+def _show_first(preview: Preview | None) -> None:
+    from zkpoll.cli.previews import show_preview
+
+    if preview is not None:
+        show_preview(preview, "  the request that the next delivery begins with:")
 
 
 @dashboards.command()
@@ -78,11 +92,17 @@ def resume(config: Path | None, name: str) -> None:
         click.echo(f"{name} gets punches again from the next sync on (it was stopped: {said}).")
 
 
-def _exit_code(pings: Mapping[str, Ping]) -> ExitCode:
-    if all(ping.ok for ping in pings.values()):
+def _exit_code(pings: Sequence[Ping]) -> ExitCode:
+    if all(ping.ok for ping in pings):
         return ExitCode.OK
-    return ExitCode.ATTENTION if any(ping.answered for ping in pings.values()) else ExitCode.UNREACHABLE
+    return ExitCode.ATTENTION if any(ping.answered for ping in pings) else ExitCode.UNREACHABLE
 
 
-def _fields(name: str, ping: Ping) -> dict[str, object]:
-    return {"name": name, "ok": ping.ok, "answered": ping.answered, "steps": list(map(asdict, ping.steps))}
+def _fields(name: str, ping: Ping, preview: Preview | None) -> dict[str, object]:
+    return {
+        "name": name,
+        "ok": ping.ok,
+        "answered": ping.answered,
+        "steps": list(map(asdict, ping.steps)),
+        "first_request": asdict(preview) if preview else None,
+    }

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from zkpoll.cli.previews import show_lines, show_preview
 from zkpoll.delivery.events import as_json as event_as_json
 from zkpoll.journal import memory
 from zkpoll.journal.store import Journal
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from zkpoll.inventory import Inventory
     from zkpoll.news import News
     from zkpoll.outcome import DeliveryOutcome, DeviceOutcome, Outcome
+    from zkpoll.punch import ShiftMove
     from zkpoll.run import Options
 
 _PLAIN: Final = Style()
@@ -158,6 +160,8 @@ def _show_events(outcome: Outcome, style: Style) -> None:
     """Print a dry run's events on stdout, one JSON object a line; troubles on stderr."""
     for event in outcome.would_send or ():
         click.echo(json.dumps(event_as_json(event)))
+    for preview in outcome.previews:
+        show_lines(preview, err=True)
     troubles = [f"{subject}: {trouble.text}" for subject, trouble in outcome.troubles().items()]
     _print_all((*troubles, *_notice_lines(outcome)), style)
 
@@ -183,6 +187,8 @@ def _show_person(outcome: Outcome) -> None:
     console.print(table)
     for event in (outcome.would_send or ())[:10]:
         console.print("would send", json.dumps(event_as_json(event)), markup=False, soft_wrap=True)
+    for preview in outcome.previews:
+        show_preview(preview, f"the first request to {preview.dashboard} would be:")
     console.print(summary(outcome), markup=False)
 
 
@@ -249,11 +255,13 @@ def document(outcome: Outcome) -> dict[str, Any]:
     }
     if outcome.would_send is not None:
         data["would_send"] = [event_as_json(event) for event in outcome.would_send]
+        data["first_requests"] = [asdict(preview) for preview in outcome.previews]
     return data
 
 
 def _device_json(outcome: DeviceOutcome) -> dict[str, Any]:
     reading = asdict(outcome.reading) if outcome.reading else dict.fromkeys(_READING)
+    until = outcome.reading and outcome.reading.complete_until
     return {
         "name": outcome.name,
         "address": outcome.address,
@@ -264,6 +272,7 @@ def _device_json(outcome: DeviceOutcome) -> dict[str, Any]:
         "notices": [notice.text for notice in outcome.notices],
         "clearing": asdict(outcome.clearing) if outcome.clearing else None,
         **reading,
+        "complete_until": until and until.isoformat(timespec="seconds"),
         **asdict(outcome.tally),
         "seconds": round(outcome.seconds, 3),
     }
@@ -280,10 +289,15 @@ def _delivery_json(outcome: DeliveryOutcome) -> dict[str, Any]:
         "exposed": outcome.exposed,
         "requests": outcome.requests,
         "capped": outcome.capped,
+        "shifts": [_shift_json(shift) for shift in outcome.shifts],
         "pending": outcome.counts.pending,
         "oldest_pending": outcome.oldest_pending,
         "seconds": round(outcome.seconds, 3),
     }
+
+
+def _shift_json(shift: ShiftMove) -> dict[str, Any]:
+    return asdict(shift) | {"until": shift.until and shift.until.isoformat(timespec="seconds")}
 
 
 def _reading_sum(outcome: Outcome) -> dict[str, int]:

@@ -92,6 +92,14 @@ def _of_deliveries(outcome: Outcome) -> Iterator[Figure]:
     failed = (((one.name, one.kind or ""), 1.0) for one in outcome.deliveries if one.problem)
     text = "1 where the last delivery failed, by the kind of failure."
     yield Figure("zkpoll_dashboard_failure", text, ("dashboard", "kind"), tuple(failed))
+    complete = (
+        ((one.name, shift.name), shift.until.timestamp())
+        for one in outcome.deliveries
+        for shift in one.shifts
+        if shift.until
+    )
+    text = "Up to when the punches of a shift are read and confirmed (Unix time)."
+    yield Figure("zkpoll_shift_complete_timestamp_seconds", text, ("dashboard", "shift"), tuple(complete))
 
 
 def _one(name: str, text: str, value: float) -> Figure:
