@@ -18,7 +18,18 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "zkpoll"
 PAGE = (ROOT / "docs" / "developing.md").read_text("utf-8")
 NAMED = re.compile(r"`([^`]+)`")
-JOINING: Final = {"sync", "run", "visiting", "delivering", "clearing", "looking", "rawcopy", "audit", "cli"}
+JOINING: Final = {
+    "sync",
+    "run",
+    "visiting",
+    "delivering",
+    "asking",
+    "clearing",
+    "looking",
+    "rawcopy",
+    "audit",
+    "cli",
+}
 """Rooms whose work is to join others; `__init__` and `__main__` are no rooms."""
 
 

@@ -15,24 +15,21 @@ from zkpoll.delivery.deliver import Destination, deliver
 from zkpoll.delivery.formats import format_of
 from zkpoll.delivery.frappe.answers import Judge
 from zkpoll.delivery.frappe.shifts import bound, moving
-from zkpoll.delivery.ping import ping
+from zkpoll.delivery.policy import KINDS, Decision
 from zkpoll.delivery.preview import preview
 from zkpoll.delivery.request import carried_out
 from zkpoll.delivery.terminals import Terminals
-from zkpoll.errors import Busy, JournalError, Locked, StopRun
-from zkpoll.journal.devices import Devices
-from zkpoll.journal.outbox import first_pending, newest_punch
-from zkpoll.journal.store import Journal
+from zkpoll.errors import Busy, Locked, StopRun
+from zkpoll.journal.outbox import first_pending
 from zkpoll.outcome import BUG, DeliveryOutcome
 from zkpoll.run import FAILED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from zkpoll.delivery.formats import Format
-    from zkpoll.delivery.ping import Ping
-    from zkpoll.inventory import Dashboard, Inventory
+    from zkpoll.inventory import Dashboard
     from zkpoll.journal.outbox import Outbox
+    from zkpoll.journal.store import Journal
     from zkpoll.punch import Event, Preview, ShiftMove
     from zkpoll.run import Run
 
@@ -47,24 +44,9 @@ def deliver_to(run: Run, dashboard: Dashboard, outbox: Outbox) -> DeliveryOutcom
         return outcome
     try:
         with run.lock(f"dashboard {dashboard.name}"):
-            done = deliver(
-                outbox,
-                _destination(run, dashboard),
-                more=run.feed.watcher(),
-                progress=lambda punches: run.observer.delivered(dashboard.name, punches),
-                stop=run.stop,
-            )
-            shifts = _move_shifts(run, dashboard, outbox) if done.problem is None else ()
-        outcome = replace(
-            outcome,
-            confirmed=done.confirmed,
-            parked=done.parked,
-            requests=done.requests,
-            capped=done.capped,
-            problem=done.problem,
-            kind=done.kind,
-            shifts=shifts,
-        )
+            outcome = _delivered(run, dashboard, outbox, outcome)
+            if outcome.problem is None:
+                outcome = _with_shifts(run, dashboard, outbox, outcome)
     except StopRun:
         raise
     except (Busy, Locked) as error:
@@ -76,49 +58,82 @@ def deliver_to(run: Run, dashboard: Dashboard, outbox: Outbox) -> DeliveryOutcom
     return replace(outcome, seconds=time.monotonic() - began)
 
 
-def _tell(outcome: DeliveryOutcome) -> None:
-    if outcome.parked:
-        _log.warning("%s: %d punches were refused and parked", outcome.name, outcome.parked)
-    if outcome.capped:
-        _log.info("%s: as many punches as a run may send (max_per_run)", outcome.name)
-
-
-def _move_shifts(run: Run, dashboard: Dashboard, outbox: Outbox) -> tuple[ShiftMove, ...]:
-    """Tell a dashboard how far its shifts' punches are complete, where the inventory names some.
-
-    What fails is tried again by the next run.
-    """
-    site = dashboard.frappe
-    if site is None or not site.shifts:
-        return ()
-    late_before = datetime.now(UTC) - timedelta(seconds=run.inventory.alert_after)
-    reaches, access, zone = outbox.reaches(), Access.to(dashboard), ZoneInfo(site.timezone)
-    wanted = [bound(shift, reaches, late_before) for shift in site.shifts]
-    judge = Judge(access.secrets)
-    with Client(access, run.stop.is_set) as client:
-        moves = tuple(carried_out(moving(move, zone, judge), client.send) for move in wanted)
-    for move in moves:
-        until = f"{move.until.astimezone(zone):%Y-%m-%d %H:%M:%S}" if move.until else "nobody knows when"
-        why = move.problem or move.held_by
-        _log.info("%s: shift %s is complete until %s (%s)", dashboard.name, move.name, until, why)
-    return moves
-
-
-def _destination(run: Run, dashboard: Dashboard) -> Destination:
-    return Destination(
+def _delivered(run: Run, dashboard: Dashboard, outbox: Outbox, outcome: DeliveryOutcome) -> DeliveryOutcome:
+    """Return `outcome` with what became of the dashboard's punches."""
+    access = Access.to(dashboard)
+    terminals = Terminals.of_inventory(run.inventory.devices, run.names)
+    where = Destination(
         name=dashboard.name,
-        access=Access.to(dashboard),
-        format=format_for(dashboard, run.inventory, run.journal),
+        access=access,
+        format=format_of(dashboard, terminals, access.secrets),
         batch_size=dashboard.batch_size,
         attempts=dashboard.attempts,
         retry_wait=dashboard.retry_wait,
         most=dashboard.max_per_run,
         park_retry_every=timedelta(seconds=dashboard.park_retry_every),
     )
+    done = deliver(
+        outbox,
+        where,
+        more=run.feed.watcher(),
+        progress=lambda punches: run.observer.delivered(dashboard.name, punches),
+        stop=run.stop,
+    )
+    return replace(
+        outcome,
+        confirmed=done.confirmed,
+        parked=done.parked,
+        requests=done.requests,
+        capped=done.capped,
+        problem=done.problem,
+        kind=done.kind,
+    )
+
+
+def _with_shifts(run: Run, dashboard: Dashboard, outbox: Outbox, outcome: DeliveryOutcome) -> DeliveryOutcome:
+    """Tell a dashboard how far its shifts' punches are complete; return `outcome` with what came of that.
+
+    Where it does not answer, nothing more is said in this run.
+    """
+    site = dashboard.frappe
+    if site is None or not site.shifts:
+        return outcome
+    late_before = datetime.now(UTC) - timedelta(seconds=run.inventory.alert_after)
+    reaches, access, zone = outbox.reaches(), Access.to(dashboard), ZoneInfo(site.timezone)
+    judge = Judge(access.secrets)
+    with Client(access, run.stop.is_set) as client:
+        for shift in site.shifts:
+            if run.stop.is_set():
+                break
+            told = carried_out(moving(bound(shift, reaches, late_before), zone, judge), client.send)
+            if isinstance(told, Decision):
+                words = f"shift {shift.name}: {told.message}"
+                return replace(outcome, problem=words, kind=KINDS[told.verdict])
+            _log_shift(dashboard, told, zone)
+            outcome = replace(outcome, shifts=(*outcome.shifts, told))
+    return outcome
+
+
+def _log_shift(dashboard: Dashboard, shift: ShiftMove, zone: ZoneInfo) -> None:
+    until = (
+        f"{shift.until.astimezone(zone):%Y-%m-%d %H:%M:%S} ({zone})" if shift.until else "nobody knows when"
+    )
+    why = shift.problem or shift.held_by
+    _log.info("%s: shift %s is complete until %s: %s", dashboard.name, shift.name, until, why)
+
+
+def _tell(outcome: DeliveryOutcome) -> None:
+    if outcome.requests:
+        told = "%s: %d punches delivered, %d requests, %.1f s"
+        _log.info(told, outcome.name, outcome.confirmed, outcome.requests, outcome.seconds)
+    if outcome.parked:
+        _log.warning("%s: %d punches were refused and parked", outcome.name, outcome.parked)
+    if outcome.capped:
+        _log.info("%s: as many punches as a run may send (max_per_run)", outcome.name)
 
 
 def previewed(
-    dashboard: Dashboard, inventory: Inventory, journal: Journal, new: Sequence[Event]
+    dashboard: Dashboard, terminals: Terminals, journal: Journal, new: Sequence[Event]
 ) -> Preview | None:
     """Given a dashboard and new punches, oldest first, return what it would be sent first; None for nothing.
 
@@ -127,31 +142,5 @@ def previewed(
     event = first_pending(journal, dashboard.name) or next(iter(new), None)
     if event is None:
         return None
-    form = format_for(dashboard, inventory, journal)
-    return preview(dashboard.name, Access.to(dashboard), form, event)
-
-
-def pinged(dashboard: Dashboard, inventory: Inventory) -> tuple[Ping, Preview | None]:
-    """Given a dashboard, ask whether it would take punches; return that, and what it would be sent first.
-
-    Where nothing waits for it, the newest punch is the example. A journal that cannot be read, or is not
-    there yet, has none.
-    """
-    try:
-        with Journal(inventory.journal, writable=False) as journal:
-            newest = filter(None, [newest_punch(journal)])
-            shown = previewed(dashboard, inventory, journal, tuple(newest))
-    except JournalError as error:
-        _log.info("%s", error)
-        shown = None
-    return ping(Access.to(dashboard), format_for(dashboard, inventory, None)), shown
-
-
-def format_for(dashboard: Dashboard, inventory: Inventory, journal: Journal | None) -> Format:
-    """Given a dashboard, return its format, which knows the terminals that punches come from.
-
-    Without a journal no terminal was renamed yet.
-    """
-    names = Devices(journal).names() if journal else {}
-    terminals = Terminals.of_inventory(inventory.devices, names)
-    return format_of(dashboard, terminals, Access.to(dashboard).secrets)
+    access = Access.to(dashboard)
+    return preview(dashboard.name, access, format_of(dashboard, terminals, access.secrets), event)

@@ -190,21 +190,20 @@ def _way_to(name: str) -> str:
 
 
 def _shift(delivery: DeliveryOutcome, shift: ShiftMove) -> str:
-    return f"shift {shift.name} of dashboard {delivery.name}"
+    return f"shift {shift.name} of {delivery.name}"
 
 
 def _held_shift(shift: ShiftMove) -> Trouble | None:
     """Return what needs a person's attention about a shift, or None."""
-    if shift.problem and not shift.passing:
-        return Trouble(shift.problem[:_FAULT], shift.problem)
+    if shift.problem:
+        return Trouble("not moved", shift.problem)
     if not shift.late:
         return None
-    why = "; ".join(filter(None, (shift.held_by, shift.problem)))
     if shift.until is None:
         text = "nobody knows up to when its punches are complete, and no attendance is processed"
-        return Trouble("late", f"{text}: {why}")
+        return Trouble("late", f"{text}: {shift.held_by}")
     text = f"its punches are complete until {shift.until:%Y-%m-%d %H:%MZ} only"
-    return Trouble("late", f"{text}, and no attendance is processed behind that: {why}")
+    return Trouble("late", f"{text}, and no attendance is processed after that: {shift.held_by}")
 
 
 _FAULT = 40
@@ -254,7 +253,7 @@ class DeliveryOutcome:
             fault = self.problem[:_FAULT] if self.kind == "configuration" else ""
             return Trouble(f"{self.kind}{fault and ': '}{fault}", self.problem + self._waiting)
         if self.counts.parked:
-            text = f"{_punches(self.counts.parked)} parked, refused by it; see `zkpoll outbox list`"
+            text = f"{_punches(self.counts.parked)} parked; see `zkpoll outbox list`"
             return Trouble(f"{self.counts.parked} parked", text)
         return None
 

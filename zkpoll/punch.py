@@ -222,9 +222,11 @@ class Reach:
     complete_until: datetime | None = None
     """What it stamped with an earlier time is in the journal (UTC); None where that is not known."""
     unsettled_since: datetime | None = None
-    """The time of its earliest punch that is pending or parked."""
+    """The time of its earliest punch that is neither confirmed nor given up, and will be sent."""
     pending: int = 0
     parked: int = 0
+    held: int = 0
+    """Those that came from a terminal that answers where it does not belong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,9 +243,7 @@ class ShiftMove:
     late: bool = False
     """Whether that is longer ago than a person may want to wait."""
     problem: str | None = None
-    """Why the dashboard could not be told, in one sentence."""
-    passing: bool = False
-    """Whether that may well be different in the next run."""
+    """Why the dashboard does not take it, in one sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,7 +266,9 @@ class Batch:
 
     events: tuple[Event, ...] = ()
     in_flight: int = 0
-    """How many of the first were sent together before, and not answered for."""
+    """How many of the first were sent together, last of all, and not answered for."""
+    sent_before: int = 0
+    """How many of the first, those included, were ever sent and not answered for."""
     tried_before: bool = False
     """Whether they were parked, and are tried again."""
 
@@ -278,3 +280,5 @@ class Settled:
     confirmed: tuple[str, ...] = ()
     parked: Mapping[str, str] = field(default_factory=dict)
     """Refused for their own fault, each with the dashboard's words."""
+    unasked: frozenset[str] = frozenset()
+    """Those of the parked about which nobody was asked, so that they may be looked at again at once."""

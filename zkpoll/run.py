@@ -66,6 +66,8 @@ class Run:
     newest: datetime | None
     """When any device was last read, before this run."""
     claims: Claims = field(default_factory=lambda: Claims())
+    names: dict[str, str] = field(default_factory=dict)
+    """The devices' names in the inventory by their keys, as far as they are known; visits add to them."""
 
     def outboxes(self) -> dict[str, Outbox]:
         """Return every dashboard's outbox, by name."""

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from zkpoll import rawcopy
 from zkpoll.clearing import Clearing, due
 from zkpoll.delivering import deliver_to, previewed
+from zkpoll.delivery.terminals import Terminals
 from zkpoll.errors import Stopped
 from zkpoll.feed import Feed
 from zkpoll.journal.clearance import maybe_disabled
@@ -65,6 +66,7 @@ def sync(
             observer or Observer(),
             Feed(len(devices)),
             Devices(journal).newest_reading(),
+            names=Devices(journal).names(),
         )
         visits = [Visit(device, run) for device in devices]
         outboxes = {} if options.dry_run else run.outboxes()
@@ -123,7 +125,8 @@ def _would_send(visits: Sequence[Visit]) -> tuple[Event, ...]:
 
 
 def _previews(run: Run, new: Sequence[Event]) -> tuple[Preview, ...]:
-    found = (previewed(where, run.inventory, run.journal, new) for where in run.inventory.dashboards)
+    terminals = Terminals.of_inventory(run.inventory.devices, run.names)
+    found = (previewed(where, terminals, run.journal, new) for where in run.inventory.dashboards)
     return tuple(filter(None, found))
 
 

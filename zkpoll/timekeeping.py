@@ -64,6 +64,18 @@ def in_gap(time: datetime, zone: tzinfo) -> bool:
     return change is not None and not change.repeats and time in change
 
 
+def out_of_repeats(moment: datetime, zone: tzinfo) -> datetime:
+    """Given a moment (aware), return it; in an hour that the zone's wall clock shows twice, one from before.
+
+    Whoever goes on from a wall clock's time must not be told one from such an hour: in its first pass the
+    same times are still to come, and of a punch in it nobody may know which pass it was of.
+    """
+    wall = moment.astimezone(zone).replace(tzinfo=None)
+    first, second = (wall.replace(tzinfo=zone, fold=fold).utcoffset() for fold in (0, 1))
+    twice = (first or timedelta()) - (second or timedelta())
+    return moment - 2 * max(twice, timedelta())
+
+
 def clock_suspect(time: datetime, zone: tzinfo, drift: float | None) -> bool:
     """Given a record's wall clock time and how far its device's clock is ahead, say whether to doubt it.
 

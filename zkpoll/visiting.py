@@ -134,6 +134,8 @@ class Visit:
         self.key, self.stranger = found.key, found.problem
         if self.unlocked and not (self.stranger or self.run.options.dry_run):
             Clearance(self.run.journal, found.key).done(clear_sent=True)
+        if not self.stranger:
+            self.run.names[found.key] = name
         if not self.run.options.dry_run:
             (known.meet_stranger if self.stranger else known.meet)(name, found.key)
         self.ledger = Ledger(

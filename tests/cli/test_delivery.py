@@ -61,8 +61,7 @@ def test_an_unknown_employee_holds_up_nobody(site: Site, dashboard: Dashboard) -
         parked = len(ids_of(terminal)) - len(dashboard.events)
         assert first.code == second.code == 1
         assert first.err == (
-            f"zkpoll: dashboard dashboard: {parked} punches are parked, refused by it;"
-            " see `zkpoll outbox list`\n"
+            f"zkpoll: dashboard dashboard: {parked} punches are parked; see `zkpoll outbox list`\n"
         )
         assert second.err == ""
         dashboard.answers.clear()

@@ -164,7 +164,7 @@ def test_at_a_terminal(waiting: Site, form: str) -> None:
     waiting.write_for(FORMATS[form][0], device())
     code, screen = at_a_terminal(waiting, "dashboards", "ping")
     assert code == 69
-    assert "  the request that the next delivery begins with:\n" in screen
+    assert "  how the oldest that waits, or the newest, is sent:\n" in screen
     assert f"    {FORMATS[form][1]}" in screen
     assert "********" in screen
     assert SECRET not in screen

@@ -136,7 +136,7 @@ def test_a_device_that_was_never_read(company: Company) -> None:
     assert company.day["last_sync_of_checkin"] == LONG_AGO
     assert company.erp.moves == []
     assert shift(document)["until"] is None
-    told = document["troubles"]["shift Day of dashboard erp"]["text"]
+    told = document["troubles"]["shift Day of erp"]["text"]
     assert "back was not read to its end yet" in told
 
 
@@ -216,7 +216,7 @@ def test_a_site_without_that_shift(company: Company) -> None:
     document = company.sync()
     assert document["exit_code"] == 1
     assert len(company.erp.checkins) == 1
-    assert "404" in document["troubles"]["shift Day of dashboard erp"]["text"]
+    assert "no Shift Type of that name" in document["troubles"]["shift Day of erp"]["text"]
     assert document["deliveries"][0]["ok"]
 
 
@@ -227,13 +227,13 @@ def test_rights_that_are_missing(company: Company) -> None:
     first, second = company.site.sync(), company.site.sync()
     assert (first.code, second.code) == (1, 1)
     (line,) = first.err.splitlines()
-    assert line.startswith("zkpoll: shift Day of dashboard erp: its last_sync_of_checkin was not moved: ")
-    assert "rights on Shift Type" in line
+    assert line.startswith("zkpoll: shift Day of erp: its last_sync_of_checkin was not moved: ")
+    assert "read and write Shift Type" in line
     assert second.err == ""
     company.erp.denied.clear()
     third = company.site.sync()
     assert third.code == 0
-    assert "shift Day of dashboard erp" in third.err
+    assert "shift Day of erp" in third.err
 
 
 @pytest.mark.parametrize("arguments", [("--no-deliver",), ("--dry-run",)])
@@ -242,6 +242,38 @@ def test_what_delivers_nothing_moves_nothing(company: Company, arguments: tuple[
     company.front.punch("1")
     company.sync(*arguments)
     assert company.erp.requests == []
+
+
+def test_addresses_that_were_exchanged(company: Company) -> None:
+    """Punches that are held because another terminal answers there hold the shift, until they are sent."""
+    company.front.punch("1", AN_HOUR_AGO)
+    company.back.punch("2", AN_HOUR_AGO)
+    company.sync("--no-deliver")
+    made = AN_HOUR_AGO + timedelta(minutes=1)
+    company.front.punch("1", made)
+    company.back.punch("2", made)
+    front, back = company.addresses["front"], company.addresses["back"]
+    company.addresses |= {"front": back, "back": front}
+    document = company.sync()
+    assert document["exit_code"] == 1
+    assert "punches held, from where another terminal belongs" in shift(document)["held_by"]
+    assert company.stands == made.replace(tzinfo=UTC)
+    company.addresses |= {"front": front, "back": back}
+    company.sync()
+    assert len(company.erp.checkins) == 4
+    assert company.stands > made.replace(tzinfo=UTC)
+
+
+def test_a_site_that_stops_answering(company: Company) -> None:
+    """When the site answers no more after the punches, that is told as the dashboard's trouble, once."""
+    company.front.punch("1")
+    company.erp.requests_left = 1
+    document = company.sync()
+    (delivery,) = document["deliveries"]
+    assert (delivery["confirmed_now"], delivery["kind"]) == (1, "unreachable")
+    assert delivery["problem"].startswith("shift Day: its last_sync_of_checkin was not moved: ")
+    assert delivery["shifts"] == []
+    assert list(document["troubles"]) == ["dashboard erp"]
 
 
 def test_a_site_that_is_away(company: Company) -> None:
@@ -265,7 +297,7 @@ def test_at_a_terminal(company: Company) -> None:
         company.write()
         code, screen = at_a_terminal(company.site, "sync")
     assert code == 1
-    assert "shift Day of dashboard erp  look" in " ".join(screen.split("\n"))
+    assert "shift Day of erp  look" in " ".join(screen.split("\n"))
 
 
 def test_the_log_of_a_run(company: Company) -> None:
@@ -274,4 +306,4 @@ def test_the_log_of_a_run(company: Company) -> None:
     told = company.site.sync("-v")
     assert told.code == 0
     stands = company.stands.strftime("%Y-%m-%d %H:%M:%S")
-    assert f"erp: shift Day is complete until {stands} (" in told.err
+    assert f"erp: shift Day is complete until {stands} (Asia/Dhaka): " in told.err

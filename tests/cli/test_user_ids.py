@@ -6,6 +6,8 @@ import json
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from tests.peers import closed_port
 from tests.site import TOKEN, Site, entry
 from zkpoll.punch import punch_id
@@ -91,7 +93,7 @@ def test_the_device_first_then_the_dashboard(site: Site, dashboard: Dashboard) -
 
 
 def test_an_unknown_id_waits_for_a_person(site: Site, dashboard: Dashboard) -> None:
-    """It is parked with clear words, the others go, and it goes once the file has it and somebody says so."""
+    """It is parked with clear words, the others go, and it goes with the next run once the file has it."""
     one = terminal("A1", "17", "18", "17000", "19")
     ids = ids_of(one)
     with serve(one) as address:
@@ -103,16 +105,12 @@ def test_an_unknown_id_waits_for_a_person(site: Site, dashboard: Dashboard) -> N
         assert "1 punch is parked" in first.err
         assert (parked["id"], parked["user_id"]) == (ids["17000"], "17000")
         file = site.folder / "badges.csv"
-        assert parked["reason"] == (
-            f"{file} has no user id 17000; add it there, then: zkpoll outbox retry --user 17000"
-        )
+        assert parked["reason"] == f"{file} has no user id 17000; once it has, the next run sends this punch"
         explained = site.run("explain", "17000", "2026-11-02").out
         assert "parked" in explained
         assert parked["reason"] in explained
         assert told(dashboard) == {ids["17"]: "E17", ids["18"]: "E18", ids["19"]: "E19"}
         badges(site, ["17,E17", "18,E18", "19,E19", "17000,E17000"])
-        assert site.sync().code == 1  # nobody asked for it yet
-        assert site.run("outbox", "retry", "--user", "17000").code == 0
         last = site.sync()
     assert last.code == 0
     assert "well again" in last.err
@@ -131,7 +129,26 @@ def test_a_file_that_knows_nobody_sends_nothing(site: Site, dashboard: Dashboard
         assert site.sync().code == 1
         assert dashboard.requests == []
         badges(site, ["17,E17", "18,E18"])
-        site.run("outbox", "retry", "--all")
+        assert site.sync().code == 0
+    assert sorted(told(dashboard).values()) == ["E17", "E18"]
+
+
+@pytest.mark.parametrize("unknown", ["park", "pass"])
+def test_a_slip_in_the_file(site: Site, dashboard: Dashboard, unknown: str) -> None:
+    """A file that cannot be used keeps no terminal from being read; it is told, and no id is guessed."""
+    one = terminal("A1", "17", "18")
+    rule = f"map_file: badges.csv, unknown: {unknown}"
+    with serve(one) as address:
+        badges(site, ["17,E17", "18;E18"])
+        write(site, dashboard.url, rule, entry("front", address))
+        run = site.report()
+        assert (run["exit_code"], run["devices"][0]["first_seen"]) == (1, 2)
+        (reason,) = {parked["reason"] for parked in listed(site)}
+        assert reason.startswith(f"{site.folder / 'badges.csv'}:3: found one column, expected two: ")
+        assert reason.endswith("; once it is mended, the next run sends this punch")
+        assert dashboard.requests == []
+        assert site.run("config", "check").code == 78
+        badges(site, ["17,E17", "18,E18"])
         assert site.sync().code == 0
     assert sorted(told(dashboard).values()) == ["E17", "E18"]
 

@@ -111,11 +111,11 @@ class World:
         self.site.journal = self.site.folder / f"journal{self._journals}.db"
         self._write_inventory(entry("lab", self._addresses[2]))
 
-    def _write_inventory(self, lab: str) -> None:
+    def _write_inventory(self, lab: str, batch_size: int | None = None) -> None:
         front, gate, _ = self._addresses
         self.site.inventory.write_text(
             f"dashboard: {{url: '{self.dashboard.url}', token: '${{TOKEN}}', timeout: 5,"
-            f" batch_size: {self._batch_size}, attempts: 3, retry_wait: 0}}\n"
+            f" batch_size: {batch_size or self._batch_size}, attempts: 3, retry_wait: 0}}\n"
             f"journal: {self.site.journal.name}\n"
             f"metrics: {{textfile: zkpoll.prom}}\nhealth: {{ping_url: '{self.watcher.url}'}}\n"
             "defaults: {timezone: UTC, timeout: 2, repeat_within: 1s}\n"
@@ -146,6 +146,13 @@ class World:
         """Let the dashboard say once that it is gone for good."""
         self.people_punch()
         self.dashboard.answers.append(Answer(410))
+
+    def requests_are_to_be_smaller(self) -> None:
+        """Let a whole request be lost again and again, and a person ask for smaller ones after that."""
+        self.people_punch()
+        self.dashboard.answers.extend([_LOST, _LOST, _LOST])
+        self.site.sync()
+        self._write_inventory(entry("lab", self._addresses[2]), batch_size=7)
 
     def a_log_is_to_be_cleared(self) -> None:
         """Let a terminal's log be cleared once all of it is delivered, and the copy of an old one be due."""
@@ -334,6 +341,7 @@ STAGES: Final = (
     Stage("a first run", World.begin_a_journal),
     Stage("a run in trouble", World.a_day_goes_by),
     Stage("a dashboard that is gone", World.the_dashboard_goes),
+    Stage("smaller requests", World.requests_are_to_be_smaller),
     Stage("a clearing", World.a_log_is_to_be_cleared),
     Stage("a clearing in trouble", World.a_clearing_is_cut_off),
     Stage("a repair", World.the_front_is_repaired, ACCEPT),

@@ -56,12 +56,17 @@ ACTIVE: Final = rows({"name": "HR-EMP-00001", "status": "Active"})
 PAGE: Final = b"<!doctype html><title>Login</title>"
 FOUND: Final[Mapping[str, tuple[Answer, ...]]] = {
     NOT_ASKED: (),
-    HAS_IT: (ACTIVE, rows({"name": "EMP-CKIN-12-2026-000001"})),
+    HAS_IT: (ACTIVE, rows({"name": "EMP-CKIN-12-2026-000001", "log_type": "IN", "device_id": "front-door"})),
     NOBODY: (rows(),),
     INACTIVE: (rows({"name": "HR-EMP-00001", "status": "Inactive"}), rows()),
     HAS_NONE: (ACTIVE, rows()),
 }
 """What the site answers to the two questions, by what it has."""
+
+
+SOMEBODYS: Final = rows({"name": "EMP-CKIN-12-2026-000009"})
+NOBODYS: Final = rows()
+"""What the site answers where it is asked for any checkin of that second, before a punch is sent again."""
 
 
 @dataclass(frozen=True)
@@ -70,8 +75,8 @@ class Case:
 
     shown: str
     has: str
-    answers: tuple[Answer | None, ...]
-    """Each by itself to the punch; None where it was answered before, and the answer lost."""
+    answers: tuple[Answer, ...]
+    """Each by itself to the punch; or to the question before it, where its answer was lost."""
     verdict: Verdict
     to_questions: tuple[tuple[Answer, ...], ...] = ()
     """What the site answers where it is asked; else what `has` says."""
@@ -87,11 +92,13 @@ class Case:
         """Whether the punch may be there already, and the answers in their order; one for each."""
         tails = self.to_questions or (FOUND[self.has],)
         return [
-            (first is None, [*((first,) if first else ()), *tail]) for first in self.answers for tail in tails
+            (first is SOMEBODYS or first is NOBODYS, [first, *tail])
+            for first in self.answers
+            for tail in tails
         ]
 
 
-_LOST: Final = (None,)
+_LOST: Final = (SOMEBODYS,)
 _WITHOUT: Final = (
     reply({}),
     reply({"message": None}),
@@ -112,6 +119,10 @@ _REFUSED: Final = (
     error(404, "DoesNotExistError"),
     error(400, "SomethingNew"),
     error(422),
+    error(500, "TypeError"),
+)
+_ANY_OTHER: Final = (
+    "any other 400, 417 or 422, 404 `DoesNotExistError`, or 500 with an error that is not the database's"
 )
 _CONFLICTS: Final = (error(409, "DuplicateEntryError"), error(409, "NameError"), error(409))
 _NO_LISTS: Final = (
@@ -183,10 +194,10 @@ CASES: Final = (
     Case(
         "417 `AppNotInstalledError`", NOT_ASKED, (error(417, "AppNotInstalledError"),), Verdict.CONFIGURATION
     ),
-    Case("any other 400, 417 or 422, or 404 `DoesNotExistError`", HAS_IT, _REFUSED, Verdict.CONFIRMED),
-    Case("any other 400, 417 or 422, or 404 `DoesNotExistError`", NOBODY, _REFUSED, Verdict.NAMED),
-    Case("any other 400, 417 or 422, or 404 `DoesNotExistError`", INACTIVE, _REFUSED, Verdict.NAMED),
-    Case("any other 400, 417 or 422, or 404 `DoesNotExistError`", HAS_NONE, _REFUSED, Verdict.SUSPECT),
+    Case(_ANY_OTHER, HAS_IT, _REFUSED, Verdict.CONFIRMED),
+    Case(_ANY_OTHER, NOBODY, _REFUSED, Verdict.NAMED),
+    Case(_ANY_OTHER, INACTIVE, _REFUSED, Verdict.NAMED),
+    Case(_ANY_OTHER, HAS_NONE, _REFUSED, Verdict.SUSPECT),
     Case("409", HAS_IT, _CONFLICTS, Verdict.CONFIRMED),
     Case("409", NOBODY, _CONFLICTS, Verdict.NAMED),
     Case("409", INACTIVE, _CONFLICTS, Verdict.NAMED),
@@ -211,7 +222,7 @@ CASES: Final = (
     ),
     Case("3xx", NOT_ASKED, (Reply(301), Reply(302, location="/login")), Verdict.CONFIGURATION),
     Case(
-        "408, 425, 429, 5xx",
+        "408, 425, 429, any other 5xx",
         NOT_ASKED,
         (
             *(
@@ -235,7 +246,13 @@ CASES: Final = (
     Case("413", NOT_ASKED, (Reply(413),), Verdict.TOO_LARGE),
     Case("410", NOT_ASKED, (Reply(410),), Verdict.GONE),
     Case("lost, of an earlier request", HAS_IT, _LOST, Verdict.CONFIRMED),
-    Case("lost, of an earlier request", NOBODY, _LOST, Verdict.NAMED),
+    Case(
+        "lost, of an earlier request",
+        f"{NOBODY}, and a checkin of that second",
+        _LOST,
+        Verdict.NAMED,
+        (FOUND[NOBODY],),
+    ),
     Case(
         "lost, of an earlier request; 200 with the checkin to the next",
         HAS_NONE,
@@ -244,23 +261,30 @@ CASES: Final = (
         ((*FOUND[HAS_NONE], receipt()),),
     ),
     Case(
+        "lost, of an earlier request; 200 with the checkin to the next",
+        "no checkin of anybody in that second",
+        (NOBODYS,),
+        Verdict.CONFIRMED,
+        ((receipt(),),),
+    ),
+    Case(
         "whatever has to be asked about",
         "answers with 3xx, any other 4xx or no list",
-        (None, _REFUSED[0], _WITHOUT[0], _CONFLICTS[0]),
+        (SOMEBODYS, _REFUSED[0], _WITHOUT[0], _CONFLICTS[0]),
         Verdict.CONFIGURATION,
         _to_either(*_NO_LISTS),
     ),
     Case(
         "whatever has to be asked about",
         "answers with 410",
-        (None, _REFUSED[0], _WITHOUT[0], _CONFLICTS[0]),
+        (SOMEBODYS, _REFUSED[0], _WITHOUT[0], _CONFLICTS[0]),
         Verdict.GONE,
         _to_either(Reply(410)),
     ),
     Case(
         "whatever has to be asked about",
         "gives no answer, or 429 or 5xx",
-        (None, _REFUSED[0], _WITHOUT[0], _CONFLICTS[0]),
+        (SOMEBODYS, _REFUSED[0], _WITHOUT[0], _CONFLICTS[0]),
         Verdict.TRY_AGAIN,
         _to_either(*_NO_ANSWERS),
     ),

@@ -50,10 +50,12 @@ class MemoryOutbox:
     def __init__(self, events: Iterable[Event] = (), *, parked: Iterable[Event] = ()) -> None:
         self._pending = {event.id: event for event in events}
         self._parked = {event.id: event for event in parked}
+        self._order = [*self._pending, *self._parked]
         self._tried: set[str] = set()
         self.refusals: dict[str, str] = {}
         """What was said of each that is parked, by id."""
         self.in_flight: list[str] = []
+        self._last: list[str] = []
         self.sent: list[tuple[str, ...]] = []
         """What was written down as in flight, each time."""
         self.confirmations: list[tuple[str, ...]] = []
@@ -61,7 +63,9 @@ class MemoryOutbox:
 
     def add(self, events: Iterable[Event]) -> None:
         """Put `events` behind what is pending."""
-        self._pending.update((event.id, event) for event in events)
+        found = {event.id: event for event in events}
+        self._order += found
+        self._pending.update(found)
 
     def halted(self) -> str | None:
         """Return what the dashboard said when it was gone."""
@@ -74,27 +78,35 @@ class MemoryOutbox:
     def next(self, limit: int) -> Batch:
         """Return what is in flight, then the oldest pending."""
         known = self._pending | self._parked
-        sent = [known[one] for one in self.in_flight]
+        flying = [*self._last, *(one for one in self.in_flight if one not in self._last)]
+        sent = [known[one] for one in flying]
         rest = [event for event in self._pending.values() if event not in sent]
-        return Batch((*sent, *rest)[: max(limit, len(sent))], len(sent))
+        return Batch((*sent, *rest)[: max(limit, len(sent))], len(self._last), len(sent))
 
     def newest_of_people(self, limit: int) -> list[Event]:
         """Return the newest pending, newest first: each is of another person."""
         return list(self._pending.values())[: -limit - 1 : -1]
 
-    def parked(self, limit: int, tried_before: datetime) -> Batch:  # noqa: ARG002
+    def parked(self, limit: int, tried_before: datetime, after: Event | None) -> Batch:  # noqa: ARG002
         """Return the parked that were not tried in this run."""
-        due = [event for event in self._parked.values() if event.id not in self._tried]
+        behind = self._order.index(after.id) if after else -1
+        due = [
+            event
+            for event in self._parked.values()
+            if event.id not in self._tried and self._order.index(event.id) > behind
+        ]
         return Batch(tuple(due[:limit]), tried_before=True)
 
     def send(self, ids: Sequence[str]) -> None:
         """Remember what is in flight."""
-        self.in_flight = list(ids)
+        self._last = list(ids)
+        self.in_flight += [one for one in ids if one not in self.in_flight]
         self.sent.append(tuple(ids))
 
-    def settle(self, settled: Settled) -> None:
+    def settle(self, settled: Settled, answered: Sequence[str]) -> None:
         """Take out what is settled. Raise `KeyError` for one that is neither pending nor parked."""
-        self.in_flight = []
+        self._last = []
+        self.in_flight = [one for one in self.in_flight if one not in answered]
         for one in settled.confirmed:
             self._parked.pop(one) if one in self._parked else self._pending.pop(one)
         for one in settled.parked:

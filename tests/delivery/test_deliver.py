@@ -17,9 +17,10 @@ from zkpoll.delivery.deliver import Delivered, Destination, deliver
 from zkpoll.delivery.events import Events, SingleEvent
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
-    from zkpoll.punch import Batch, Settled
+    from zkpoll.punch import Batch, Event, Settled
 
 Serve = Callable[..., Dashboard]
 
@@ -377,9 +378,9 @@ def test_parked_ones_stay_parked_without_alarm(serve: Serve) -> None:
 
 
 class _ClockSetBack(MemoryOutbox):
-    def parked(self, limit: int, tried_before: datetime) -> Batch:
+    def parked(self, limit: int, tried_before: datetime, after: Event | None) -> Batch:
         self._tried.clear()  # by a clock that was set back, nothing was tried yet
-        return super().parked(limit, tried_before)
+        return super().parked(limit, tried_before, after)
 
 
 def test_parked_ones_are_tried_once_a_run(serve: Serve) -> None:
@@ -449,7 +450,7 @@ def test_stopped_before_it_began(serve: Serve) -> None:
 
 
 class _FullDisk(MemoryOutbox):
-    def settle(self, settled: Settled) -> None:  # noqa: ARG002
+    def settle(self, settled: Settled, answered: Sequence[str]) -> None:  # noqa: ARG002
         raise OSError(28, "No space left on device")
 
 

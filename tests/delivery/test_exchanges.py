@@ -42,6 +42,9 @@ class Looking:
                 return Decision(decision.verdict, decision.message)
         return judge((yield carrying(events, compact({"events": ids}))), (), ids)
 
+    def preflight(self) -> None:
+        """Ask nothing."""
+
     def probes(self) -> tuple[Probe, ...]:
         """Ask nothing."""
         return ()

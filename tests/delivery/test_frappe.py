@@ -15,7 +15,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.delivery.frappe_answers import ACTIVE, CASES, HAS_NONE, TIME, Case, error, receipt, reply, rows
+from tests.delivery.frappe_answers import (
+    ACTIVE,
+    CASES,
+    HAS_NONE,
+    NOBODYS,
+    SOMEBODYS,
+    TIME,
+    Case,
+    error,
+    receipt,
+    reply,
+    rows,
+)
 from tests.delivery.frappe_answers import FOUND as HAS
 from tests.delivery.frappe_site import CHECKIN, EMPLOYEE, SHIFT, TOKEN, FrappeSite, error_body
 from tests.delivery.outbox import EXAMPLE, MemoryOutbox, some_events
@@ -70,8 +82,10 @@ def settled(
 
 
 def first(of: Frappe, event: Event = EXAMPLE) -> Request:
-    """Return the request for a new event."""
-    return next(of.exchange((event,), unsure=False))
+    """Return the request for a new event, which is not there."""
+    exchange = of.exchange((event,), unsure=False)
+    asked = next(exchange)
+    return asked if asked.key else exchange.send(rows())
 
 
 def body(of: Frappe, event: Event = EXAMPLE) -> str:
@@ -124,7 +138,7 @@ def test_odd_user_ids(user_id: str, written: str) -> None:
     """A user id is text, whatever it is made of, and comes back the same out of the question for it."""
     event = EXAMPLE._replace(user_id=user_id)
     assert body(FORM, event) == BODY.format(written, '"log_type":"IN",')
-    _, (asked,) = settled(rows(), event=event, unsure=True)
+    _, (_, asked) = settled(error(417), rows(), event=event)
     ((filters,),) = (json.loads(text) for text in parse_qs(urlsplit(asked.path).query)["filters"])
     assert filters == ["attendance_device_id", "=", user_id]
 
@@ -156,30 +170,57 @@ def test_the_time_is_that_of_the_site(zone: str, moment: str, there: str) -> Non
 
 
 def test_the_questions() -> None:
-    """Who has the user id is asked first, and then for the checkins of these people in that second."""
+    """After a look at that second it asks who has the user id, and then for the checkins of these people."""
     people = rows({"name": "HR-EMP-00001", "status": "Left"}, {"name": "HR-EMP-00002", "status": "Active"})
-    _, (who, which) = settled(people, rows({"name": "EMP-CKIN-1"}), unsure=True)
-    assert (who.method, who.body, who.key) == (which.method, which.body, which.key) == ("GET", None, None)
+    it = {"name": "EMP-CKIN-1", "log_type": "IN"}
+    _, asked = settled(SOMEBODYS, people, rows(it), unsure=True)
+    assert {(one.method, one.body, one.key) for one in asked} == {("GET", None, None)}
+    anybodys, who, which = asked
+    assert anybodys.path == (
+        "/api/resource/Employee%20Checkin?fields=%5B%22name%22%5D&filters="
+        + quote('[["time","=","2026-11-22 08:59:58"]]', safe="")
+        + "&limit_page_length=1"
+    )
     assert who.path == (
         "/api/resource/Employee?fields=%5B%22name%22%2C%22status%22%5D"
         "&filters=%5B%5B%22attendance_device_id%22%2C%22%3D%22%2C%221001%22%5D%5D&limit_page_length=20"
     )
     assert which.path == (
-        "/api/resource/Employee%20Checkin?fields=%5B%22name%22%5D&filters="
+        "/api/resource/Employee%20Checkin?fields=%5B%22name%22%2C%22log_type%22%2C%22device_id%22%5D&filters="
         + quote(
-            '[["employee","in",["HR-EMP-00001","HR-EMP-00002"]],["time","=","2026-11-22 08:59:58"],'
-            '["log_type","=","IN"]]',
-            safe="",
+            '[["employee","in",["HR-EMP-00001","HR-EMP-00002"]],["time","=","2026-11-22 08:59:58"]]', safe=""
         )
-        + "&limit_page_length=1"
+        + "&limit_page_length=20"
     )
 
 
-def test_without_a_direction_any_checkin_of_the_second_is_it() -> None:
-    """A site may fill in a log type of its own, so a punch that went without one is looked for without."""
-    answers = (*HAS[HAS_NONE], receipt())
-    _, (_, which, _) = settled(*answers, event=EXAMPLE._replace(state=255), unsure=True)
-    assert "log_type" not in which.path
+CHECKINS: Final[Sequence[tuple[int, dict[str, object], bool]]] = [
+    (0, {"log_type": "IN", "device_id": "warehouse"}, True),
+    (0, {"log_type": "OUT", "device_id": "warehouse"}, False),
+    (0, {"log_type": None, "device_id": None}, False),
+    (0, {"log_type": "OUT", "device_id": "front-door"}, True),
+    (255, {"log_type": None, "device_id": "warehouse"}, True),
+    (255, {"log_type": "", "device_id": None}, True),
+    (255, {"log_type": "OUT", "device_id": "front-door"}, True),
+    (255, {"log_type": "OUT", "device_id": "warehouse"}, False),
+]
+
+
+@pytest.mark.parametrize(("state", "checkin", "it"), CHECKINS)
+def test_which_checkin_it_is(state: int, checkin: dict[str, object], it: bool) -> None:
+    """Of a person's second, that of the same direction or terminal is it, and no other."""
+    answers = [SOMEBODYS, ACTIVE, rows({"name": "EMP-CKIN-1"} | checkin), *([] if it else [receipt()])]
+    _, asked = settled(*answers, event=EXAMPLE._replace(state=state), unsure=True)
+    assert any(request.key for request in asked) is not it
+
+
+def test_without_a_direction_it_is_looked_for_first() -> None:
+    """What some sites would take twice is sent only where nothing of that second is there, new or not."""
+    undirected = EXAMPLE._replace(state=255)
+    _, (look, post) = settled(NOBODYS, receipt(), event=undirected)
+    assert (look.method, post.method) == ("GET", "POST")
+    it = rows({"name": "x", "device_id": "front-door"})
+    assert settled(SOMEBODYS, ACTIVE, it, event=undirected)[0].verdict is Verdict.CONFIRMED
 
 
 # --- answers ---
@@ -314,9 +355,9 @@ ANSWERS: Final = st.one_of(
 )
 
 
-@given(st.lists(ANSWERS, min_size=5, max_size=5), st.booleans())
+@given(st.lists(ANSWERS, min_size=6, max_size=6), st.booleans())
 def test_whatever_is_answered(answers: list[Answer], unsure: bool) -> None:
-    """Nothing that a site may answer breaks an exchange; five answers are enough; only a proof confirms."""
+    """Nothing that a site may answer breaks an exchange; six answers are enough; only a proof confirms."""
     asked: list[Request] = []
 
     def send(request: Request) -> Answer:
@@ -437,7 +478,8 @@ def test_wrong_credentials(frappe: FrappeSite) -> None:
 def test_a_right_that_is_missing(frappe: FrappeSite, denied: tuple[str, str], told: str) -> None:
     """What the user may not do is told with the right that is missing."""
     frappe.denied = {denied}
-    decision = sent(frappe, unsure=denied[1] == "read")
+    somebody = EXAMPLE._replace(user_id="1001" if denied[1] == "create" else "1002")
+    decision = sent(frappe, somebody, unsure=denied == (CHECKIN, "read"))
     assert (decision.verdict, frappe.checkins) == (Verdict.CONFIGURATION, [])
     assert told in decision.message
 
@@ -484,8 +526,8 @@ def test_a_lost_answer(frappe: FrappeSite, blind: bool, state: int) -> None:
 def test_the_site_would_take_some_twice(frappe: FrappeSite) -> None:
     """The site of these tests has the flaw that makes it necessary to look first."""
     frappe.blind_to_absent_log_type = True
-    for _ in range(2):
-        sent(frappe, EXAMPLE._replace(state=255))
+    asked = first(FORM, EXAMPLE._replace(state=255))
+    assert [status for status, _ in asked_of(frappe, asked, asked)] == [200, 200]
     assert len(frappe.checkins) == 2
 
 

@@ -554,7 +554,9 @@ def test_a_ping_of_an_odoo_that_tells_no_rights(server: OdooServer) -> None:
 def test_a_ping_of_something_else(server: OdooServer) -> None:
     """A server that answers with JSON of its own is no Odoo."""
     server.answers.append(failure(200, "", ""))
-    assert outcomes(asked(server)) == {"answer": False}
+    found = asked(server)
+    assert outcomes(found) == {"answer": True, "credentials": False}
+    assert "something else than the records that were asked for" in found.steps[-1].text
 
 
 # --- the page ---

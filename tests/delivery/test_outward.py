@@ -89,7 +89,7 @@ def test_rules(user_id: str, rules: tuple[UserIds | None, ...], told: str) -> No
 def test_an_id_that_is_not_in_the_file(rules: tuple[UserIds | None, ...], wanted: str) -> None:
     """The words name the file, the id that was looked for there, and what to do, by the device's id."""
     assert outward("0017", *rules) == Unknown(
-        f"{FILE} has no user id {wanted}; add it there, then: zkpoll outbox retry --user 0017"
+        f"{FILE} has no user id {wanted}; once it has, the next run sends this punch"
     )
 
 
@@ -150,7 +150,7 @@ def exchanged(
 SOME = some_events(3)
 KNOWN = people(ids(map={"1": "E1", "3": "E3"}))
 FINE = Reply(200, body=b"{}")
-NO_2 = {SOME[1].id: f"{FILE} has no user id 2; add it there, then: zkpoll outbox retry --user 2"}
+NO_2 = {SOME[1].id: f"{FILE} has no user id 2; once it has, the next run sends this punch"}
 
 
 def test_the_known_go_and_the_unknown_are_rejected() -> None:
@@ -166,7 +166,7 @@ def test_the_known_go_and_the_unknown_are_rejected() -> None:
 def test_where_nobody_is_known_nobody_is_asked() -> None:
     """Without a request there is no confirmation, and the rejected are named."""
     decision, asked = exchanged(SOME[1:2], KNOWN, single=True)
-    assert (decision, asked) == (Decision(Verdict.NAMED, rejected=NO_2), [])
+    assert (decision, asked) == (Decision(Verdict.NAMED, rejected=NO_2, unasked=frozenset(NO_2)), [])
 
 
 def test_what_the_dashboard_names_is_kept() -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from zkpoll.delivery.frappe.answers import Judge
 from zkpoll.delivery.frappe.shifts import bound as bound_by
 from zkpoll.delivery.frappe.shifts import moving
-from zkpoll.delivery.policy import Answer, Failure, Reply
+from zkpoll.delivery.policy import Answer, Decision, Failure, Reply, Verdict
 from zkpoll.delivery.request import Request, carried_out
 from zkpoll.inventory import Shift
 from zkpoll.punch import Reach, ShiftMove
@@ -46,7 +46,9 @@ def stands(moment: str | None) -> Reply:
     return reply({"name": "Day", "last_sync_of_checkin": moment})
 
 
-def moved(wanted: ShiftMove, *answers: Answer, zone: ZoneInfo = DHAKA) -> tuple[ShiftMove, list[Request]]:
+def moved(
+    wanted: ShiftMove, *answers: Answer, zone: ZoneInfo = DHAKA
+) -> tuple[ShiftMove | Decision, list[Request]]:
     """Return what came of telling a site, and what it was asked."""
     asked: list[Request] = []
 
@@ -54,7 +56,8 @@ def moved(wanted: ShiftMove, *answers: Answer, zone: ZoneInfo = DHAKA) -> tuple[
         asked.append(request)
         return answers[len(asked) - 1]
 
-    return carried_out(moving(wanted, zone, Judge((SECRET,))), send), asked
+    done = carried_out(moving(wanted, zone, Judge((SECRET,))), send)
+    return done, asked
 
 
 # --- how far it is ---
@@ -72,6 +75,7 @@ def test_the_least_of_its_devices() -> None:
         (Reach(READ, BEFORE, pending=3), "warehouse, with 3 punches pending"),
         (Reach(READ, BEFORE, parked=1_200), "warehouse, with 1,200 punches parked"),
         (Reach(READ, BEFORE, pending=2, parked=1), "warehouse, with 2 punches pending and 1 punches parked"),
+        (Reach(READ, BEFORE, held=4), "warehouse, with 4 punches held, from where another terminal belongs"),
     ],
 )
 def test_what_is_not_confirmed_holds_it(reach: Reach, told: str) -> None:
@@ -159,16 +163,26 @@ def test_never_backwards(before: str) -> None:
 @pytest.mark.parametrize("before", [None, "", "2026-11-22 17:59:59.999999"])
 def test_forwards_from_anything_earlier(before: str | None) -> None:
     """One that was never moved is moved as well."""
-    done, _ = moved(WANTED, stands(before), stands("2026-11-22 18:00:00"))
-    assert done.moved
+    assert moved(WANTED, stands(before), stands("2026-11-22 18:00:00"))[0] == replace(WANTED, moved=True)
 
 
-def test_not_back_into_a_repeated_hour() -> None:
-    """Where daylight saving repeats an hour, the site's clock stands until it is over."""
-    berlin = ZoneInfo("Europe/Berlin")
-    second_pass = datetime(2026, 10, 25, 1, 10, tzinfo=UTC)  # 02:10 once more
-    done, asked = moved(replace(WANTED, until=second_pass), stands("2026-10-25 02:50:00"), zone=berlin)
-    assert (done.moved, len(asked)) == (False, 1)
+@pytest.mark.parametrize(
+    ("until", "told"),
+    [
+        ("2026-10-24T23:59:59+00:00", "2026-10-25 01:59:59"),
+        ("2026-10-25T00:58:00+00:00", "2026-10-25 00:58:00"),
+        ("2026-10-25T01:10:00+00:00", "2026-10-25 01:10:00"),
+        ("2026-10-25T02:00:00+00:00", "2026-10-25 03:00:00"),
+    ],
+)
+def test_a_repeated_hour(until: str, told: str) -> None:
+    """Where daylight saving repeats an hour, the site is told a time from before it until it is over.
+
+    At 02:58 in the first pass, a punch at 02:10 in the second one is still to come.
+    """
+    wanted = replace(WANTED, until=datetime.fromisoformat(until))
+    _, (_, tell) = moved(wanted, stands(None), stands(told), zone=ZoneInfo("Europe/Berlin"))
+    assert tell.body == f'{{"last_sync_of_checkin":"{told}"}}'.encode()
 
 
 def test_nothing_known_asks_nothing() -> None:
@@ -177,32 +191,61 @@ def test_nothing_known_asks_nothing() -> None:
     assert moved(wanted) == (wanted, [])
 
 
-REFUSALS = [
-    (Reply(404, "application/json", b'{"exc_type": "DoesNotExistError"}'), False, "404"),
-    (Reply(403, "application/json", b'{"exc_type": "PermissionError"}'), False, "rights on Shift Type"),
-    (Reply(401), False, "token"),
-    (Reply(417, "application/json", b'{"exc_type": "TimestampMismatchError"}'), True, "417"),
-    (Reply(417, "application/json", b'{"exc_type": "ValidationError"}'), False, "417"),
-    (Reply(200, "text/html", b"<html>Log in</html>"), False, "web page"),
-    (Reply(200, "application/json", b'{"message": "pong"}'), False, "no Shift Type"),
-    (Reply(200, "application/json", b'{"data": [1]}'), False, "no Shift Type"),
-    (reply({"last_sync_of_checkin": "yesterday"}), False, "no Shift Type"),
-    (reply({"last_sync_of_checkin": 5}), False, "no Shift Type"),
-    (Reply(503), True, "503"),
-    (Reply(429), True, "429"),
-    (Failure("no complete answer"), True, "no complete answer"),
+LASTING = [
+    (
+        Reply(404, "application/json", b'{"exc_type": "DoesNotExistError"}'),
+        "it has no Shift Type of that name",
+    ),
+    (Reply(403, "application/json", b'{"exc_type": "PermissionError"}'), "read and write Shift Type"),
+    (Reply(401), "token"),
+    (Reply(417, "application/json", b'{"exc_type": "ValidationError"}'), "417"),
+    (Reply(200, "text/html", b"<html>Log in</html>"), "web page"),
+    (Reply(200, "application/json", b'{"message": "pong"}'), "no Shift Type"),
+    (Reply(200, "application/json", b'{"data": [1]}'), "no Shift Type"),
+    (reply({"last_sync_of_checkin": "yesterday"}), "no Shift Type"),
+    (reply({"last_sync_of_checkin": 5}), "no Shift Type"),
+]
+PASSING = [
+    (Reply(417, "application/json", b'{"exc_type": "TimestampMismatchError"}'), "417"),
+    (Reply(503), "503"),
+    (Reply(429), "429"),
+    (Failure("no complete answer"), "no complete answer"),
 ]
 
 
-@pytest.mark.parametrize(("answer", "passing", "told"), REFUSALS)
+@pytest.mark.parametrize(("answer", "told"), LASTING)
 @pytest.mark.parametrize("telling", [False, True])
-def test_what_cannot_be_told(answer: Answer, passing: bool, told: str, telling: bool) -> None:
-    """Each refusal says what to do about it; what may be different in five minutes is marked so."""
+def test_what_the_site_does_not_take(answer: Answer, told: str, telling: bool) -> None:
+    """Each refusal says what to do about it."""
     done, _ = moved(WANTED, *([stands(None), answer] if telling else [answer]))
+    assert isinstance(done, ShiftMove)
     assert not done.moved
     assert done.problem is not None
     assert told in done.problem
-    assert done.passing is passing
+
+
+@pytest.mark.parametrize(("answer", "told"), PASSING)
+@pytest.mark.parametrize("telling", [False, True])
+def test_a_site_that_does_not_answer(answer: Answer, told: str, telling: bool) -> None:
+    """What may be different in five minutes is the site's trouble, not the shift's."""
+    done, _ = moved(WANTED, *([stands(None), answer] if telling else [answer]))
+    assert isinstance(done, Decision)
+    assert done.verdict is Verdict.TRY_AGAIN
+    assert told in done.message
+
+
+@pytest.mark.parametrize("kept", [None, "2026-11-22 17:59:59"])
+def test_a_site_that_keeps_what_it_had(kept: str | None) -> None:
+    """A site that says yes, and saves nothing, is no success."""
+    done, _ = moved(WANTED, stands(kept), stands(kept))
+    assert isinstance(done, ShiftMove)
+    assert (done.moved, "keeps the time that it had" in (done.problem or "")) == (False, True)
+
+
+def test_a_time_with_an_offset() -> None:
+    """A site that tells an offset with its time is understood."""
+    done, _ = moved(WANTED, stands("2026-11-22T12:00:01+00:00"))
+    assert done == WANTED
 
 
 def test_no_secret_is_told() -> None:

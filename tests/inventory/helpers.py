@@ -27,10 +27,10 @@ devices:
 
 
 def read(folder: Path, text: str, env: Mapping[str, str] | None = None) -> Inventory:
-    """Given a folder and an inventory's text, write it there and load it."""
+    """Given a folder and an inventory's text, write it there and load it, as `config check` does."""
     path = folder / "devices.yaml"
     path.write_text(text, encoding="utf-8")
-    return load(path, env or {})
+    return load(path, env or {}, strict=True)
 
 
 def wrong(folder: Path, text: str, env: Mapping[str, str] | None = None) -> list[str]:

@@ -47,13 +47,13 @@ def loaded(folder: Path, *lines: str, env: dict[str, str] | None = None) -> Docu
         *(("0012", "0012"), ("+1", "+1"), (".5", ".5"), ("1.", "1."), ("0x1f", "0x1f"), ("1_000", "1_000")),
         *(("yes", "yes"), ("True", "True"), ("2026-11-22", "2026-11-22"), ("12:30", "12:30")),
         *(("[1, '1', [no, {a: }]]", [1, "1", ["no", {"a": None}]]), ("{0012: 0}", {"0012": 0}), ("{}", {})),
-        *(("${NUMBER}", 7), ("'${NUMBER}'", "7"), ("x${NUMBER}", "x7"), ("${WORD}", True), ("$${A}", "${A}")),
-        *(("${EMPTY}", None), ("'${EMPTY}'", ""), ("${GONE:-1.50}", 1.5), ("${ZEROS}", "007")),
+        *(("${NUMBER}", "7"), ("'${NUMBER}'", "7"), ("x${NUMBER}", "x7"), ("${WORD}", "true")),
+        *(("$${A}", "${A}"), ("${HEX}", "8612e54"), ("${GONE:-1.50}", "1.50"), ("${ZEROS}", "007")),
     ],
 )
 def test_what_is_not_in_quotes_is_what_json_takes_it_for(tmp_path: Path, written: str, value: object) -> None:
-    """A number, a switch or nothing as JSON writes it is one, from a variable, too; all else is text."""
-    env = {"NUMBER": "7", "WORD": "true", "EMPTY": "", "ZEROS": "007"}
+    """A number, a switch or nothing as JSON writes it is one; what comes from a variable is always text."""
+    env = {"NUMBER": "7", "WORD": "true", "HEX": "8612e54", "ZEROS": "007"}
     found = body(tmp_path, f"x: {written}", env=env).tree["x"]
     assert (found, type(found)) == (value, type(value))
 
@@ -202,7 +202,7 @@ def test_what_variables_hold_is_a_secret(tmp_path: Path) -> None:
     )
     env = {"KEY": "hunter2", "SITE": "{x}", "PIN": "1e3", "YES": "true"}
     inventory = read(tmp_path, template("body:", f"  id: {ID}", *(f"  {line}" for line in lines)), env)
-    assert inventory.dashboards[0].secrets_in_bodies() == ("hunter2", "{x}", "1000.0", "from-file")
+    assert inventory.dashboards[0].secrets_in_bodies() == ("hunter2", "{x}", "1e3", "from-file", "true")
     shown = inventory.masked()["dashboard"][0]["template"]["body"]
     mask = "********"
     assert shown == {"id": "{{ id }}", "a": mask, "b": mask, "c": mask, "d": [mask], "e": mask, "f": 1000.0}

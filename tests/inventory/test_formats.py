@@ -19,15 +19,19 @@ SECTION = "expected a mapping of settings (name: value)"
 LABEL = "expected 1 to 64 printable characters, no space around them"
 
 
+HERE = "url: https://a"
+KEYS = {"frappe": "token: 'key:secret'", "odoo": "token: key"}
+
+
 def frappe(*lines: str) -> str:
     """Given settings of a site, return an inventory whose dashboard has them from line 6."""
     section = ("frappe:", "  timezone: Asia/Dhaka", *(f"  {line}" for line in lines))
-    return dashboard("url: https://a", "format: frappe", *section)
+    return dashboard(HERE, "format: frappe", *section, KEYS["frappe"])
 
 
 def odoo(line: str) -> str:
     """Given a setting of Odoo, return an inventory whose dashboard has it on line 5."""
-    return dashboard("url: https://a", "format: odoo", "odoo:", f"  {line}")
+    return dashboard(HERE, "format: odoo", "odoo:", f"  {line}", KEYS["odoo"])
 
 
 def success(written: str) -> str:
@@ -66,11 +70,12 @@ FIELDS = {
 
 def test_odoo_needs_no_settings(tmp_path: Path) -> None:
     """The model and its fields are those of our own module, unless others are named."""
-    assert read(tmp_path, dashboard("url: https://a", "format: odoo")).dashboards[0].odoo is None
+    bare = dashboard(HERE, "format: odoo", KEYS["odoo"])
+    assert read(tmp_path, bare).dashboards[0].odoo is None
     made = Odoo()
     assert (made.database, made.model, made.fields) == (None, "zkpoll.punch", FIELDS)
     lines = ("odoo:", "  database: prod", "  model: x_hr.log", "  fields: {id: x_key, epoch: x_at}")
-    made = read(tmp_path, dashboard("url: https://a", "format: odoo", *lines)).dashboards[0].odoo or made
+    made = read(tmp_path, dashboard(HERE, "format: odoo", KEYS["odoo"], *lines)).dashboards[0].odoo or made
     assert (made.database, made.model, made.fields) == ("prod", "x_hr.log", {"id": "x_key", "epoch": "x_at"})
 
 
@@ -162,7 +167,27 @@ def test_a_site_is_its_address_alone(tmp_path: Path, url: str, shown: str) -> No
 @pytest.mark.parametrize("url", ["https://a", "https://a/", "http://127.0.0.1:8000/erp", "https://a/apis/x"])
 def test_a_site_may_stand_below_a_path(tmp_path: Path, url: str) -> None:
     """Some sites stand behind another server, below a path of their own."""
-    assert read(tmp_path, dashboard(f"url: {url}", "format: odoo")).dashboards[0].url == url
+    text = dashboard(f"url: {url}", "format: odoo", KEYS["odoo"])
+    assert read(tmp_path, text).dashboards[0].url == url
+
+
+@pytest.mark.parametrize("form", KEYS)
+@pytest.mark.parametrize(
+    "way", ["basic: {user: a, password: b}", "headers: {authorization: Bearer x}", "key"]
+)
+def test_a_site_wants_to_know_who_comes(tmp_path: Path, form: str, way: str) -> None:
+    """A site without any credentials is an oversight; whatever carries some will do."""
+    lines = (HERE, f"format: {form}", *(["frappe: {timezone: UTC}"] if form == "frappe" else []))
+    assert wrong(tmp_path, dashboard(*lines)) == [
+        f"devices.yaml:1: dashboard.token: missing (format: {form} needs the key of a user)"
+    ]
+    assert read(tmp_path, dashboard(*lines, KEYS[form] if way == "key" else way)).dashboards
+
+
+def test_attendance_itself_is_not_written(tmp_path: Path) -> None:
+    """The model that holds pairs is refused, with the reason."""
+    (told,) = wrong(tmp_path, odoo("model: hr.attendance"))
+    assert "odoo.model: holds pairs of a check-in and a check-out" in told
 
 
 PAIR = "found (hidden), expected the API key and secret as key:secret"

@@ -173,18 +173,22 @@ def test_what_is_in_flight_survives(journal: Journal, path: Path) -> None:
         assert Outbox(elsewhere, "spare").next(9).in_flight == 0
 
 
-def test_only_the_last_batch_is_in_flight(journal: Journal, path: Path) -> None:
-    """A part that is sent takes the place of the batch it was cut from; an answer lands it."""
+def test_a_part_of_what_is_in_flight(journal: Journal, path: Path) -> None:
+    """A part that is sent comes first; the rest of what it was cut from stays in flight behind it."""
     outbox = Outbox(journal, "main")
-    visit(journal).take(piece(*punches(4)))
+    visit(journal).take(piece(*punches(5)))
     ids = send(outbox, 4)
     outbox.send(ids[2:])
     with Journal(path) as elsewhere:
-        batch = Outbox(elsewhere, "main").next(4)
-    assert [event.id for event in batch.events] == [*ids[2:], *ids[:2]]
-    outbox.settle(Settled((ids[2],)))
-    assert outbox.next(9).in_flight == 0
-    assert [event.id for event in outbox.next(9).events] == [ids[0], ids[1], ids[3]]
+        batch = Outbox(elsewhere, "main").next(5)
+    assert [event.id for event in batch.events][:4] == [*ids[2:], *ids[:2]]
+    assert (batch.in_flight, batch.sent_before, len(batch.events)) == (2, 4, 5)
+    outbox.settle(Settled((ids[2],)), ids[2:])
+    batch = outbox.next(9)
+    assert (batch.in_flight, batch.sent_before) == (0, 2)
+    assert [event.id for event in batch.events][:3] == [ids[0], ids[1], ids[3]]
+    outbox.settle(Settled((ids[0],)))
+    assert outbox.next(9).sent_before == 0
 
 
 def test_what_was_discarded_in_flight_is_not_sent(journal: Journal, path: Path) -> None:

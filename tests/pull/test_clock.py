@@ -98,7 +98,7 @@ def test_no_punch_behind_a_reading_is_stamped_before_its_end(
 ) -> None:
     """Whatever is punched after the clock was asked for has a later stamp, also once that clock is right."""
     asked = datetime(2026, 11, 22, 2, 59, 58, 640_000, tzinfo=UTC)
-    until = complete_until(asked, off_by)
+    until = complete_until(asked, off_by, UTC)
     stamped = asked + timedelta(seconds=after + (0 if put_right else off_by))
     assert until is not None
     assert until <= stamped.replace(microsecond=0)  # devices stamp whole seconds
@@ -106,4 +106,19 @@ def test_no_punch_behind_a_reading_is_stamped_before_its_end(
 
 def test_a_clock_without_a_date_ends_nothing() -> None:
     """Where nobody can tell what the device will stamp, nothing is complete."""
-    assert complete_until(datetime(2026, 11, 22, tzinfo=UTC), None) is None
+    assert complete_until(datetime(2026, 11, 22, tzinfo=UTC), None, UTC) is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "until"),
+    [
+        (datetime(2026, 10, 25, 0, 0, 0, tzinfo=UTC), datetime(2026, 10, 24, 23, 59, 59, tzinfo=UTC)),
+        (datetime(2026, 10, 25, 0, 30, 1, tzinfo=UTC), datetime(2026, 10, 24, 22, 30, tzinfo=UTC)),
+        (datetime(2026, 10, 25, 1, 30, 1, tzinfo=UTC), datetime(2026, 10, 24, 23, 30, tzinfo=UTC)),
+        (datetime(2026, 10, 25, 2, 0, 1, tzinfo=UTC), datetime(2026, 10, 25, 2, 0, tzinfo=UTC)),
+        (datetime(2026, 3, 29, 1, 30, 1, tzinfo=UTC), datetime(2026, 3, 29, 1, 30, tzinfo=UTC)),
+    ],
+)
+def test_no_log_ends_in_an_hour_that_comes_twice(asked: datetime, until: datetime) -> None:
+    """In the repeated hour, whose pass a single record does not tell, the end is from before it."""
+    assert complete_until(asked, 0.0, BERLIN) == until

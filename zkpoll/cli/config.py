@@ -32,7 +32,7 @@ def check(config: Path | None, as_json: bool) -> None:
     from zkpoll.inventory import load, locate
     from zkpoll.outcome import EXPOSED
 
-    inventory = load(locate(config, os.environ), os.environ)
+    inventory = load(locate(config, os.environ), os.environ, strict=True)
     for dashboard in inventory.dashboards:
         if dashboard.exposed:
             click.echo(f"{dashboard.name}: {EXPOSED}", err=True)

@@ -38,12 +38,12 @@ def ping(config: Path | None, names: tuple[str, ...], as_json: bool) -> int:
     the records, with what the site has set up (frappe, odoo); or OPTIONS, and the credentials stay unknown
     (event, template). Without NAME all dashboards are asked.
 
-    Then it shows the first request of the next delivery, with secrets masked: with the oldest punch that
-    waits, or else the newest one there is.
+    Then it shows the request that carries the oldest punch that waits, with secrets masked; where none waits
+    the newest is the example.
 
     Exit codes: 0 all are well; 1 some are not; 69 none could be reached.
     """
-    from zkpoll.delivering import pinged
+    from zkpoll.asking import pinged
     from zkpoll.inventory import load, locate
 
     inventory = load(locate(config, os.environ), os.environ)
@@ -66,16 +66,17 @@ def _show_first(preview: Preview | None) -> None:
     from zkpoll.cli.previews import show_preview
 
     if preview is not None:
-        show_preview(preview, "  the request that the next delivery begins with:")
+        show_preview(preview, "  how the oldest that waits, or the newest, is sent:")
 
 
 @dashboards.command()
 @config_option
 @click.argument("name")
 def resume(config: Path | None, name: str) -> None:
-    """Deliver again to a dashboard that was gone for good.
+    """Deliver again to a dashboard that delivery was stopped to.
 
-    One that answered 410 (Gone) is sent nothing any more until this is said.
+    One that answered 410 (Gone), or a Frappe site that gave a checkin another time than its punch has, is
+    sent nothing any more until this is said.
     """
     from zkpoll.inventory import load, locate
     from zkpoll.journal.decisions import Decisions

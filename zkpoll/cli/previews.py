@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from textwrap import indent
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from zkpoll.punch import Preview
+
+
+_SHOWN: Final = 36
+"""Characters of a header's value that a person sees."""
 
 
 def show_preview(preview: Preview, title: str) -> None:
@@ -32,9 +36,20 @@ def show_lines(preview: Preview, *, err: bool = False) -> None:
 
 
 def _laid_out(preview: Preview) -> Iterator[str]:
-    yield from _head(preview)
+    for line in _head(preview):
+        name, _, value = line.partition(": ")
+        # A digest is there, and nobody types it; addresses stay whole.
+        yield f"{name}: {value[:_SHOWN]}…" if len(value) > _SHOWN else line
     if preview.body:
-        yield json.dumps(json.loads(preview.body), indent=2, ensure_ascii=False)
+        yield _readable(preview.body)
+
+
+def _readable(body: str) -> str:
+    """Return JSON with its lines broken; as it is where a mask in it has made it no JSON."""
+    try:
+        return json.dumps(json.loads(body), indent=2, ensure_ascii=False)
+    except ValueError:
+        return body
 
 
 def _head(preview: Preview) -> Iterator[str]:

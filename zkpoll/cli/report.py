@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from zkpoll.punch import ShiftMove
     from zkpoll.run import Options
 
+_SHOWN: Final = 10
+"""New punches that a dry run shows to a person."""
 _PLAIN: Final = Style()
 _NOBODY: Final[Mapping[str, str | None]] = MappingProxyType({})
 
@@ -185,8 +187,13 @@ def _show_person(outcome: Outcome) -> None:
     for subject, trouble in {**outcome.other_troubles(), **outcome.advice()}.items():
         table.add_row(escape(subject), "[yellow]look[/yellow]", escape(trouble.text))
     console.print(table)
-    for event in (outcome.would_send or ())[:10]:
+    new = outcome.would_send or ()
+    for event in new[:_SHOWN]:
         console.print("would send", json.dumps(event_as_json(event)), markup=False, soft_wrap=True)
+    if len(new) > _SHOWN:
+        console.print(
+            f"and {len(new) - _SHOWN:,} more; `zkpoll sync --dry-run | less` shows all", markup=False
+        )
     for preview in outcome.previews:
         show_preview(preview, f"the first request to {preview.dashboard} would be:")
     console.print(summary(outcome), markup=False)
@@ -217,7 +224,7 @@ def summary(outcome: Outcome) -> str:
     parts = [f"{read} of {len(outcome.devices)} devices read", f"{new:,} new punches"]
     parts += [_delivered(delivery) for delivery in outcome.deliveries]
     if outcome.would_send is not None:
-        parts.append(f"{len(outcome.would_send):,} would be sent, nothing was written")
+        parts.append(f"{len(outcome.would_send):,} of them would be sent, nothing was written")
     return f"{', '.join(parts)}; {outcome.seconds:.1f} s"
 
 

@@ -239,7 +239,8 @@ def _remarks_on(dashboard: _Dashboard) -> Iterable[str]:
     if not dashboard.named:
         yield "not in the inventory"
     if dashboard.standing.halted:
-        yield "gone for good (410); see `zkpoll dashboards resume`"
+        name = dashboard.standing.name
+        yield f"nothing is sent there: {dashboard.standing.halted}; to go on: zkpoll dashboards resume {name}"
 
 
 def _show_lines(found: _Screen) -> None:

@@ -82,7 +82,9 @@ class Access:
 
     def _secrets(self) -> Iterator[str]:
         yield self.token or ""
-        yield from (text for text in (self.token or "").split(":") if len(text) >= _SHORTEST)
+        if self.token and ":" in self.token:
+            yield base64.b64encode(self.token.encode()).decode()
+            yield from (text for text in self.token.split(":") if len(text) >= _SHORTEST)
         yield from (text for text in self.in_bodies if len(text) >= _SHORTEST)
         if self.basic:
             yield from (self._user_and_password(), self.basic[1])

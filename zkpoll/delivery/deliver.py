@@ -22,7 +22,7 @@ from tenacity import (
 
 from zkpoll.delivery.client import Client
 from zkpoll.delivery.formats import most_of
-from zkpoll.delivery.policy import KINDS, LONGEST_WAIT, Decision, Failure, Kind, Verdict
+from zkpoll.delivery.policy import KINDS, LONGEST_WAIT, Decision, Failure, Kind, Reply, Verdict
 from zkpoll.delivery.request import carried_out
 from zkpoll.delivery.trial import Trial
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from zkpoll.delivery.access import Access
     from zkpoll.delivery.formats import Format
     from zkpoll.delivery.policy import Answer
-    from zkpoll.delivery.request import Request
+    from zkpoll.delivery.request import Probe, Request
     from zkpoll.delivery.trial import Part
     from zkpoll.punch import Batch, Event, Settled
 
@@ -58,19 +58,22 @@ class Outbox(Protocol):
         """Write down that the dashboard is gone for good."""
 
     def next(self, limit: int) -> Batch:
-        """Return what was in flight last and is not settled, then the oldest pending; `limit` at most."""
+        """Return what was in flight and is not settled, then the oldest pending; `limit` at most."""
 
-    def parked(self, limit: int, tried_before: datetime) -> Batch:
-        """Return the oldest parked punches that were last tried before then, `limit` at most."""
+    def parked(self, limit: int, tried_before: datetime, after: Event | None) -> Batch:
+        """Return the oldest parked punches that were last tried before then, `limit` at most.
+
+        `after` is the last one that was returned before, None to begin with the oldest.
+        """
 
     def newest_of_people(self, limit: int) -> Sequence[Event]:
         """Return the newest pending punch of each of up to `limit` people, to be sent like the others."""
 
     def send(self, ids: Sequence[str]) -> None:
-        """Write down that these, of the punches last returned, are in flight together, and no others."""
+        """Write down that these, of the punches last returned, are in flight, beside what is already."""
 
-    def settle(self, settled: Settled) -> None:
-        """Write down what an answer decided; nothing is in flight any more."""
+    def settle(self, settled: Settled, answered: Sequence[str]) -> None:
+        """Write down what an answer decided; what it answered for is in flight no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +153,8 @@ class _Delivery:
         self._confirmed = self._parked = self._requests = 0
         self._looked_beyond = False
         """Whether other punches than those of the batch were asked for, to show who is at fault."""
+        self._preflight = destination.format.preflight()
+        """What is asked before the first event goes out; None once that was answered."""
         self._unsure: set[str] = set()
         """Ids of events that were sent, and nobody knows whether they arrived."""
         self._retrying = self._retries()
@@ -175,11 +180,9 @@ class _Delivery:
 
     def _send_parked(self, tried_before: datetime) -> Decision | None:
         """Try again what was parked and last tried before then; return the decision that ends it, if any."""
-        tried: set[str] = set()  # were this host's clock set back meanwhile, they would come again
-        while (limit := self._limit()) and (batch := self._outbox.parked(limit, tried_before)).events:
-            if batch.events[0].id in tried:
-                break
-            tried |= {event.id for event in batch.events}
+        last: Event | None = None
+        while (limit := self._limit()) and (batch := self._outbox.parked(limit, tried_before, last)).events:
+            last = batch.events[-1]
             if end := self._settle(batch):
                 return end
         return None
@@ -193,13 +196,16 @@ class _Delivery:
 
     def _settle(self, batch: Batch) -> Decision | None:
         """Send `batch`, in parts if need be, until it is settled; return what ends the delivery, if any."""
-        self._unsure |= {event.id for event in batch.events[: batch.in_flight]}
+        # Of what was parked nobody knows any more whether it was ever sent, and how that ended.
+        self._unsure |= {
+            event.id for event in batch.events[: None if batch.tried_before else batch.sent_before]
+        }
         trial = Trial(batch, self._size, proven=self._confirmed > 0, choose=random.choice)
         while part := trial.next() or self._beyond(trial):
             decision = self._answer_to(part)
             if decision.verdict in (Verdict.TRY_AGAIN, Verdict.CONFIGURATION, Verdict.GONE):
                 return decision
-            self._write_down(trial.heard(part, decision), batch.tried_before)
+            self._write_down(part, trial.heard(part, decision), batch.tried_before)
         self._size = trial.size
         return trial.at_fault
 
@@ -214,34 +220,48 @@ class _Delivery:
         """Send a part until the dashboard answers for it, or its attempts are used up."""
         if self._stop.is_set():
             return _NOT_SENT
-        self._outbox.send([event.id for event in part])
+        if self._preflight and (flaw := self._flaw(self._preflight)):
+            return flaw
+        self._preflight = None
         decision: Decision = self._retrying(self._attempt, part)
         return decision
+
+    def _flaw(self, probe: Probe) -> Decision | None:
+        """Ask a question, and return what its answer shows to be wrong; no answer shows nothing."""
+        answer = self._send(probe.request, ())
+        meaning = probe.meaning(answer) if isinstance(answer, Reply) else None
+        if meaning is None or meaning[0] is not False:
+            return None
+        return Decision(Verdict.CONFIGURATION, meaning[1])
 
     def _attempt(self, part: Part) -> Decision:
         if self._stop.is_set():  # while waiting for this attempt
             return _NOT_SENT
-        ids = {event.id for event in part}
-        exchange = self._destination.format.exchange(part, unsure=not ids.isdisjoint(self._unsure))
-        decision = carried_out(exchange, self._send)
+        ids = [event.id for event in part]
+        exchange = self._destination.format.exchange(part, unsure=not self._unsure.isdisjoint(ids))
+        decision = carried_out(exchange, lambda request: self._send(request, ids))
         if decision.verdict is Verdict.TRY_AGAIN:
-            self._unsure |= ids
+            self._unsure.update(ids)
         else:
-            self._unsure -= ids
+            self._unsure.difference_update(ids)
         return decision
 
-    def _send(self, request: Request) -> Answer:
+    def _send(self, request: Request, ids: Sequence[str]) -> Answer:
+        """Send a request about these punches; before one that carries punches goes out, write them down."""
         if self._stop.is_set():  # between two requests of an exchange
             return Failure(_NOT_SENT.message)
+        if request.ids:
+            self._outbox.send(ids)
         self._requests += 1
         return self._client.send(request)
 
-    def _write_down(self, settled: Settled, tried_before: bool) -> None:
-        self._outbox.settle(settled)
+    def _write_down(self, part: Part, settled: Settled, tried_before: bool) -> None:
+        self._outbox.settle(settled, [event.id for event in part])
         self._confirmed += len(settled.confirmed)
         self._parked += 0 if tried_before else len(settled.parked)
         if self._left is not None:
-            self._left = max(0, self._left - len(settled.confirmed) - len(settled.parked))
+            sent = len(settled.confirmed) + len(settled.parked) - len(settled.unasked)
+            self._left = max(0, self._left - sent)
         if settled.confirmed:
             self._progress(len(settled.confirmed))
 
@@ -281,7 +301,7 @@ def _problem(end: Decision, destination: Destination) -> str:
 
 
 def _gone(words: str, destination: Destination) -> str:
-    return f"{words}; once it is back: zkpoll dashboards resume {destination.name}"
+    return f"{words}; to go on: zkpoll dashboards resume {destination.name}"
 
 
 class _Wait:

@@ -43,6 +43,9 @@ class Events:
         asked = carrying(events, compact({"events": [as_json(event) for event in events]}))
         return judge((yield asked), self.secrets, asked.ids)
 
+    def preflight(self) -> None:
+        """Ask nothing."""
+
     def probes(self) -> tuple[Probe, ...]:
         """Ask with an empty batch."""
         empty = carrying((), compact({"events": []}))
@@ -62,6 +65,9 @@ class SingleEvent:
         (event,) = events
         asked = carrying(events, compact(as_json(event)))
         return judge((yield asked), self.secrets, asked.ids)
+
+    def preflight(self) -> None:
+        """Ask nothing."""
 
     def probes(self) -> tuple[Probe, ...]:
         """Ask with OPTIONS, since there is no empty event."""

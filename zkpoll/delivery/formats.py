@@ -36,6 +36,12 @@ class Format(Protocol):
         `unsure` says that they may be there already: they were sent before, and the answer was lost.
         """
 
+    def preflight(self) -> Probe | None:
+        """Return the question before the first event of a delivery, if there is one.
+
+        What its answer shows to be wrong is wrong with every event, and ends the delivery.
+        """
+
     def probes(self) -> Sequence[Probe]:
         """Return the questions that show whether it would take punches."""
 

@@ -75,6 +75,9 @@ class Odoo:
             return (yield from self._look(events)) or decision
         return decision
 
+    def preflight(self) -> None:
+        """Ask nothing."""
+
     def probes(self) -> tuple[Probe, ...]:
         """Ask for a record with all of its fields, then whether more may be created."""
         model, fields = self.settings.model, list(self.settings.fields.values())
@@ -153,10 +156,7 @@ class Odoo:
     def _to_look(self, reply: Reply) -> tuple[bool, str] | None:
         if _rows(reply, self.settings.fields.values()) is not None:
             return True, f"accepted, and {self.settings.model} has all fields"
-        decision = self._judged(reply)
-        if reply.status == 404 or decision.verdict is Verdict.SUSPECT:
-            return False, decision.message
-        return None
+        return self._not_told(reply)
 
     def _to_question(self, reply: Reply) -> tuple[bool | None, str] | None:
         if reply.status in _NOT_THERE:
@@ -167,7 +167,12 @@ class Odoo:
             case False:
                 return False, f"may not create {self.settings.model}; give its user the right to"
             case _:
-                return None
+                return self._not_told(reply)
+
+    def _not_told(self, reply: Reply) -> tuple[bool, str] | None:
+        """Given a reply that does not tell what was asked, return what to do about it, if anything."""
+        decision = self._judged(reply)
+        return None if decision.verdict is Verdict.TRY_AGAIN else (False, decision.message)
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,23 +41,24 @@ class People:
         if device is None:
             return Unknown(
                 f"{event.device} is not in the inventory any more, which told what its punches mean;"
-                " name it there again (enabled: false will do)"
+                " name it there again (enabled: false will do), and the next run sends this punch"
             )
         user_id = event.user_id
         for rule in filter(None, (device.user_id, self.rule)):
             found = rule.outward(user_id)
             if found is None:
-                remedy = f"add it there, then: zkpoll outbox retry --user {event.user_id}"
-                return Unknown(f"{_not_in_file(rule, user_id)}; {remedy}")
+                return Unknown(_not_told(rule, user_id))
             user_id = found
         return event._replace(user_id=user_id)
 
 
-def _not_in_file(rule: UserIds, user_id: str) -> str:
-    """Given a rule and a user id that is not in its file, return that in words."""
+def _not_told(rule: UserIds, user_id: str) -> str:
+    """Given a rule whose file does not tell a user id, return why not, in words."""
     assert rule.map_file is not None  # noqa: S101  # without a file every id is known
+    if rule.map_file.problem:
+        return f"{rule.map_file.problem}; once it is mended, the next run sends this punch"
     wanted = rule.model_copy(update={"map_file": None}).outward(user_id)
-    return f"{rule.map_file.path} has no user id {wanted}"
+    return f"{rule.map_file.path} has no user id {wanted}; once it has, the next run sends this punch"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +79,16 @@ class Outward:
         known = [one for one in found.values() if not isinstance(one, Unknown)]
         unknown = {id_: one.reason for id_, one in found.items() if isinstance(one, Unknown)}
         if not known:
-            return Decision(Verdict.NAMED, rejected=unknown)
+            return Decision(Verdict.NAMED, rejected=unknown, unasked=frozenset(unknown))
         decision = yield from self.form.exchange(known, unsure=unsure)
         if decision.verdict in (Verdict.CONFIRMED, Verdict.NAMED):
-            return replace(decision, rejected={**decision.rejected, **unknown})
+            rejected = {**decision.rejected, **unknown}
+            return replace(decision, rejected=rejected, unasked=frozenset(unknown))
         return decision
+
+    def preflight(self) -> Probe | None:
+        """Ask what the format asks."""
+        return self.form.preflight()
 
     def probes(self) -> Sequence[Probe]:
         """Ask what the format asks."""

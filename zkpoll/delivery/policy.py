@@ -81,6 +81,8 @@ class Decision:
     """Seconds to wait before another attempt, at least, because the dashboard asked for it."""
     rejected: Mapping[str, str] = field(default_factory=dict)
     """Records refused for their own fault, by id, each with the dashboard's words."""
+    unasked: frozenset[str] = frozenset()
+    """Those of them about which nobody was asked: the words are ours."""
     present: frozenset[str] = frozenset()
     """Records that the dashboard holds already, by id."""
 

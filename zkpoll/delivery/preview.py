@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zkpoll.delivery.words import as_text, redact
-from zkpoll.inventory.settings import MASK
+from zkpoll.inventory.settings import MASK, without_query
 from zkpoll.punch import Preview
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def preview(dashboard: str, access: Access, form: Format, event: Event) -> Previ
     return Preview(
         dashboard,
         request.method,
-        redact(access.url_of(request), access.secrets),
+        redact(without_query(access.url_of(request)), access.secrets),
         _headers(request, access),
         redact(as_text(request.body or b""), access.secrets),
     )

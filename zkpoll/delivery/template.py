@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from zkpoll.punch import Event
 
 _CONFLICT: Final = 409
+_NO_RIGHT: Final = frozenset({401, 403})
 _GAP: Final = re.compile(rf'(?P<alone>(?<!\\)")?{PLACEHOLDER.pattern}(?(alone)")')
 """A placeholder in JSON, with the quotes around it where it is all of its text.
 
@@ -59,9 +60,12 @@ class Template:
         asked = carrying(events, self._body(events), self.settings.method)
         return self._meant((yield asked), asked.ids)
 
+    def preflight(self) -> None:
+        """Ask nothing."""
+
     def probes(self) -> tuple[Probe, ...]:
         """Ask with OPTIONS, since nobody knows what else would change nothing there."""
-        return OPTIONS
+        return tuple(replace(probe, meaning=_to_options) for probe in OPTIONS)
 
     def _body(self, events: Sequence[Event]) -> bytes:
         told = (values(event, self.terminals) for event in events)
@@ -103,6 +107,13 @@ class Template:
             return as_success
         # Of several, some may be there and the others not: alone each is answered for.
         return replace(decision, verdict=Verdict.SUSPECT)
+
+
+def _to_options(reply: Reply) -> tuple[bool | None, str] | None:
+    """Say what an answer to OPTIONS tells: little, since many APIs know only the method that they take."""
+    if reply.status in _NO_RIGHT:
+        return None
+    return None, "not asked for; the first punch will tell"
 
 
 # --- documents ---

@@ -28,7 +28,7 @@ class Terminals:
     devices: Mapping[str, Device] = field(default_factory=dict)
     """By name."""
     names: Mapping[str, str] = field(default_factory=dict)
-    """Names by device key, of those that the journal has met: a renamed one keeps its key."""
+    """Names by device key, as far as they are known; a renamed terminal keeps its key. May still change."""
 
     @classmethod
     def of_inventory(cls, devices: Iterable[Device], names: Mapping[str, str]) -> Terminals:
@@ -37,7 +37,8 @@ class Terminals:
 
     def of(self, event: Event) -> Device | None:
         """Given an event, return the terminal that it came from; None where the inventory has it no more."""
-        return self.devices.get(event.device) or self.devices.get(self.names.get(event.serial_number, ""))
+        name = self.names.get(event.serial_number, "")
+        return self.devices.get(name) or self.devices.get(event.device)
 
     def meaning(self, event: Event) -> Device | None:
         """Given an event, return a terminal whose settings say what its user id and state mean.

@@ -32,7 +32,12 @@ class Trial:
     """One batch, taken apart as far as its answers ask for it."""
 
     def __init__(
-        self, batch: Batch, size: int, *, proven: bool, choose: Callable[[Sequence[Event]], Event]
+        self,
+        batch: Batch,
+        size: int,
+        *,
+        proven: bool,
+        choose: Callable[[Sequence[Event]], Event],
     ) -> None:
         """Given a batch and the most events of a request, begin.
 
@@ -107,7 +112,7 @@ class Trial:
             self._parts += _cut(rest, (len(rest) + 1) // 2 or 1)
         parked = {one: said for one, said in decision.rejected.items() if one not in decision.present}
         self._confirms = self._confirms or bool(confirmed)
-        return Settled(confirmed, parked | self._convicted())
+        return Settled(confirmed, parked | self._convicted(), decision.unasked)
 
     def _refused(self, event: Event, decision: Decision) -> Settled:
         self._refusal = decision

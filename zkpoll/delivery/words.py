@@ -49,10 +49,11 @@ def redact(text: str, secrets: Sequence[str]) -> str:
 
 def _spellings(secret: str) -> set[str]:
     """Return a secret as text, JSON, URL and HTML would show it."""
+    escaped, kept = json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]
     return {
         secret,
-        json.dumps(secret)[1:-1],
-        secret.replace("/", "\\/"),
+        *(escaped, escaped.replace("/", "\\/")),  # as PHP writes it
+        *(kept, kept.replace("/", "\\/")),
         quote(secret),
         quote(secret, safe=""),
         html.escape(secret),

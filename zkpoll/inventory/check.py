@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -33,8 +33,10 @@ ONE_DEVICE_ONLY = ("name", "host", "serial")
 """What tells devices apart and so cannot stand in `defaults`."""
 
 
-def inventory(tree: Tree, ledger: Ledger, folder: Path) -> Inventory | None:
+def inventory(tree: Tree, ledger: Ledger, folder: Path, *, strict: bool) -> Inventory | None:
     """Given a file's tree and folder, return the inventory; what is wrong goes to the ledger.
+
+    Whether it is `strict` is for the kinds of settings that tell of a smaller mistake when it is needed.
 
     Where the ledger holds problems, what is returned (None or not) cannot be used.
     """
@@ -45,7 +47,7 @@ def inventory(tree: Tree, ledger: Ledger, folder: Path) -> Inventory | None:
     if top is None:
         return None
     settings = ledger.known(top, TOP, ())
-    check = _Check(ledger, folder, _names(settings))
+    check = _Check(ledger, {"folder": folder, "strict": strict}, _names(settings))
     parts: Settings = {key: settings[key] for key in _PLAIN if key in settings}
     parts["dashboards"] = check.dashboards(settings)
     parts["devices"] = check.devices(settings)
@@ -70,9 +72,9 @@ def _names(top: Settings) -> Collection[str]:
 class _Check:
     """The checks of one file."""
 
-    def __init__(self, ledger: Ledger, folder: Path, names: Collection[str]) -> None:
+    def __init__(self, ledger: Ledger, context: Mapping[str, object], names: Collection[str]) -> None:
         self._ledger = ledger
-        self._context = {"folder": folder}
+        self._context = dict(context)
         self._names = names
 
     def build(self, model: type[M], settings: Settings, where: Where) -> M | None:

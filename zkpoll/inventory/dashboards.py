@@ -24,7 +24,7 @@ from zkpoll.inventory.hosts import is_loopback, without_secrets
 from zkpoll.inventory.kinds import Certificates, Choice, Duration, File, Label, Section, Url, Whole, YesNo
 from zkpoll.inventory.people import UserIds  # noqa: TC001  (pydantic reads the annotations)
 from zkpoll.inventory.problems import Sentence, found
-from zkpoll.inventory.settings import MASK, Settings, masked
+from zkpoll.inventory.settings import MASK, Settings, masked, without_query
 
 _values_masked = PlainSerializer(lambda headers: dict.fromkeys(headers, MASK), return_type=dict[str, str])
 
@@ -43,6 +43,8 @@ OUTWARD: Final = ("format", *FORMAT_SETTINGS, "user_id")
 
 _SITES: Final = frozenset({"frappe", "odoo"})
 """Formats that make more than one kind of request, each with a path of its own."""
+_INTERFACES: Final = frozenset({"api", "json", "app", "desk", "odoo", "web"})
+"""First parts of paths on such a site: of its interfaces, and of what a person's browser shows."""
 _KEY_AND_SECRET: Final = re.compile("[^:]+:[^:]+")
 
 
@@ -81,7 +83,9 @@ class Dashboard(Settings):
     name: Annotated[str, Label()] = Field(
         default="dashboard", description="The name used in messages; needed in a list of dashboards"
     )
-    url: Annotated[str, Url()] = Field(description="Where punches are POSTed: http or https")
+    url: Annotated[str, Url(), PlainSerializer(without_query, return_type=str)] = Field(
+        description="Where punches are POSTed: http or https"
+    )
     token: Annotated[SecretStr, Token(), masked] | None = Field(
         default=None, description="Sent as Authorization: Bearer; best from the environment: ${NAME}"
     )
@@ -220,6 +224,13 @@ class Dashboard(Settings):
         return self
 
     @model_validator(mode="after")
+    def _check_user(self) -> Dashboard:
+        known = any(name.lower() == "authorization" for name in self.headers or ())
+        if self.format in _SITES and not (known or self.bearer() or self.basic):
+            raise Sentence(f"missing (format: {self.format} needs the key of a user)", key="token")
+        return self
+
+    @model_validator(mode="after")
     def _check_key_and_secret(self) -> Dashboard:
         token = self.bearer() if self.format == "frappe" else None
         if token is not None and not _KEY_AND_SECRET.fullmatch(token):
@@ -232,7 +243,7 @@ def _is_site(url: str) -> bool:
     """Given a URL, say whether the paths of an interface can follow it."""
     parts = urlsplit(url)
     first = parts.path.lstrip("/").partition("/")[0]
-    return "?" not in url and first not in {"api", "json"}
+    return "?" not in url and first not in _INTERFACES
 
 
 def _token_in(path: Path) -> SecretStr:

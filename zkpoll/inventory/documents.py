@@ -163,7 +163,7 @@ def _name(name: str) -> str:
 def _typed(leaf: object) -> Json:
     """Given a leaf of YAML or of JSON, return it as JSON has it."""
     if isinstance(leaf, str):
-        return _plain(leaf) if isinstance(leaf, Scalar) and leaf.plain else _whole(leaf)
+        return _plain(leaf) if isinstance(leaf, Scalar) and leaf.plain and not leaf.filled else _whole(leaf)
     if leaf is None or (isinstance(leaf, bool | int | float) and math.isfinite(leaf)):
         return leaf
     raise Sentence("found what JSON cannot hold")

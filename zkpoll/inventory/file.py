@@ -53,18 +53,21 @@ def _is_there(path: Path) -> bool:
         return False
 
 
-def load(path: Path, env: Mapping[str, str], *, secrets: bool = True) -> Inventory:
+def load(path: Path, env: Mapping[str, str], *, secrets: bool = True, strict: bool = False) -> Inventory:
     """Given an inventory's path and the environment, return its settings, validated and frozen.
 
     Without `secrets` those that are secret, or name a file that may be, are left unread and unset: what
     only looks into the journal works in a shell that has neither the variables nor the files.
+
+    Where it is `strict`, a map of user ids that cannot be used is an error, too; else it stops only the
+    punches that need it.
 
     Raise InventoryError with all problems at once, each on a line of its own that says file, line,
     place, what was found and what was expected. Secrets are in none of them.
     """
     ledger = Ledger(path)
     tree = text.read(_contents(path), env, ledger, frozenset() if secrets else SECRETS)
-    inventory = check.inventory(tree, ledger, path.parent.absolute())
+    inventory = check.inventory(tree, ledger, path.parent.absolute(), strict=strict)
     if inventory is None or ledger:
         raise ledger.error()
     return inventory

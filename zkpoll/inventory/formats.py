@@ -130,6 +130,13 @@ class Odoo(Settings):
         description="The fields of the model, by what of a punch they hold (id: event_id)",
     )
 
+    @model_validator(mode="after")
+    def _check_model(self) -> Odoo:
+        if self.model == "hr.attendance":
+            why = "holds pairs of a check-in and a check-out, and what a terminal tells is no pair"
+            raise Sentence(f"{why}; expected a model for punches", key="model")
+        return self
+
 
 class Success(Settings):
     """What an answer must be to say that the punches are there, where 2xx alone does not."""

@@ -37,6 +37,9 @@ class Badges:
 
     path: Path
     ids: Mapping[str, str] = field(repr=False)
+    problem: str = ""
+    """Why it cannot be used, in one sentence: then nobody can tell any id. People edit such files every day,
+    and a slip in one must not keep terminals from being read."""
 
 
 class MapFile(File):
@@ -52,10 +55,20 @@ class MapFile(File):
             return value
         path = self._placed(value, info)
         try:
-            found = path.stat()
-        except OSError as error:
-            raise Sentence(f"cannot read {path}: {error.strerror}") from None
-        return _badges(path, found.st_mtime_ns, found.st_size)
+            return _read(path)
+        except Sentence as error:
+            if (info.context or {}).get("strict"):
+                raise
+            return Badges(path, {}, str(error))
+
+
+def _read(path: Path) -> Badges:
+    """Given a path, return what its file says. Raise Sentence saying why it cannot be used."""
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise Sentence(f"cannot read {path}: {error.strerror}") from None
+    return _badges(path, found.st_mtime_ns, found.st_size)
 
 
 @lru_cache(_KEPT)
@@ -128,6 +141,8 @@ class UserIds(Settings):
         user_id = (self.prefix or "") + user_id
         if self.map_file is None:
             return user_id
+        if self.map_file.problem:
+            return None
         return self.map_file.ids.get(user_id, user_id if self.unknown == "pass" else None)
 
     @model_validator(mode="after")

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from pydantic import BaseModel, ConfigDict, PlainSerializer
 
 MASK: Final = "********"
 """What is shown in place of a secret."""
+
+
+def without_query(url: str) -> str:
+    """Given a valid URL, return it with the mask in place of its query, which may hold a key."""
+    return re.sub(r"\?.+", f"?{MASK}", url)
+
 
 masked = PlainSerializer(lambda _: MASK, return_type=str)
 

@@ -10,7 +10,7 @@ from zkpoll.journal.store import now
 from zkpoll.punch import Batch, Counts, Event, Reach
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from zkpoll.journal.store import Journal, Row
     from zkpoll.punch import Settled
@@ -29,23 +29,34 @@ class Outbox:
         """Of the punches last handed out, by id."""
         self._in_flight: tuple[str, ...] = ()
         """Ids of those of them that are in flight."""
+        self._last: tuple[str, ...] = ()
+        """Ids of those of them that were sent together last."""
 
     def next(self, limit: int) -> Batch:
-        """Return what was in flight last and is not settled, then the oldest pending; `limit` at most."""
+        """Return what was in flight and is not settled, then the oldest pending; `limit` at most."""
         found = self._journal.all("in_flight", destination=self._destination)
-        sent = [row[:-1] for row in found]
-        if any(state == "parked" for *_, state in found):
-            return self._handed_out(sent, [], tried_before=True)
+        sent = [row[:-2] for row in found]
+        last = sum(row[-1] for row in found)
+        if any(state == "parked" for *_, state, _ in found):
+            return self._handed_out(sent, [], last, tried_before=True)
         flying = {seq for seq, *_ in sent}
         rows = self._journal.all("pending", destination=self._destination, limit=max(limit, len(sent)))
         rest = [row for row in rows if row[0] not in flying] if flying else rows
-        return self._handed_out(sent, rest[: max(0, limit - len(sent))], tried_before=False)
+        return self._handed_out(sent, rest[: max(0, limit - len(sent))], last, tried_before=False)
 
-    def parked(self, limit: int, tried_before: datetime) -> Batch:
-        """Return the oldest parked punches that were last tried before then, `limit` at most."""
-        before = tried_before.isoformat(timespec="milliseconds")
-        rows = self._journal.all("parked", destination=self._destination, limit=limit, before=before)
-        return self._handed_out([], rows, tried_before=True)
+    def parked(self, limit: int, tried_before: datetime, after: Event | None = None) -> Batch:
+        """Return the oldest parked punches that were last tried before then, `limit` at most.
+
+        `after` is the last one that was returned before, None to begin with the oldest.
+        """
+        rows = self._journal.all(
+            "parked",
+            destination=self._destination,
+            limit=limit,
+            before=tried_before.isoformat(timespec="milliseconds"),
+            after=self._seqs[after.id] if after else 0,
+        )
+        return self._handed_out([], rows, 0, tried_before=True)
 
     def newest_of_people(self, limit: int) -> list[Event]:
         """Return the newest pending punch of each of up to `limit` people, newest first.
@@ -56,34 +67,43 @@ class Outbox:
         self._seqs |= {row[1]: row[0] for row in rows}
         return [Event._make(row[1:]) for row in rows]
 
-    def _handed_out(self, sent: Sequence[Row], rows: Sequence[Row], tried_before: bool) -> Batch:
+    def _handed_out(self, sent: Sequence[Row], rows: Sequence[Row], last: int, tried_before: bool) -> Batch:
         found = [*sent, *rows]
         self._seqs = {row[1]: row[0] for row in found}
         self._in_flight = tuple(row[1] for row in sent)
-        return Batch(tuple(Event._make(row[1:]) for row in found), len(sent), tried_before)
+        self._last = self._in_flight[:last]
+        return Batch(tuple(Event._make(row[1:]) for row in found), last, len(sent), tried_before)
 
     def send(self, ids: Sequence[str]) -> None:
-        """Write down that these, of the punches last returned, are in flight together, and no others.
+        """Write down that these, of the punches last returned, are in flight, beside what is already.
 
         On disk when it returns.
         """
-        if tuple(ids) == self._in_flight:
+        if tuple(ids) == self._last:
             return
         with self._journal.transaction():
-            self._journal.run("land", destination=self._destination)
+            if self._in_flight:
+                self._journal.run("none_is_last", destination=self._destination)
             self._journal.run_many("take_off", self._rows(ids))
-        self._in_flight = tuple(ids)
+        self._last = tuple(ids)
+        flying = set(self._in_flight)
+        self._in_flight += tuple(one for one in ids if one not in flying)
 
-    def settle(self, settled: Settled) -> None:
-        """Write down what an answer decided; nothing is in flight any more.
+    def settle(self, settled: Settled, answered: Sequence[str] | None = None) -> None:
+        """Write down what an answer decided; what it answered for is in flight no more, by default all.
 
         On disk when it returns. What a person discarded meanwhile stays so.
         """
+        landed = set(self._in_flight if answered is None else answered)
+        left = tuple(one for one in self._in_flight if one not in landed)
         with self._journal.transaction():
             self._confirm(settled.confirmed)
-            self._park(settled.parked)
-            self._journal.run("land", destination=self._destination)
-        self._in_flight = ()
+            self._park(settled)
+            if left:
+                self._journal.run_many("land", self._rows(landed))
+            else:
+                self._journal.run("land_all", destination=self._destination)
+        self._in_flight, self._last = left, ()
 
     def _confirm(self, ids: tuple[str, ...]) -> None:
         if ids == self._in_flight:  # as most answers do; four times as fast
@@ -91,9 +111,16 @@ class Outbox:
         else:
             self._journal.run_many("confirm", [row | {"now": now()} for row in self._rows(ids)])
 
-    def _park(self, parked: Mapping[str, str]) -> None:
-        rows = zip(self._rows(parked), parked.values(), strict=True)
-        self._journal.run_many("park", [row | {"reason": words, "now": now()} for row, words in rows])
+    def _park(self, settled: Settled) -> None:
+        moment = now()
+        rows = zip(self._rows(settled.parked), settled.parked.items(), strict=True)
+        self._journal.run_many(
+            "park",
+            [
+                row | {"reason": words, "now": moment, "tried_at": None if one in settled.unasked else moment}
+                for row, (one, words) in rows
+            ],
+        )
 
     def _rows(self, ids: Iterable[str]) -> list[dict[str, object]]:
         return [{"destination": self._destination, "punch": self._seqs[id_]} for id_ in ids]
@@ -134,9 +161,13 @@ def _with_waiting(reach: Reach, state: str, earliest: str, count: int) -> Reach:
     """Given how far a device is settled, return it with `count` more punches that are not."""
     first = datetime.fromisoformat(earliest)
     since = min(first, reach.unsettled_since or first)
-    if state == "parked":
-        return replace(reach, unsettled_since=since, parked=reach.parked + count)
-    return replace(reach, unsettled_since=since, pending=reach.pending + count)
+    match state:
+        case "pending":
+            return replace(reach, unsettled_since=since, pending=reach.pending + count)
+        case "parked":
+            return replace(reach, unsettled_since=since, parked=reach.parked + count)
+        case _:
+            return replace(reach, unsettled_since=since, held=reach.held + count)
 
 
 def first_pending(journal: Journal, name: str) -> Event | None:

@@ -57,7 +57,7 @@ UPDATE device SET held = 0 WHERE id = :device;
 UPDATE device SET seen_as = NULL WHERE seen_as = :name;
 
 -- name: retire_device
-UPDATE device SET name = NULL WHERE name = :name;
+UPDATE device SET name = NULL, last_name = name WHERE name = :name;
 
 -- name: name_device
 UPDATE device SET name = :name WHERE id = :device;
@@ -171,16 +171,16 @@ SET layout = excluded.layout, records = excluded.records, tail = excluded.tail, 
     read_at = excluded.read_at;
 
 -- name: in_flight
--- What was sent last and is not settled: parked ones too, which are tried again. Those that a person
--- discarded meanwhile have landed.
+-- What was sent and is not settled, the last request first: parked ones too, which are tried again. Those that
+-- a person discarded meanwhile have landed.
 SELECT punch.seq, punch.id, punch.device_name, device.key, punch.user_id, punch.timestamp,
-       punch.verify, punch.state, punch.work_code, punch.source, punch.clock_suspect, outbox.state
+       punch.verify, punch.state, punch.work_code, punch.source, punch.clock_suspect, outbox.state, batch.last
 FROM batch
 JOIN outbox ON outbox.destination = batch.destination AND outbox.punch = batch.punch
 JOIN punch ON punch.seq = batch.punch
 JOIN device ON device.id = punch.device
 WHERE batch.destination = :destination AND outbox.state IN ('pending', 'parked')
-ORDER BY batch.punch;
+ORDER BY batch.last DESC, batch.punch;
 
 -- name: pending
 -- Oldest first.
@@ -212,15 +212,22 @@ SELECT punch.seq, punch.id, punch.device_name, device.key, punch.user_id, punch.
 FROM outbox
 JOIN punch ON punch.seq = outbox.punch
 JOIN device ON device.id = punch.device
-WHERE outbox.destination = :destination AND outbox.state = 'parked'
+WHERE outbox.destination = :destination AND outbox.state = 'parked' AND outbox.punch > :after
   AND (outbox.tried_at IS NULL OR outbox.tried_at < :before)
 ORDER BY outbox.punch
 LIMIT :limit;
 
 -- name: take_off
-INSERT INTO batch (destination, punch) VALUES (:destination, :punch);
+INSERT INTO batch (destination, punch) VALUES (:destination, :punch)
+ON CONFLICT (destination, punch) DO UPDATE SET last = 1;
+
+-- name: none_is_last
+UPDATE batch SET last = 0 WHERE destination = :destination;
 
 -- name: land
+DELETE FROM batch WHERE destination = :destination AND punch = :punch;
+
+-- name: land_all
 DELETE FROM batch WHERE destination = :destination;
 
 -- name: confirm
@@ -235,7 +242,7 @@ WHERE destination = :destination AND state IN ('pending', 'parked')
 -- name: park
 -- One that stays parked has been so since it was first.
 UPDATE outbox
-SET state = 'parked', reason = :reason, tried_at = :now,
+SET state = 'parked', reason = :reason, tried_at = :tried_at,
     changed_at = CASE WHEN state = 'parked' THEN changed_at ELSE :now END
 WHERE destination = :destination AND punch = :punch AND state IN ('pending', 'parked');
 
@@ -279,15 +286,18 @@ ORDER BY outbox.punch LIMIT 1;
 SELECT name, complete_until FROM device WHERE name IS NOT NULL ORDER BY name;
 
 -- name: unsettled_by_device
--- What a dashboard has not confirmed, by the device's name of today or, of one that was replaced, its name
--- then. The smallest timestamp is the earliest among those of one offset; each offset has a row.
-SELECT coalesce(device.name, punch.device_name), waiting.state, min(punch.timestamp), count(*)
+-- What a dashboard has not confirmed and will get, by the device's name of today or its last one; of one that
+-- never had any, by where it answered. The smallest timestamp is the earliest among those of one offset; each offset has a row.
+SELECT coalesce(device.name, device.last_name, punch.device_name), waiting.state, min(punch.timestamp), count(*)
 FROM (SELECT punch, state FROM outbox WHERE destination = :destination AND state = 'pending'
       UNION ALL
-      SELECT punch, state FROM outbox WHERE destination = :destination AND state = 'parked') AS waiting
+      SELECT punch, state FROM outbox WHERE destination = :destination AND state = 'parked'
+      UNION ALL
+      SELECT punch, state FROM outbox
+      WHERE destination = :destination AND state = 'held' AND reason = 'another terminal') AS waiting
 JOIN punch ON punch.seq = waiting.punch
 JOIN device ON device.id = punch.device
-GROUP BY coalesce(device.name, punch.device_name), waiting.state, substr(punch.timestamp, 20);
+GROUP BY coalesce(device.name, device.last_name, punch.device_name), waiting.state, substr(punch.timestamp, 20);
 
 -- name: first_pending
 SELECT punch.id, punch.device_name, device.key, punch.user_id, punch.timestamp,

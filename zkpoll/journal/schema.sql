@@ -17,7 +17,8 @@ CREATE TABLE device (
     cleared_at       TEXT,            -- when its log was last cleared by us
     clear_ignored    TEXT,            -- when it acknowledged CLEAR and kept its log
     disable_ignored  TEXT,            -- how it showed that it takes punches while it is disabled
-    complete_until   TEXT             -- what it stamped with an earlier time is in the journal
+    complete_until   TEXT,            -- what it stamped with an earlier time is in the journal
+    last_name        TEXT             -- its name in the inventory before another terminal took its place
 );
 
 -- Devices that may be disabled: written before DISABLE, gone once ENABLE is answered.
@@ -88,7 +89,8 @@ CREATE TABLE outbox (
     state        TEXT NOT NULL CHECK (state IN ('pending', 'confirmed', 'parked', 'held', 'discarded')),
     reason       TEXT,
     changed_at   TEXT NOT NULL,
-    tried_at     TEXT,  -- parked: when it was last refused; NULL when it is to be tried at once
+    tried_at     TEXT,  -- parked: when it was last refused; NULL when it is to be tried at once, or was
+                        -- parked by us without asking
     PRIMARY KEY (destination, punch)
 ) WITHOUT ROWID;
 -- With state in it, though constant there: else the planner walks the primary key, past all that is confirmed.
@@ -96,10 +98,11 @@ CREATE INDEX outbox_pending ON outbox (destination, state, punch) WHERE state = 
 CREATE INDEX outbox_parked ON outbox (destination, state, punch, tried_at) WHERE state = 'parked';
 CREATE INDEX outbox_held ON outbox (destination, state, punch) WHERE state = 'held';
 
--- The batch a destination was sent last, until it is answered.
+-- What a destination was sent and did not answer for.
 CREATE TABLE batch (
     destination  INTEGER NOT NULL REFERENCES destination (id),
     punch        INTEGER NOT NULL REFERENCES punch (seq),
+    last         INTEGER NOT NULL DEFAULT 1,  -- 1: of the request that was sent last
     PRIMARY KEY (destination, punch)
 ) WITHOUT ROWID;
 

@@ -6,6 +6,8 @@ import math
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from zkpoll.timekeeping import out_of_repeats
+
 if TYPE_CHECKING:
     from datetime import tzinfo
 
@@ -49,15 +51,17 @@ def pack(time: datetime) -> int:
     return slot * DAY + time.hour * 3600 + time.minute * 60 + time.second
 
 
-def complete_until(asked: datetime, off_by: float | None) -> datetime | None:
+def complete_until(asked: datetime, off_by: float | None, zone: tzinfo) -> datetime | None:
     """Given when a device was asked for its clock (aware), return up to when a log read then is complete.
 
     Whatever the device stamps with an earlier time is in that log. `off_by` is how far it was ahead, in
     seconds; None where it showed no date, and then nobody can tell. A clock that lags stamps the next punch
     with a time gone by, and one that is ahead may be put right a moment later: so both count against it, and
-    a second for rounding.
+    a second for rounding. So does an hour that its `zone` repeats, of which nobody may know the pass.
     """
-    return None if off_by is None else asked - timedelta(seconds=math.ceil(abs(off_by)) + 1)
+    if off_by is None:
+        return None
+    return out_of_repeats(asked - timedelta(seconds=math.ceil(abs(off_by)) + 1), zone)
 
 
 def drift(device: datetime, now: datetime, zone: tzinfo) -> timedelta:

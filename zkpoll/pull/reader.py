@@ -96,7 +96,7 @@ class _Log:
         self._known = sink.identify(session.option("~SerialNumber"))
         asked = datetime.now(UTC)
         self._drift = self._ask_drift()
-        self._complete_until = wall.complete_until(asked, self._drift)
+        self._complete_until = wall.complete_until(asked, self._drift, target.zone)
         self._sizes = session.sizes()
         self._users: Mapping[int, str] | None = None
         self._layout: layouts.Layout | None = None

@@ -3,11 +3,13 @@
 A site refuses a repeat and an unknown employee alike, in its own language, so no refusal is believed before
 the site was asked what it has:
 
-    POST add_log_based_on_employee_field      refused, or the answer lost
+    GET Employee Checkin                      is there any of that second? (asked where it may be)
+    | POST add_log_based_on_employee_field    refused, or the answer lost
     | GET Employee                            whose user id is it?
-    | GET Employee Checkin                    is there one of that second?
+    | GET Employee Checkin                    is there one of theirs of that second?
 
-The function is in employee_checkin.py of frappe/hrms.
+The function is in employee_checkin.py of frappe/hrms. A punch without direction is always looked for first:
+some versions compare its log type with NULL when they look for a repeat, find none, and store it twice.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from zoneinfo import ZoneInfo
 from zkpoll.delivery.events import compact
 from zkpoll.delivery.frappe import answers
 from zkpoll.delivery.frappe.answers import CHECKIN, EMPLOYEE, Judge
-from zkpoll.delivery.frappe.probes import probes
+from zkpoll.delivery.frappe.probes import probes, zone_probe
 from zkpoll.delivery.policy import Answer, Decision, Failure, Reply, Verdict, judge
 from zkpoll.delivery.request import Request, carrying
 from zkpoll.delivery.values import WALL_CLOCK
@@ -40,10 +42,14 @@ _METHOD: Final = (
 )
 _LOG_TYPES: Final[Mapping[Direction, str]] = {"in": "IN", "out": "OUT"}
 _SHARING: Final = 20
-"""Employees with one user id that are looked at; there should be one."""
+"""Employees with one user id, and checkins of one second, that are looked at; there should be one."""
 _SECOND: Final = len("2026-11-22 08:59:58")
 _MISSING: Final = 404
 _CONFLICT: Final = 409
+_FAILED: Final = 500
+_OF_THE_DATABASE: Final = ("OperationalError", "InternalError", "InterfaceError", "ProgrammingError")
+"""Ends of the names of errors that no record causes; any other that a site did not see coming, such as a
+TypeError in a customisation of it, may well be this record's, and must not hold up the others."""
 _INACTIVE: Final = "InactiveEmployeeStatusError"
 _NOT_THERE: Final = "DoesNotExistError"
 _NOT_AT_WORK: Final = "the employee is inactive"
@@ -77,10 +83,10 @@ class Frappe:
     def exchange(self, events: Sequence[Event], *, unsure: bool) -> Exchange:
         """Send exactly one event, unless it is there already; ask what became of it where that is unclear."""
         (event,) = events
-        if unsure:
-            found = yield from self._looked_up(event)
-            if isinstance(found, Decision):
-                return found
+        if unsure or self._log_type(event) is None:
+            decided = yield from self._looked_for(event)
+            if decided:
+                return decided
         answer = yield carrying(events, self._body(event), path=_METHOD.format(app=self.settings.app))
         if isinstance(answer, Failure):
             return judge(answer, self.secrets)
@@ -88,6 +94,10 @@ class Frappe:
             return decided
         found = yield from self._looked_up(event)
         return found if isinstance(found, Decision) else self._refused(event, answer, found)
+
+    def preflight(self) -> Probe:
+        """Ask for the site's time zone: in another one, all hours would be wrong, and nobody would notice."""
+        return zone_probe(self.settings, self._judge)
 
     def probes(self) -> tuple[Probe, ...]:
         """Ask for what the user of the token can see, and how the site is set up."""
@@ -121,6 +131,18 @@ class Frappe:
 
     # --- what the site has ---
 
+    def _looked_for(self, event: Event) -> Generator[Request, Answer, Decision | None]:
+        """Ask whether an event is there, before it is sent; return what that decides, None for not there."""
+        anybodys = [("time", "=", self._time(event))]
+        answer = yield answers.listing(CHECKIN, ["name"], anybodys, 1)
+        found = answers.rows(answer)
+        if found is None:
+            return self._judge.not_told(answer, CHECKIN)
+        if not found:
+            return None
+        looked_up = yield from self._looked_up(event)
+        return looked_up if isinstance(looked_up, Decision) else None
+
     def _looked_up(self, event: Event) -> _Look:
         """Ask what the site has of an event; return what that decides, or that it has none."""
         answer = yield self._holders(event)
@@ -134,7 +156,7 @@ class Frappe:
         checkins = answers.rows(answer)
         if checkins is None:
             return self._judge.not_told(answer, CHECKIN)
-        if checkins:
+        if any(self._is_it(event, checkin) for checkin in checkins):
             return Decision(Verdict.CONFIRMED)
         return _Absent(all(person.get("status") == "Inactive" for person in people))
 
@@ -144,14 +166,19 @@ class Frappe:
         return answers.listing(EMPLOYEE, ["name", "status"], [whose], _SHARING)
 
     def _checkins(self, event: Event, people: Sequence[str]) -> Request:
-        """Return the question for an event among the checkins of some employees.
+        """Return the question for the checkins of some employees in an event's second."""
+        theirs = [("employee", "in", people), ("time", "=", self._time(event))]
+        return answers.listing(CHECKIN, ["name", "log_type", "device_id"], theirs, _SHARING)
 
-        Where its direction is unknown, any checkin of that second is it: a site may well fill in its own.
+    def _is_it(self, event: Event, checkin: Mapping[str, Any]) -> bool:
+        """Say whether a checkin of the event's person and second is the event.
+
+        One of the same terminal is, whatever its log type: what `direction:` makes of a state may have been
+        changed since it was sent, and where nobody knows it a site may well fill in its own. So is one of the
+        same log type, as to the site.
         """
-        filters: list[list[object]] = [["employee", "in", people], ["time", "=", self._time(event)]]
-        if log_type := self._log_type(event):
-            filters.append(["log_type", "=", log_type])
-        return answers.listing(CHECKIN, ["name"], filters, 1)
+        same_terminal = checkin.get("device_id") == event.device
+        return same_terminal or (checkin.get("log_type") or None) == self._log_type(event)
 
     # --- what an answer means ---
 
@@ -166,7 +193,8 @@ class Frappe:
         if known := self._judge.by_error(reply):
             return known
         missing = reply.status == _MISSING and error == _NOT_THERE
-        unclear = missing or reply.status == _CONFLICT or decision.verdict is Verdict.SUSPECT
+        failed = reply.status == _FAILED and bool(error) and not error.endswith(_OF_THE_DATABASE)
+        unclear = missing or failed or reply.status == _CONFLICT or decision.verdict is Verdict.SUSPECT
         return None if unclear else decision
 
     def _receipt(self, event: Event, message: Any) -> Decision | None:

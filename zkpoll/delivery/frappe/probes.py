@@ -27,13 +27,18 @@ def probes(settings: Frappe, judge: Judge) -> tuple[Probe, ...]:
     looks, field = _Looks(settings, judge), settings.employee_field
     checkins = answers.listing(CHECKIN, ["name", "time"], [], 1)
     employees = answers.listing(EMPLOYEE, ["name", field], [[field, "is", "set"]], 1)
-    zone = Request(method="GET", path=_ZONE)
     return (
         Probe("credentials", "a look at Employee Checkin", checkins, looks.to_checkins),
         Probe("employees", "a look at Employee", employees, looks.to_employees),
-        Probe("zone", "the question for its time zone", zone, looks.to_zone),
+        zone_probe(settings, judge),
         *(_of_shift(shift) for shift in settings.shifts),
     )
+
+
+def zone_probe(settings: Frappe, judge: Judge) -> Probe:
+    """Ask for the time zone of the site."""
+    asked = Request(method="GET", path=_ZONE)
+    return Probe("zone", "the question for its time zone", asked, _Looks(settings, judge).to_zone)
 
 
 def _of_shift(shift: Shift) -> Probe:

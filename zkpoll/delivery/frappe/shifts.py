@@ -18,6 +18,7 @@ from zkpoll.delivery.policy import Decision, Reply, Verdict
 from zkpoll.delivery.request import Request
 from zkpoll.delivery.values import WALL_CLOCK
 from zkpoll.punch import Reach, ShiftMove
+from zkpoll.timekeeping import out_of_repeats
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
 
 _FIELD: Final = "last_sync_of_checkin"
 _NEVER: Final = Reach()
+_ADVICE: Final = {
+    403: "to its Shift Type; let the user of token: read and write Shift Type",
+    404: "because it has no Shift Type of that name; check shifts:",
+}
 
 
 def bound(shift: Shift, reaches: Mapping[str, Reach], late_before: datetime) -> ShiftMove:
@@ -57,44 +62,56 @@ def _end(name: str, reach: Reach) -> _End:
         return _End(reach.complete_until, f"{name}, last read then")
     waiting = [f"{reach.pending:,} punches pending"] if reach.pending else []
     parked = [f"{reach.parked:,} punches parked"] if reach.parked else []
-    return _End(reach.unsettled_since, f"{name}, with {' and '.join(waiting + parked)}")
+    held = [f"{reach.held:,} punches held, from where another terminal belongs"] if reach.held else []
+    return _End(reach.unsettled_since, f"{name}, with {' and '.join(waiting + parked + held)}")
 
 
-def moving(wanted: ShiftMove, zone: ZoneInfo, judge: Judge) -> Generator[Request, Answer, ShiftMove]:
+def moving(
+    wanted: ShiftMove, zone: ZoneInfo, judge: Judge
+) -> Generator[Request, Answer, ShiftMove | Decision]:
     """Given how far a shift is complete, begin the exchange that tells the site so, in its `zone`.
 
-    It returns what came of it. Never moves it backwards: not behind what a person, or another program, set.
+    It returns what came of it; or, where the site does not answer, the decision that says so. Never moves it
+    backwards: not behind what a person, or another program, set.
     """
     if wanted.until is None:
         return wanted
-    until = wanted.until.astimezone(zone).replace(microsecond=0, tzinfo=None)
-    answer = yield Request(method="GET", path=document(SHIFT, wanted.name))
-    stands = _standing(answer, judge)
+    until = out_of_repeats(wanted.until, zone).astimezone(zone).replace(microsecond=0, tzinfo=None)
+    stands = _standing((yield Request(method="GET", path=document(SHIFT, wanted.name))), zone, judge)
     if isinstance(stands, Decision):
         return _failed(wanted, stands)
     if stands is not None and until <= stands:
         return wanted
     body = compact({_FIELD: until.strftime(WALL_CLOCK)})
-    answer = yield Request(body, method="PUT", path=document(SHIFT, wanted.name))
-    stands = _standing(answer, judge)
-    return _failed(wanted, stands) if isinstance(stands, Decision) else replace(wanted, moved=True)
+    stands = _standing((yield Request(body, method="PUT", path=document(SHIFT, wanted.name))), zone, judge)
+    if isinstance(stands, Decision):
+        return _failed(wanted, stands)
+    if stands is None or stands < until:
+        words = "the site says that it is saved, and keeps the time that it had"
+        return _failed(wanted, Decision(Verdict.CONFIGURATION, words))
+    return replace(wanted, moved=True)
 
 
-def _standing(answer: Answer, judge: Judge) -> datetime | Decision | None:
+def _standing(answer: Answer, zone: ZoneInfo, judge: Judge) -> datetime | Decision | None:
     """Return the time that a Shift Type in an answer has, None if it has none yet; else why there is none."""
     decision = judge.by_error(answer) or judge.by_status(answer)
-    if not isinstance(answer, Reply) or decision.verdict is not Verdict.CONFIRMED:
+    if not isinstance(answer, Reply) or decision.verdict is Verdict.TRY_AGAIN:
+        return decision
+    if advice := _ADVICE.get(answer.status):
+        return Decision(Verdict.CONFIGURATION, judge.sentence(answer, advice))
+    if decision.verdict is not Verdict.CONFIRMED:
         return decision
     try:
         told = content(answer)["data"].get(_FIELD)
-        return datetime.fromisoformat(told) if told else None
+        moment = datetime.fromisoformat(told) if told else None
     except (ValueError, LookupError, TypeError, AttributeError):
         words = f"the site answered {answer.status} with what is no Shift Type"
         return Decision(Verdict.CONFIGURATION, words)
+    return moment.astimezone(zone).replace(tzinfo=None) if moment and moment.tzinfo else moment
 
 
-def _failed(wanted: ShiftMove, decision: Decision) -> ShiftMove:
+def _failed(wanted: ShiftMove, decision: Decision) -> ShiftMove | Decision:
     said = f"its last_sync_of_checkin was not moved: {decision.message}"
     if decision.verdict is Verdict.TRY_AGAIN:
-        return replace(wanted, problem=said, passing=True)
-    return replace(wanted, problem=f"{said}; check its name, and the rights on Shift Type")
+        return replace(decision, message=said)
+    return replace(wanted, problem=said)

@@ -1,0 +1,42 @@
+"""A person's question to a dashboard, outside of runs: nothing is sent that is a punch."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from zkpoll.delivering import previewed
+from zkpoll.delivery.access import Access
+from zkpoll.delivery.formats import format_of
+from zkpoll.delivery.ping import ping
+from zkpoll.delivery.terminals import Terminals
+from zkpoll.errors import JournalError
+from zkpoll.journal.devices import Devices
+from zkpoll.journal.outbox import newest_punch
+from zkpoll.journal.store import Journal
+
+if TYPE_CHECKING:
+    from zkpoll.delivery.ping import Ping
+    from zkpoll.inventory import Dashboard, Inventory
+    from zkpoll.punch import Preview
+
+_log = logging.getLogger(__name__)
+
+
+def pinged(dashboard: Dashboard, inventory: Inventory) -> tuple[Ping, Preview | None]:
+    """Given a dashboard, ask whether it would take punches; return that, and what it would be sent first.
+
+    Where nothing waits for it, the newest punch is the example. A journal that cannot be read, or is not
+    there yet, has none.
+    """
+    shown = None
+    try:
+        with Journal(inventory.journal, writable=False) as journal:
+            terminals = Terminals.of_inventory(inventory.devices, Devices(journal).names())
+            newest = filter(None, [newest_punch(journal)])
+            shown = previewed(dashboard, terminals, journal, tuple(newest))
+    except JournalError as error:
+        _log.info("%s", error)
+    access = Access.to(dashboard)
+    form = format_of(dashboard, Terminals.of_inventory(inventory.devices, {}), access.secrets)
+    return ping(access, form), shown
