@@ -173,3 +173,18 @@ def test_a_ping(site: Site) -> None:
         assert [run.code for run in refused] == [1, 1]
     assert frappe.checkins == []
     assert not any(part in run.out + run.err for run in (ping, *refused) for part in TOKEN.split(":"))
+
+
+def test_a_site_in_another_zone(site: Site) -> None:
+    """Nothing goes to a site whose clock is not the one that the inventory says: all hours would be wrong."""
+    terminal = Terminal.with_samples(3, users=2)
+    with FrappeSite() as frappe, serve(terminal) as address:
+        frappe.zone = "Asia/Kolkata"
+        employ(frappe, terminal)
+        write(site, frappe, entry("front", address))
+        run = site.sync()
+        assert (run.code, frappe.checkins) == (1, [])
+        assert "the site is in Asia/Kolkata, and timezone: says" in run.err
+        frappe.zone = "Asia/Dhaka"
+        assert site.sync().code == 0
+        assert len(frappe.checkins) == 3

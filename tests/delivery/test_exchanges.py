@@ -12,13 +12,13 @@ from zkpoll.delivery.access import Access
 from zkpoll.delivery.deliver import Delivered, Destination, deliver
 from zkpoll.delivery.events import compact
 from zkpoll.delivery.policy import Decision, Failure, Reply, Verdict, judge
-from zkpoll.delivery.request import Request, carried_out, carrying
+from zkpoll.delivery.request import Probe, Request, carried_out, carrying
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from zkpoll.delivery.policy import Answer
-    from zkpoll.delivery.request import Exchange, Probe
+    from zkpoll.delivery.request import Exchange
     from zkpoll.punch import Event
 
     Serve = Callable[..., Dashboard]
@@ -29,7 +29,12 @@ class Looking:
     """A format that looks for what may be there already, and notes what it was told."""
 
     most: int | None = 2
+    asks: Probe | None = None
     told: list[tuple[tuple[str, ...], bool]] = field(default_factory=list)
+
+    def carry(self, events: Sequence[Event]) -> Request:
+        """Return the request that carries the ids."""
+        return carrying(events, compact({"events": [event.id for event in events]}))
 
     def exchange(self, events: Sequence[Event], *, unsure: bool) -> Exchange:
         """Look if need be, then send."""
@@ -40,10 +45,11 @@ class Looking:
             if not isinstance(answer, Reply) or answer.status != 404:
                 decision = judge(answer)
                 return Decision(decision.verdict, decision.message)
-        return judge((yield carrying(events, compact({"events": ids}))), (), ids)
+        return judge((yield self.carry(events)), (), ids)
 
-    def preflight(self) -> None:
-        """Ask nothing."""
+    def preflight(self) -> Probe | None:
+        """Ask what the test says."""
+        return self.asks
 
     def probes(self) -> tuple[Probe, ...]:
         """Ask nothing."""
@@ -122,6 +128,24 @@ def test_smaller_parts_of_what_was_in_flight_are_all_looked_up(serve: Serve) -> 
     assert form.told == [((one,), True) for one in ids(2)]
 
 
+def test_what_is_left_of_a_part_is_not_forgotten(serve: Serve) -> None:
+    """What was in flight and not sent again stays in flight, whatever becomes of the other part."""
+    outbox = MemoryOutbox(some_events(2))
+    run(Looking(), serve(DROP), outbox, attempts=1)
+    run(Looking(most=1), serve(Script(404), DROP), outbox, attempts=1)
+    assert sorted(outbox.in_flight) == sorted(ids(2))
+    form = Looking()
+    assert run(form, serve(Script(404), Script()), outbox).confirmed == 2
+    assert all(unsure for _, unsure in form.told)
+
+
+def test_what_was_parked_may_have_been_sent(serve: Serve) -> None:
+    """Nobody knows any more how it ended, so what was parked is looked for before it is sent again."""
+    form = Looking()
+    assert run(form, serve(Script(200)), MemoryOutbox(parked=some_events(2))).confirmed == 2
+    assert form.told == [(ids(2), True)]
+
+
 def test_what_was_refused_is_no_longer_unsure(serve: Serve) -> None:
     """Once the other side has answered for a request, its halves are sent without a look."""
     form = Looking()
@@ -169,3 +193,30 @@ def test_answers_go_to_who_asked() -> None:
 
     heard = carried_out(asking(), lambda request: answers[request.path])
     assert heard.message == repr((Reply(201), Failure("away")))
+
+
+def asking(ok: bool | None) -> Probe:
+    """Return a question whose answer shows this."""
+    return Probe("zone", "a question", Request(method="GET", path="/zone"), lambda _: (ok, "the wrong zone"))
+
+
+def test_a_question_before_the_first(serve: Serve) -> None:
+    """What is wrong with all punches is found before one of them is sent, and each delivery asks once."""
+    server, outbox = serve(), MemoryOutbox(some_events(4))
+    result = run(Looking(asks=asking(False)), server, outbox)
+    assert (result.kind, result.problem, result.confirmed) == ("configuration", "the wrong zone", 0)
+    assert [got.path for got in server.received] == ["/v1/attendance/zone"]
+    assert (outbox.in_flight, len(outbox.left)) == ([], 4)
+    for ok in (True, None):
+        server, outbox = serve(), MemoryOutbox(some_events(4))
+        assert run(Looking(asks=asking(ok)), server, outbox) == Delivered(4, 3)
+
+
+def test_a_question_that_is_not_answered(serve: Serve) -> None:
+    """A question without an answer keeps nothing back; and where nothing is to be sent, none is asked."""
+    assert (
+        run(Looking(asks=asking(False)), serve(DROP, Script()), MemoryOutbox(some_events(2))).confirmed == 2
+    )
+    server = serve()
+    run(Looking(asks=asking(False)), server, MemoryOutbox())
+    assert server.received == []

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from zkpoll.delivery.request import Request
     from zkpoll.punch import Event
 
-PAGE = (Path(__file__).parents[2] / "docs" / "template.md").read_text("utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "dashboards.md").read_text("utf-8")
 FILE = Path("/etc/zkpoll/badges.csv")
 
 

@@ -191,6 +191,20 @@ def test_a_part_of_what_is_in_flight(journal: Journal, path: Path) -> None:
     assert outbox.next(9).sent_before == 0
 
 
+def test_what_nobody_was_asked_about_is_tried_at_once(journal: Journal) -> None:
+    """A punch that was parked without asking needs no rest; each comes once in a pass of many."""
+    outbox = Outbox(journal, "main")
+    visit(journal).take(piece(*punches(5)))
+    ids = send(outbox, 5)
+    outbox.settle(Settled(parked=dict.fromkeys(ids, "no"), unasked=frozenset(ids[:4])))
+    found, last = list[str](), None
+    while events := outbox.parked(3, EARLIER, last).events:
+        last = events[-1]
+        found += [event.id for event in events]
+        outbox.settle(Settled(parked=dict.fromkeys(found[-len(events) :], "no"), unasked=frozenset(ids)))
+    assert tuple(found) == ids[:4]
+
+
 def test_what_was_discarded_in_flight_is_not_sent(journal: Journal, path: Path) -> None:
     """A person's word counts for what was in flight, too."""
     outbox = Outbox(journal, "main")

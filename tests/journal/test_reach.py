@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from tests.journal.helpers import KEY, START, confirm, pending, piece, punch, visit
-from zkpoll.journal.devices import Devices
+from zkpoll.journal.devices import STRANGER, Devices
+from zkpoll.journal.ledger import Ledger
 from zkpoll.journal.outbox import Outbox, first_pending, newest_punch
 from zkpoll.journal.store import Journal
 from zkpoll.punch import Reach, Reading, Settled
@@ -120,3 +121,23 @@ def test_the_punch_that_goes_first(journal: Journal, path: Path) -> None:
         assert newest_punch(look) == events[1]
     confirm(outbox, events)
     assert first_pending(journal, "main") is None
+
+
+def test_what_is_held_because_another_terminal_answers(journal: Journal) -> None:
+    """Punches of a stranger will be sent once somebody has put the addresses right, so they hold, too."""
+    outbox = Outbox(journal, "main")
+    visit(journal)
+    Devices(journal).meet_stranger("warehouse", KEY)
+    ledger = Ledger(journal, "front-door", KEY, ZoneInfo("Asia/Dhaka"), held=STRANGER)
+    ledger.take(piece(punch()))
+    assert outbox.reaches() == {"front-door": Reach(None, at(0), held=1)}
+
+
+def test_a_device_that_was_renamed_and_then_replaced(journal: Journal) -> None:
+    """What it left counts under the last name that it had, which is the one that people know."""
+    outbox = Outbox(journal, "main")
+    visit(journal).take(piece(punch()))
+    visit(journal, "main-entrance")
+    Devices(journal).meet_stranger("main-entrance", "NEW1")
+    Devices(journal).accept("main-entrance")
+    assert outbox.reaches() == {"main-entrance": Reach(None, at(0), pending=1)}

@@ -38,9 +38,13 @@ class Events:
     """What no message may hold."""
     most = None
 
+    def carry(self, events: Sequence[Event]) -> Request:
+        """Return the request that carries any number of events."""
+        return carrying(events, compact({"events": [as_json(event) for event in events]}))
+
     def exchange(self, events: Sequence[Event], *, unsure: bool) -> Exchange:  # noqa: ARG002  # ids are unique
         """Send the events; whoever gets one twice knows it by its id."""
-        asked = carrying(events, compact({"events": [as_json(event) for event in events]}))
+        asked = self.carry(events)
         return judge((yield asked), self.secrets, asked.ids)
 
     def preflight(self) -> None:
@@ -60,10 +64,14 @@ class SingleEvent:
     """What no message may hold."""
     most = 1
 
+    def carry(self, events: Sequence[Event]) -> Request:
+        """Return the request that carries exactly one event."""
+        (event,) = events
+        return carrying(events, compact(as_json(event)))
+
     def exchange(self, events: Sequence[Event], *, unsure: bool) -> Exchange:  # noqa: ARG002  # ids are unique
         """Send exactly one event; whoever gets it twice knows it by its id."""
-        (event,) = events
-        asked = carrying(events, compact(as_json(event)))
+        asked = self.carry(events)
         return judge((yield asked), self.secrets, asked.ids)
 
     def preflight(self) -> None:

@@ -17,7 +17,8 @@ from zkpoll.inventory.formats import Odoo as OdooSettings
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from zkpoll.delivery.request import Exchange, Probe
+    from zkpoll.delivery.policy import Decision
+    from zkpoll.delivery.request import Exchange, Probe, Request
     from zkpoll.delivery.terminals import Terminals
     from zkpoll.inventory import Dashboard
     from zkpoll.punch import Event
@@ -29,6 +30,12 @@ class Format(Protocol):
     @property
     def most(self) -> int | None:
         """How many events one request can carry; None for any number."""
+
+    def carry(self, events: Sequence[Event]) -> Request | Decision:
+        """Given events, not more than a request can carry, return the request that carries them.
+
+        A decision where it is settled about all of them that none can be sent.
+        """
 
     def exchange(self, events: Sequence[Event], *, unsure: bool) -> Exchange:
         """Given events, not more than a request can carry, begin the exchange that settles them.

@@ -67,7 +67,7 @@ class Odoo:
         """Create a record for each event, unless some of them are there already."""
         if unsure and (known := (yield from self._look(events))):
             return known
-        answer = yield self._create(events)
+        answer = yield self.carry(events)
         if _lists(answer, len(events)):
             return Decision(Verdict.CONFIRMED)
         decision = self._judged(answer)
@@ -88,7 +88,8 @@ class Odoo:
             Probe("rights", f"the question whether {model} may be created", ask, self._to_question),
         )
 
-    def _create(self, events: Sequence[Event]) -> Request:
+    def carry(self, events: Sequence[Event]) -> Request:
+        """Return the request that creates a record for each event."""
         body = compact({"vals_list": [self._record(event) for event in events]})
         return replace(carrying(events, body, path=self._path("create")), headers=self._headers)
 

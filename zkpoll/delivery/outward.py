@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from zkpoll.delivery.policy import Decision, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from zkpoll.delivery.formats import Format
-    from zkpoll.delivery.request import Exchange, Probe
+    from zkpoll.delivery.request import Exchange, Probe, Request
     from zkpoll.delivery.terminals import Terminals
     from zkpoll.inventory import UserIds
     from zkpoll.punch import Event
@@ -61,6 +61,10 @@ def _not_told(rule: UserIds, user_id: str) -> str:
     return f"{rule.map_file.path} has no user id {wanted}; once it has, the next run sends this punch"
 
 
+def _rejected(unknown: Mapping[str, str]) -> Decision:
+    return Decision(Verdict.NAMED, rejected=unknown, unasked=frozenset(unknown))
+
+
 @dataclass(frozen=True, slots=True)
 class Outward:
     """A format, and who the punches are of."""
@@ -73,13 +77,22 @@ class Outward:
         """How many events one request can carry."""
         return self.form.most
 
-    def exchange(self, events: Sequence[Event], *, unsure: bool) -> Exchange:
-        """Send the events whose people are known; reject the others without asking anybody."""
+    def carry(self, events: Sequence[Event]) -> Request | Decision:
+        """Return the request that carries those events whose people are known, or why there are none."""
+        known, unknown = self._sorted(events)
+        return self.form.carry(known) if known else _rejected(unknown)
+
+    def _sorted(self, events: Sequence[Event]) -> tuple[list[Event], dict[str, str]]:
+        """Return the events whose people are known; and why the others' are not, by id."""
         found = {event.id: self.people.outward(event) for event in events}
         known = [one for one in found.values() if not isinstance(one, Unknown)]
-        unknown = {id_: one.reason for id_, one in found.items() if isinstance(one, Unknown)}
+        return known, {id_: one.reason for id_, one in found.items() if isinstance(one, Unknown)}
+
+    def exchange(self, events: Sequence[Event], *, unsure: bool) -> Exchange:
+        """Send the events whose people are known; reject the others without asking anybody."""
+        known, unknown = self._sorted(events)
         if not known:
-            return Decision(Verdict.NAMED, rejected=unknown, unasked=frozenset(unknown))
+            return _rejected(unknown)
         decision = yield from self.form.exchange(known, unsure=unsure)
         if decision.verdict in (Verdict.CONFIRMED, Verdict.NAMED):
             rejected = {**decision.rejected, **unknown}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from zkpoll.delivery.policy import Decision
 from zkpoll.delivery.words import as_text, redact
 from zkpoll.inventory.settings import MASK, without_query
 from zkpoll.punch import Preview
@@ -17,10 +18,9 @@ if TYPE_CHECKING:
 
 def preview(dashboard: str, access: Access, form: Format, event: Event) -> Preview:
     """Given a dashboard's name, the access to it, its format and a punch, return what it would be sent."""
-    try:
-        request = next(form.exchange([event], unsure=False))
-    except StopIteration as end:  # decided without asking anybody
-        return Preview(dashboard, problem=" ".join(end.value.rejected.values()))
+    request = form.carry([event])
+    if isinstance(request, Decision):
+        return Preview(dashboard, problem=" ".join(request.rejected.values()))
     return Preview(
         dashboard,
         request.method,

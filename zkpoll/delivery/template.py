@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from zkpoll.delivery.policy import Answer
-    from zkpoll.delivery.request import Exchange, Probe
+    from zkpoll.delivery.request import Exchange, Probe, Request
     from zkpoll.delivery.terminals import Terminals
     from zkpoll.delivery.values import Value
     from zkpoll.inventory.documents import Document
@@ -55,9 +55,13 @@ class Template:
         """How many events a request can carry."""
         return None if self.settings.each else 1
 
+    def carry(self, events: Sequence[Event]) -> Request:
+        """Return the request that carries as many events as the document has room for."""
+        return carrying(events, self._body(events), self.settings.method)
+
     def exchange(self, events: Sequence[Event], *, unsure: bool) -> Exchange:  # noqa: ARG002  # ids are unique
         """Send the events; whoever gets one twice knows it by the id that its document holds."""
-        asked = carrying(events, self._body(events), self.settings.method)
+        asked = self.carry(events)
         return self._meant((yield asked), asked.ids)
 
     def preflight(self) -> None:

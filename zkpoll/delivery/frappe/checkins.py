@@ -80,6 +80,11 @@ class Frappe:
     def _judge(self) -> Judge:
         return Judge(self.secrets)
 
+    def carry(self, events: Sequence[Event]) -> Request:
+        """Return the request that carries exactly one event."""
+        (event,) = events
+        return carrying(events, self._body(event), path=_METHOD.format(app=self.settings.app))
+
     def exchange(self, events: Sequence[Event], *, unsure: bool) -> Exchange:
         """Send exactly one event, unless it is there already; ask what became of it where that is unclear."""
         (event,) = events
@@ -87,7 +92,7 @@ class Frappe:
             decided = yield from self._looked_for(event)
             if decided:
                 return decided
-        answer = yield carrying(events, self._body(event), path=_METHOD.format(app=self.settings.app))
+        answer = yield self.carry(events)
         if isinstance(answer, Failure):
             return judge(answer, self.secrets)
         if decided := self._decided(event, answer):
