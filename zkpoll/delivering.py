@@ -124,8 +124,7 @@ def _log_shift(dashboard: Dashboard, shift: ShiftMove, zone: ZoneInfo) -> None:
 
 def _tell(outcome: DeliveryOutcome) -> None:
     if outcome.requests:
-        told = "%s: %d punches delivered, %d requests, %.1f s"
-        _log.info(told, outcome.name, outcome.confirmed, outcome.requests, outcome.seconds)
+        _log.info("%s: %d punches delivered, %d requests", outcome.name, outcome.confirmed, outcome.requests)
     if outcome.parked:
         _log.warning("%s: %d punches were refused and parked", outcome.name, outcome.parked)
     if outcome.capped:

@@ -267,7 +267,7 @@ def test_addresses_that_were_exchanged(company: Company) -> None:
 def test_a_site_that_stops_answering(company: Company) -> None:
     """When the site answers no more after the punches, that is told as the dashboard's trouble, once."""
     company.front.punch("1")
-    company.erp.requests_left = 1
+    company.erp.requests_left = 2  # the question for the zone, and the punch
     document = company.sync()
     (delivery,) = document["deliveries"]
     assert (delivery["confirmed_now"], delivery["kind"]) == (1, "unreachable")
