@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from zkpoll.delivery.policy import Reply, Verdict, is_html, judge
 from zkpoll.delivery.request import Probe, Request, carrying
@@ -36,7 +36,7 @@ class Events:
 
     secrets: tuple[str, ...] = field(default=(), repr=False)
     """What no message may hold."""
-    most = None
+    most: ClassVar[int | None] = None
 
     def carry(self, events: Sequence[Event]) -> Request:
         """Return the request that carries any number of events."""
@@ -57,25 +57,15 @@ class Events:
 
 
 @dataclass(frozen=True, slots=True)
-class SingleEvent:
+class SingleEvent(Events):
     """The format `event`: the event itself, one a request."""
 
-    secrets: tuple[str, ...] = field(default=(), repr=False)
-    """What no message may hold."""
-    most = 1
+    most: ClassVar[int | None] = 1
 
     def carry(self, events: Sequence[Event]) -> Request:
         """Return the request that carries exactly one event."""
         (event,) = events
         return carrying(events, compact(as_json(event)))
-
-    def exchange(self, events: Sequence[Event], *, unsure: bool) -> Exchange:  # noqa: ARG002  # ids are unique
-        """Send exactly one event; whoever gets it twice knows it by its id."""
-        asked = self.carry(events)
-        return judge((yield asked), self.secrets, asked.ids)
-
-    def preflight(self) -> None:
-        """Ask nothing."""
 
     def probes(self) -> tuple[Probe, ...]:
         """Ask with OPTIONS, since there is no empty event."""

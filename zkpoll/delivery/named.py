@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from zkpoll.delivery.words import as_text
+from zkpoll.delivery.words import as_text, json_in
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -33,8 +33,8 @@ def named(body: bytes, ids: Collection[str]) -> Named:
     if '"rejected"' not in text and '"present"' not in text:
         return Named()
     try:
-        content = json.loads(text)
-    except (ValueError, RecursionError):
+        content = json_in(text)
+    except ValueError:
         return Named(unclear=True)
     if not isinstance(content, dict):
         return Named()

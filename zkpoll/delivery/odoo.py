@@ -8,16 +8,16 @@ look at the field that holds the event's id.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Generator
 from dataclasses import dataclass, field, replace
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from zkpoll.delivery.events import compact
 from zkpoll.delivery.policy import Answer, Decision, Failure, Reply, Verdict, is_html, judge
 from zkpoll.delivery.request import Probe, Request, carrying
 from zkpoll.delivery.values import values
-from zkpoll.delivery.words import as_text, excerpt
+from zkpoll.delivery.words import as_text, excerpt, json_in, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -138,7 +138,7 @@ class Odoo:
         error = _error(answer)
         if answer.status in _ADVICE:
             return self._told(Verdict.CONFIGURATION, answer, _ADVICE[answer.status])
-        if answer.status == 500 and error.of_values:
+        if answer.status == HTTPStatus.INTERNAL_SERVER_ERROR and error.of_values:
             return self._told(Verdict.SUSPECT, answer, _FAILED)
         words = error.message.encode("utf-8", "replace")  # JSON can tell of half a character
         decision = judge(replace(answer, body=words or answer.body), self.secrets)
@@ -150,9 +150,8 @@ class Odoo:
         """Return the decision with what to do, and with Odoo's own words."""
         page = is_html(reply)
         words = excerpt(_error(reply).message or ("" if page else as_text(reply.body)), self.secrets)
-        said = f'; it says: "{words}"' if words else ""
         todo = advice.format(model=self.settings.model)
-        return Decision(verdict, f"the dashboard answered {reply.status} {todo}{said}")
+        return Decision(verdict, f"the dashboard answered {reply.status} {todo}{quoted(words)}")
 
     def _to_look(self, reply: Reply) -> tuple[bool, str] | None:
         if _rows(reply, self.settings.fields.values()) is not None:
@@ -202,14 +201,14 @@ def _error(reply: Reply) -> _Error:
 def _content(reply: Reply) -> Any:
     """Given a reply, return what its JSON holds; None if it holds none."""
     try:
-        return json.loads(as_text(reply.body))
-    except (ValueError, RecursionError):
+        return json_in(as_text(reply.body))
+    except ValueError:
         return None
 
 
 def _result(answer: Answer) -> Any:
     """Given the answer to a call, return what it returned; None if it did not end well."""
-    return _content(answer) if isinstance(answer, Reply) and answer.status == 200 else None
+    return _content(answer) if isinstance(answer, Reply) and answer.status == HTTPStatus.OK else None
 
 
 def _lists(answer: Answer, count: int) -> bool:

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies, select_proxy
 
 from zkpoll.delivery.client import Client
-from zkpoll.delivery.policy import Failure, Reply, judge
+from zkpoll.delivery.policy import NO_RIGHT, Failure, Reply, judge
 from zkpoll.steps import Step
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 _PATIENCE: Final = 5.0
 """Seconds for a step on the way, at most; the exchange itself has the dashboard's own limit."""
 _WAY: Final = ("name", "connection", "TLS")
-_NO_RIGHT: Final = frozenset({401, 403})
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +90,7 @@ def _found(
     """Return what the answer to a probe says; that to the first one also says that somebody answers."""
     decision = judge(answer, secrets)
     meaning = None if isinstance(answer, Failure) else probe.meaning(answer)
-    if isinstance(answer, Failure) or (meaning is None and answer.status not in _NO_RIGHT):
+    if isinstance(answer, Failure) or (meaning is None and answer.status not in NO_RIGHT):
         return (Step("answer" if first else probe.step, False, seconds, decision.message),)
     ok, text = meaning or (False, decision.message)
     if not first:

@@ -5,16 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from enum import Enum
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from zkpoll.delivery.named import named
-from zkpoll.delivery.words import as_text, excerpt, is_page, redact
+from zkpoll.delivery.words import as_text, excerpt, is_page, quoted, redact
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
 LONGEST_WAIT: Final = 30.0
 """Seconds between two attempts at most, whatever a dashboard asks for: the next run comes anyway."""
+NO_RIGHT: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
+"""What is answered to somebody who may not ask."""
 
 
 class Verdict(Enum):
@@ -189,8 +192,7 @@ def _rule(reply: Reply) -> _Rule:
 def _sentence(reply: Reply, advice: str, secrets: Sequence[str]) -> str:
     location = excerpt(reply.location, secrets) or "nowhere"
     words = "" if is_html(reply) else excerpt(as_text(reply.body), secrets)
-    said = f'; it says: "{words}"' if words else ""
-    return f"{_status(reply)} {advice.format(location=location)}{said}"
+    return f"{_status(reply)} {advice.format(location=location)}{quoted(words)}"
 
 
 def _status(reply: Reply) -> str:

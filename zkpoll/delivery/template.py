@@ -5,17 +5,17 @@ The document's JSON is written once, and cut where values go; to fill it is to j
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from zkpoll.delivery.events import OPTIONS, compact
-from zkpoll.delivery.policy import Decision, Reply, Verdict, judge
+from zkpoll.delivery.policy import NO_RIGHT, Decision, Reply, Verdict, judge
 from zkpoll.delivery.request import carrying
 from zkpoll.delivery.values import values
-from zkpoll.delivery.words import as_text, excerpt
+from zkpoll.delivery.words import as_text, excerpt, json_in, quoted
 from zkpoll.inventory.documents import PLACEHOLDER
 from zkpoll.inventory.jsonpath import written
 
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from zkpoll.inventory.formats import Template as Settings
     from zkpoll.punch import Event
 
-_CONFLICT: Final = 409
-_NO_RIGHT: Final = frozenset({401, 403})
 _GAP: Final = re.compile(rf'(?P<alone>(?<!\\)")?{PLACEHOLDER.pattern}(?(alone)")')
 """A placeholder in JSON, with the quotes around it where it is all of its text.
 
@@ -92,19 +90,18 @@ class Template:
         rule = self.settings.success
         if rule is None or not isinstance(answer, Reply):
             return decision
-        if answer.status == _CONFLICT in rule.status and decision.verdict is Verdict.TRY_AGAIN:
+        if answer.status == HTTPStatus.CONFLICT in rule.status and decision.verdict is Verdict.TRY_AGAIN:
             return self._held_already(answer, ids, decision)
         if decision.verdict is not Verdict.CONFIRMED or not (unmet := _unmet(rule, answer)):
             return decision
         if decision.rejected:
             return replace(decision, verdict=Verdict.NAMED)
-        said = excerpt(as_text(answer.body), self.secrets)
-        words = f'; it says: "{said}"' if said else ""
+        words = quoted(excerpt(as_text(answer.body), self.secrets))
         return Decision(Verdict.SUSPECT, f"the dashboard answered {answer.status}, {unmet}{words}")
 
     def _held_already(self, answer: Reply, ids: Sequence[str], decision: Decision) -> Decision:
         """Given a 409 that is told to mean a repeat, return what it means for so many events."""
-        as_success = judge(replace(answer, status=200), self.secrets, ids)
+        as_success = judge(replace(answer, status=HTTPStatus.OK), self.secrets, ids)
         if as_success.verdict is not Verdict.CONFIRMED:  # such as a web page
             return decision
         if len(ids) == 1:
@@ -115,7 +112,7 @@ class Template:
 
 def _to_options(reply: Reply) -> tuple[bool | None, str] | None:
     """Say what an answer to OPTIONS tells: little, since many APIs know only the method that they take."""
-    if reply.status in _NO_RIGHT:
+    if reply.status in NO_RIGHT:
         return None
     return None, "not asked for; the first punch will tell"
 
@@ -174,8 +171,8 @@ def _unmet(rule: Success, reply: Reply) -> str:
         return ""
     place = written(rule.path)
     try:
-        found = _at(json.loads(as_text(reply.body)), rule.path)
-    except (ValueError, RecursionError):
+        found = _at(json_in(as_text(reply.body)), rule.path)
+    except ValueError:
         return f"without the JSON in which success: looks for {place}"
     if not rule.has_value:
         return f"and success: wants something at {place}" if found in (None, _MISSING) else ""

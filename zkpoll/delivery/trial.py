@@ -32,12 +32,7 @@ class Trial:
     """One batch, taken apart as far as its answers ask for it."""
 
     def __init__(
-        self,
-        batch: Batch,
-        size: int,
-        *,
-        proven: bool,
-        choose: Callable[[Sequence[Event]], Event],
+        self, batch: Batch, size: int, *, proven: bool, choose: Callable[[Sequence[Event]], Event]
     ) -> None:
         """Given a batch and the most events of a request, begin.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import html
 import json
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 if TYPE_CHECKING:
@@ -24,6 +24,14 @@ def as_text(body: bytes) -> str:
     return body.decode("utf-8-sig", "replace")
 
 
+def json_in(text: str) -> Any:
+    """Given a text, return what its JSON holds. Raise ValueError where it is none, or too deep to be read."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("too many levels of objects and lists") from None
+
+
 def is_page(content_type: str, body: bytes) -> bool:
     """Given a body and its type, return whether it is a web page, by either of them."""
     kind = content_type.partition(";")[0].strip().lower()
@@ -37,6 +45,11 @@ def excerpt(text: str, secrets: Sequence[str]) -> str:
     """
     shown = "".join(c for c in text if c.isprintable() or c.isspace())
     return redact(" ".join(shown.split()), secrets)[:_EXCERPT]
+
+
+def quoted(words: str) -> str:
+    """Given an excerpt, return the end of a sentence that quotes it; nothing where there are no words."""
+    return f'; it says: "{words}"' if words else ""
 
 
 def redact(text: str, secrets: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from pydantic_core import core_schema
 
 from zkpoll.inventory.kinds import Kind, Shape
-from zkpoll.inventory.problems import Sentence, found_shape, nearest
+from zkpoll.inventory.problems import Sentence, found_shape, hint
 from zkpoll.inventory.scalars import Scalar
 from zkpoll.inventory.settings import MASK
 
@@ -212,15 +212,10 @@ def _names(leaf: object) -> Iterator[str]:
     if "{{" in PLACEHOLDER.sub(" ", leaf) or (strange and _is_filled(leaf)):
         raise Sentence("found {{ that begins no placeholder, expected {{ name }} with one of our names")
     if strange:
-        raise Sentence(f"unknown name {{{{ {strange[0]} }}}}, {_hint(strange[0])}")
+        raise Sentence(f"unknown name {{{{ {strange[0]} }}}}, {hint(strange[0], _KNOWN)}")
     if EVENTS in names and not _is_events(leaf):
         raise Sentence("found {{ events }} within a text, expected it alone: a list stands for it")
     yield from names
-
-
-def _hint(name: str) -> str:
-    meant = nearest(name, _KNOWN)
-    return f"did you mean {meant}?" if meant else f"known here: {', '.join(_KNOWN)}"
 
 
 def _is_events(leaf: object) -> bool:

@@ -20,7 +20,7 @@ from zkpoll.inventory.kinds import (
     YesNo,
     Zone,
 )
-from zkpoll.inventory.problems import Sentence, found_shape, nearest
+from zkpoll.inventory.problems import Sentence, found_shape, hint
 from zkpoll.inventory.settings import Settings
 
 if TYPE_CHECKING:
@@ -79,9 +79,7 @@ class FieldName(Kind):
         """Given a name, return it."""
         if value in NAMES:
             return value
-        meant = nearest(value, NAMES) if isinstance(value, str) else None
-        hint = f"did you mean {meant}?" if meant else f"known here: {', '.join(NAMES)}"
-        raise Sentence(f"unknown name, {hint}")
+        raise Sentence(f"unknown name, {hint(str(value), NAMES)}")
 
 
 class Fields(Kind):

@@ -131,13 +131,17 @@ class Ledger:
         return ": ".join(part for part in parts if part)
 
 
+def hint(word: str, names: Collection[str]) -> str:
+    """Given a word that is none of these names, return what helps: the one that was meant, or all of them."""
+    meant = nearest(word, names) or _begun(word, names)
+    return f"did you mean {meant}?" if meant else f"known here: {', '.join(names)}"
+
+
 def unknown(key: str, names: Collection[str]) -> str:
     """Given a key that is not a setting, return the sentence that helps."""
-    meant = nearest(key, names) or _begun(key, names)
-    hint = f"did you mean {meant}?" if meant else f"known here: {', '.join(names)}"
     if _PLAIN.fullmatch(key):
-        return f"unknown setting, {hint}"
-    return f"found a key that is not a plain word (no space after its colon?), {hint}"
+        return f"unknown setting, {hint(key, names)}"
+    return f"found a key that is not a plain word (no space after its colon?), {hint(key, names)}"
 
 
 def _begun(key: str, names: Collection[str]) -> str | None:

@@ -6,7 +6,6 @@ in exceptions.py of frappe/frappe.
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -15,7 +14,7 @@ from urllib.parse import quote, urlencode
 from zkpoll.delivery.events import compact
 from zkpoll.delivery.policy import Decision, Reply, Verdict, asked_wait, judge
 from zkpoll.delivery.request import Request
-from zkpoll.delivery.words import as_text, excerpt
+from zkpoll.delivery.words import as_text, excerpt, json_in, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -92,9 +91,7 @@ class Judge:
 
     def sentence(self, reply: Reply, meant: str) -> str:
         """Given a reply and what it means, return a sentence of both and of the site's own words."""
-        said = self.excerpt(reply)
-        quoted = f'; it says: "{said}"' if said else ""
-        return f"the dashboard answered {reply.status} {meant}{quoted}"
+        return f"the dashboard answered {reply.status} {meant}{quoted(self.excerpt(reply))}"
 
     def excerpt(self, reply: Reply) -> str:
         """Given a reply, return the site's own words, as a message may show them."""
@@ -121,8 +118,8 @@ def listing(kind: str, fields: Sequence[str], filters: Sequence[Sequence[object]
 def content(reply: Reply) -> Mapping[str, Any]:
     """Return the object that a reply holds; an empty one if it holds none."""
     try:
-        held = json.loads(as_text(reply.body))
-    except (ValueError, RecursionError):
+        held = json_in(as_text(reply.body))
+    except ValueError:
         return {}
     return held if isinstance(held, dict) else {}
 
@@ -157,6 +154,6 @@ def words(reply: Reply) -> str:
 def _messages(logged: Any) -> list[Any]:
     """Return the messages in a list in JSON, of objects in JSON; that of an error is the last."""
     try:
-        return [json.loads(text).get("message") for text in json.loads(logged)]
-    except (ValueError, RecursionError, TypeError, AttributeError):
+        return [json_in(text).get("message") for text in json_in(logged)]
+    except (ValueError, TypeError, AttributeError):
         return []

@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from datetime import datetime
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from zoneinfo import ZoneInfo
 
@@ -44,9 +45,6 @@ _LOG_TYPES: Final[Mapping[Direction, str]] = {"in": "IN", "out": "OUT"}
 _SHARING: Final = 20
 """Employees with one user id, and checkins of one second, that are looked at; there should be one."""
 _SECOND: Final = len("2026-11-22 08:59:58")
-_MISSING: Final = 404
-_CONFLICT: Final = 409
-_FAILED: Final = 500
 _OF_THE_DATABASE: Final = ("OperationalError", "InternalError", "InterfaceError", "ProgrammingError")
 """Ends of the names of errors that no record causes; any other that a site did not see coming, such as a
 TypeError in a customisation of it, may well be this record's, and must not hold up the others."""
@@ -197,9 +195,11 @@ class Frappe:
             return _rejected(event, self._judge.excerpt(reply) or _NOT_AT_WORK)
         if known := self._judge.by_error(reply):
             return known
-        missing = reply.status == _MISSING and error == _NOT_THERE
-        failed = reply.status == _FAILED and bool(error) and not error.endswith(_OF_THE_DATABASE)
-        unclear = missing or failed or reply.status == _CONFLICT or decision.verdict is Verdict.SUSPECT
+        missing = reply.status == HTTPStatus.NOT_FOUND and error == _NOT_THERE
+        broken = reply.status == HTTPStatus.INTERNAL_SERVER_ERROR
+        failed = broken and bool(error) and not error.endswith(_OF_THE_DATABASE)
+        conflict = reply.status == HTTPStatus.CONFLICT
+        unclear = missing or failed or conflict or decision.verdict is Verdict.SUSPECT
         return None if unclear else decision
 
     def _receipt(self, event: Event, message: Any) -> Decision | None:
@@ -230,7 +230,7 @@ class Frappe:
             return Decision(Verdict.CONFIGURATION, self._judge.sentence(reply, meant))
         if found.inactive:
             return _rejected(event, self._judge.excerpt(reply) or _NOT_AT_WORK)
-        if reply.status == _CONFLICT:
+        if reply.status == HTTPStatus.CONFLICT:
             return decision
         return Decision(Verdict.SUSPECT, self._judge.sentence(reply, "and refused it"))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 _ZONE: Final = "/api/method/frappe.client.get_time_zone"
 _HOURS: Final = 366 * 24
 """Of a year: zones may change to daylight saving on one day, and at different hours."""
-_MISSING: Final = 404
 
 
 def probes(settings: Frappe, judge: Judge) -> tuple[Probe, ...]:
@@ -99,7 +99,8 @@ class _Looks:
 
 def _to_shift(reply: Reply) -> tuple[bool | None, str] | None:
     if judge(reply).verdict is not Verdict.CONFIRMED:
-        return (False, "the site has no Shift Type of that name") if reply.status == _MISSING else None
+        missing = reply.status == HTTPStatus.NOT_FOUND
+        return (False, "the site has no Shift Type of that name") if missing else None
     shift = answers.content(reply).get("data")
     if not isinstance(shift, dict):
         return False, "the site answered with what is no Shift Type"
