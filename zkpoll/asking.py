@@ -24,19 +24,23 @@ _log = logging.getLogger(__name__)
 
 
 def pinged(dashboard: Dashboard, inventory: Inventory) -> tuple[Ping, Preview | None]:
-    """Given a dashboard, ask whether it would take punches; return that, and what it would be sent first.
+    """Given a dashboard, ask whether it would take punches; return that, and what it would be sent first."""
+    shown = _example(dashboard, inventory)
+    access = Access.to(dashboard)
+    form = format_of(dashboard, Terminals.of_inventory(inventory.devices, {}), access.secrets)
+    return ping(access, form), shown
 
-    Where nothing waits for it, the newest punch is the example. A journal that cannot be read, or is not
-    there yet, has none.
+
+def _example(dashboard: Dashboard, inventory: Inventory) -> Preview | None:
+    """Return how the oldest punch that waits for a dashboard would be sent, or, where none waits, the newest.
+
+    A journal that cannot be read, or is not there yet, has none.
     """
-    shown = None
     try:
         with Journal(inventory.journal, writable=False) as journal:
             terminals = Terminals.of_inventory(inventory.devices, Devices(journal).names())
             newest = filter(None, [newest_punch(journal)])
-            shown = previewed(dashboard, terminals, journal, tuple(newest))
+            return previewed(dashboard, terminals, journal, tuple(newest))
     except JournalError as error:
         _log.info("%s", error)
-    access = Access.to(dashboard)
-    form = format_of(dashboard, Terminals.of_inventory(inventory.devices, {}), access.secrets)
-    return ping(access, form), shown
+        return None

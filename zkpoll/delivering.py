@@ -13,8 +13,6 @@ from zkpoll.delivery.access import Access
 from zkpoll.delivery.client import Client
 from zkpoll.delivery.deliver import Destination, deliver
 from zkpoll.delivery.formats import format_of
-from zkpoll.delivery.frappe.answers import Judge
-from zkpoll.delivery.frappe.shifts import bound, moving
 from zkpoll.delivery.policy import KINDS, Decision
 from zkpoll.delivery.preview import preview
 from zkpoll.delivery.request import carried_out
@@ -98,6 +96,9 @@ def _with_shifts(run: Run, dashboard: Dashboard, outbox: Outbox, outcome: Delive
     site = dashboard.frappe
     if site is None or not site.shifts:
         return outcome
+    from zkpoll.delivery.frappe.answers import Judge
+    from zkpoll.delivery.frappe.shifts import bound, moving
+
     late_before = datetime.now(UTC) - timedelta(seconds=run.inventory.alert_after)
     reaches, access, zone = outbox.reaches(), Access.to(dashboard), ZoneInfo(site.timezone)
     judge = Judge(access.secrets)

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from tests.delivery.answers import MEANINGS
+from tests.delivery import answers
 from tests.delivery.odoo_server import error_body
 from tests.delivery.outbox import some_events
 from zkpoll.delivery.policy import Answer, Failure, Reply, Verdict
@@ -42,23 +42,11 @@ def look(events: Sequence[Event]) -> Reply:
 
 
 @dataclass(frozen=True)
-class Case:
-    """A row of the table."""
+class Case(answers.Case):
+    """A row of the table: answers to the call that creates records, or to a look where nothing is created."""
 
-    shown: str
-    answers: tuple[Answer, ...]
-    """To the call that creates records, or to a look where nothing is created."""
-    verdict: Verdict
-    punches: str = ""
-    """Where that is not what other dashboards' answers come to."""
     looked: Answer | None = None
     """What a look at the model then finds; None where nobody looks."""
-
-    @property
-    def row(self) -> str:
-        """The row as the page shows it."""
-        punches, run = MEANINGS.get(self.verdict, ("", "sends the others again"))
-        return f"| {self.shown} | {self.punches or punches} | {run} |"
 
 
 _WITHOUT_NUMBERS: Final = (

@@ -154,7 +154,7 @@ class _Delivery:
         self._looked_beyond = False
         """Whether other punches than those of the batch were asked for, to show who is at fault."""
         self._preflight = destination.format.preflight()
-        """What is asked before the first event goes out; None once that was answered."""
+        """What is asked before the first event goes out; None once it was, with nothing found to be wrong."""
         self._unsure: set[str] = set()
         """Ids of events that were sent, and nobody knows whether they arrived."""
         self._retrying = self._retries()

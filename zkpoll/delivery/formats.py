@@ -1,6 +1,8 @@
 """Which formats there are.
 
-A format lives in a module of its own and is entered in `FORMATS`; nothing else knows one by name.
+A format lives in a module of its own, which is imported where a dashboard takes it, and is entered in
+`FORMATS`. Elsewhere its name stands for what is not of its requests: for the word before the token in
+`access`, and for the shifts that follow a delivery to Frappe.
 """
 
 from __future__ import annotations
@@ -8,10 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Protocol
 
 from zkpoll.delivery.events import Events, SingleEvent
-from zkpoll.delivery.frappe import Frappe
-from zkpoll.delivery.odoo import Odoo
 from zkpoll.delivery.outward import Outward, People
-from zkpoll.delivery.template import Template
 from zkpoll.inventory.formats import Odoo as OdooSettings
 
 if TYPE_CHECKING:
@@ -62,15 +61,21 @@ def _event(_: Dashboard, __: Terminals, secrets: tuple[str, ...]) -> Format:
 
 
 def _frappe(dashboard: Dashboard, terminals: Terminals, secrets: tuple[str, ...]) -> Format:
+    from zkpoll.delivery.frappe import Frappe
+
     assert dashboard.frappe is not None  # noqa: S101  # no inventory has this format without it
     return Frappe(dashboard.frappe, terminals, secrets)
 
 
 def _odoo(dashboard: Dashboard, terminals: Terminals, secrets: tuple[str, ...]) -> Format:
+    from zkpoll.delivery.odoo import Odoo
+
     return Odoo(dashboard.odoo or OdooSettings(), terminals, secrets)
 
 
 def _template(dashboard: Dashboard, terminals: Terminals, secrets: tuple[str, ...]) -> Format:
+    from zkpoll.delivery.template import Template
+
     assert dashboard.template is not None  # noqa: S101  # no inventory has this format without it
     return Template(dashboard.template, terminals, secrets)
 

@@ -16,14 +16,17 @@ _CODE: Final = (
 )
 _ESCAPE: Final = rf"\\(?:[bfnrt/\\]|u{_CODE})"
 _OTHER: Final = r"[^\\\x00-\x1f\ud800-\udfff"
-_SEGMENT: Final = re.compile(
+_SEGMENT: Final = (
     rf"[ \t\n\r]*(?:\.(?P<name>[{_FIRST}][{_FIRST}0-9]*)"
     # 15 digits: more are not exact in every program that reads JSON.
     r"|\[(?:(?P<index>0|-?[1-9][0-9]{0,14})"
     rf"|'(?P<single>(?:{_OTHER}']|\\'|{_ESCAPE})*)'"
     rf"|\"(?P<double>(?:{_OTHER}\"]|\\\"|{_ESCAPE})*)\")\])"
 )
-_SHORT: Final = re.compile(f"[{_FIRST}][{_FIRST}0-9]*")
+"""One step."""
+_SHORT: Final = f"[{_FIRST}][{_FIRST}0-9]*"
+"""A name that needs no quotes. Both are compiled where a path is read or written: with all of Unicode in them
+that takes a while, and few inventories have a path."""
 
 
 class JsonPath(Kind):
@@ -48,7 +51,8 @@ class JsonPath(Kind):
 def _steps(text: str) -> tuple[str | int, ...] | None:
     """Given the text of a path, return its steps, or None if it is none."""
     steps, at = [], 1
-    while segment := _SEGMENT.match(text, at):
+    expression = re.compile(_SEGMENT)
+    while segment := expression.match(text, at):
         steps.append(_step(segment))
         at = segment.end()
     return tuple(steps) if text.startswith("$") and at == len(text) else None
@@ -75,4 +79,4 @@ def written(steps: tuple[str | int, ...]) -> str:
 
 
 def _written(step: str | int) -> str:
-    return f".{step}" if isinstance(step, str) and _SHORT.fullmatch(step) else f"[{json.dumps(step)}]"
+    return f".{step}" if isinstance(step, str) and re.fullmatch(_SHORT, step) else f"[{json.dumps(step)}]"

@@ -287,7 +287,8 @@ SELECT name, complete_until FROM device WHERE name IS NOT NULL ORDER BY name;
 
 -- name: unsettled_by_device
 -- What a dashboard has not confirmed and will get, by the device's name of today or its last one; of one that
--- never had any, by where it answered. The smallest timestamp is the earliest among those of one offset; each offset has a row.
+-- never had any, by where it answered. The smallest timestamp is the earliest among those of one offset; each
+-- offset has a row.
 SELECT coalesce(device.name, device.last_name, punch.device_name), waiting.state, min(punch.timestamp), count(*)
 FROM (SELECT punch, state FROM outbox WHERE destination = :destination AND state = 'pending'
       UNION ALL
