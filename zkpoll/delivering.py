@@ -116,9 +116,7 @@ def _with_shifts(run: Run, dashboard: Dashboard, outbox: Outbox, outcome: Delive
 
 
 def _log_shift(dashboard: Dashboard, shift: ShiftMove, zone: ZoneInfo) -> None:
-    until = (
-        f"{shift.until.astimezone(zone):%Y-%m-%d %H:%M:%S} ({zone})" if shift.until else "nobody knows when"
-    )
+    until = f"{shift.until.astimezone(zone):%Y-%m-%d %H:%M:%S} ({zone})" if shift.until else "an unknown time"
     why = shift.problem or shift.held_by
     _log.info("%s: shift %s is complete until %s: %s", dashboard.name, shift.name, until, why)
 
