@@ -15,16 +15,16 @@ import pytest
 from tests.peers import closed_port
 from tests.site import TOKEN, Site, entry
 from zkpoll.errors import ExitCode, JournalError, Stopped
-from zkpoll.hostclock import synchronised
 from zkpoll.inventory import Inventory, load
-from zkpoll.journal import store
-from zkpoll.pull.correction import correct
+from zkpoll.journal import sqlite
+from zkpoll.model.punch import punch_id
+from zkpoll.pull.host_clock import synchronised
 from zkpoll.pull.link import Address, Clock
 from zkpoll.pull.session import Session
-from zkpoll.punch import punch_id
-from zkpoll.run import Observer, Options
+from zkpoll.pull.set_clock import correct
 from zkpoll.simulator import Command, Faults, Model, Terminal, serve
 from zkpoll.sync import sync
+from zkpoll.tasks.run import Observer, Options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -187,7 +187,7 @@ def test_a_journal_that_another_program_holds(
     site: Site, dashboard: Dashboard, stack: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A journal that cannot be written in mid-run ends the run at once, silent devices or not."""
-    monkeypatch.setattr(store, "WAIT", 0.2)
+    monkeypatch.setattr(sqlite, "WAIT", 0.2)
     other = stack.enter_context(
         closing(sqlite3.connect(site.journal, isolation_level=None, check_same_thread=False))
     )

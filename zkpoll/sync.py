@@ -15,20 +15,20 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from zkpoll import rawcopy
-from zkpoll.clearing import Clearing, due
-from zkpoll.delivering import deliver_to, previewed
-from zkpoll.delivery.terminals import Terminals
+from zkpoll.delivery.origins import Terminals
 from zkpoll.errors import Stopped
-from zkpoll.feed import Feed
 from zkpoll.journal.clearance import maybe_disabled
 from zkpoll.journal.devices import Devices
+from zkpoll.journal.locks import Locks
 from zkpoll.journal.outbox import waiting
-from zkpoll.journal.store import Journal
-from zkpoll.locks import Locks
-from zkpoll.outcome import DeliveryOutcome, Outcome
-from zkpoll.run import Observer, Options, Run, joined
-from zkpoll.visiting import Visit
+from zkpoll.journal.sqlite import Journal
+from zkpoll.pull import raw_copy
+from zkpoll.tasks.arrivals import Feed
+from zkpoll.tasks.clear import Clearing, due
+from zkpoll.tasks.deliver import deliver_to, previewed
+from zkpoll.tasks.outcome import DeliveryOutcome, Outcome
+from zkpoll.tasks.run import Observer, Options, Run, joined
+from zkpoll.tasks.visit import Visit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from zkpoll.inventory import Device, Inventory
     from zkpoll.journal.outbox import Outbox
-    from zkpoll.punch import Event, Preview
+    from zkpoll.model.punch import Event, Preview
 
 _log = logging.getLogger(__name__)
 
@@ -106,8 +106,8 @@ def _clear_log(run: Run, visit: Visit) -> None:
 
 def _forget_old_copies(run: Run, now: datetime) -> None:
     try:
-        removed = rawcopy.prune(run.inventory.journal, timedelta(seconds=run.inventory.keep_raw), now)
-    except rawcopy.CopyFailed as error:
+        removed = raw_copy.prune(run.inventory.journal, timedelta(seconds=run.inventory.keep_raw), now)
+    except raw_copy.CopyFailed as error:
         _log.warning("%s", error)
     else:
         for path in removed:

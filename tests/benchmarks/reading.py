@@ -19,18 +19,18 @@ from zk import ZK
 
 from tests.benchmarks.measure import Figure, best_of
 from zkpoll.journal.devices import Devices
-from zkpoll.journal.ledger import Ledger
+from zkpoll.journal.intake import Ledger
 from zkpoll.journal.outbox import Outbox
-from zkpoll.journal.store import Journal, queries
+from zkpoll.journal.sqlite import Journal, queries
+from zkpoll.model.punch import Tally
 from zkpoll.pull.link import Address
 from zkpoll.pull.reader import Target, visit
-from zkpoll.punch import Tally
 from zkpoll.simulator import Command, Faults, Model, Terminal, serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from zkpoll.punch import Reading, Slice, Watermark
+    from zkpoll.model.punch import Reading, Slice, Watermark
     from zkpoll.simulator import Address as Served
 
 RECORDS = 100_000

@@ -23,8 +23,8 @@ from tests.crash.process import by_file, killer, watch_places
 from tests.site import TOKEN
 from zkpoll.inventory import load
 from zkpoll.pull.link import TcpLink
-from zkpoll.run import Options
 from zkpoll.sync import sync
+from zkpoll.tasks.run import Options
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -17,23 +17,23 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from tests.peers import closed_port
 from tests.site import TOKEN, entry
-from zkpoll import rawcopy
 from zkpoll.errors import Stopped
 from zkpoll.inventory import load
-from zkpoll.punch import punch_id
-from zkpoll.run import Observer, Options
+from zkpoll.model.punch import punch_id
+from zkpoll.pull import raw_copy
 from zkpoll.simulator import Answer, Command, Dashboard, Faults, Model, Terminal, User, serve
 from zkpoll.simulator.records import encode_record
 from zkpoll.sync import sync
+from zkpoll.tasks.run import Observer, Options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from tests.clearing.machine_process import Runner
-    from zkpoll.outcome import DeviceOutcome, Outcome
     from zkpoll.simulator import Frame, Instead, Received, Record, Session
     from zkpoll.simulator.dashboard import Script
     from zkpoll.simulator.terminal import Handler
+    from zkpoll.tasks.outcome import DeviceOutcome, Outcome
 
 NAME: Final = "front"
 SERIAL: Final = "MODEL1"
@@ -274,9 +274,9 @@ class World:
         self.terminal.before_command = None
         self.terminal.faults = self.faults
         self.dashboard.answers.clear()
-        for file in rawcopy.folder(self.journal).glob(f"*{rawcopy.SUFFIX}"):
+        for file in raw_copy.folder(self.journal).glob(f"*{raw_copy.SUFFIX}"):
             # A copy is named by the second: here a day passes between two runs.
-            shutil.move(file, self._copies / f"{len(list(self._copies.iterdir()))}{rawcopy.SUFFIX}")
+            shutil.move(file, self._copies / f"{len(list(self._copies.iterdir()))}{raw_copy.SUFFIX}")
 
     # --- what is left ---
 
@@ -301,7 +301,7 @@ class World:
 
     def copied(self) -> set[bytes]:
         """Return every row of every raw copy."""
-        copies = [rawcopy.load(path) for path in self._copies.iterdir()]
+        copies = [raw_copy.load(path) for path in self._copies.iterdir()]
         return {
             copy.log[at : at + copy.layout] for copy in copies for at in range(0, len(copy.log), copy.layout)
         }

@@ -14,9 +14,9 @@ import pytest
 
 from tests.clearing.world import KILLED, KINDS, World, wait_for
 from tests.site import at_a_terminal, entry
-from zkpoll import rawcopy
 from zkpoll.errors import ExitCode
-from zkpoll.rawcopy import RawCopy, save
+from zkpoll.pull import raw_copy
+from zkpoll.pull.raw_copy import RawCopy, save
 from zkpoll.simulator import Answer, Command, Faults, Model, Terminal, serve
 from zkpoll.simulator.wire import pack_time
 
@@ -59,7 +59,7 @@ def front(address: Address, site: Site, dashboard: Dashboard) -> Callable[..., N
 
 def copies(site: Site) -> list[Path]:
     """Return where the raw copies are."""
-    return sorted(rawcopy.folder(site.journal).glob("*.zkraw"))
+    return sorted(raw_copy.folder(site.journal).glob("*.zkraw"))
 
 
 def untouched(terminal: Terminal, records: int = RECORDS) -> bool:
@@ -167,7 +167,7 @@ def test_what_nobody_can_believe(terminal: Terminal, site: Site) -> None:
     assert site.run("quarantine", "accept", "--device", "front", "--yes").code == 0
     assert site.run(*CLEAR).code == 0
     assert cleared(terminal)
-    assert rawcopy.load(copies(site)[-1]).log.endswith(odd)
+    assert raw_copy.load(copies(site)[-1]).log.endswith(odd)
 
 
 # --- by itself ---
@@ -265,7 +265,7 @@ def test_the_copy(terminal: Terminal, site: Site) -> None:
     (copy,) = copies(site)
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
     assert stat.S_IMODE(copy.parent.stat().st_mode) == 0o700
-    assert rawcopy.load(copy).log == log
+    assert raw_copy.load(copy).log == log
     decoded = without_inventory("decode", str(copy))
     assert f"a raw copy of {RECORDS} records of 40 bytes; its SHA-256 is right" in decoded
     proved = site.run("journal", "restore", str(copy))
@@ -316,7 +316,7 @@ def test_a_full_disk(terminal: Terminal, site: Site, front: Callable[..., None])
     assert told.code in {1, 74}
     assert "file too large" in told.err or "disk" in told.err
     assert untouched(terminal)
-    assert list(rawcopy.folder(site.journal).iterdir()) == []
+    assert list(raw_copy.folder(site.journal).iterdir()) == []
     terminal.before_command = None
     assert site.sync().code == 0
     assert cleared(terminal)

@@ -15,17 +15,17 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from tests.clearing.machine_process import Runner
 from tests.clearing.machine_world import HASTY, NAME, SERIAL, Trouble, World
 from zkpoll.errors import ExitCode
-from zkpoll.outcome import LOCKED
 from zkpoll.pull import clearing
 from zkpoll.simulator import Command, Faults, Model, User, cut, never, refuse
+from zkpoll.tasks.outcome import LOCKED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from hypothesis.strategies import SearchStrategy
 
-    from zkpoll.outcome import Outcome
     from zkpoll.simulator import Instead
+    from zkpoll.tasks.outcome import Outcome
 
 COMMANDS = [
     Command.CONNECT,
@@ -44,7 +44,7 @@ COMMANDS = [
 """What a visit and a clearing send."""
 LOCKING = [Command.DISABLEDEVICE, Command.CLEAR_ATTLOG, Command.REFRESHDATA, Command.ENABLEDEVICE]
 """What only a clearing sends, so that a fault is met there."""
-FILES = ["pull/link.py", "journal/store.py", "rawcopy.py", "delivery/transport.py", "locks.py"]
+FILES = ["pull/link.py", "journal/sqlite.py", "pull/raw_copy.py", "delivery/transport.py", "journal/locks.py"]
 """Where a run is killed while it writes, sends or receives."""
 TURNS = st.integers(0, 24)
 """Commands of a run that reads and clears."""

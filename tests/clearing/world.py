@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 from tests.pull.clearings import Step
 from tests.site import TOKEN, Site, entry
-from zkpoll import rawcopy
 from zkpoll.errors import ExitCode
 from zkpoll.inventory import load
-from zkpoll.punch import punch_id
+from zkpoll.model.punch import punch_id
+from zkpoll.pull import raw_copy
 from zkpoll.simulator import Answer, Command, Dashboard, Faults, Instead, Model, Terminal, serve
 from zkpoll.simulator.records import encode_record
 from zkpoll.sync import sync
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-    from zkpoll.outcome import ClearOutcome, Outcome
     from zkpoll.simulator import Address, Record
     from zkpoll.simulator.terminal import Handler
+    from zkpoll.tasks.outcome import ClearOutcome, Outcome
 
 SERIAL: Final = "CQZ7224760045"
 KILLED: Final = -signal.SIGKILL
@@ -159,11 +159,11 @@ class World:
 
     def the_disk_fills(self) -> None:
         """Let there be no room for raw copies from now on."""
-        DISK.full.add(rawcopy.folder(self.site.journal))
+        DISK.full.add(raw_copy.folder(self.site.journal))
 
     def all_is_well(self) -> None:
         """Let nothing go wrong any more; what the terminal is like stays."""
-        DISK.full.discard(rawcopy.folder(self.site.journal))
+        DISK.full.discard(raw_copy.folder(self.site.journal))
         self.at.clear()
         self.dashboard.answers.clear()
         self.harm(ignores_disable=self.terminal.faults.ignores_disable)
@@ -198,8 +198,8 @@ class World:
     @property
     def copied(self) -> list[bytes]:
         """The records of all raw copies."""
-        files = sorted(rawcopy.folder(self.site.journal).glob(f"*{rawcopy.SUFFIX}"))
-        return [row for file in files for row in _rows(rawcopy.load(file).log)]
+        files = sorted(raw_copy.folder(self.site.journal).glob(f"*{raw_copy.SUFFIX}"))
+        return [row for file in files for row in _rows(raw_copy.load(file).log)]
 
     @property
     def owed(self) -> dict[str, dict[str, object]]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from tests.site import TOKEN
-from zkpoll.punch import punch_id
+from zkpoll.model.punch import punch_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable

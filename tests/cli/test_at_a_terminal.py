@@ -19,7 +19,7 @@ from tests.cli.test_delivery import refusing
 from tests.cli.test_quarantine import SERIAL, with_an_impossible_record
 from tests.site import TOKEN, Result, Site, at_a_terminal, entry
 from zkpoll.cli import zkpoll
-from zkpoll.rawcopy import RawCopy, save
+from zkpoll.pull.raw_copy import RawCopy, save
 from zkpoll.simulator import Dashboard, User, serve
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ import pytest
 
 from tests.journal.helpers import piece, punch, visit
 from tests.site import entry
+from zkpoll.journal.locks import Locks
 from zkpoll.journal.outbox import Outbox
-from zkpoll.journal.store import Journal
-from zkpoll.locks import Locks
-from zkpoll.punch import Counts
+from zkpoll.journal.sqlite import Journal
+from zkpoll.model.punch import Counts
 
 if TYPE_CHECKING:
     from tests.site import Site

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from tests.journal.helpers import piece, punch, visit
 from tests.peers import closed_port
 from tests.site import TOKEN, entry
+from zkpoll.journal.locks import Locks
 from zkpoll.journal.outbox import Outbox
-from zkpoll.journal.store import Journal
-from zkpoll.locks import Locks
+from zkpoll.journal.sqlite import Journal
 from zkpoll.simulator import Answer
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from tests.site import entry
 from zkpoll.cli.decode import decode
-from zkpoll.rawcopy import BadCopy, RawCopy, save
+from zkpoll.pull.raw_copy import BadCopy, RawCopy, save
 from zkpoll.simulator import LAYOUTS, Model, Terminal, serve
 
 if TYPE_CHECKING:

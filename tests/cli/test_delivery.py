@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tests.peers import closed_port
 from tests.site import TOKEN, Site, entry
-from zkpoll.punch import punch_id
+from zkpoll.model.punch import punch_id
 from zkpoll.simulator import Answer, Dashboard, Terminal, serve
 
 if TYPE_CHECKING:

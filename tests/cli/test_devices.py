@@ -12,7 +12,7 @@ import pytest
 
 from tests.site import TOKEN, entry
 from zkpoll.inventory import load
-from zkpoll.punch import punch_id
+from zkpoll.model.punch import punch_id
 from zkpoll.simulator import Model, Terminal, serve
 from zkpoll.sync import sync
 

@@ -11,14 +11,14 @@ import pytest
 
 from tests.peers import closed_port
 from tests.site import TOKEN, entry
-from zkpoll.hostclock import synchronised
 from zkpoll.inventory import load
 from zkpoll.journal.clearance import Clearance
-from zkpoll.journal.store import Journal
-from zkpoll.locks import Locks
-from zkpoll.looking import Drift, look
-from zkpoll.pull import correction
+from zkpoll.journal.locks import Locks
+from zkpoll.journal.sqlite import Journal
+from zkpoll.pull import set_clock
+from zkpoll.pull.host_clock import synchronised
 from zkpoll.simulator import Command, Faults, Model, Terminal, refuse, serve
+from zkpoll.tasks.inspect import Drift, look
 
 if TYPE_CHECKING:
     from tests.site import Site
@@ -246,7 +246,7 @@ class TestSetting:
     @pytest.fixture
     def trusted(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Let this host's clock be one that can be trusted."""
-        monkeypatch.setattr(correction, "synchronised", lambda: True)
+        monkeypatch.setattr(set_clock, "synchronised", lambda: True)
 
     def look(self, site: Site, terminal: Terminal, **settings: object) -> Drift:
         """Set the clock of `terminal` if it is to be set."""

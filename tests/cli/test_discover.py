@@ -16,8 +16,8 @@ from tests.site import Result, entry
 from zkpoll.errors import Stopped
 from zkpoll.inventory import load
 from zkpoll.journal.clearance import Clearance
-from zkpoll.journal.store import Journal
-from zkpoll.locks import Locks
+from zkpoll.journal.locks import Locks
+from zkpoll.journal.sqlite import Journal
 from zkpoll.pull.discovery import discover
 from zkpoll.simulator import Command, Faults, Model, Terminal, serve
 

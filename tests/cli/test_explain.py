@@ -13,8 +13,8 @@ from tests.site import at_a_terminal, entry
 from zkpoll.journal.decisions import Choice, Decisions
 from zkpoll.journal.devices import Devices
 from zkpoll.journal.outbox import Outbox
-from zkpoll.journal.store import Journal
-from zkpoll.punch import Settled
+from zkpoll.journal.sqlite import Journal
+from zkpoll.model.punch import Settled
 
 if TYPE_CHECKING:
     from tests.site import Site

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from tests.site import entry
-from zkpoll.punch import punch_id
+from zkpoll.model.punch import punch_id
 from zkpoll.simulator import Faults, Model, Terminal, User, serve
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from tests.journal.helpers import rows
 from tests.pull.records import damage
 from tests.site import at_a_terminal, entry
 from zkpoll.journal.devices import Devices
-from zkpoll.journal.store import Journal
-from zkpoll.rawcopy import RawCopy, save
+from zkpoll.journal.sqlite import Journal
+from zkpoll.pull.raw_copy import RawCopy, save
 from zkpoll.simulator import LAYOUTS, Model, Record, Terminal, User, serve
 
 if TYPE_CHECKING:

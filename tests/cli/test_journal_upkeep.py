@@ -15,7 +15,7 @@ import pytest
 
 from tests.journal.helpers import rows
 from tests.site import TOKEN, at_a_terminal, entry
-from zkpoll.journal.store import Journal
+from zkpoll.journal.sqlite import Journal
 from zkpoll.simulator import Terminal, serve
 
 if TYPE_CHECKING:

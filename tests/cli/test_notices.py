@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests.site import at_a_terminal, entry
-from zkpoll.hostclock import synchronised
-from zkpoll.punch import punch_id
+from zkpoll.model.punch import punch_id
+from zkpoll.pull.host_clock import synchronised
 from zkpoll.simulator import Answer, Command, Model, Terminal, serve
 
 if TYPE_CHECKING:

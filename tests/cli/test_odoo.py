@@ -12,7 +12,7 @@ import pytest
 
 from tests.delivery.odoo_server import DATABASE, KEY, MODEL, OdooServer
 from tests.site import Result, Site, entry
-from zkpoll.punch import punch_id
+from zkpoll.model.punch import punch_id
 from zkpoll.simulator import Model, Terminal, serve
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ import pytest
 
 from tests.journal.helpers import KEY, piece, punch, punches, visit
 from tests.site import at_a_terminal, entry
+from zkpoll.journal.locks import Locks
 from zkpoll.journal.outbox import Outbox
-from zkpoll.journal.store import Journal
-from zkpoll.locks import Locks
-from zkpoll.punch import Counts, Settled
+from zkpoll.journal.sqlite import Journal
+from zkpoll.model.punch import Counts, Settled
 
 if TYPE_CHECKING:
     from typing import Any

@@ -18,8 +18,8 @@ from tests.cli.test_users import PEAK, measured
 from tests.journal.helpers import KEY, piece, punch, visit
 from tests.site import Site, at_a_terminal, entry
 from zkpoll.journal.outbox import Outbox
-from zkpoll.journal.store import Journal
-from zkpoll.punch import Punch, Settled, Slice
+from zkpoll.journal.sqlite import Journal
+from zkpoll.model.punch import Punch, Settled, Slice
 
 if TYPE_CHECKING:
     from pathlib import Path

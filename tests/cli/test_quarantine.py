@@ -12,7 +12,7 @@ import pytest
 from tests.journal.helpers import KEY, odd, piece, punch, visit
 from tests.site import at_a_terminal, entry
 from zkpoll.journal.devices import Devices
-from zkpoll.journal.store import Journal
+from zkpoll.journal.sqlite import Journal
 from zkpoll.simulator import Model, Terminal, serve
 from zkpoll.simulator.wire import pack_time
 

@@ -13,8 +13,8 @@ from tests.journal.helpers import KEY, odd, piece, punch, visit
 from tests.site import at_a_terminal, entry
 from zkpoll.journal.devices import Devices
 from zkpoll.journal.outbox import Outbox
-from zkpoll.journal.store import Journal
-from zkpoll.punch import Reading, Settled
+from zkpoll.journal.sqlite import Journal
+from zkpoll.model.punch import Reading, Settled
 
 if TYPE_CHECKING:
     from tests.site import Site

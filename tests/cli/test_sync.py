@@ -18,7 +18,7 @@ from filelock import FileLock
 
 from tests.peers import closed_port, peer
 from tests.site import TOKEN, Site, entry
-from zkpoll.punch import punch_id
+from zkpoll.model.punch import punch_id
 from zkpoll.simulator import Answer, Dashboard, Faults, Model, Terminal, serve
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.peers import closed_port
 from tests.site import TOKEN, Site, entry
-from zkpoll.punch import punch_id
+from zkpoll.model.punch import punch_id
 from zkpoll.simulator import Dashboard, Model, Terminal, serve
 
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ from tests.site import TOKEN, at_a_terminal, entry
 from zkpoll.journal.clearance import Clearance
 from zkpoll.journal.devices import Devices
 from zkpoll.journal.exports import last_users
-from zkpoll.journal.store import Journal
-from zkpoll.locks import Locks
+from zkpoll.journal.locks import Locks
+from zkpoll.journal.sqlite import Journal
 from zkpoll.simulator import Model, Terminal, serve
 from zkpoll.simulator.records import User
 

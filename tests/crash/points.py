@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import zkpoll
-from zkpoll.journal.store import queries
+from zkpoll.journal.sqlite import queries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -43,7 +43,7 @@ _FOLDERS: Final = frozenset(
 
 UNREACHED: Final[Mapping[str, str]] = {
     "delivery/transport.py _TlsConnection.request": "hands on to _Connection.request, where runs are killed",
-    "watching/metrics.py _discard": "only where the disk is full",
+    "reports/metrics.py _discard": "only where the disk is full",
     "cli/journal.py backup": "a command of its own, which writes another file than the journal",
     "cli/__init__.py _open_what_is_closed": "opens the null device, and only for callers without streams",
 }

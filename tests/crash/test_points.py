@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.crash.points import PACKAGE, found_in, places, statement, statements
-from zkpoll.journal.store import queries
+from zkpoll.journal.sqlite import queries
 
 if TYPE_CHECKING:
     from tests.crash.points import Place
@@ -40,7 +40,7 @@ def written_by(query: str) -> set[str]:
         return sqlite3.SQLITE_OK
 
     with closing(sqlite3.connect(":memory:")) as db:
-        db.executescript((PACKAGE / "journal" / "schema.sql").read_text("utf-8"))
+        db.executescript((PACKAGE / "journal" / "sql" / "schema.sql").read_text("utf-8"))
         db.execute("CREATE TEMP TABLE incoming (place INTEGER PRIMARY KEY, value)")
         db.set_authorizer(note)
         db.execute(f"EXPLAIN {queries()[query]}", dict.fromkeys(re.findall(r":(\w+)", queries()[query])))

@@ -24,7 +24,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from tests.site import TOKEN, Result, Site, entry
-from zkpoll.rawcopy import RawCopy, save
+from zkpoll.pull.raw_copy import RawCopy, save
 from zkpoll.simulator import Answer, Command, Dashboard, Faults, Model, Terminal, cut, serve
 from zkpoll.simulator.wire import pack_time
 

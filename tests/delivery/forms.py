@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from zkpoll.delivery.events import Events, SingleEvent
+from zkpoll.delivery.formats.events import Events, SingleEvent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from zkpoll.delivery.formats import Format
-    from zkpoll.delivery.request import Request
-    from zkpoll.punch import Event
+    from zkpoll.delivery.contract import Request
+    from zkpoll.delivery.formats.registry import Format
+    from zkpoll.model.punch import Event
 
 FORMS: Final[Mapping[str, Format]] = {"events": Events(), "event": SingleEvent()}
 """By the name that an inventory gives them."""

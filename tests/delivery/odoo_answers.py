@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Final
 from tests.delivery import answers
 from tests.delivery.odoo_server import error_body
 from tests.delivery.outbox import some_events
-from zkpoll.delivery.policy import Answer, Failure, Reply, Verdict
+from zkpoll.delivery.verdicts import Answer, Failure, Reply, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from zkpoll.punch import Event
+    from zkpoll.model.punch import Event
 
 EVENTS: Final = tuple(some_events(3))
 """The events of the request that is answered."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zkpoll.punch import Batch, Event, Settled, punch_id
+from zkpoll.model.punch import Batch, Event, Settled, punch_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

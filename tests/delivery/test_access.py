@@ -7,7 +7,7 @@ import base64
 from pydantic import SecretStr
 
 from zkpoll.delivery.access import Access
-from zkpoll.delivery.policy import Reply, judge
+from zkpoll.delivery.verdicts import Reply, judge
 from zkpoll.inventory import Basic, Dashboard, Signing
 
 NEW, OLD = (base64.b64encode(bytes([letter]) * 24).decode() for letter in b"no")

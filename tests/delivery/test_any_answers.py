@@ -33,15 +33,15 @@ from tests.delivery.moods import (
 )
 from tests.journal.helpers import KEY, piece, punch, rows, visit
 from zkpoll.delivery.access import Access
-from zkpoll.delivery.deliver import Delivered, Destination, deliver
+from zkpoll.delivery.loop import Delivered, Destination, deliver
 from zkpoll.journal.outbox import Outbox
-from zkpoll.journal.store import Journal
+from zkpoll.journal.sqlite import Journal
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from zkpoll.delivery.deliver import Outbox as AnyOutbox
-    from zkpoll.punch import Punch
+    from zkpoll.delivery.loop import Outbox as AnyOutbox
+    from zkpoll.model.punch import Punch
 
 NAMES = ("main", "spare")
 PEOPLE = "ABCDEF"

@@ -11,7 +11,7 @@ import pytest
 from tests.delivery.answers import CASES, IDS, Case
 from tests.delivery.forms import carried
 from tests.delivery.outbox import EXAMPLE
-from zkpoll.delivery.policy import LONGEST_WAIT, judge
+from zkpoll.delivery.verdicts import LONGEST_WAIT, judge
 
 PAGE = (Path(__file__).parents[2] / "docs" / "dashboards.md").read_text("utf-8")
 

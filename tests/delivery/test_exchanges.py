@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 from tests.delivery.dashboard import DROP, Dashboard, Received, Script
 from tests.delivery.outbox import MemoryOutbox, some_events
 from zkpoll.delivery.access import Access
-from zkpoll.delivery.deliver import Delivered, Destination, deliver
-from zkpoll.delivery.events import compact
-from zkpoll.delivery.policy import Decision, Failure, Reply, Verdict, judge
-from zkpoll.delivery.request import Probe, Request, carried_out, carrying
+from zkpoll.delivery.contract import Probe, Request, carried_out, carrying
+from zkpoll.delivery.formats.events import compact
+from zkpoll.delivery.loop import Delivered, Destination, deliver
+from zkpoll.delivery.verdicts import Decision, Failure, Reply, Verdict, judge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from zkpoll.delivery.policy import Answer
-    from zkpoll.delivery.request import Exchange
-    from zkpoll.punch import Event
+    from zkpoll.delivery.contract import Exchange
+    from zkpoll.delivery.verdicts import Answer
+    from zkpoll.model.punch import Event
 
     Serve = Callable[..., Dashboard]
 

@@ -34,12 +34,12 @@ from tests.delivery.outbox import EXAMPLE, MemoryOutbox, some_events
 from tests.delivery.troubled import CUT
 from zkpoll.delivery.access import Access
 from zkpoll.delivery.client import Client
-from zkpoll.delivery.deliver import Delivered, Destination, deliver
-from zkpoll.delivery.frappe import Frappe
+from zkpoll.delivery.contract import Request, carried_out
+from zkpoll.delivery.formats.frappe import Frappe
+from zkpoll.delivery.loop import Delivered, Destination, deliver
+from zkpoll.delivery.origins import Terminals
 from zkpoll.delivery.ping import Ping, ping
-from zkpoll.delivery.policy import Decision, Failure, Reply, Verdict
-from zkpoll.delivery.request import Request, carried_out
-from zkpoll.delivery.terminals import Terminals
+from zkpoll.delivery.verdicts import Decision, Failure, Reply, Verdict
 from zkpoll.inventory import Device
 from zkpoll.inventory.formats import Frappe as Settings
 from zkpoll.simulator import Answer as HttpAnswer
@@ -47,8 +47,8 @@ from zkpoll.simulator import Answer as HttpAnswer
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from zkpoll.delivery.policy import Answer
-    from zkpoll.punch import Event
+    from zkpoll.delivery.verdicts import Answer
+    from zkpoll.model.punch import Event
 
 PAGE: Final = (Path(__file__).parents[2] / "docs" / "frappe.md").read_text("utf-8")
 SECRETS: Final = (TOKEN, *TOKEN.split(":"))

@@ -19,20 +19,20 @@ from tests.delivery.odoo_server import DATABASE, FIELDS, KEY, MODEL, OdooServer,
 from tests.delivery.outbox import EXAMPLE, MemoryOutbox, some_events
 from zkpoll.delivery.access import Access
 from zkpoll.delivery.client import Client
-from zkpoll.delivery.deliver import Delivered, Destination, deliver
-from zkpoll.delivery.odoo import Odoo
+from zkpoll.delivery.contract import Request
+from zkpoll.delivery.formats.odoo import Odoo
+from zkpoll.delivery.loop import Delivered, Destination, deliver
+from zkpoll.delivery.origins import Terminals
 from zkpoll.delivery.ping import Ping, ping
-from zkpoll.delivery.policy import Decision, Reply, Verdict
-from zkpoll.delivery.request import Request
-from zkpoll.delivery.terminals import Terminals
+from zkpoll.delivery.verdicts import Decision, Reply, Verdict
 from zkpoll.inventory import Device
 from zkpoll.inventory.formats import Odoo as Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from zkpoll.delivery.policy import Answer
-    from zkpoll.punch import Event
+    from zkpoll.delivery.verdicts import Answer
+    from zkpoll.model.punch import Event
 
 PAGE = (Path(__file__).parents[2] / "docs" / "odoo.md").read_text("utf-8")
 BEARER: Final = f"bearer {KEY}"

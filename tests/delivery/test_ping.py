@@ -12,7 +12,7 @@ from tests.delivery.dashboard import DROP, Dashboard, MuteServer, Script
 from tests.delivery.forms import FORMS
 from zkpoll.delivery.access import Access
 from zkpoll.delivery.ping import Ping, judged, ping
-from zkpoll.steps import Step
+from zkpoll.model.step import Step
 
 if TYPE_CHECKING:
     from collections.abc import Callable

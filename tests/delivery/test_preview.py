@@ -9,8 +9,8 @@ import pytest
 from tests.delivery.forms import FORMS
 from tests.delivery.outbox import EXAMPLE
 from zkpoll.delivery.access import Access
+from zkpoll.delivery.excerpts import redact
 from zkpoll.delivery.preview import preview
-from zkpoll.delivery.words import redact
 
 SECRET = 's3cret/k\u00e9y"8f7e'
 TOKEN = "s3cret-k3y-8f7e"

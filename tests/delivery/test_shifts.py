@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zkpoll.delivery.frappe.answers import Judge
-from zkpoll.delivery.frappe.shifts import bound as bound_by
-from zkpoll.delivery.frappe.shifts import moving
-from zkpoll.delivery.policy import Answer, Decision, Failure, Reply, Verdict
-from zkpoll.delivery.request import Request, carried_out
+from zkpoll.delivery.contract import Request, carried_out
+from zkpoll.delivery.formats.frappe.answers import Judge
+from zkpoll.delivery.formats.frappe.shifts import bound as bound_by
+from zkpoll.delivery.formats.frappe.shifts import moving
+from zkpoll.delivery.verdicts import Answer, Decision, Failure, Reply, Verdict
 from zkpoll.inventory import Shift
-from zkpoll.punch import Reach, ShiftMove
+from zkpoll.model.punch import Reach, ShiftMove
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -19,12 +19,12 @@ from tests.delivery.template_answers import CASES, SUCCESS, TemplateCase
 from tests.delivery.template_server import API_KEY, WAYS, JsonApi, Manners
 from tests.site import TOKEN
 from zkpoll.delivery.access import Access
-from zkpoll.delivery.deliver import Delivered, Destination, deliver
-from zkpoll.delivery.events import compact
-from zkpoll.delivery.policy import Reply, Verdict
-from zkpoll.delivery.template import Template
-from zkpoll.delivery.terminals import Terminals
-from zkpoll.delivery.values import values
+from zkpoll.delivery.formats.events import compact
+from zkpoll.delivery.formats.fields import values
+from zkpoll.delivery.formats.template import Template
+from zkpoll.delivery.loop import Delivered, Destination, deliver
+from zkpoll.delivery.origins import Terminals
+from zkpoll.delivery.verdicts import Reply, Verdict
 from zkpoll.inventory import Device, load
 from zkpoll.inventory.documents import NAMES, PLACEHOLDER
 from zkpoll.inventory.formats import Success
@@ -33,9 +33,9 @@ from zkpoll.inventory.formats import Template as Settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from zkpoll.delivery.policy import Decision
-    from zkpoll.delivery.request import Request
-    from zkpoll.punch import Event
+    from zkpoll.delivery.contract import Request
+    from zkpoll.delivery.verdicts import Decision
+    from zkpoll.model.punch import Event
 
 PAGE: Final = (Path(__file__).parents[2] / "docs" / "template.md").read_text("utf-8")
 SECRET: Final = "b0dy-s3cret/1"

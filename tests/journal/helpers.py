@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from zkpoll.journal.devices import Devices
-from zkpoll.journal.holding import HOLD_NOTHING
-from zkpoll.journal.ledger import Ledger
-from zkpoll.punch import Punch, Quarantined, Settled, Slice, Watermark
+from zkpoll.journal.holds import HOLD_NOTHING
+from zkpoll.journal.intake import Ledger
+from zkpoll.model.punch import Punch, Quarantined, Settled, Slice, Watermark
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import tzinfo
     from pathlib import Path
 
-    from zkpoll.journal.holding import Holding
+    from zkpoll.journal.holds import Holding
     from zkpoll.journal.outbox import Outbox
-    from zkpoll.journal.store import Journal
-    from zkpoll.punch import Event
+    from zkpoll.journal.sqlite import Journal
+    from zkpoll.model.punch import Event
 
 KEY = "CQZ7224760045"
 DHAKA = ZoneInfo("Asia/Dhaka")

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from zkpoll.journal.outbox import Outbox
-from zkpoll.journal.store import Journal
+from zkpoll.journal.sqlite import Journal
 
 ROUNDS = 20
 PAUSE = 0.05

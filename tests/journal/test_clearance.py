@@ -17,12 +17,12 @@ from zkpoll.errors import JournalError, WrongSerial
 from zkpoll.journal.clearance import Clearance, Numbers, Unsettled
 from zkpoll.journal.decisions import Choice, Decisions
 from zkpoll.journal.devices import STRANGER, Devices
-from zkpoll.journal.holding import Holding
-from zkpoll.journal.ledger import Ledger
+from zkpoll.journal.holds import Holding
+from zkpoll.journal.intake import Ledger
 from zkpoll.journal.outbox import Outbox
 from zkpoll.journal.quarantine import accept, quarantined
-from zkpoll.journal.store import Journal, queries
-from zkpoll.punch import Counts, Punch, Quarantined, Settled, Watermark
+from zkpoll.journal.sqlite import Journal, queries
+from zkpoll.model.punch import Counts, Punch, Quarantined, Settled, Watermark
 from zkpoll.simulator import Terminal, serve
 
 if TYPE_CHECKING:

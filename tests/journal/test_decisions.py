@@ -20,18 +20,18 @@ from zkpoll.journal.decisions import (
     why_not_retried,
 )
 from zkpoll.journal.devices import STRANGER, Devices
-from zkpoll.journal.holding import Holding
-from zkpoll.journal.ledger import Ledger
+from zkpoll.journal.holds import Holding
+from zkpoll.journal.intake import Ledger
 from zkpoll.journal.outbox import Outbox
-from zkpoll.punch import Counts, Settled
+from zkpoll.model.punch import Counts, Settled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from zkpoll.journal.decisions import Waiting
-    from zkpoll.journal.store import Journal
-    from zkpoll.punch import Slice
+    from zkpoll.journal.sqlite import Journal
+    from zkpoll.model.punch import Slice
 
 PARKED = Choice(frozenset({"parked"}))
 ANY = Choice(frozenset({"parked", "held", "pending", "discarded"}))

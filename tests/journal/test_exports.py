@@ -12,17 +12,17 @@ from zkpoll.journal import exports
 from zkpoll.journal.decisions import Choice, Decisions
 from zkpoll.journal.devices import STRANGER, Devices
 from zkpoll.journal.exports import Wanted, keep_users, last_users
-from zkpoll.journal.holding import Holding
-from zkpoll.journal.ledger import Ledger
+from zkpoll.journal.holds import Holding
+from zkpoll.journal.intake import Ledger
 from zkpoll.journal.outbox import Outbox
-from zkpoll.pull.users import User
-from zkpoll.punch import Settled
+from zkpoll.model.punch import Settled
+from zkpoll.pull.user_table import User
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from zkpoll.journal.exports import Journalled
-    from zkpoll.journal.store import Journal
+    from zkpoll.journal.sqlite import Journal
 
 ADA = User(1, "0042", b"\xd1\xff", 14, 2**32 - 1, 2, has_password=True)
 EVE = User(2, "7", b"", 0, 0, 1, has_password=False)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.journal.helpers import punches, rows, visit
 from zkpoll.journal.outbox import Outbox
-from zkpoll.journal.store import Journal
+from zkpoll.journal.sqlite import Journal
 
 ROOT = Path(__file__).parents[2]
 KILLS = 20

@@ -15,8 +15,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from tests.journal.helpers import DHAKA, KEY, START, rows, visit
 from zkpoll.journal.outbox import Outbox
-from zkpoll.journal.store import Journal
-from zkpoll.punch import Counts, Punch, Quarantined, Settled, Slice, Tally, Watermark, punch_id
+from zkpoll.journal.sqlite import Journal
+from zkpoll.model.punch import Counts, Punch, Quarantined, Settled, Slice, Tally, Watermark, punch_id
 
 QUARANTINED = 16
 RECORDS = st.integers(0, QUARANTINED + 1)

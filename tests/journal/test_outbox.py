@@ -11,8 +11,8 @@ import zkpoll
 from tests.journal.helpers import KEY, piece, punch, punches, rows, visit
 from zkpoll.journal.decisions import Decisions
 from zkpoll.journal.outbox import Outbox, waiting
-from zkpoll.journal.store import Journal
-from zkpoll.punch import Batch, Counts, Event, Settled
+from zkpoll.journal.sqlite import Journal
+from zkpoll.model.punch import Batch, Counts, Event, Settled
 
 
 def users(outbox: Outbox, limit: int = 99) -> list[str]:
@@ -325,7 +325,7 @@ def test_one_that_was_given_up(journal: Journal) -> None:
 
 def test_a_journal_of_the_first_form(path: Path) -> None:
     """A journal that an earlier zkpoll wrote is brought up to date, and what waits in it goes out."""
-    first = Path(zkpoll.__file__).parent / "journal" / "migrations" / "0001_initial.sql"
+    first = Path(zkpoll.__file__).parent / "journal" / "sql" / "migrations" / "0001_initial.sql"
     with closing(sqlite3.connect(path)) as db:
         db.executescript(first.read_text())
         db.executescript(

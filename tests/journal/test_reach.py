@@ -9,10 +9,10 @@ from zoneinfo import ZoneInfo
 
 from tests.journal.helpers import KEY, START, confirm, pending, piece, punch, visit
 from zkpoll.journal.devices import STRANGER, Devices
-from zkpoll.journal.ledger import Ledger
+from zkpoll.journal.intake import Ledger
 from zkpoll.journal.outbox import Outbox, first_pending, newest_punch
-from zkpoll.journal.store import Journal
-from zkpoll.punch import Reach, Reading, Settled
+from zkpoll.journal.sqlite import Journal
+from zkpoll.model.punch import Reach, Reading, Settled
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,15 +12,15 @@ import pytest
 
 import zkpoll
 from tests.journal.helpers import rows
-from zkpoll.journal.store import queries
+from zkpoll.journal.sqlite import queries
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from zkpoll.journal.store import Journal
+    from zkpoll.journal.sqlite import Journal
 
 PACKAGE = Path(zkpoll.__file__).parent
-MIGRATIONS = sorted((PACKAGE / "journal" / "migrations").glob("*.sql"))
+MIGRATIONS = sorted((PACKAGE / "journal" / "sql" / "migrations").glob("*.sql"))
 OBJECTS = "SELECT type, name, tbl_name, sql FROM sqlite_master"
 
 
@@ -51,7 +51,7 @@ def plan(journal: Journal, query: str) -> list[str]:
 def test_the_migrations_add_up_to_the_schema(path: Path) -> None:
     """A journal that came through all migrations is the one schema.sql shows."""
     with closing(sqlite3.connect(":memory:")) as db:
-        db.executescript((PACKAGE / "journal" / "schema.sql").read_text())
+        db.executescript((PACKAGE / "journal" / "sql" / "schema.sql").read_text())
         shown = normalised(db.execute(OBJECTS))
         assert rows(path, "PRAGMA application_id") == db.execute("PRAGMA application_id").fetchall()
     assert normalised(rows(path, OBJECTS)) == shown
@@ -90,7 +90,7 @@ def test_parameters_are_named(query: str) -> None:
 
 def test_no_two_statements_share_a_name() -> None:
     """A second statement of the same name does not silently replace the first."""
-    text = (PACKAGE / "journal" / "queries.sql").read_text()
+    text = (PACKAGE / "journal" / "sql" / "queries.sql").read_text()
     assert re.findall(r"^-- name: (\w+)$", text, re.MULTILINE) == list(queries())
 
 

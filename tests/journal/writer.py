@@ -13,8 +13,8 @@ from pathlib import Path
 
 from tests.journal.helpers import piece, punches, visit
 from zkpoll.journal.outbox import Outbox
-from zkpoll.journal.store import Journal
-from zkpoll.punch import Settled
+from zkpoll.journal.sqlite import Journal
+from zkpoll.model.punch import Settled
 
 
 def main(path: Path) -> None:

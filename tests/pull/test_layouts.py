@@ -16,8 +16,8 @@ from zkpoll.errors import UnknownLayout
 from zkpoll.pull.layouts import LAYOUTS, detect, fits, identity, too_many
 
 if TYPE_CHECKING:
+    from zkpoll.model.punch import Punch
     from zkpoll.pull.layouts import Decoded
-    from zkpoll.punch import Punch
 
 SLOTS = {7: "0042"}
 FEBRUARY_30 = packed_date(2026, 2, 30)

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from zkpoll.model.punch import Watermark
 from zkpoll.pull.plan import reconciliation_due, resume, within
-from zkpoll.punch import Watermark
 
 NOW = datetime(2026, 11, 22, 20, 30, tzinfo=UTC)
 DHAKA = ZoneInfo("Asia/Dhaka")  # 02:30 then

@@ -38,9 +38,9 @@ from zkpoll.errors import (
     Unreachable,
     WireError,
 )
+from zkpoll.model.punch import Watermark
 from zkpoll.pull.reader import read_users, visit
 from zkpoll.pull.slices import TAIL
-from zkpoll.punch import Watermark
 from zkpoll.simulator import LAYOUTS, Command, Faults, Frame, Model, Terminal, User, refuse, serve
 from zkpoll.simulator.records import encode_record
 

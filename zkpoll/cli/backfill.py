@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zkpoll.cli.options import check_dashboards, check_journal, config_option, no_delivery
-from zkpoll.cli.steps import say
+from zkpoll.cli.app import check_dashboards, check_journal, config_option, no_delivery
+from zkpoll.cli.output import say
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -46,7 +46,7 @@ def backfill(
     """
     from zkpoll.inventory import load, locate
     from zkpoll.journal.decisions import Span
-    from zkpoll.journal.store import Journal
+    from zkpoll.journal.sqlite import Journal
 
     if first > last:
         raise click.UsageError("--from is later than --to-date")
@@ -60,7 +60,7 @@ def backfill(
 
 def _backfill(inventory: Inventory, to: str, span: Span, held: bool, dry_run: bool) -> Backfilled:
     from zkpoll.journal.decisions import Decisions
-    from zkpoll.journal.store import Journal
+    from zkpoll.journal.sqlite import Journal
 
     locks = no_delivery(inventory.journal, [] if dry_run else [to])
     with locks, Journal(inventory.journal, writable=not dry_run) as journal:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zkpoll.cli.options import config_option
+from zkpoll.cli.app import config_option
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +30,7 @@ def check(config: Path | None, as_json: bool) -> None:
     dashboard is contacted.
     """
     from zkpoll.inventory import load, locate
-    from zkpoll.outcome import EXPOSED
+    from zkpoll.tasks.outcome import EXPOSED
 
     inventory = load(locate(config, os.environ), os.environ, strict=True)
     for dashboard in inventory.dashboards:

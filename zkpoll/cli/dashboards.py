@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zkpoll.cli.options import check_dashboards, check_journal, config_option, json_option, no_delivery
-from zkpoll.cli.steps import show_steps
+from zkpoll.cli.app import check_dashboards, check_journal, config_option, json_option, no_delivery
+from zkpoll.cli.output import show_steps
 from zkpoll.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from zkpoll.delivery.ping import Ping
-    from zkpoll.punch import Preview
+    from zkpoll.model.punch import Preview
 
 
 @click.group()
@@ -43,8 +43,8 @@ def ping(config: Path | None, names: tuple[str, ...], as_json: bool) -> int:
 
     Exit codes: 0 all are well; 1 some are not; 69 none could be reached.
     """
-    from zkpoll.asking import pinged
     from zkpoll.inventory import load, locate
+    from zkpoll.tasks.ping_dashboard import pinged
 
     inventory = load(locate(config, os.environ), os.environ)
     check_dashboards(inventory, names, "NAME")
@@ -80,7 +80,7 @@ def resume(config: Path | None, name: str) -> None:
     """
     from zkpoll.inventory import load, locate
     from zkpoll.journal.decisions import Decisions
-    from zkpoll.journal.store import Journal
+    from zkpoll.journal.sqlite import Journal
 
     journal = load(locate(config, os.environ), os.environ, secrets=False).journal
     with Journal(journal, writable=False) as looked_at:

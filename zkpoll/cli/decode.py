@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zkpoll.cli.steps import say
+from zkpoll.cli.output import say
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from zkpoll.model.punch import Punch
     from zkpoll.pull.layouts import Layout
-    from zkpoll.punch import Punch
-    from zkpoll.rawcopy import RawCopy
+    from zkpoll.pull.raw_copy import RawCopy
 
 _SHOWN = 5
 
@@ -32,10 +32,10 @@ def decode(file: Path, as_json: bool) -> None:
     Of a raw copy, as it is kept of each log that is cleared, layout and user ids are known: its header is
     shown, with its first and last records.
     """
-    from zkpoll import rawcopy
+    from zkpoll.pull import raw_copy
 
     data = _bytes_of(file)
-    document = _of_copy(rawcopy.load(file)) if rawcopy.recognised(data) else _of_log(data)
+    document = _of_copy(raw_copy.load(file)) if raw_copy.recognised(data) else _of_log(data)
     if as_json:
         click.echo(json.dumps(document, indent=2))
         return

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from zkpoll.cli.options import config_option, json_option
-from zkpoll.cli.steps import say
+from zkpoll.cli.app import config_option, json_option
+from zkpoll.cli.output import say
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from zkpoll.inventory import Device, Inventory
+    from zkpoll.journal.overview import DeviceStanding, Place, Sighting
     from zkpoll.journal.quarantine import Impossible
-    from zkpoll.journal.standing import DeviceStanding, Place, Sighting
-    from zkpoll.journal.store import Journal
+    from zkpoll.journal.sqlite import Journal
 
 _VERIFIED: Final = {0: "password", 1: "finger", 2: "card", 3: "password", 4: "card", 15: "face", 25: "palm"}
 """What most firmware means by the number; all is shown with the number, as some mean others."""
@@ -49,7 +49,7 @@ def explain(user: str, day: datetime, config: Path | None, as_json: bool) -> Non
     `zkpoll journal prune` removed is not known any more. Times are UTC but for those of the punches.
     """
     from zkpoll.inventory import load, locate
-    from zkpoll.journal.store import Journal
+    from zkpoll.journal.sqlite import Journal
 
     inventory = load(locate(config, os.environ), os.environ, secrets=False)
     with Journal(inventory.journal, writable=False) as journal:
@@ -89,8 +89,8 @@ class _Day:
 
 
 def _look(inventory: Inventory, journal: Journal, user: str, day: date) -> _Day:
+    from zkpoll.journal.overview import DeviceStanding, device_standings, sightings
     from zkpoll.journal.quarantine import quarantined
-    from zkpoll.journal.standing import DeviceStanding, device_standings, sightings
 
     known = device_standings(journal, datetime.now(UTC))
     settings: dict[str, Device | None] = dict.fromkeys(known)
@@ -242,7 +242,7 @@ def _stated(number: int) -> str:
 
 
 def _state(number: int) -> str | None:
-    from zkpoll.delivery.events import punch_state
+    from zkpoll.delivery.formats.events import punch_state
 
     return punch_state(number)
 

@@ -62,8 +62,8 @@ def give(
     stop: threading.Event,
 ) -> int:
     """Write `rows` as they come, few of them on a terminal by `show`; return how many there were."""
-    from zkpoll.audit.formats import FORMATS
-    from zkpoll.audit.output import write
+    from zkpoll.reports.output import write
+    from zkpoll.reports.tables import FORMATS
 
     counted = _Counted(rows)
     first: list[Mapping[str, object]] = []

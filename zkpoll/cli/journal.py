@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zkpoll.cli.options import config_option, json_option
-from zkpoll.cli.steps import say
+from zkpoll.cli.app import config_option, json_option
+from zkpoll.cli.output import say
 from zkpoll.errors import ExitCode
 
 if TYPE_CHECKING:
     from zkpoll.inventory import Inventory
-    from zkpoll.journal.holding import Holding
-    from zkpoll.journal.restoring import Found
-    from zkpoll.journal.store import Journal
-    from zkpoll.journal.upkeep import Fate, Share, Terms
-    from zkpoll.punch import Tally
-    from zkpoll.rawcopy import RawCopy
+    from zkpoll.journal.holds import Holding
+    from zkpoll.journal.prune import Fate, Share, Terms
+    from zkpoll.journal.restore import Found
+    from zkpoll.journal.sqlite import Journal
+    from zkpoll.model.punch import Tally
+    from zkpoll.pull.raw_copy import RawCopy
 
 
 @click.group()
@@ -50,12 +50,12 @@ def restore(file: Path, config: Path | None, write: bool, yes: bool, as_json: bo
     Exit code 1 where a record is missing or differs. What --write puts back goes to every dashboard at the
     next sync, as if it were read just now, under the ids it always had; nothing is doubled in the journal.
     """  # noqa: D301  # click's own mark is the character itself
-    from zkpoll import rawcopy
     from zkpoll.inventory import load, locate
+    from zkpoll.pull import raw_copy
 
     if write and not (yes or sys.stdin.isatty()):
         raise click.UsageError("nobody is there to be asked; say --yes")
-    copy = rawcopy.load(file)
+    copy = raw_copy.load(file)
     inventory = load(locate(config, os.environ), os.environ, secrets=False)
     with _to_look_at(inventory.journal, new=write) as opened:
         found, written = _compared(opened, copy), 0
@@ -74,7 +74,7 @@ def restore(file: Path, config: Path | None, write: bool, yes: bool, as_json: bo
 
 def _to_look_at(path: Path, *, new: bool) -> Journal:
     """Open the journal to look at it; where a `new` one may be made, it is not made for that."""
-    from zkpoll.journal.store import Journal
+    from zkpoll.journal.sqlite import Journal
 
     return Journal(None) if new and not path.exists() else Journal(path, writable=False)
 
@@ -82,11 +82,11 @@ def _to_look_at(path: Path, *, new: bool) -> Journal:
 def _compared(opened: Journal, copy: RawCopy) -> Found:
     from zoneinfo import ZoneInfo
 
-    from zkpoll.journal.restoring import Found, Restoring
+    from zkpoll.journal.restore import Found, Restoring
 
-    restoring = Restoring(opened, copy.device, copy.serial_number, ZoneInfo(copy.zone))
+    restore = Restoring(opened, copy.device, copy.serial_number, ZoneInfo(copy.zone))
     found: list[Found] = []
-    copy.hand_on(lambda piece: found.append(restoring.compare(piece)))
+    copy.hand_on(lambda piece: found.append(restore.compare(piece)))
     return sum(found, Found())
 
 
@@ -94,18 +94,18 @@ def _written(inventory: Inventory, copy: RawCopy) -> tuple[Found, int]:
     """Put what is missing into the journal; return what it holds then, and how many that were."""
     from zoneinfo import ZoneInfo
 
-    from zkpoll.journal import restoring
+    from zkpoll.journal import restore
     from zkpoll.journal.outbox import Outbox
-    from zkpoll.journal.store import Journal
+    from zkpoll.journal.sqlite import Journal
 
     tallies: list[Tally] = []
     with Journal(inventory.journal) as opened:
         for dashboard in inventory.dashboards:  # a new one gets only what is journalled after it was met
             Outbox(opened, dashboard.name)
-        restoring.meet(opened, copy.device, copy.serial_number)
+        restore.meet(opened, copy.device, copy.serial_number)
         holding = _holding(opened, inventory, copy)
         zone = ZoneInfo(copy.zone)
-        room = restoring.Restoring(opened, copy.device, copy.serial_number, zone, holding)
+        room = restore.Restoring(opened, copy.device, copy.serial_number, zone, holding)
         copy.hand_on(lambda piece: tallies.append(room.add(piece)))
         found = _compared(opened, copy)
     return found, sum(one.first_seen + one.same_second + one.newly_quarantined for one in tallies)
@@ -114,7 +114,7 @@ def _written(inventory: Inventory, copy: RawCopy) -> tuple[Found, int]:
 def _holding(opened: Journal, inventory: Inventory, copy: RawCopy) -> Holding:
     """Return which punches the inventory holds, of the device as it is named by now."""
     from zkpoll.journal.devices import Devices
-    from zkpoll.journal.holding import HOLD_NOTHING, Holding
+    from zkpoll.journal.holds import HOLD_NOTHING, Holding
 
     name = Devices(opened).name_of(copy.serial_number)
     found = (Holding(one.since, one.repeat_within) for one in inventory.devices if one.name == name)
@@ -162,10 +162,10 @@ def backup(file: Path, config: Path | None, force: bool, as_json: bool) -> int:
     delete what lies beside it as `-wal` and `-shm`.
     """
     from zkpoll.inventory import load, locate
-    from zkpoll.journal import upkeep
+    from zkpoll.journal import prune
 
     inventory = load(locate(config, os.environ), os.environ, secrets=False)
-    made = upkeep.backup(inventory.journal, file, force=force)
+    made = prune.backup(inventory.journal, file, force=force)
     if as_json:
         click.echo(json.dumps({"file": str(made.file), "punches": made.punches, "bytes": made.size}))
     else:
@@ -229,7 +229,7 @@ def _terms(inventory: Inventory, older_than: str, device: str | None) -> Terms:
     from datetime import UTC, datetime, timedelta
 
     from zkpoll.inventory.kinds import Duration
-    from zkpoll.journal.upkeep import LONGEST, SHORTEST, Terms
+    from zkpoll.journal.prune import LONGEST, SHORTEST, Terms
 
     try:
         age = Duration(SHORTEST, LONGEST).parse(older_than)
@@ -242,23 +242,23 @@ def _terms(inventory: Inventory, older_than: str, device: str | None) -> Terms:
 
 
 def _old_punches(inventory: Inventory, terms: Terms) -> list[Share]:
-    from zkpoll.journal import upkeep
-    from zkpoll.journal.store import Journal
+    from zkpoll.journal import prune
+    from zkpoll.journal.sqlite import Journal
 
     with Journal(inventory.journal, writable=False) as opened:
-        if terms.device and not upkeep.knows(opened, terms.device):
+        if terms.device and not prune.knows(opened, terms.device):
             raise click.BadParameter(f"no device {terms.device!r} in the journal", param_hint="--device")
-        return upkeep.old_punches(opened, terms)
+        return prune.old_punches(opened, terms)
 
 
 def _pruned(inventory: Inventory, terms: Terms, compact: bool) -> int:
-    from zkpoll.journal import upkeep
-    from zkpoll.journal.store import Journal
+    from zkpoll.journal import prune
+    from zkpoll.journal.sqlite import Journal
 
     with Journal(inventory.journal) as opened:
-        removed = upkeep.prune(opened, terms)
+        removed = prune.prune(opened, terms)
         if compact:
-            upkeep.compact(opened)
+            prune.compact(opened)
     return removed
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from zkpoll.cli.options import check_journal, config_option, json_option, no_delivery
+from zkpoll.cli.app import check_journal, config_option, json_option, no_delivery
 from zkpoll.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from zkpoll.inventory import Inventory
     from zkpoll.journal.decisions import Choice, Decisions, Waiting
-    from zkpoll.journal.store import Journal
+    from zkpoll.journal.sqlite import Journal
 
 _IN_A_TABLE: Final = 300
 """Punches shown as a table on a terminal, at most; more are plain lines, as they come."""
@@ -167,7 +167,7 @@ def discard(
 
 def _give_up(inventory: Inventory, name: str) -> None:
     from zkpoll.journal.decisions import Decisions
-    from zkpoll.journal.store import Journal
+    from zkpoll.journal.sqlite import Journal
 
     with no_delivery(inventory.journal, [name]), Journal(inventory.journal) as journal:
         Decisions(journal, name).give_up()
@@ -262,7 +262,7 @@ def _share(punches: Iterator[Waiting]) -> _Share | None:
 def _act(inventory: Inventory, found: _Found, do: Callable[[Decisions, int], int]) -> dict[str, int]:
     """Do it to what was found, and is still so; return to how many punches, by dashboard."""
     from zkpoll.journal.decisions import Decisions
-    from zkpoll.journal.store import Journal
+    from zkpoll.journal.sqlite import Journal
 
     with no_delivery(inventory.journal, found.shares), Journal(inventory.journal) as journal:
         return {name: do(Decisions(journal, name), share.last) for name, share in found.shares.items()}
@@ -309,7 +309,7 @@ def _inventory(config: Path | None) -> Inventory:
 
 def _reading(path: Path) -> Journal:
     """Open the journal to look at it; one that is not there is not made."""
-    from zkpoll.journal.store import Journal
+    from zkpoll.journal.sqlite import Journal
 
     return Journal(path, writable=False)
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from zkpoll.cli.app import check_journal, config_option
 from zkpoll.cli.exports import format_option, give, json_option, output_option, show_table, told, way
-from zkpoll.cli.options import check_journal, config_option
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -56,12 +56,12 @@ def export(
     In CSV each dashboard has a column, dashboards.NAME, and an apostrophe stands in front of what a
     spreadsheet would run. Another punch in the same second has the id of the first.
     """  # noqa: D301  # click's own mark is the character itself
-    from zkpoll.audit.punches import as_dict, columns
     from zkpoll.cli.signals import stop_on_signal
     from zkpoll.inventory import load, locate
     from zkpoll.journal import exports
     from zkpoll.journal.decisions import dashboards
-    from zkpoll.journal.store import Journal
+    from zkpoll.journal.sqlite import Journal
+    from zkpoll.reports.punches import as_dict, columns
 
     if first and last and first > last:
         raise click.UsageError("--from is later than --to")

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from zkpoll.cli.options import config_option
-from zkpoll.cli.steps import say
+from zkpoll.cli.app import config_option
+from zkpoll.cli.output import say
 from zkpoll.errors import ExitCode
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from zkpoll.journal.quarantine import Impossible
-    from zkpoll.journal.store import Journal
+    from zkpoll.journal.sqlite import Journal
 
 _FIRST_FEW: Final = 5
 """Records shown before a person is asked whether to accept them."""
@@ -40,7 +40,7 @@ def list_(config: Path | None, as_json: bool) -> None:
     the log it is in is not cleared.
     """
     from zkpoll.journal.quarantine import quarantined
-    from zkpoll.journal.store import Journal
+    from zkpoll.journal.sqlite import Journal
 
     with Journal(_journal(config), writable=False) as journal:
         records = quarantined(journal)
@@ -65,7 +65,7 @@ def accept(config: Path | None, name: str, yes: bool) -> int:
     stay in quarantine, and in the copy that is kept of each log that is cleared.
     """
     from zkpoll.journal import quarantine as room
-    from zkpoll.journal.store import Journal
+    from zkpoll.journal.sqlite import Journal
 
     if not (yes or sys.stdin.isatty()):
         raise click.UsageError("nobody is there to be asked; say --yes")

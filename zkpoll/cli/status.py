@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from zkpoll.cli.options import config_option, json_option
+from zkpoll.cli.app import config_option, json_option
 from zkpoll.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from zkpoll.inventory import Inventory
-    from zkpoll.journal.standing import DashboardStanding, DeviceStanding, Lasting
-    from zkpoll.journal.store import Journal
+    from zkpoll.journal.overview import DashboardStanding, DeviceStanding, Lasting
+    from zkpoll.journal.sqlite import Journal
 
 _SPANS: Final = ((2 * 86_400, 86_400, "days"), (2 * 3600, 3600, "h"), (2 * 60, 60, "min"), (0, 1, "s"))
 """From how many seconds on a span is told in which unit."""
@@ -46,7 +46,7 @@ def status(config: Path | None, as_json: bool) -> int:
     device was never read; devices with `enabled: false` do not count. Times are UTC.
     """  # noqa: D301  # click's own mark is the character itself
     from zkpoll.inventory import load, locate
-    from zkpoll.journal.store import Journal
+    from zkpoll.journal.sqlite import Journal
 
     inventory = load(locate(config, os.environ), os.environ, secrets=False)
     with Journal(inventory.journal, writable=False) as journal:
@@ -100,7 +100,7 @@ class _Screen:
 
 
 def _look(inventory: Inventory, journal: Journal, now: datetime) -> _Screen:
-    from zkpoll.journal.standing import troubles
+    from zkpoll.journal.overview import troubles
 
     limit = timedelta(seconds=inventory.alert_after)
     return _Screen(
@@ -113,7 +113,7 @@ def _look(inventory: Inventory, journal: Journal, now: datetime) -> _Screen:
 
 
 def _devices(inventory: Inventory, journal: Journal, limit: timedelta, now: datetime) -> Iterable[_Device]:
-    from zkpoll.journal.standing import DeviceStanding, device_standings
+    from zkpoll.journal.overview import DeviceStanding, device_standings
 
     known = device_standings(journal, now)
     for device in inventory.devices:
@@ -125,7 +125,7 @@ def _dashboards(
     inventory: Inventory, journal: Journal, limit: timedelta, now: datetime
 ) -> Iterable[_Dashboard]:
     """Yield those of the inventory, then those that left it while punches wait for them."""
-    from zkpoll.journal.standing import DashboardStanding, dashboard_standings
+    from zkpoll.journal.overview import DashboardStanding, dashboard_standings
 
     known = {standing.name: standing for standing in dashboard_standings(journal)}
     for dashboard in inventory.dashboards:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zkpoll.cli.options import check_names, config_option
+from zkpoll.cli.app import check_names, config_option
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from zkpoll.run import Options
-    from zkpoll.watching.logs import Format, Style
+    from zkpoll.reports.log_lines import Format, Style
+    from zkpoll.tasks.run import Options
 
 
 @click.command(short_help="Read all devices, deliver what is new.")
@@ -55,37 +55,37 @@ def sync(
     74 the journal cannot be used; 75 another run is at all of it; 78 bad inventory; 130 or 143 stopped by a
     signal.
     """
-    from zkpoll.cli import report
+    from zkpoll.cli import sync_report
     from zkpoll.errors import ZkpollError
-    from zkpoll.run import Options
-    from zkpoll.watching.logs import style_of
+    from zkpoll.reports.log_lines import style_of
+    from zkpoll.tasks.run import Options
 
     style = style_of(sys.stderr, os.environ, log_format)
     options = Options(frozenset(devices), full=full, deliver=not no_deliver, dry_run=dry_run)
     try:
         return _run(config, options, style, as_json=as_json, verbose=verbose)
     except ZkpollError as error:
-        return report.failed(error, style)
+        return sync_report.failed(error, style)
 
 
 def _run(config: Path | None, options: Options, style: Style, *, as_json: bool, verbose: bool) -> int:
-    from zkpoll.cli import report
+    from zkpoll.cli import sync_report
     from zkpoll.cli.signals import stop_on_signal
     from zkpoll.inventory import load, locate
+    from zkpoll.reports.watchers import watched
     from zkpoll.sync import sync as run
-    from zkpoll.watching.watchers import watched
 
     inventory = load(locate(config, os.environ), os.environ)
     check_names(inventory, options.devices, "--device")
     with (
-        report.log(verbose, style),
+        sync_report.log(verbose, style),
         watched(inventory, dry_run=options.dry_run) as watchers,
         stop_on_signal() as stop,
     ):
-        with report.progress(inventory, options, shown=not (as_json or verbose)) as observer:
+        with sync_report.progress(inventory, options, shown=not (as_json or verbose)) as observer:
             outcome = run(inventory, options, stop=stop, observer=observer)
-        untold = watchers.ended(outcome, report.letter(outcome)) if watchers else {}
-        report.show(
+        untold = watchers.ended(outcome, sync_report.letter(outcome)) if watchers else {}
+        sync_report.show(
             outcome, inventory.journal, as_json=as_json, verbose=verbose, style=style, watchers=untold
         )
     return outcome.exit_code

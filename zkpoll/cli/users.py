@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from zkpoll.cli.app import check_names, config_option, json_option
 from zkpoll.cli.exports import format_option, give, output_option, show_table, told, way
 from zkpoll.cli.exports import json_option as json_format
-from zkpoll.cli.options import check_names, config_option, json_option
 from zkpoll.errors import ExitCode
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from zkpoll.audit.diff import Finding, Roll, Value
-    from zkpoll.audit.rollcall import Answer
-    from zkpoll.audit.users import UserRow
     from zkpoll.inventory import Device, Inventory
-    from zkpoll.journal.store import Journal
+    from zkpoll.journal.sqlite import Journal
+    from zkpoll.reports.user_changes import Finding, Roll, Value
+    from zkpoll.reports.user_rows import UserRow
+    from zkpoll.tasks.read_users import Answer
 
 _MOST_FILES: Final = 2
 _devices = click.option(
@@ -74,15 +74,15 @@ def export(
     Devices that cannot be read are named on stderr and left out: exit code 1, or 69 when none was reached;
     where none is read, nothing is written.
     """  # noqa: D301  # click's own mark is the character itself
-    from zkpoll.audit.users import COLUMNS, as_dict
-    from zkpoll.cli import report
+    from zkpoll.cli import sync_report
     from zkpoll.cli.signals import stop_on_signal
     from zkpoll.journal.exports import keep_users
-    from zkpoll.journal.store import Journal
+    from zkpoll.journal.sqlite import Journal
+    from zkpoll.reports.user_rows import COLUMNS, as_dict
 
     how = way(format_, output, as_json=as_json)
     inventory, asked = _asked(config, names)
-    with report.log(verbose), stop_on_signal() as stop, Journal(inventory.journal) as journal:
+    with sync_report.log(verbose), stop_on_signal() as stop, Journal(inventory.journal) as journal:
         answers, code = _called(inventory, asked, journal, stop)
         answered = _answered(answers)
         if answered or not answers:
@@ -107,8 +107,8 @@ def _called(
     inventory: Inventory, asked: Sequence[Device], journal: Journal, stop: threading.Event
 ) -> tuple[list[Answer], ExitCode]:
     """Ask devices for their users; name those that did not answer. Return the answers and the exit code."""
-    from zkpoll.audit.rollcall import call, exit_code
-    from zkpoll.locks import Locks
+    from zkpoll.journal.locks import Locks
+    from zkpoll.tasks.read_users import call, exit_code
 
     answers = call(inventory, asked, journal, Locks(inventory.journal), stop)
     for answer in answers:
@@ -122,7 +122,7 @@ def _answered(answers: Iterable[Answer]) -> list[Answer]:
 
 
 def _rows(answer: Answer) -> tuple[UserRow, ...]:
-    from zkpoll.audit import users as audit
+    from zkpoll.reports import user_rows as audit
 
     device = answer.device
     return audit.rows(answer.users, device=device.name, serial_number=answer.key, encoding=device.encoding)
@@ -173,7 +173,7 @@ def diff(
     Who is on some devices only is listed also when that is as it was; with --exit-code, only where it
     changed. A password that was changed for another cannot be told.
     """  # noqa: D301  # click's own mark is the character itself
-    from zkpoll.audit.diff import compare
+    from zkpoll.reports.user_changes import compare
 
     if len(files) > _MOST_FILES:
         raise click.UsageError("two exports can be compared, not more")
@@ -197,8 +197,8 @@ def _of_files(files: Sequence[Path], names: Sequence[str]) -> list[Roll]:
 
 
 def _load(path: Path) -> Roll:
-    from zkpoll.audit.diff import roll_of
-    from zkpoll.audit.reading import load
+    from zkpoll.reports.user_changes import roll_of
+    from zkpoll.reports.user_file import load
 
     return roll_of(load(path))
 
@@ -207,13 +207,13 @@ def _since(
     files: Sequence[Path], config: Path | None, names: Sequence[str], *, verbose: bool
 ) -> tuple[Roll, Roll, ExitCode]:
     """Return what was exported before, what the devices have now, and the exit code of asking them."""
-    from zkpoll.cli import report
+    from zkpoll.cli import sync_report
     from zkpoll.cli.signals import stop_on_signal
-    from zkpoll.journal.store import Journal
+    from zkpoll.journal.sqlite import Journal
 
     old = _load(files[0]) if files else None
     inventory, asked = _asked(config, names)
-    with report.log(verbose), stop_on_signal() as stop, Journal(inventory.journal) as journal:
+    with sync_report.log(verbose), stop_on_signal() as stop, Journal(inventory.journal) as journal:
         answers, code = _called(inventory, asked, journal, stop)
         answered = _answered(answers)
         kept = None if old is not None else _kept(journal, answered)
@@ -260,7 +260,7 @@ def _code(code: ExitCode, after: Roll, kept: Roll) -> ExitCode:
 def _show_findings(findings: Sequence[Finding], *, as_json: bool) -> None:
     from threading import Event
 
-    from zkpoll.audit.output import write
+    from zkpoll.reports.output import write
 
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))

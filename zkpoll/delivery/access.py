@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from zkpoll.delivery.request import Request
+    from zkpoll.delivery.contract import Request
     from zkpoll.inventory import Dashboard
 
 _SCHEMES: Final = {"frappe": "token", "odoo": "bearer"}

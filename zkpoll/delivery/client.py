@@ -20,16 +20,16 @@ import requests
 from urllib3.exceptions import HTTPError
 
 from zkpoll import __version__
-from zkpoll.delivery.policy import Answer, Failure, Reply
 from zkpoll.delivery.signing import signed
 from zkpoll.delivery.transport import WATCHDOG, WatchedAdapter
+from zkpoll.delivery.verdicts import Answer, Failure, Reply
 from zkpoll.delivery.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from zkpoll.delivery.access import Access
-    from zkpoll.delivery.request import Request
+    from zkpoll.delivery.contract import Request
 
 _ENOUGH: Final = 4 * 1024 * 1024
 """Bytes of an answer that are read: enough to name 10,000 records and say what is wrong with each."""

@@ -18,16 +18,16 @@ from urllib.parse import urlsplit
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies, select_proxy
 
 from zkpoll.delivery.client import Client
-from zkpoll.delivery.policy import NO_RIGHT, Failure, Reply, judge
-from zkpoll.steps import Step
+from zkpoll.delivery.verdicts import NO_RIGHT, Failure, Reply, judge
+from zkpoll.model.step import Step
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from zkpoll.delivery.access import Access
-    from zkpoll.delivery.formats import Format
-    from zkpoll.delivery.policy import Answer
-    from zkpoll.delivery.request import Probe
+    from zkpoll.delivery.contract import Probe
+    from zkpoll.delivery.formats.registry import Format
+    from zkpoll.delivery.verdicts import Answer
 
 _PATIENCE: Final = 5.0
 """Seconds for a step on the way, at most; the exchange itself has the dashboard's own limit."""

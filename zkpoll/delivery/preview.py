@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zkpoll.delivery.policy import Decision
-from zkpoll.delivery.words import as_text, redact
+from zkpoll.delivery.excerpts import as_text, redact
+from zkpoll.delivery.verdicts import Decision
 from zkpoll.inventory.settings import MASK, without_query
-from zkpoll.punch import Preview
+from zkpoll.model.punch import Preview
 
 if TYPE_CHECKING:
     from zkpoll.delivery.access import Access
-    from zkpoll.delivery.formats import Format
-    from zkpoll.delivery.request import Request
-    from zkpoll.punch import Event
+    from zkpoll.delivery.contract import Request
+    from zkpoll.delivery.formats.registry import Format
+    from zkpoll.model.punch import Event
 
 
 def preview(dashboard: str, access: Access, form: Format, event: Event) -> Preview:

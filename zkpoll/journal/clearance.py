@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from zkpoll.errors import WrongSerial
-from zkpoll.journal.store import now
-from zkpoll.punch import Counts
+from zkpoll.journal.sqlite import now
+from zkpoll.model.punch import Counts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from zkpoll.journal.store import Journal
+    from zkpoll.journal.sqlite import Journal
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,13 +11,13 @@ from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from zkpoll.journal.devices import STRANGER
-from zkpoll.journal.store import now
+from zkpoll.journal.sqlite import now
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import date
 
-    from zkpoll.journal.store import Journal
+    from zkpoll.journal.sqlite import Journal
 
 PAGE: Final = 5000
 """Punches looked at, or changed, at a time: what a page holds is all that is in memory, and no other process

@@ -7,15 +7,15 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from zkpoll.errors import WrongSerial
-from zkpoll.journal.store import now
-from zkpoll.punch import punch_id
-from zkpoll.timekeeping import WALL
+from zkpoll.journal.sqlite import now
+from zkpoll.model.punch import punch_id
+from zkpoll.wall_clock import WALL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from zkpoll.journal.store import Journal
-    from zkpoll.punch import Reading
+    from zkpoll.journal.sqlite import Journal
+    from zkpoll.model.punch import Reading
 
 STRANGER: Final = "another terminal"
 """Why punches are held that come from a terminal that answers where another one belongs."""

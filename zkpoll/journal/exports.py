@@ -8,15 +8,15 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final
 
-from zkpoll.journal.store import now
-from zkpoll.pull.users import User
-from zkpoll.punch import Event
+from zkpoll.journal.sqlite import now
+from zkpoll.model.punch import Event
+from zkpoll.pull.user_table import User
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import date
 
-    from zkpoll.journal.store import Journal, Row
+    from zkpoll.journal.sqlite import Journal, Row
 
 PAGE: Final = 2000
 """Punches looked at at a time; what a page holds is all that is in memory."""

@@ -6,14 +6,14 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from zkpoll.journal.store import now
-from zkpoll.punch import Batch, Counts, Event, Reach
+from zkpoll.journal.sqlite import now
+from zkpoll.model.punch import Batch, Counts, Event, Reach
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from zkpoll.journal.store import Journal, Row
-    from zkpoll.punch import Settled
+    from zkpoll.journal.sqlite import Journal, Row
+    from zkpoll.model.punch import Settled
 
 
 class Outbox:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from zkpoll.journal.store import now
+from zkpoll.journal.sqlite import now
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from zkpoll.journal.store import Journal
+    from zkpoll.journal.sqlite import Journal
 
 
 @dataclass(frozen=True, slots=True)

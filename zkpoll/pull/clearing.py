@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Final, Protocol
 from tenacity import Retrying, retry_if_exception_type, wait_fixed
 
 from zkpoll.errors import TryLater, ZkpollError
+from zkpoll.model.punch import Slice, Watermark
 from zkpoll.pull import layouts
 from zkpoll.pull.link import Clock
 from zkpoll.pull.reader import LENGTH, Target, lay_out, layout_of, slots
 from zkpoll.pull.session import Session, Table
 from zkpoll.pull.slices import SLICE, TAIL
-from zkpoll.punch import Slice, Watermark
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -6,7 +6,7 @@ import math
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from zkpoll.timekeeping import out_of_repeats
+from zkpoll.wall_clock import out_of_repeats
 
 if TYPE_CHECKING:
     from datetime import tzinfo

@@ -23,12 +23,12 @@ from zkpoll.errors import (
     WrongSerial,
     ZkpollError,
 )
+from zkpoll.model.step import Step
 from zkpoll.pull import clock as wall
 from zkpoll.pull.framing import Frame, encode_tcp
 from zkpoll.pull.link import Address, Clock, open_link
 from zkpoll.pull.session import Session
-from zkpoll.steps import Step
-from zkpoll.timekeeping import TOO_FAR
+from zkpoll.wall_clock import TOO_FAR
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -14,8 +14,8 @@ from struct import Struct
 from typing import TYPE_CHECKING, Final
 
 from zkpoll.errors import UnknownLayout
+from zkpoll.model.punch import Punch, Quarantined
 from zkpoll.pull.clock import CALENDAR, DAY
-from zkpoll.punch import Punch, Quarantined
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

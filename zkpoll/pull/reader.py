@@ -15,12 +15,12 @@ from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from zkpoll.errors import Refused, WireError
+from zkpoll.model.punch import Reading, Sink, Slice, Watermark
 from zkpoll.pull import clock as wall
-from zkpoll.pull import layouts, plan, users
+from zkpoll.pull import layouts, plan, user_table
 from zkpoll.pull.link import Address, Clock
 from zkpoll.pull.session import LOG, USERS, MaybeEmpty, Session, Table
 from zkpoll.pull.slices import TAIL, Slicer
-from zkpoll.punch import Reading, Sink, Slice, Watermark
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -268,7 +268,7 @@ def slots(session: Session) -> dict[int, str]:
     return {user.slot: user.user_id for user in read_users(session)}
 
 
-def all_users(session: Session) -> tuple[users.User, ...]:
+def all_users(session: Session) -> tuple[user_table.User, ...]:
     """Return the users of a device, none where it has none. Raise as `read_users` does.
 
     An error answer means that it has none only if its own count agrees.
@@ -282,7 +282,7 @@ def all_users(session: Session) -> tuple[users.User, ...]:
         return ()
 
 
-def read_users(session: Session) -> tuple[users.User, ...]:
+def read_users(session: Session) -> tuple[user_table.User, ...]:
     """Return the users of a device. Raise `Refused` when it will not tell, `WireError` for no table."""
     try:
         table = session.open_table(*USERS)
@@ -293,4 +293,4 @@ def read_users(session: Session) -> tuple[users.User, ...]:
         raise WireError("the user table is not as long as it says")
     if table.content is None:
         session.free_table()
-    return users.decode(data[LENGTH:])
+    return user_table.decode(data[LENGTH:])

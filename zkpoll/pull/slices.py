@@ -6,15 +6,15 @@ from collections import deque
 from typing import TYPE_CHECKING, Final, Self
 
 from zkpoll.errors import UnknownLayout
+from zkpoll.model.punch import Slice, Watermark
 from zkpoll.pull import layouts
-from zkpoll.punch import Slice, Watermark
-from zkpoll.timekeeping import unfold
+from zkpoll.wall_clock import unfold
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime, tzinfo
 
-    from zkpoll.punch import Punch
+    from zkpoll.model.punch import Punch
 
 TAIL: Final = 8
 """Records kept as proof of where a reading ended. A record holds a user and a second, so eight of them in

@@ -1,0 +1,486 @@
+"""The loop for one destination, against a real server."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.delivery.dashboard import DROP, Dashboard, MuteServer, Received, Script
+from tests.delivery.outbox import MemoryOutbox, some_events
+from zkpoll.delivery.access import Access
+from zkpoll.delivery.formats.events import Events, SingleEvent
+from zkpoll.delivery.loop import Delivered, Destination, deliver
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from zkpoll.model.punch import Batch, Event, Settled
+
+Serve = Callable[..., Dashboard]
+
+TOKEN = "s3cret-t0ken-9f8e7d6c"
+
+
+def destination(
+    url: str,
+    format: str = "events",  # noqa: A002
+    batch_size: int = 2,
+    timeout: float = 5.0,
+    attempts: int = 3,
+    retry_wait: float = 0.01,
+    most: int | None = None,
+) -> Destination:
+    """Return a destination that waits as little as a test can bear."""
+    access = Access(url, timeout, TOKEN)
+    form = Events((TOKEN,)) if format == "events" else SingleEvent((TOKEN,))
+    return Destination("main", access, form, batch_size, attempts, retry_wait, most)
+
+
+def run(
+    outbox: MemoryOutbox,
+    where: Destination,
+    *,
+    more: Callable[[], bool] = lambda: False,
+    progress: Callable[[int], None] = lambda _: None,
+    stop: threading.Event | None = None,
+) -> Delivered:
+    """Deliver, by default what is there already."""
+    return deliver(outbox, where, more=more, progress=progress, stop=stop or threading.Event())
+
+
+def ids(count: int) -> list[str]:
+    """Return the ids of the first events there are."""
+    return [event.id for event in some_events(count)]
+
+
+def test_all_confirmed_in_order(serve: Serve) -> None:
+    """Everything pending goes out, oldest first, and each answer confirms exactly its own request."""
+    server, outbox, steps = serve(), MemoryOutbox(some_events(5)), list[int]()
+    assert run(outbox, destination(server.url), progress=steps.append) == Delivered(5, 3)
+    assert [got.ids for got in server.received] == [list(one) for one in outbox.confirmations]
+    assert (outbox.confirmed, outbox.left, steps) == (ids(5), [], [2, 2, 1])
+
+
+def test_one_event_a_request(serve: Serve) -> None:
+    """The format `event` sends bare events, and confirms each as soon as it is answered for."""
+    server, outbox = serve(Script(), Script(), Script(401)), MemoryOutbox(some_events(4))
+    result = run(outbox, destination(server.url, format="event", batch_size=500))
+    assert (result.confirmed, result.requests, result.kind) == (2, 3, "configuration")
+    assert outbox.confirmations == [(one,) for one in ids(2)]
+    assert outbox.left == ids(4)[2:]
+
+
+def test_nothing_pending_sends_nothing(serve: Serve) -> None:
+    """Without anything to send, no connection is made."""
+    server = serve()
+    assert run(MemoryOutbox(), destination(server.url)) == Delivered(0, 0)
+    assert server.received == []
+
+
+def test_more_comes_while_delivering(serve: Serve) -> None:
+    """What readers journal meanwhile is sent as it comes, also what came with their last word."""
+    server, outbox = serve(), MemoryOutbox(some_events(1))
+    arrivals = [(some_events(3, first=2), True), ([], True), (some_events(1, first=5), False)]
+
+    def more() -> bool:
+        events, coming = arrivals.pop(0)
+        outbox.add(events)
+        return coming
+
+    assert run(outbox, destination(server.url), more=more).confirmed == 5
+    assert (outbox.left, arrivals) == ([], [])
+
+
+@pytest.mark.parametrize("lost", [Script(503), Script(429), DROP, Script(delay=60), Script(trickle="body")])
+def test_lost_answer(serve: Serve, lost: Script) -> None:
+    """An answer that is lost or late is asked for again with the identical body and key."""
+    server, outbox = serve(lost, lost, Script()), MemoryOutbox(some_events(2))
+    assert run(outbox, destination(server.url, timeout=0.4)) == Delivered(2, 3)
+    assert len({got.body for got in server.received}) == 1
+    assert len({got.headers["Idempotency-Key"] for got in server.received}) == 1
+    assert outbox.confirmations == [tuple(ids(2))]
+
+
+def test_attempts_are_counted(serve: Serve) -> None:
+    """After its attempts a dashboard is left alone for this run, whatever else is pending."""
+    server, outbox = serve(Script(503, body=b"under maintenance")), MemoryOutbox(some_events(6))
+    result = run(outbox, destination(server.url, attempts=4), more=_never_asked)
+    assert (result.confirmed, result.requests, result.kind) == (0, 4, "unreachable")
+    assert result.problem is not None
+    assert "503" in result.problem
+    assert "under maintenance" in result.problem
+    assert len(server.received) == 4
+    assert outbox.left == ids(6)
+
+
+def test_each_request_has_its_attempts(serve: Serve) -> None:
+    """Attempts spent on one batch are not taken from the next."""
+    bad, good = Script(500), Script()
+    server, outbox = serve(bad, bad, good, bad, bad, good), MemoryOutbox(some_events(4))
+    assert run(outbox, destination(server.url)) == Delivered(4, 6)
+
+
+@pytest.mark.parametrize(
+    ("script", "kind", "hint"),
+    [
+        (Script(302, {"Location": "https://sso.example.com/"}), "configuration", "https://sso.example.com/"),
+        (Script(401), "configuration", "token:"),
+        (Script(403), "configuration", "rights"),
+        (Script(404), "configuration", "url:"),
+        (Script(200, {"Content-Type": "text/html"}, b"<html>Sign in"), "configuration", "login page"),
+        (Script(415, body=b"send XML"), "configuration", "format:"),
+        (Script(410, body=b"moved to Mars"), "gone", "moved to Mars"),
+        (Script(200, body=b'{"rejected": 2}'), "configuration", "rejects some"),
+    ],
+)
+def test_no_second_attempt(serve: Serve, script: Script, kind: str, hint: str) -> None:
+    """What another attempt cannot change is asked once; the batch stays, and a person is told."""
+    server, outbox = serve(Script(), script), MemoryOutbox(some_events(5))
+    result = run(outbox, destination(server.url), more=_never_asked)
+    assert (result.confirmed, result.requests, result.kind) == (2, 2, kind)
+    assert result.problem is not None
+    assert hint in result.problem
+    assert (outbox.confirmed, outbox.left) == (ids(2), ids(5)[2:])
+    assert outbox.in_flight == ids(4)[2:]
+
+
+def test_unusable_settings() -> None:
+    """A URL that is none ends the delivery without an attempt being worth repeating."""
+    result = run(MemoryOutbox(some_events(1)), destination("dashboard"))
+    assert (result.confirmed, result.requests, result.kind) == (0, 1, "configuration")
+
+
+def test_nobody_there() -> None:
+    """A dashboard that is away costs its attempts, once, and is called unreachable."""
+    with MuteServer() as gone:
+        place = gone.place
+    outbox = MemoryOutbox(some_events(4))
+    result = run(outbox, destination(f"http://{place}/"))
+    assert (result.confirmed, result.requests, result.kind) == (0, 3, "unreachable")
+    assert outbox.left == ids(4)
+
+
+def test_retry_after_is_honoured(serve: Serve) -> None:
+    """A dashboard that asks for a second gets it, where the own wait would be shorter."""
+    server = serve(Script(429, {"Retry-After": "1"}), Script())
+    started = time.monotonic()
+    assert run(MemoryOutbox(some_events(1)), destination(server.url)) == Delivered(1, 2)
+    assert time.monotonic() - started >= 1
+
+
+def test_gone_for_good(serve: Serve) -> None:
+    """After a 410 nothing is sent in later runs either, until a person says otherwise."""
+    server, outbox = serve(Script(410, body=b"moved to Mars")), MemoryOutbox(some_events(1))
+    first = run(outbox, destination(server.url))
+    assert first.kind == "gone"
+    again = run(outbox, destination(server.url), more=_never_asked)
+    assert (again.requests, again.kind, again.problem) == (0, "gone", first.problem)
+    assert again.problem is not None
+    assert "moved to Mars" in again.problem
+    assert "zkpoll dashboards resume main" in again.problem
+    outbox.gone = None
+    assert run(outbox, destination(serve().url)) == Delivered(1, 1)
+
+
+# --- what was in flight ---
+
+
+def test_each_request_is_written_down_before_it_is_sent(serve: Serve) -> None:
+    """What a request holds is written down as in flight before it is sent, and lands with its answer."""
+    server, outbox = serve(), MemoryOutbox(some_events(5))
+    run(outbox, destination(server.url))
+    assert [list(one) for one in outbox.sent] == [got.ids for got in server.received]
+    assert outbox.in_flight == []
+
+
+def test_what_was_in_flight_goes_first_and_alone(serve: Serve) -> None:
+    """A batch whose answer was lost is sent again as it was, byte for byte, though more is pending now."""
+    lost, outbox = serve(DROP), MemoryOutbox(some_events(3))
+    run(outbox, destination(lost.url, batch_size=3))
+    outbox.add(some_events(5, first=4))
+    server = serve()
+    assert run(outbox, destination(server.url, batch_size=4)) == Delivered(8, 3)
+    assert server.received[0].body == lost.received[0].body
+    assert server.received[0].headers["Idempotency-Key"] == lost.received[0].headers["Idempotency-Key"]
+    assert [len(got.ids) for got in server.received] == [3, 4, 1]
+
+
+def test_settings_may_split_it(serve: Serve) -> None:
+    """Where requests hold less now, what was in flight goes in as many as it takes."""
+    outbox, server = MemoryOutbox(some_events(5)), serve()
+    outbox.send(ids(4))
+    assert run(outbox, destination(server.url, batch_size=3)) == Delivered(5, 3)
+    assert [len(got.ids) for got in server.received] == [3, 1, 1]
+
+
+# --- records at fault ---
+
+
+def guilty(*users: int) -> Callable[[Received], Script]:
+    """Return a dashboard's way to treat a request: 422 while it holds one of these people's records."""
+    bad = {some_events(1, first=user)[0].id for user in users}
+
+    def treat(request: Received) -> Script:
+        return Script(422, body=b"no such person") if bad & set(request.ids) else Script()
+
+    return treat
+
+
+def test_a_record_at_fault_stands_alone(serve: Serve) -> None:
+    """It is found in few requests, parked with the dashboard's words, and holds up nobody."""
+    server, outbox = serve(guilty(700)), MemoryOutbox(some_events(1000))
+    result = run(outbox, destination(server.url, batch_size=1000))
+    (bad,) = some_events(1, first=700)
+    assert (result.confirmed, result.parked, result.problem) == (999, 1, None)
+    assert result.requests <= 2 * 10 + 1
+    assert (outbox.left, outbox.put_aside) == ([], [bad.id])
+    assert "no such person" in outbox.refusals[bad.id]
+
+
+@pytest.mark.parametrize("first", [1, 480])
+def test_many_at_fault_among_others(serve: Serve, first: int) -> None:
+    """A day of somebody the dashboard does not know is parked, wherever it lies, in one run."""
+    server, outbox = serve(guilty(*range(first, first + 21))), MemoryOutbox(some_events(500))
+    result = run(outbox, destination(server.url, batch_size=500))
+    assert (result.confirmed, result.parked, result.problem) == (479, 21, None)
+
+
+@pytest.mark.parametrize("count", [1, 2, 500])
+def test_a_dashboard_at_fault_parks_nothing(serve: Serve, count: int) -> None:
+    """Where none is taken the dashboard is at fault: few requests, nothing parked, a person is told."""
+    server, outbox = serve(Script(422, body=b"schema changed")), MemoryOutbox(some_events(count))
+    result = run(outbox, destination(server.url, batch_size=500), more=_never_asked)
+    assert (result.confirmed, result.parked, result.kind) == (0, 0, "refused")
+    assert result.requests <= 20
+    assert result.problem is not None
+    assert "schema changed" in result.problem
+    assert (outbox.left, outbox.put_aside, outbox.in_flight) == (ids(count), [], [])
+
+
+def test_a_site_of_unknown_people_holds_up_nobody(serve: Serve) -> None:
+    """Where all at the head of the queue are refused, somebody from behind it shows who is at fault."""
+    server, outbox = serve(guilty(*range(1, 41))), MemoryOutbox(some_events(200))
+    result = run(outbox, destination(server.url, batch_size=20))
+    assert (result.confirmed, result.parked, result.problem) == (160, 40, None)
+
+
+def test_one_named_at_a_time(serve: Serve) -> None:
+    """A dashboard that names the first it does not like is not sent all the rest each time."""
+    bad = set(ids(200))
+
+    def first_bad(request: Received) -> Script:
+        found = [one for one in request.ids if one in bad]
+        return Script(422, body=_rejecting(found[0])) if found else Script()
+
+    server, outbox = serve(first_bad), MemoryOutbox(some_events(200))
+    assert run(outbox, destination(server.url, batch_size=200)).parked == 200
+    assert sum(len(got.ids) for got in server.received) < 200 * 10
+
+
+def test_a_bad_hour_parks_nothing(serve: Serve) -> None:
+    """A dashboard that took punches a moment ago, and now refuses everything, is at fault itself."""
+    server, outbox = serve(Script(), Script(422)), MemoryOutbox(some_events(1000))
+    result = run(outbox, destination(server.url, batch_size=100), more=_never_asked)
+    assert (result.confirmed, result.parked, result.kind) == (100, 0, "refused")
+    assert len(outbox.left) == 900
+
+
+def test_the_last_one_may_be_at_fault(serve: Serve) -> None:
+    """A single record is parked where others were confirmed in the run, and else stays."""
+    server, outbox = serve(guilty(3)), MemoryOutbox(some_events(3))
+    assert run(outbox, destination(server.url)) == Delivered(2, 2, parked=1)
+    alone = MemoryOutbox(some_events(1, first=3))
+    assert run(alone, destination(server.url)).kind == "refused"
+    assert alone.put_aside == []
+
+
+def test_refused_alone_and_named_is_no_proof(serve: Serve) -> None:
+    """Where one is refused without a word and all others by name, nobody can tell who is at fault."""
+    server = serve(Script(413), lambda request: Script(200, body=_rejecting(request.ids[0])))
+    result = run(MemoryOutbox(some_events(2)), destination(server.url, batch_size=1))
+    assert (result.confirmed, result.parked, result.kind) == (0, 1, "refused")
+    assert result.problem is not None
+    assert "too large" in result.problem
+
+
+def test_one_event_a_request_holds_up_nobody_either(serve: Serve) -> None:
+    """With a request for each event, one that is refused at the head of the queue is no obstacle."""
+    server, outbox = serve(guilty_alone(1)), MemoryOutbox(some_events(9))
+    result = run(outbox, destination(server.url, format="event"))
+    assert (result.confirmed, result.parked, result.requests) == (8, 1, 9)
+
+
+def guilty_alone(user: int) -> Callable[[Received], Script]:
+    """Return the same for bare events."""
+    (bad,) = some_events(1, first=user)
+    return lambda request: Script(422) if bad.id.encode() in request.body else Script()
+
+
+def test_a_large_request_is_halved(serve: Serve) -> None:
+    """413 makes requests smaller for the rest of the run; one that is too large alone is at fault."""
+    server = serve(lambda request: Script(413) if len(request.ids) > 30 else Script())
+    outbox = MemoryOutbox(some_events(300))
+    result = run(outbox, destination(server.url, batch_size=100))
+    assert (result.confirmed, result.problem) == (300, None)
+    assert [len(got.ids) for got in server.received] == [100, 50, 25] + [25] * 11
+
+
+def test_named_in_a_good_answer(serve: Serve) -> None:
+    """What a 2xx rejects by name is parked, and the rest of the request is confirmed."""
+    outbox = MemoryOutbox(some_events(4))
+    server = serve(lambda request: Script(200, body=_rejecting(request.ids[0])), Script())
+    assert run(outbox, destination(server.url)) == Delivered(3, 2, parked=1)
+    assert outbox.refusals == {ids(1)[0]: "unknown"}
+
+
+def test_named_in_a_refusal(serve: Serve) -> None:
+    """What a 4xx rejects by name is parked without further proof, and the others go again at once."""
+    outbox = MemoryOutbox(some_events(4))
+    server = serve(lambda request: Script(422, body=_rejecting(request.ids[0])), Script())
+    assert run(outbox, destination(server.url, batch_size=4)) == Delivered(3, 3, parked=1)
+    assert [len(got.ids) for got in server.received] == [4, 2, 1]
+
+
+def test_present_in_a_conflict(serve: Serve) -> None:
+    """What a 409 names as present is confirmed, and the others go again."""
+    outbox = MemoryOutbox(some_events(4))
+    present = b'{"present": ["%s"]}' % ids(1)[0].encode()
+    server = serve(Script(409, body=present), Script())
+    assert run(outbox, destination(server.url, batch_size=4)) == Delivered(4, 3)
+    assert outbox.confirmations == [(ids(1)[0],), tuple(ids(4)[1:3]), tuple(ids(4)[3:])]
+
+
+def _rejecting(one: str) -> bytes:
+    return b'{"rejected": [{"id": "%s", "error": "unknown"}]}' % one.encode()
+
+
+# --- parked before ---
+
+
+def test_parked_ones_are_tried_again(serve: Serve) -> None:
+    """What was parked goes after what is pending, and is confirmed once the dashboard takes it."""
+    server, outbox = serve(), MemoryOutbox(some_events(2), parked=some_events(2, first=3))
+    assert run(outbox, destination(server.url)) == Delivered(4, 2)
+    assert (outbox.put_aside, outbox.confirmed) == ([], ids(4))
+
+
+def test_parked_ones_stay_parked_without_alarm(serve: Serve) -> None:
+    """What is refused again stays parked, alone or not, and is no news."""
+    server, outbox = serve(guilty(3)), MemoryOutbox(parked=some_events(3, first=2))
+    assert run(outbox, destination(server.url, batch_size=4)) == Delivered(2, 5)
+    assert outbox.put_aside == [some_events(1, first=3)[0].id]
+
+
+class _ClockSetBack(MemoryOutbox):
+    def parked(self, limit: int, tried_before: datetime, after: Event | None) -> Batch:
+        self._tried.clear()  # by a clock that was set back, nothing was tried yet
+        return super().parked(limit, tried_before, after)
+
+
+def test_parked_ones_are_tried_once_a_run(serve: Serve) -> None:
+    """Whatever this host's clock does meanwhile, a run ends."""
+    server, outbox = serve(Script(422)), _ClockSetBack(parked=some_events(3))
+    assert run(outbox, destination(server.url, batch_size=1)).requests == 3
+
+
+# --- how much ---
+
+
+def test_what_is_parked_counts_as_sent(serve: Serve) -> None:
+    """A punch that is refused and parked takes up its share of what a run may send."""
+    server = serve(lambda request: Script(200, body=_rejecting(request.ids[0])))
+    outbox = MemoryOutbox(some_events(9))
+    result = run(outbox, destination(server.url, most=4), more=_never_asked)
+    assert (result.confirmed, result.parked, result.capped) == (2, 2, True)
+
+
+def test_a_run_sends_no_more_than_it_may(serve: Serve) -> None:
+    """The oldest go first; the rest waits for the next run, and nobody is blamed."""
+    server, outbox = serve(), MemoryOutbox(some_events(9))
+    result = run(outbox, destination(server.url, most=5), more=_never_asked)
+    assert result == Delivered(5, 3, capped=True)
+    assert (outbox.confirmed, outbox.left) == (ids(5), ids(9)[5:])
+
+
+def test_stop_ends_the_wait(serve: Serve) -> None:
+    """A stop ends the wait between two attempts at once: no further request, nothing blamed."""
+    server, outbox, stop = serve(Script(503)), MemoryOutbox(some_events(1)), threading.Event()
+    threading.Thread(target=_stop_when_seen, args=(server, stop)).start()
+    started = time.monotonic()
+    assert run(outbox, destination(server.url, retry_wait=30), stop=stop) == Delivered(0, 1)
+    assert time.monotonic() - started < 2
+    assert (len(server.received), outbox.left) == (1, ids(1))
+
+
+def test_stop_between_batches(serve: Serve) -> None:
+    """After a stop no new request begins; what was confirmed until then stays so."""
+    server, outbox, stop = serve(), MemoryOutbox(some_events(6)), threading.Event()
+    result = run(outbox, destination(server.url), progress=lambda _: stop.set(), stop=stop)
+    assert result == Delivered(2, 1)
+    assert outbox.confirmed == ids(2)
+
+
+def test_stop_between_single_events(serve: Serve) -> None:
+    """After a stop no new request begins in the middle of a batch either."""
+    server, outbox, stop = serve(), MemoryOutbox(some_events(6)), threading.Event()
+    where = destination(server.url, format="event", batch_size=6)
+    assert run(outbox, where, progress=lambda _: stop.set(), stop=stop) == Delivered(1, 1)
+    assert (outbox.confirmed, len(server.received)) == (ids(1), 1)
+
+
+def test_stop_keeps_an_answer_that_comes(serve: Serve) -> None:
+    """A request in flight at the stop still confirms, if its answer comes within moments."""
+    server, outbox, stop = serve(Script(delay=0.4)), MemoryOutbox(some_events(4)), threading.Event()
+    threading.Thread(target=_stop_when_seen, args=(server, stop)).start()
+    assert run(outbox, destination(server.url), stop=stop) == Delivered(2, 1)
+
+
+def test_stopped_before_it_began(serve: Serve) -> None:
+    """A run that is already stopped sends nothing."""
+    server, stop = serve(), threading.Event()
+    stop.set()
+    assert run(MemoryOutbox(some_events(1)), destination(server.url), stop=stop) == Delivered(0, 0)
+    assert server.received == []
+
+
+class _FullDisk(MemoryOutbox):
+    def settle(self, settled: Settled, answered: Sequence[str]) -> None:  # noqa: ARG002
+        raise OSError(28, "No space left on device")
+
+
+def test_outbox_errors_are_its_own(serve: Serve) -> None:
+    """A confirmation that cannot be written is the journal's failure, never counted, never hidden."""
+    steps = list[int]()
+    with pytest.raises(OSError, match="No space left"):
+        run(_FullDisk(some_events(1)), destination(serve().url), progress=steps.append)
+    assert steps == []
+
+
+def test_token_stays_secret(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    """No log, result or repr shows the token, even if the dashboard echoes it in everything it says."""
+    caplog.set_level(logging.DEBUG)
+    echo = {"Location": f"https://x/?token={TOKEN}", "X-Echo": TOKEN}
+    shown = ""
+    for status in (302, 401, 422, 503):
+        server = serve(Script(status, echo, f"not you, {TOKEN}!".encode()))
+        where = destination(server.url)
+        shown += repr(where) + repr(run(MemoryOutbox(some_events(1)), where))
+    assert "not you, ***!" in shown
+    assert "again in" in caplog.text
+    assert TOKEN not in shown + caplog.text
+
+
+def _never_asked() -> bool:
+    pytest.fail("a delivery that has ended must not wait for more")
+
+
+def _stop_when_seen(server: Dashboard, stop: threading.Event) -> None:
+    server.seen.wait()
+    time.sleep(0.1)
+    stop.set()

@@ -1,0 +1,488 @@
+"""A backup is the journal, whole or not there; pruning lets nothing go that anybody may still need."""
+
+from __future__ import annotations
+
+import resource
+import sqlite3
+import stat
+import threading
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.journal.helpers import KEY, confirm, odd, pending, piece, punch, punches, rows, visit
+from zkpoll.errors import ExitCode, JournalError
+from zkpoll.journal import prune
+from zkpoll.journal.clearance import Clearance
+from zkpoll.journal.decisions import Choice, Decisions
+from zkpoll.journal.devices import Devices
+from zkpoll.journal.outbox import Outbox
+from zkpoll.journal.prune import MARGIN, Backup, BackupFailed, Limit, Log, Terms, backup, off_device
+from zkpoll.journal.sqlite import Journal
+from zkpoll.model.punch import Counts, Reading, Settled
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+HERE = frozenset({"front-door"})
+LATER = datetime.now(UTC) + timedelta(days=500)
+TERMS = Terms(LATER - timedelta(days=400), HERE)
+"""What a person wants removed in 500 days, of journals that are filled today."""
+DISCARDABLE = Choice(frozenset({"pending", "parked", "held"}))
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    """Return where a backup is to be."""
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    return folder / "journal.db"
+
+
+def content(path: Path) -> list[str]:
+    """Return all that a journal's file says."""
+    with closing(sqlite3.connect(path)) as db:
+        return list(db.iterdump())
+
+
+# --- backup ---
+
+
+def test_a_backup_is_the_journal(journal: Journal, path: Path, target: Path) -> None:
+    """A backup says what the journal says, in one file for its owner alone, and can stand in its place."""
+    visit(journal).take(piece(*punches(3000)))
+    assert backup(path, target) == Backup(target, 3000, target.stat().st_size)
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    assert [file.name for file in target.parent.iterdir()] == ["journal.db"]
+    assert content(target) == content(path)
+    with Journal(target) as restored:
+        assert visit(restored).take(piece(*punches(3000))).seen_before == 3000
+
+
+def test_a_backup_while_others_write(journal: Journal, path: Path, target: Path) -> None:
+    """While a sync journals, each backup is sound and has whole slices only, and the sync goes on."""
+    Outbox(journal, "main")
+    stop = threading.Event()
+
+    def write() -> None:
+        ledger, first = visit(journal), 0
+        while not stop.is_set() and first < 40_000:
+            ledger.take(piece(*punches(100, first=first), end=first + 100))
+            first += 100
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        made = [backup(path, target, force=True).punches for _ in range(5)]
+    finally:
+        stop.set()
+        writer.join()
+    assert made == sorted(made)
+    assert not [count for count in made if count % 100]
+    assert rows(path, "PRAGMA integrity_check") == [("ok",)]
+
+
+def test_a_backup_overwrites_nothing(journal: Journal, path: Path, target: Path) -> None:
+    """What is there already stays as it is, until a person says that it may go."""
+    visit(journal)
+    target.write_text("older")
+    with pytest.raises(BackupFailed, match="is there already; --force overwrites it"):
+        backup(path, target)
+    assert target.read_text() == "older"
+    backup(path, target, force=True)
+    assert content(target) == content(path)
+
+
+@pytest.mark.parametrize("end", ["", "-wal", "-shm"])
+@pytest.mark.usefixtures("journal")
+def test_a_backup_never_lands_on_the_journal(path: Path, end: str) -> None:
+    """Not even by force is the journal replaced by its copy, under whatever name it is meant."""
+    other = path.parent / "link.db"
+    other.hardlink_to(path)
+    names = [path.with_name(path.name + end), path.parent / "." / (path.name + end)]
+    for name in [*names, other]:
+        with pytest.raises(BackupFailed, match="is the journal itself"):
+            backup(path, name, force=True)
+
+
+@pytest.mark.usefixtures("journal")
+def test_where_no_backup_can_be(path: Path, tmp_path: Path) -> None:
+    """A folder, and one that is not there, are named in one sentence."""
+    with pytest.raises(BackupFailed, match="is a folder; name a file in it"):
+        backup(path, tmp_path)
+    with pytest.raises(BackupFailed, match="cannot be written: no such file or directory"):
+        backup(path, tmp_path / "missing" / "journal.db")
+
+
+def test_no_journal_no_backup(path: Path, target: Path) -> None:
+    """What is no journal is not backed up, and none is made for it."""
+    with pytest.raises(JournalError, match="cannot be opened") as caught:
+        backup(path, target)
+    assert caught.value.exit_code is ExitCode.JOURNAL
+    assert not path.exists()
+    assert not target.exists()
+
+
+def test_a_damaged_journal_is_no_backup(path: Path, target: Path) -> None:
+    """Damage is found before it replaces the last good backup."""
+    with Journal(path) as journal:
+        visit(journal).take(piece(*punches(3000)))
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        file.seek(size // 4 // 4096 * 4096)
+        file.write(b"\xa5" * (size // 2 // 4096 * 4096))
+    target.write_text("good")
+    with pytest.raises(JournalError, match="is damaged; it was not backed up"):
+        backup(path, target, force=True)
+    assert [file.name for file in target.parent.iterdir()] == ["journal.db"]
+    assert target.read_text() == "good"
+
+
+@contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """Let no file grow larger."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_leaves_no_half_backup(path: Path, target: Path) -> None:
+    """A backup that does not fit is not there at all."""
+    with Journal(path) as journal:
+        visit(journal).take(piece(*punches(3000)))
+    with files_of_at_most(100_000), pytest.raises(BackupFailed, match="cannot be written"):
+        backup(path, target)
+    assert not list(target.parent.iterdir())
+
+
+def test_the_wait_for_a_backup_ends(path: Path, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that takes the journal for itself, once it is open, is named; nobody waits for ever."""
+    with Journal(path):
+        pass
+    monkeypatch.setattr(prune, "WAIT", 0.3)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("PRAGMA journal_mode = DELETE")  # in which a writer keeps readers out
+        opened = Journal
+
+        def then_locked(path: Path, *, writable: bool) -> Journal:
+            journal = opened(path, writable=writable)
+            other.execute("BEGIN EXCLUSIVE")
+            return journal
+
+        monkeypatch.setattr("zkpoll.journal.prune.Journal", then_locked)
+        with pytest.raises(BackupFailed, match="is locked"):
+            backup(path, target)
+    assert not target.exists()
+
+
+# --- which punches cannot be on their device any more ---
+
+
+OLD = Terms(datetime(2026, 11, 27, tzinfo=UTC), HERE)
+"""What a person wants removed in the year 2028."""
+CLEARED = Log(1, KEY, "front-door", read_at="2027-12-01", cleared_at="2026-06-01T03:00:00.000+00:00")
+"""A device in use that zkpoll cleared, and that showed nothing since."""
+THEN = Limit("2026-05-31T03:00:00.000+00:00")
+"""What that clearing lets go."""
+ALL = Limit("2026-11-27T00:00:00.000+00:00")
+GONE = Log(2, "OIN7030067091200012", read_at="2026-06-01T03:00:00.000+00:00")
+"""A device that has no name any more."""
+
+
+@pytest.mark.parametrize(
+    ("log", "device", "expected"),
+    [
+        (CLEARED, None, THEN),
+        (CLEARED, KEY, THEN),
+        (CLEARED, "front-door", THEN),
+        (replace(CLEARED, cleared_at="2027-12-30T03:00:00.000+00:00"), None, ALL),
+        (replace(CLEARED, records=5, since_cleared=5), None, THEN),
+        (replace(GONE, cleared_at=CLEARED.cleared_at), None, THEN),
+        (GONE, GONE.key, ALL),
+    ],
+)
+def test_what_cannot_be_on_its_device(log: Log, device: str | None, expected: Limit) -> None:
+    """Only a clearing of ours, or a person's word on a device that is gone, lets punches go."""
+    assert off_device(log, replace(OLD, device=device)) == expected
+
+
+@pytest.mark.parametrize(
+    ("log", "device", "why"),
+    [
+        (CLEARED, "other", "not asked for"),
+        (replace(CLEARED, cleared_at=None), None, "its log was never cleared by zkpoll"),
+        (replace(CLEARED, cleared_at=None), KEY, "its log was never cleared by zkpoll"),
+        (replace(CLEARED, maybe_disabled=True), None, "a clearing of its log was broken off; sync it first"),
+        (replace(CLEARED, records=5, since_cleared=4), None, "its log shows records older than its clearing"),
+        (GONE, None, f"it left the inventory: --device {GONE.key}"),
+        (replace(GONE, seen_as="front-door"), GONE.key, "its log was never cleared by zkpoll"),
+        (
+            replace(GONE, read_at="2026-11-28T00:00:00.000+00:00"),
+            GONE.key,
+            "it was read on 2026-11-28; wait until that is as long ago",
+        ),
+    ],
+)
+def test_what_may_be_on_its_device(log: Log, device: str | None, why: str) -> None:
+    """Where it cannot be known that a device shows nothing old any more, nothing goes, and that is said."""
+    assert off_device(log, replace(OLD, device=device)) == Limit(why=why)
+
+
+@given(st.integers(0, 3), st.integers(0, 3), st.integers(0, 900))
+def test_nothing_goes_that_came_after_the_clearing(records: int, since: int, days: int) -> None:
+    """Whenever a device in use was cleared, what was journalled after that stays, and what is not old."""
+    cleared = datetime(2028, 1, 1, tzinfo=UTC) - timedelta(days=days)
+    log = replace(CLEARED, records=records, since_cleared=since, cleared_at=cleared.isoformat())
+    limit = off_device(log, OLD).before
+    assert (limit is None) == (records > since)
+    assert limit is None or datetime.fromisoformat(limit) == min(cleared - MARGIN, OLD.before)
+
+
+# --- pruning ---
+
+
+AGE = """
+UPDATE punch SET journalled_at = strftime('%Y-%m-%dT%H:%M:%f+00:00', journalled_at, '-2 days');
+UPDATE quarantine SET quarantined_at = strftime('%Y-%m-%dT%H:%M:%f+00:00', quarantined_at, '-2 days');
+"""
+
+
+def age(path: Path) -> None:
+    """Let all that is journalled be two days older."""
+    with closing(sqlite3.connect(path)) as db, db:
+        db.executescript(AGE)
+
+
+def age_and_clear(journal: Journal, path: Path) -> None:
+    """Let all that is journalled be two days older, and every device's log cleared a second ago."""
+    age(path)
+    for (key,) in rows(path, "SELECT key FROM device"):
+        Clearance(journal, key).cleared()
+    before = (datetime.now(UTC) - timedelta(seconds=1)).isoformat(timespec="milliseconds")
+    with closing(sqlite3.connect(path)) as db, db:  # what comes now has a later time, however fast this is
+        db.execute("UPDATE device SET cleared_at = ?", (before,))
+
+
+def users(path: Path) -> list[str]:
+    """Return whose punches are left."""
+    return [user for (user,) in rows(path, "SELECT user_id FROM punch ORDER BY seq")]
+
+
+def test_only_what_every_dashboard_is_done_with_goes(journal: Journal, path: Path) -> None:
+    """Confirmed and discarded punches go; a pending, parked or held one stays, whatever the others say."""
+    main, spare = Outbox(journal, "main"), Outbox(journal, "spare")
+    names = ["both", "main only", "parked", "given up", "held"]
+    visit(journal).take(piece(*(punch(name) for name in names)))
+    ids = dict(zip(names, (event.id for event in pending(main)), strict=True))
+    main.settle(
+        Settled((ids["both"], ids["main only"], ids["held"]), {ids["parked"]: "no", ids["given up"]: "no"})
+    )
+    Decisions(journal, "main").discard(Choice(frozenset(), ids=(ids["given up"],)), 9, "x")
+    pending(spare)
+    spare.settle(Settled(tuple(ids[name] for name in names if name not in {"main only", "held"})))
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute(
+            "UPDATE outbox SET state = 'held', reason = 'repeat' WHERE state = 'pending' AND punch = 5"
+        )
+    age_and_clear(journal, path)
+    (share,) = prune.old_punches(journal, TERMS)
+    assert (share.device, share.serial_number, share.why) == ("front-door", KEY, None)
+    assert share.counts == {"removable": 2, "undelivered": 2, "held": 1}
+    assert prune.prune(journal, TERMS) == 2
+    assert users(path) == ["main only", "parked", "held"]
+    assert main.counts() == Counts(punches=3, confirmed=2, parked=1)
+    assert spare.counts() == Counts(punches=3, pending=1, confirmed=1, held=1)
+    assert rows(path, "PRAGMA foreign_key_check") == []
+    assert prune.prune(journal, TERMS) == 0
+
+
+def test_what_no_dashboard_ever_had_stays(journal: Journal, path: Path) -> None:
+    """A punch that is older than every dashboard is nowhere else."""
+    visit(journal).take(piece(punch("a")))
+    main = Outbox(journal, "main")
+    visit(journal).take(piece(punch("a"), punch("b")))
+    confirm(main, pending(main))
+    age_and_clear(journal, path)
+    assert prune.prune(journal, TERMS) == 1
+    assert users(path) == ["a"]
+
+
+def test_what_is_in_flight_stays(journal: Journal, path: Path) -> None:
+    """A punch that a person gave up while it was sent stays until that is answered."""
+    main = Outbox(journal, "main")
+    visit(journal).take(piece(punch("a"), punch("b")))
+    main.send([event.id for event in pending(main)])
+    Decisions(journal, "main").discard(DISCARDABLE, 9, "x")
+    age_and_clear(journal, path)
+    assert prune.prune(journal, TERMS) == 0
+    main.settle(Settled())
+    assert prune.prune(journal, TERMS) == 2
+
+
+def test_punches_that_share_an_id_stay_together(journal: Journal, path: Path) -> None:
+    """As long as one punch of a second waits for a person, the one that has its id stays beside it."""
+    main = Outbox(journal, "main")
+    visit(journal).take(piece(punch("a"), punch("a", verify=4), punch("b")))
+    confirm(main, pending(main))
+    age_and_clear(journal, path)
+    (share,) = prune.old_punches(journal, TERMS)
+    assert share.counts == {"removable": 1, "held": 1, "same_second": 1}
+    assert prune.prune(journal, TERMS) == 1
+    assert users(path) == ["a", "a"]
+
+
+def test_what_is_not_old_stays(journal: Journal, path: Path) -> None:
+    """Only what was journalled before the day named goes, to the millisecond."""
+    main = Outbox(journal, "main")
+    visit(journal).take(piece(punch("a")))
+    age_and_clear(journal, path)
+    confirm(main, pending(main))
+    ((at,),) = rows(path, "SELECT journalled_at FROM punch")
+    moment = datetime.fromisoformat(at)
+    assert prune.old_punches(journal, replace(TERMS, before=moment)) == []
+    assert prune.prune(journal, replace(TERMS, before=moment)) == 0
+    assert prune.prune(journal, replace(TERMS, before=moment + timedelta(milliseconds=1))) == 1
+
+
+def delivered(journal: Journal, *names: str, key: str = KEY) -> None:
+    """Have punches of these users read from a device, and confirmed."""
+    main = Outbox(journal, "main")
+    name = "front-door" if key == KEY else "gate"
+    visit(journal, name, key).take(piece(*(punch(user) for user in names)))
+    whole = Reading(40, len(names), 0, len(names), None, None, whole=True, before=0, continued=False)
+    Devices(journal).note_reading(key, whole)
+    confirm(main, pending(main))
+
+
+def test_what_its_device_still_shows_stays(journal: Journal, path: Path) -> None:
+    """Removing it would make a new punch of it at the next whole reading; this is that very mistake, made."""
+    delivered(journal, "a", "b")
+    age(path)
+    (share,) = prune.old_punches(journal, TERMS)
+    assert (share.counts, share.why) == ({"on_device": 2}, "its log was never cleared by zkpoll")
+    assert prune.prune(journal, TERMS) == 0
+    assert visit(journal).take(piece(punch("a"), punch("b"))).seen_before == 2
+    with closing(sqlite3.connect(path)) as db, db:
+        db.executescript("DELETE FROM outbox; DELETE FROM punch")
+    assert visit(journal).take(piece(punch("a"), punch("b"))).first_seen == 2
+
+
+def test_a_cleared_log_that_comes_back_stays(journal: Journal, path: Path) -> None:
+    """A terminal that shows old records after its clearing keeps them in the journal."""
+    delivered(journal, "a", "b")
+    age_and_clear(journal, path)
+    delivered(journal, "a", "b")
+    (share,) = prune.old_punches(journal, TERMS)
+    assert share.why == "its log shows records older than its clearing"
+    assert prune.prune(journal, TERMS) == 0
+
+
+def test_a_clock_that_was_ahead_removes_nothing(journal: Journal, path: Path) -> None:
+    """A clearing that is dated in the future is no proof for what was journalled after it."""
+    delivered(journal, "old")
+    age_and_clear(journal, path)
+    delivered(journal, "a", "b")
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE device SET cleared_at = ?", (LATER.isoformat(timespec="milliseconds"),))
+    assert prune.prune(journal, TERMS) == 0
+
+
+def test_what_came_after_the_clearing_stays(journal: Journal, path: Path) -> None:
+    """Of a log that was cleared and filled again, what is in it stays, and is known at the next reading."""
+    delivered(journal, "a", "b")
+    age_and_clear(journal, path)
+    delivered(journal, "c", "d")
+    visit(journal).take(piece(odd(b"?"), end=3))
+    (share,) = prune.old_punches(journal, TERMS)
+    assert share.counts == {"removable": 2, "on_device": 2}
+    assert prune.prune(journal, TERMS) == 2
+    tally = visit(journal).take(piece(punch("c"), punch("d"), odd(b"?")))
+    assert (tally.first_seen, tally.seen_before) == (0, 2)
+
+
+def test_a_clearing_that_was_broken_off(journal: Journal, path: Path) -> None:
+    """While nobody knows what became of a clearing, nothing goes."""
+    delivered(journal, "a")
+    age_and_clear(journal, path)
+    Clearance(journal, KEY).intend()
+    assert prune.prune(journal, TERMS) == 0
+    Clearance(journal, KEY).done()
+    assert prune.prune(journal, TERMS) == 1
+
+
+def test_a_device_that_left_must_be_named(journal: Journal, path: Path) -> None:
+    """Its punches go when a person names it, and nobody else's do."""
+    delivered(journal, "a")
+    delivered(journal, "b", key="OIN1")
+    age(path)
+    shares = {share.device: share.why for share in prune.old_punches(journal, TERMS)}
+    assert shares["gate"] == "it left the inventory: --device gate"
+    assert prune.prune(journal, TERMS) == 0
+    for name in ("front-door", KEY):
+        assert prune.prune(journal, replace(TERMS, device=name)) == 0
+    (share,) = prune.old_punches(journal, replace(TERMS, device="gate"))
+    assert share.counts == {"removable": 1}
+    assert prune.prune(journal, replace(TERMS, device="OIN1")) == 1
+    assert users(path) == ["a"]
+
+
+def test_identity_survives(journal: Journal, path: Path) -> None:
+    """A record that comes back all the same has the id it always had; new punches get new places."""
+    delivered(journal, "a", "b")
+    before = rows(path, "SELECT id FROM punch ORDER BY seq")
+    ((last,),) = rows(path, "SELECT max(seq) FROM punch")
+    age_and_clear(journal, path)
+    assert prune.prune(journal, TERMS) == 2
+    visit(journal).take(piece(punch("a"), punch("b")))
+    assert rows(path, "SELECT id FROM punch ORDER BY seq") == before
+    assert rows(path, "SELECT min(seq) FROM punch") > [(last,)]
+    assert Outbox(journal, "main").counts() == Counts(punches=2, pending=2)
+
+
+def test_a_new_dashboard_after_pruning(journal: Journal, path: Path) -> None:
+    """A dashboard that comes when the journal is empty gets what comes from then on."""
+    delivered(journal, "a")
+    age_and_clear(journal, path)
+    prune.prune(journal, TERMS)
+    late = Outbox(journal, "late")
+    visit(journal).take(piece(punch("c")))
+    assert late.counts() == Counts(punches=1, pending=1)
+
+
+def test_many_pages(journal: Journal, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many there are, each is looked at once, and what stays between them stays."""
+    monkeypatch.setattr(prune, "PAGE", 7)
+    main = Outbox(journal, "main")
+    visit(journal).take(piece(*punches(100)))
+    confirm(main, [event for number, event in enumerate(pending(main, 100)) if number % 3])
+    age_and_clear(journal, path)
+    (share,) = prune.old_punches(journal, TERMS)
+    assert share.counts == {"removable": 66, "undelivered": 34}
+    assert prune.prune(journal, TERMS) == 66
+    assert main.counts() == Counts(punches=34, pending=34)
+    assert rows(path, "PRAGMA foreign_key_check") == []
+
+
+def test_compacting_gives_room_back(journal: Journal, path: Path) -> None:
+    """The file gets smaller, says what it said, and goes on as before."""
+    main = Outbox(journal, "main")
+    visit(journal).take(piece(*punches(5000)))
+    confirm(main, pending(main, 5000))
+    age_and_clear(journal, path)
+    visit(journal).take(piece(*punches(10, first=5000)))
+    prune.prune(journal, TERMS)
+    before = content(path)
+    size = sum(file.stat().st_size for file in path.parent.iterdir())
+    prune.compact(journal)
+    assert content(path) == before
+    assert rows(path, "PRAGMA page_count")[0][0] * 4096 < size / 4
+    assert len(pending(main, 99)) == 10

@@ -1,0 +1,150 @@
+"""Figures in a file: what Prometheus reads there, and how the file comes to be."""
+
+from __future__ import annotations
+
+import stat
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.peers import closed_port
+from tests.site import Site, entry
+from zkpoll.journal.overview import DashboardStanding, DeviceStanding
+from zkpoll.model.punch import ShiftMove
+from zkpoll.reports import metrics
+from zkpoll.simulator import Dashboard, Terminal, serve
+from zkpoll.tasks.outcome import DeliveryOutcome, DeviceOutcome, Outcome
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
+DAY = ShiftMove("Day", NOW, "front-door, last read then", moved=True)
+NIGHT = ShiftMove("Night", None, "back-door was not read to its end yet")
+TEXTFILE = "metrics: {textfile: zkpoll.prom}\n"
+
+
+def samples(path: Path) -> Samples:
+    """Return what Prometheus' own parser finds in a file: values by name and labels."""
+    families = text_string_to_metric_families(path.read_text("utf-8"))
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in families
+        for sample in family.samples
+    }
+
+
+def of(found: Samples, name: str, **labels: str) -> float | None:
+    """Return one value of those, or None."""
+    return found.get((name, frozenset(labels.items())))
+
+
+def test_every_figure(tmp_path: Path) -> None:
+    """Devices, dashboards and the run each have their figures; what is not known has none."""
+    path = tmp_path / "zkpoll.prom"
+    outcome = Outcome(
+        devices=(
+            DeviceOutcome('a"\\\nü', "h", seconds=1.5),
+            DeviceOutcome("b", "h", problem="no", kind="silent", seconds=2.0),
+        ),
+        deliveries=(
+            DeliveryOutcome("main", confirmed=7, problem="no", kind="away", shifts=(DAY, NIGHT), seconds=0.5),
+        ),
+        seconds=3.0,
+    )
+    hour = timedelta(hours=1)
+    devices = [
+        DeviceStanding(
+            'a"\\\nü',
+            "A",
+            read_at=NOW,
+            whole_at=NOW - hour,
+            on_device=7,
+            capacity=10,
+            drift=-2.5,
+            quarantined=3,
+        ),
+        DeviceStanding("b", "B"),
+    ]
+    dashboards = [
+        DashboardStanding("main", None, 5, 2, 1, NOW - hour),
+        DashboardStanding("x", None, 0, 0, 0, None),
+    ]
+    metrics.write(path, metrics.figures(outcome, devices, dashboards, NOW))
+    found = samples(path)
+    odd = {"device": 'a"\\\nü'}
+    assert of(found, "zkpoll_device_last_success_timestamp_seconds", **odd) == NOW.timestamp()
+    assert of(found, "zkpoll_device_last_whole_timestamp_seconds", **odd) == NOW.timestamp() - 3600
+    assert of(found, "zkpoll_device_records", **odd) == 7
+    assert of(found, "zkpoll_device_capacity_records", **odd) == 10
+    assert of(found, "zkpoll_device_clock_drift_seconds", **odd) == -2.5
+    assert of(found, "zkpoll_device_quarantined_records", **odd) == 3
+    assert of(found, "zkpoll_device_visit_duration_seconds", **odd) == 1.5
+    assert of(found, "zkpoll_device_last_success_timestamp_seconds", device="b") is None
+    assert of(found, "zkpoll_device_failure", device="b", kind="silent") == 1
+    assert of(found, "zkpoll_dashboard_failure", dashboard="main", kind="away") == 1
+    assert of(found, "zkpoll_dashboard_pending_punches", dashboard="main") == 5
+    assert of(found, "zkpoll_dashboard_parked_punches", dashboard="main") == 2
+    assert of(found, "zkpoll_dashboard_held_punches", dashboard="main") == 1
+    assert of(found, "zkpoll_dashboard_backlog_age_seconds", dashboard="main") == 3600
+    assert of(found, "zkpoll_dashboard_backlog_age_seconds", dashboard="x") == 0
+    complete = "zkpoll_shift_complete_timestamp_seconds"
+    assert of(found, complete, dashboard="main", shift="Day") == NOW.timestamp()
+    assert of(found, complete, dashboard="main", shift="Night") is None
+    assert of(found, "zkpoll_dashboard_confirmed_punches", dashboard="main") == 7
+    assert of(found, "zkpoll_dashboard_delivery_duration_seconds", dashboard="main") == 0.5
+    assert of(found, "zkpoll_run_duration_seconds") == 3
+    assert of(found, "zkpoll_run_exit_code") == 1
+    assert of(found, "zkpoll_run_timestamp_seconds") == NOW.timestamp()
+
+
+def test_the_file_is_whole_or_the_old_one(tmp_path: Path) -> None:
+    """A file that cannot be put in place leaves the old one, and nothing beside it."""
+    path = tmp_path / "zkpoll.prom"
+    path.mkdir()  # a folder is what no file can replace
+    with pytest.raises(OSError, match="directory"):
+        metrics.write(path, [])
+    assert list(tmp_path.iterdir()) == [path]
+
+
+# --- the real command ---
+
+
+def test_a_run_writes_its_figures(site: Site, dashboard: Dashboard) -> None:
+    """After a run the file says what is in the journal and what failed; anybody may read it."""
+    path = site.folder / "zkpoll.prom"
+    with serve(Terminal.with_samples(30)) as address, closed_port() as nobody:
+        devices = entry("front", address), entry("back", nobody), entry("off", nobody, enabled="false")
+        site.write(dashboard.url, *devices, more=TEXTFILE)
+        site.sync("--dry-run")
+        assert not path.exists()
+        assert site.sync().code == 1
+        first = samples(path)
+        site.sync("--device", "front")
+        second = samples(path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+    assert of(first, "zkpoll_device_records", device="front") == 30
+    assert of(first, "zkpoll_device_new_punches", device="front") == 30
+    assert of(first, "zkpoll_device_failure", device="back", kind="unreachable") == 1
+    assert of(first, "zkpoll_dashboard_confirmed_punches", dashboard="dashboard") == 30
+    assert of(first, "zkpoll_run_exit_code") == 1
+    assert of(second, "zkpoll_device_failure", device="back", kind="unreachable") is None
+    assert of(second, "zkpoll_device_new_punches", device="front") == 0
+    assert of(second, "zkpoll_run_exit_code") == 0
+
+
+def test_a_file_that_cannot_be_written_fails_no_run(site: Site, dashboard: Dashboard) -> None:
+    """Code 0 stays code 0, and cron hears of the file once."""
+    with serve(Terminal.with_samples(3)) as address:
+        more = "metrics: {textfile: nowhere/zkpoll.prom}\n"
+        site.write(dashboard.url, entry("front", address), more=more)
+        first, second, verbose = site.sync(), site.sync(), site.sync("-v")
+    path = site.folder / "nowhere" / "zkpoll.prom"
+    told = f"{path} cannot be written: no such file or directory"
+    assert (first.code, first.err) == (0, f"zkpoll: metrics: {told}\n")
+    assert (second.code, second.err) == (0, "")
+    assert verbose.code == 0
+    assert told in verbose.err

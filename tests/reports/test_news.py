@@ -1,0 +1,160 @@
+"""What a person who is not watching is told, and when."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+
+from zkpoll.journal import conditions
+from zkpoll.journal.sqlite import Journal
+from zkpoll.reports.news import REMIND, Condition, News, Trouble, news
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
+DOOR = "device front-door"
+SILENT = Trouble("silent", "stopped answering")
+SECOND = timedelta(seconds=1)
+
+
+def told(
+    before: Mapping[str, Condition], trouble: Trouble | None, after: timedelta, *, looked: bool = True
+) -> News:
+    """Return the news of a run that found `trouble` at the front door, so long after `NOW`."""
+    troubles = {DOOR: trouble} if trouble else {}
+    return news(before, troubles, {DOOR} if looked else set(), NOW + after)
+
+
+BEGUN = told({}, SILENT, timedelta(0))
+
+
+def test_it_is_told_when_it_begins() -> None:
+    """A trouble is told by the first run that meets it."""
+    assert BEGUN.lines == ("device front-door: stopped answering",)
+    assert BEGUN.conditions == {DOOR: Condition("silent", NOW, NOW)}
+
+
+def test_nothing_is_told_when_all_is_well() -> None:
+    """A run without troubles, after runs without troubles, says nothing and remembers nothing."""
+    assert told({}, None, timedelta(0)) == News((), {})
+
+
+@pytest.mark.parametrize("after", [timedelta(0), timedelta(minutes=5), REMIND - SECOND])
+def test_it_is_silent_while_it_lasts(after: timedelta) -> None:
+    """Cron mails nothing about what it mailed already, even if a count in the text has risen."""
+    assert told(BEGUN.conditions, Trouble("silent", "7 punches wait"), after) == News((), BEGUN.conditions)
+
+
+def test_it_is_told_again_once_a_day() -> None:
+    """What lasts is told once a day, with how long it has lasted, and the next day again."""
+    first = told(BEGUN.conditions, SILENT, REMIND)
+    assert first.lines == ("device front-door: still, for 23 h: stopped answering",)
+    assert first.conditions == {DOOR: Condition("silent", NOW, NOW + REMIND)}
+    assert told(first.conditions, SILENT, 2 * REMIND - SECOND).lines == ()
+    second = told(first.conditions, SILENT, 2 * REMIND)
+    assert second.lines == ("device front-door: still, for 46 h: stopped answering",)
+
+
+def test_advice_is_told_once() -> None:
+    """What needs nobody is told when it begins, not daily, and again after it was otherwise."""
+    advice = Trouble("exposed", "use https", once=True)
+    first = told({}, advice, timedelta(0))
+    assert first.lines == ("device front-door: use https",)
+    assert told(first.conditions, advice, 30 * REMIND) == News((), first.conditions)
+    gone = told(first.conditions, None, 31 * REMIND)
+    assert told(gone.conditions, advice, 32 * REMIND).lines == first.lines
+
+
+def test_it_is_told_when_it_changes() -> None:
+    """Another kind of trouble at the same device is new, and lasts from now."""
+    changed = told(BEGUN.conditions, Trouble("wrong_key", "refused the comm key"), timedelta(hours=1))
+    assert changed.lines == ("device front-door: refused the comm key",)
+    moment = NOW + timedelta(hours=1)
+    assert changed.conditions == {DOOR: Condition("wrong_key", moment, moment)}
+
+
+def test_it_is_told_when_it_ends() -> None:
+    """What is well again is told once, and then forgotten."""
+    ended = told(BEGUN.conditions, None, timedelta(hours=3))
+    assert ended == News(("device front-door: well again, after 3 h",), {})
+    assert told(ended.conditions, None, timedelta(hours=4)).lines == ()
+
+
+def test_what_comes_back_is_new() -> None:
+    """A trouble that ended and returns is told as if for the first time."""
+    ended = told(BEGUN.conditions, None, timedelta(hours=1))
+    assert told(ended.conditions, SILENT, timedelta(hours=2)).lines == BEGUN.lines
+
+
+def test_what_was_not_looked_at_has_not_ended() -> None:
+    """A run that visits other devices says nothing of this one, and forgets nothing."""
+    assert told(BEGUN.conditions, None, 3 * REMIND, looked=False) == News((), BEGUN.conditions)
+
+
+def test_each_subject_has_its_own_news() -> None:
+    """One that begins, one that lasts, one that ends and one left alone do not touch each other."""
+    known = Condition("silent", NOW, NOW)
+    before = {"lasts": known, "ends": known, "elsewhere": known}
+    later = NOW + timedelta(minutes=9)
+    found = news(before, {"begins": SILENT, "lasts": SILENT}, {"begins", "lasts", "ends"}, later)
+    assert found.lines == ("begins: stopped answering", "ends: well again, after 9 min")
+    begun = Condition("silent", later, later)
+    assert found.conditions == {"begins": begun, "lasts": known, "elsewhere": known}
+
+
+@pytest.mark.parametrize(
+    ("span", "words"),
+    [
+        (timedelta(seconds=59), "0 min"),
+        (timedelta(minutes=119, seconds=59), "119 min"),
+        (timedelta(hours=2), "2 h"),
+        (timedelta(hours=47, minutes=59), "47 h"),
+        (timedelta(days=2), "2 days"),
+        (timedelta(days=400, hours=23), "400 days"),
+    ],
+)
+def test_spans(span: timedelta, words: str) -> None:
+    """How long something lasted is said in the unit that a person would choose."""
+    assert told(BEGUN.conditions, None, span).lines == (f"device front-door: well again, after {words}",)
+
+
+def remembered(journal: Journal) -> Mapping[str, Condition]:
+    """Return what the journal remembers, leaving it as it is."""
+    return conditions.tell(journal, lambda before: News((), before)).conditions
+
+
+def test_the_journal_remembers(tmp_path: Path) -> None:
+    """The next run knows exactly what this one told, and nothing of what has ended."""
+    path = tmp_path / "journal.db"
+    lasting = {DOOR: Condition("silent", NOW, NOW + REMIND), "dashboard main": Condition("refused", NOW, NOW)}
+    with Journal(path) as journal:
+        assert remembered(journal) == {}
+        conditions.tell(journal, lambda _before: News((), lasting))
+    with Journal(path) as journal:
+        assert remembered(journal) == lasting
+        conditions.tell(journal, lambda _before: News((), {DOOR: lasting[DOOR]}))
+        assert remembered(journal) == {DOOR: lasting[DOOR]}
+        conditions.tell(journal, lambda _before: News((), {}))
+        assert remembered(journal) == {}
+
+
+def test_a_clock_that_was_wrong_silences_nothing() -> None:
+    """What was told at a time still to come is told again."""
+    before = {DOOR: Condition("silent", NOW, NOW + timedelta(days=30))}
+    assert len(told(before, SILENT, timedelta(hours=1)).lines) == 1
+
+
+def test_runs_that_share_a_memory(tmp_path: Path) -> None:
+    """From run to run, through the journal: told, silent, reminded, ended."""
+    lines = []
+    for hours, trouble in [(0, SILENT), (1, SILENT), (24, SILENT), (25, None), (26, None)]:
+        with Journal(tmp_path / "journal.db") as journal:
+            span = timedelta(hours=hours)
+            found = conditions.tell(journal, partial(told, trouble=trouble, after=span))
+            lines.append(found.lines)
+    assert [len(told_now) for told_now in lines] == [1, 0, 1, 1, 0]

@@ -1,0 +1,212 @@
+"""Visits to one terminal, whatever happens to its log: the journal ends up with all that it showed, once."""
+
+from __future__ import annotations
+
+import sqlite3
+import tempfile
+from collections import Counter
+from contextlib import ExitStack, closing, suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from zkpoll.errors import TryLater
+from zkpoll.journal.devices import Devices
+from zkpoll.journal.intake import Ledger
+from zkpoll.journal.outbox import Outbox
+from zkpoll.journal.sqlite import Journal
+from zkpoll.model.punch import Tally
+from zkpoll.pull import session, slices
+from zkpoll.pull.layouts import ANY_SLOT, LAYOUTS
+from zkpoll.pull.link import Address
+from zkpoll.pull.reader import Target, visit
+from zkpoll.simulator import Faults, Model, Terminal, User, serve
+
+if TYPE_CHECKING:
+    from zkpoll.model.punch import Reading, Slice, Watermark
+
+SERIAL = "MODEL1"
+ZONE = ZoneInfo("Europe/London")
+USERS = ("1", "2", "30")
+
+
+@dataclass
+class Visitor:
+    """The sink of a visit: the real ledger, and a count of what was handed on."""
+
+    journal: Journal
+    tally: Tally = field(default_factory=Tally)
+    shown: list[bytes] = field(default_factory=list)
+    """Canonical bytes of every punch in a verified slice."""
+    ledger: Ledger | None = None
+
+    def identify(self, serial: str | None) -> Watermark | None:
+        """Begin the visit."""
+        assert serial == SERIAL
+        Devices(self.journal).meet("model", serial)
+        self.ledger = Ledger(self.journal, "model", serial, ZONE)
+        return self.ledger.watermark()
+
+    def take(self, piece: Slice) -> None:
+        """Journal a slice."""
+        assert self.ledger is not None
+        self.tally += self.ledger.take(piece)
+        self.shown += [punch.canonical for punch in piece.punches]
+
+
+class Site(RuleBasedStateMachine):
+    """One terminal on a real socket, one journal on disk."""
+
+    layout = 40
+    capacity = 60
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stack = ExitStack()
+        patch = self.stack.enter_context(pytest.MonkeyPatch.context())
+        patch.setattr(session, "TCP_SLICE", 10 * 40)  # a log of sixty records is a long one here
+        patch.setattr(slices, "SLICE", 20 * 40)
+        self.path = Path(self.stack.enter_context(tempfile.TemporaryDirectory())) / "journal.db"
+        self.journal = self.stack.enter_context(Journal(self.path))
+        self.outbox = Outbox(self.journal, "main")
+        self.shown: set[bytes] = set()
+        """Canonical bytes of every punch that was in a verified slice."""
+        self.sure = True
+        """Whether nothing was changed since the last whole reading that only another one can see."""
+        self.now = datetime(2026, 10, 25, 0, 40)
+
+    @initialize(when_full=st.sampled_from(["stop", "drop", "overwrite"]), inline=st.sampled_from([0, 400]))
+    def set_up(self, when_full: str, inline: int) -> None:
+        """Put the terminal up; its tables are sent inline, or in slices."""
+        model = Model(
+            layout=self.layout,
+            serial=SERIAL,
+            capacity=self.capacity,
+            when_full=when_full,  # type: ignore[arg-type]
+            inline_limit=inline,
+        )
+        users = [User(uid, user) for uid, user in enumerate(USERS, 1)]
+        self.terminal = Terminal(model, users=users)
+        self.address = self.stack.enter_context(serve(self.terminal))
+
+    @rule(
+        user=st.sampled_from(USERS), state=st.integers(0, 1), step=st.integers(0, 2), times=st.integers(1, 12)
+    )
+    def punch(self, user: str, state: int, step: int, times: int) -> None:
+        """People punch; several in a second, and exact repeats, included."""
+        for _ in range(times):
+            self.now += timedelta(seconds=step)
+            self.terminal.punch(user, self.now, 1, state)
+
+    @rule(jump=st.sampled_from([-5 * 366 * 86400, -3600, 3600, 86400 * 40]))
+    def clock_jumps(self, jump: int) -> None:
+        """Set the terminal's clock, back by years or forward."""
+        self.now = max(datetime(2000, 1, 1), self.now + timedelta(seconds=jump))
+
+    @rule()
+    def clock_restarts(self) -> None:
+        """Let the clock restart where it does after power was lost."""
+        self.now = datetime(2000, 1, 1)
+
+    @rule()
+    def clear(self) -> None:
+        """Clear the log behind our back."""
+        self.terminal.clear()
+
+    @precondition(lambda self: self.terminal.log)
+    @rule(data=st.data())
+    def rewrite(self, data: st.DataObject) -> None:
+        """Change a record in the middle of the log, where only a whole reading sees it."""
+        self.sure = False
+        index = data.draw(st.integers(0, len(self.terminal.log) - 1))
+        self.terminal.log[index] = self.terminal.log[data.draw(st.integers(0, len(self.terminal.log) - 1))]
+
+    @precondition(lambda self: self.terminal.log)
+    @rule(data=st.data())
+    def shorten(self, data: st.DataObject) -> None:
+        """Take records from the front, as a cyclic delete does."""
+        del self.terminal.log[: data.draw(st.integers(1, len(self.terminal.log)))]
+
+    @rule(after=st.integers(16, 2500))
+    def breaks_off(self, after: int) -> None:
+        """Visit a terminal that reboots in mid-read: what was verified until then is kept."""
+        self.terminal.faults = Faults(hang_up_after=after)
+        visitor = Visitor(self.journal)
+        with suppress(TryLater):
+            self.read(visitor)
+        self.shown |= set(visitor.shown)
+        self.terminal.faults = Faults()
+        self.terminal.restart()
+
+    @rule(full=st.booleans())
+    def visit(self, full: bool) -> None:
+        """Visit the terminal: it is read to the end of its log, and the sum comes out."""
+        visitor = Visitor(self.journal)
+        reading = self.read(visitor, full=full)
+        self.shown |= set(visitor.shown)
+        self.sure = self.sure or reading.whole
+        assert reading.on_device == len(self.terminal.log)
+        assert visitor.tally.records + reading.proved == reading.records
+        if reading.whole and not reading.proved:
+            assert Counter(visitor.shown) == Counter(self.canonical(self.terminal.log))
+        assert reading.whole or not full
+        if self.sure:
+            assert set(self.canonical(self.terminal.log)) <= set(self.held())
+
+    def read(self, visitor: Visitor, *, full: bool = False) -> Reading:
+        """Visit the terminal."""
+        target = Target(Address(*self.address), ZONE, timeout=2, visit_limit=20, full=full)
+        reading = visit(target, visitor)
+        Devices(self.journal).note_reading(SERIAL, reading)
+        return reading
+
+    def held(self) -> list[bytes]:
+        """Return the canonical bytes of every punch in the journal."""
+        with closing(sqlite3.connect(self.path)) as db:
+            return [row[0] for row in db.execute("SELECT canonical FROM punch")]
+
+    def canonical(self, rows: list[bytes]) -> list[bytes]:
+        """Return the canonical bytes of log records."""
+        decoded = LAYOUTS[self.layout].decode(b"".join(rows), ANY_SLOT)
+        assert not decoded.quarantined
+        return [punch.canonical for punch in decoded.punches]
+
+    @invariant()
+    def the_journal_holds_all_that_was_shown_once(self) -> None:
+        """Each record of a verified slice is in the journal, once, and nothing else is."""
+        held = self.held()
+        assert len(held) == len(set(held))
+        assert set(held) == self.shown
+        assert self.outbox.counts().difference == 0
+
+    def teardown(self) -> None:
+        """Take everything down."""
+        self.stack.close()
+
+
+class SiteOfSlots(Site):
+    """The same with 8-byte records, which may be equal to the byte and need the user table."""
+
+    layout = 8
+
+    @rule(user=st.sampled_from(USERS), times=st.integers(2, 20))
+    def punch_in_a_frozen_second(self, user: str, times: int) -> None:
+        """Let the same person punch in the same second, over and over."""
+        for _ in range(times):
+            self.terminal.punch(user, self.now)
+
+
+QUICK = settings(
+    max_examples=40, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+)
+TestSite = Site.TestCase
+TestSite.settings = QUICK
+TestSiteOfSlots = SiteOfSlots.TestCase
+TestSiteOfSlots.settings = QUICK

@@ -1,0 +1,241 @@
+"""What wall clock times mean in their zone, and when a terminal's clock is set."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, tzinfo
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zkpoll.wall_clock import clock_suspect, in_gap, refusal_to_set, unfold
+
+LONDON = ZoneInfo("Europe/London")
+"""On 2026-10-25, 01:00-02:00 is shown twice; on 2026-03-29, 01:00-02:00 is skipped."""
+DHAKA = ZoneInfo("Asia/Dhaka")
+NIGHT = datetime(2026, 10, 25)
+
+REPEATS = [
+    # zone, the first time that is shown twice, for how many minutes
+    ("Europe/London", datetime(2026, 10, 25, 1), 60),
+    ("America/New_York", datetime(2026, 11, 1, 1), 60),
+    ("Australia/Lord_Howe", datetime(2026, 4, 5, 1, 30), 30),
+    ("America/Sao_Paulo", datetime(2018, 2, 17, 23), 60),
+    ("Africa/Cairo", datetime(2010, 9, 30, 23), 60),
+    ("America/St_Johns", datetime(2010, 11, 6, 23, 1), 60),  # until 00:01 of the next day
+    ("Antarctica/Troll", datetime(2026, 10, 25, 1), 120),
+]
+GAPS = [
+    # zone, the first time that is skipped, for how many minutes
+    ("Europe/London", datetime(2026, 3, 29, 1), 60),
+    ("America/New_York", datetime(2026, 3, 8, 2), 60),
+    ("Australia/Lord_Howe", datetime(2026, 10, 4, 2), 30),
+    ("America/Sao_Paulo", datetime(2018, 11, 4), 60),
+    ("Africa/Cairo", datetime(2010, 9, 10), 60),
+    ("Pacific/Apia", datetime(2011, 12, 30), 24 * 60),
+]
+
+
+def at(clock: str, day: datetime = NIGHT) -> datetime:
+    """Given a time such as 01:30 or 01:30:05, return it on a day."""
+    return datetime.fromisoformat(f"{day:%Y-%m-%d}T{clock}")
+
+
+def folds(*clocks: str | datetime, last: datetime | None = None) -> list[int]:
+    """Given times of the night on which London repeats an hour, return the fold that each gets."""
+    times = [at(each) if isinstance(each, str) else each for each in clocks]
+    unfolded = unfold(times, LONDON, last)
+    assert unfolded == times
+    return [time.fold for time in unfolded]
+
+
+@pytest.mark.parametrize(("name", "begin", "minutes"), REPEATS)
+def test_the_order_of_the_log_tells_the_two_passes_apart(name: str, begin: datetime, minutes: int) -> None:
+    """A punch a minute through the end of daylight saving comes out at the moments it happened."""
+    zone = ZoneInfo(name)
+    first = begin.replace(tzinfo=zone).astimezone(UTC) - timedelta(hours=3)
+    moments = [first + timedelta(minutes=n) for n in range(10 * 60)]
+    shown = [moment.astimezone(zone).replace(tzinfo=None, fold=0) for moment in moments]
+    assert len(moments) - len(set(shown)) == minutes
+    unfolded = unfold(shown, zone, None)
+    assert [time.replace(tzinfo=zone).astimezone(UTC) for time in unfolded] == moments
+    assert sum(time.fold for time in unfolded) == minutes
+
+
+def test_one_punch_in_each_pass_is_enough() -> None:
+    """The step back alone is the sign, however few the records, and the first pass comes first."""
+    assert folds("01:40", "01:20") == [0, 1]
+    assert folds("00:10", "01:50", "01:20", "01:30", "02:10") == [0, 0, 1, 1, 0]
+
+
+def test_without_a_step_back_it_is_the_first_pass() -> None:
+    """A log that steps forward through the span stays in its first pass, also at its very beginning."""
+    assert folds("01:00", "01:20", "01:59:59", "02:00") == [0, 0, 0, 0]
+
+
+def test_the_second_pass_lasts_until_the_span_ends() -> None:
+    """Another step back within the second pass does not begin a third or lead back to the first."""
+    assert folds("01:40", "01:20", "01:50", "01:10", "01:05") == [0, 1, 1, 1, 1]
+
+
+@pytest.mark.parametrize(("step", "fold"), [(0, 0), (1, 0), (10, 0), (11, 1), (59 * 60, 1)])
+def test_a_correction_of_seconds_is_not_the_repeat(step: int, fold: int) -> None:
+    """The same second again, or a step back of ten seconds at most, leaves the pass as it was."""
+    time = at("01:59:30")
+    assert folds(time, time - timedelta(seconds=step)) == [0, fold]
+
+
+def test_a_terminal_that_turns_its_clock_back_late_is_in_the_second_pass() -> None:
+    """From just after the span back into it is the second pass; from an hour after it, anything may be."""
+    assert folds("01:50", "02:10", "01:15", "01:20") == [0, 0, 1, 1]
+    assert folds("02:00:03", "01:59:58") == folds("02:00", "01:59:59") == [0, 1]
+    assert folds("01:50", "03:00", "01:15", "01:20") == [0, 0, 0, 0]
+
+
+def test_a_clock_that_jumps_by_years_begins_with_the_first_pass() -> None:
+    """From a restart at 2000, or from years ahead, the span is entered as for the first time."""
+    for jump in (datetime(2000, 1, 1), datetime(2031, 5, 1), datetime(2025, 10, 26, 1, 30, fold=1)):
+        assert folds(jump, "01:30", "01:10")[1:] == [0, 1]
+
+
+def test_the_last_record_carries_the_pass_over_to_the_next_slice() -> None:
+    """The last time with its fold is all that the next slice or visit needs to know."""
+    assert folds("01:30", last=at("01:20")) == [0]
+    assert folds("01:10", last=at("01:20")) == [1]
+    assert folds("01:30", "01:40", last=at("01:20").replace(fold=1)) == [1, 1]
+    assert folds("01:30", last=at("00:20").replace(fold=1)) == [0]
+    assert unfold([], LONDON, at("01:20")) == []
+
+
+STEPS = st.integers(-90, 90).map(lambda minutes: timedelta(minutes=minutes))
+JUMPS = st.sampled_from([timedelta(days=-9000), timedelta(days=9000), timedelta(seconds=-5), timedelta()])
+NEARBY = st.lists(STEPS | JUMPS, max_size=40)
+
+
+@given(begin=st.integers(0, 180), steps=NEARBY, cuts=st.sets(st.integers(0, 40)))
+def test_where_a_log_is_cut_does_not_matter(begin: int, steps: list[timedelta], cuts: set[int]) -> None:
+    """Slices and visits, cut anywhere, give what the whole log gives."""
+    times = [NIGHT + timedelta(minutes=begin)]
+    for step in steps:
+        # As a terminal's clock can show it: from 2000 on, and back to the night after a jump.
+        there = times[-1] + step
+        times.append(there if 2000 <= there.year < 2060 else NIGHT + timedelta(minutes=begin))
+    pieces: list[datetime] = []
+    edges = [0, *sorted(cuts), len(times)]
+    for start, end in pairwise(edges):
+        pieces += unfold(times[start:end], LONDON, pieces[-1] if pieces else None)
+    whole = unfold(times, LONDON, None)
+    assert [(time, time.fold) for time in pieces] == [(time, time.fold) for time in whole]
+
+
+CHANGES = st.sampled_from(REPEATS + GAPS)
+ANYWHERE = st.datetimes(datetime(2000, 1, 1), datetime(2133, 12, 31)).map(lambda time: time.replace(fold=0))
+
+
+@given(change=CHANGES, minutes=st.lists(st.integers(-300, 1700)), others=st.lists(ANYWHERE))
+def test_only_what_is_shown_twice_is_touched(
+    change: tuple[str, datetime, int], minutes: list[int], others: list[datetime]
+) -> None:
+    """Whatever a clock shows in whatever order, no time changes, and only repeated ones get a fold."""
+    name, begin, _ = change
+    zone = ZoneInfo(name)
+    times = [begin + timedelta(minutes=n) for n in minutes] + others
+    unfolded = unfold(times, zone, None)
+    assert unfolded == times
+    for time in unfolded:
+        first, second = (time.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
+        assert not time.fold or first < second
+        assert in_gap(time, zone) is (second < first)
+
+
+@pytest.mark.parametrize("zone", [UTC, DHAKA])
+def test_a_zone_without_daylight_saving_repeats_nothing(zone: tzinfo) -> None:
+    """In Dhaka and in UTC a clock that steps back is only a clock that steps back."""
+    times = [at(clock) for clock in ("01:40", "01:20", "23:50", "22:50")]
+    assert [time.fold for time in unfold(times, zone, None)] == [0, 0, 0, 0]
+
+
+def test_the_ends_of_the_calendar_are_times_like_others() -> None:
+    """The first and the last second that Python knows raise nothing."""
+    ends = [datetime(9999, 12, 31, 23, 59, 59), datetime(1, 1, 1)]
+    for zone in (UTC, LONDON, DHAKA):
+        assert unfold(ends, zone, None) == ends
+
+
+@pytest.mark.parametrize(("name", "begin", "minutes"), GAPS)
+def test_a_time_that_clocks_skip_is_in_the_gap(name: str, begin: datetime, minutes: int) -> None:
+    """From the first skipped second to the last, and none around them."""
+    zone = ZoneInfo(name)
+    end = begin + timedelta(minutes=minutes)
+    second = timedelta(seconds=1)
+    assert [in_gap(time, zone) for time in (begin - second, begin, end - second, end)] == [
+        *(False, True, True, False),
+    ]
+    assert unfold([end - second, begin], zone, None)[1].fold == 0
+
+
+@pytest.mark.parametrize(("name", "begin", "minutes"), REPEATS)
+def test_a_time_that_clocks_show_twice_is_in_no_gap(name: str, begin: datetime, minutes: int) -> None:
+    """What is shown twice is not skipped."""
+    assert not any(in_gap(begin + timedelta(minutes=n), ZoneInfo(name)) for n in range(-5, minutes + 5))
+
+
+@pytest.mark.parametrize(
+    ("time", "drift", "suspect"),
+    [
+        (datetime(2026, 11, 22, 9), None, False),
+        (datetime(2026, 11, 22, 9), 0.0, False),
+        (datetime(2026, 11, 22, 9), -86_400.0, False),
+        (datetime(2026, 11, 22, 9), -86_401.0, True),
+        (datetime(2026, 11, 22, 9), 86_401.0, True),
+        (datetime(2000, 1, 1), None, True),
+        (datetime(2009, 12, 31, 23, 59, 59), 0.0, True),
+        (datetime(2010, 1, 1), 0.0, False),
+        (datetime(2026, 3, 29, 1, 30), 0.0, True),
+        (datetime(2026, 10, 25, 1, 30), 0.0, False),
+    ],
+)
+def test_a_clock_is_suspect_for_three_reasons(time: datetime, drift: float | None, suspect: bool) -> None:
+    """Before 2010, at a time that does not exist, or more than a day off; an unknown drift is no reason."""
+    assert clock_suspect(time, LONDON, drift) is suspect
+
+
+NOW = datetime(2026, 11, 22, 3, tzinfo=UTC)
+LATER = NOW + timedelta(seconds=1)
+NO_NTP = "this host's clock is not synchronised by NTP"
+BEHIND = "this host's clock is behind the journal's newest run"
+BY_HAND = "too much to be set by a program; check timezone: or set it by hand"
+
+
+@pytest.mark.parametrize(
+    ("drift", "synchronised", "newest_run", "told"),
+    [
+        (30.1, True, None, None),
+        (-30.1, True, NOW, None),
+        (3599.0, True, NOW - timedelta(days=1), None),
+        (30.0, True, None, "within 30 s"),
+        (-29.0, False, LATER, "within 30 s"),
+        (float("nan"), True, None, "within 30 s"),
+        (31.0, False, None, NO_NTP),
+        (31.0, None, None, "whether this host's clock is synchronised by NTP cannot be told"),
+        (31.0, True, LATER, BEHIND),
+        (3600.0, True, None, f"it is off by 60 min: {BY_HAND}"),
+        (-10_800.0, True, None, f"it is off by 3 h: {BY_HAND}"),
+        (8.2e8, True, None, f"it is off by 9491 days: {BY_HAND}"),
+        (-10_800.0, False, LATER, NO_NTP),
+        (-10_800.0, True, LATER, BEHIND),
+    ],
+)
+def test_a_clock_is_set_only_by_a_better_one(
+    drift: float, synchronised: bool | None, newest_run: datetime | None, told: str | None
+) -> None:
+    """It is set when it is off by more than the limit and less than an hour, by a host that can know."""
+    assert refusal_to_set(drift, 30, synchronised=synchronised, now=NOW, newest_run=newest_run) == told
+
+
+@pytest.mark.parametrize(("limit", "told"), [(1, "1 s"), (1.5, "1.5 s"), (90, "90 s"), (300, "5 min")])
+def test_the_limit_is_told_in_words(limit: float, told: str) -> None:
+    """A limit is told in the unit that people would use."""
+    assert refusal_to_set(0, limit, synchronised=True, now=NOW, newest_run=None) == f"within {told}"

@@ -1,0 +1,187 @@
+"""`zkpoll devices discover`: terminals on a network."""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from zkpoll.cli.app import config_option
+from zkpoll.errors import ExitCode, InventoryError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from zkpoll.inventory import Device, Inventory
+    from zkpoll.pull.diagnosis import Hook
+    from zkpoll.pull.discovery import Around, Found, Network
+    from zkpoll.pull.link import Address
+    from zkpoll.tasks.inspect import Look
+
+_UNASKED: Final = 4096
+"""Addresses that are searched without `--yes`: a network of /20."""
+_MOST: Final = 65_536
+"""Addresses that are searched at all; those of a /16 take about an hour."""
+_USUAL_PORT: Final = 4370
+
+
+def _network(_ctx: click.Context, _param: click.Parameter, value: str) -> Network:
+    import ipaddress
+
+    try:
+        return ipaddress.ip_network(value, strict=False)
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is no network; write it as 192.168.1.0/24") from None
+
+
+@click.command()
+@click.argument("network", callback=_network)
+@config_option
+@click.option(
+    "--port", type=click.IntRange(1, 65535), default=_USUAL_PORT, show_default=True, help="Their port."
+)
+@click.option("--yaml", "form", flag_value="yaml", help="Print entries for `devices:` in an inventory.")
+@click.option("--json", "form", flag_value="json", help="Print JSON.")
+@click.option("--yes", is_flag=True, help="Search more than 4,096 addresses (a network larger than /20).")
+def discover(config: Path | None, network: Network, port: int, form: str | None, yes: bool) -> int:
+    """Find terminals on NETWORK, such as 192.168.1.0/24; change nothing on them.
+
+    Each address gets one TCP connection and, where no terminal answers that, one UDP datagram, at most fifty
+    of them a second: about ten seconds for a /24. Without an inventory that works as well; with one, what is
+    in it already is marked, and left out of --yaml. What answers and is no terminal is told on stderr.
+
+    Exit codes: 0 some were found; 69 none was.
+    """
+    from zkpoll.cli.signals import stop_on_signal
+    from zkpoll.pull.discovery import discover as search
+    from zkpoll.pull.discovery import hosts
+    from zkpoll.tasks.inspect import look
+
+    _check_size(network, yes)
+    inventory = _inventory(config)
+    ours = _ours(inventory, port) if inventory else {}
+    terminals: list[Found] = []
+    with (
+        stop_on_signal() as stop,
+        look(inventory, stop.is_set) if inventory else nullcontext() as looking,
+    ):
+        around = _around(looking, ours)
+        for found in search(hosts(network), port, stopped=stop.is_set, around=around):
+            if found.terminal:
+                terminals.append(found)
+            else:
+                click.echo(f"zkpoll: {found.problem}", err=True)
+    _show_found(terminals, ours, form or "table")
+    if not terminals:
+        click.echo(f"zkpoll: no terminal answers on port {port} in {network}", err=True)
+    return ExitCode.OK if terminals else ExitCode.UNREACHABLE
+
+
+def _check_size(network: Network, yes: bool) -> None:
+    """Refuse a network that takes too long to search."""
+    from zkpoll.pull.discovery import RATE
+
+    if network.num_addresses > _MOST:
+        raise click.UsageError(f"{network} is too large to be searched; name its parts, /16 or smaller")
+    if network.num_addresses > _UNASKED and not yes:
+        minutes = network.num_addresses * 2 / RATE / 60
+        raise click.UsageError(f"to search {network} takes about {minutes:.0f} min; say --yes")
+
+
+def _inventory(config: Path | None) -> Inventory | None:
+    """Return the inventory, without its secrets; None where none is named and none is found."""
+    from zkpoll.inventory import load, locate
+
+    try:
+        path = locate(config, os.environ)
+    except InventoryError:
+        return None
+    return load(path, os.environ, secrets=False)
+
+
+def _ours(inventory: Inventory, port: int) -> dict[str, Device]:
+    """Return the devices of the inventory that have this port, by each of their addresses."""
+    import socket
+
+    found: dict[str, Device] = {}
+    for device in inventory.devices:
+        if device.port == port:
+            with suppress(OSError, UnicodeError):  # a name that does not resolve is nowhere on the network
+                where = socket.getaddrinfo(device.host, port, type=socket.SOCK_STREAM)
+                found |= {str(one[0]): device for *_, one in where}
+    return found
+
+
+def _around(look: Look | None, ours: Mapping[str, Device]) -> Around:
+    """Return what goes around speaking to a terminal: one of ours is locked, and enabled if it has to be."""
+    from zkpoll.tasks.visit import target_of
+
+    @contextmanager
+    def around(address: Address) -> Iterator[Hook]:
+        device = ours.get(address.host)
+        if look is None or device is None:
+            yield lambda _session: None
+            return
+        with look.lock(target_of(device).address):
+            yield look.unlock(device)
+
+    return around
+
+
+def _show_found(terminals: Sequence[Found], ours: Mapping[str, Device], form: str) -> None:
+    from zkpoll.cli.output import show_table
+
+    rows = [(one, ours.get(one.address.host)) for one in terminals]
+    if form == "json":
+        click.echo(json.dumps([_found(one, device) for one, device in rows], indent=2))
+    elif form == "yaml":
+        new = [one for one, device in rows if device is None]
+        for one in new:
+            click.echo(_entry(one), nl=False)
+        if rows and not new:
+            click.echo("zkpoll: all that answer are in the inventory", err=True)
+    else:
+        headings = ("address", "transport", "serial", "model", "device")
+        show_table(headings, [_found_cells(one, device) for one, device in rows])
+
+
+def _found(found: Found, device: Device | None) -> dict[str, object]:
+    return {
+        **asdict(found.address),
+        "serial_number": found.serial_number,
+        "model": found.model,
+        "needs_comm_key": found.problem is not None,
+        "device": device and device.name,
+    }
+
+
+def _found_cells(found: Found, device: Device | None) -> tuple[str, ...]:
+    return (
+        str(found.address),
+        found.address.transport,
+        found.serial_number or ("needs comm_key:" if found.problem else "-"),
+        found.model or "-",
+        device.name if device else "new",
+    )
+
+
+def _entry(found: Found) -> str:
+    """Return a terminal as an entry for `devices:`."""
+    import yaml
+
+    host = found.address.host
+    settings: dict[str, object] = {
+        "name": f"terminal-{host.replace('.', '-').replace(':', '-')}",
+        "host": host,
+    }
+    settings |= {"port": found.address.port} if found.address.port != _USUAL_PORT else {}
+    settings |= {"transport": "udp"} if found.address.transport == "udp" else {}
+    about = f"{found.model or 'a terminal'}, serial number {found.serial_number or 'not told'}"
+    lines = yaml.safe_dump([settings], sort_keys=False).splitlines()
+    lines += ["  comm_key: ${COMM_KEY}  # it asks for one"] if found.problem else []
+    return "".join(f"  {line}\n" for line in (f"# {about}", *lines))

@@ -1,0 +1,146 @@
+"""A batch on its way to being settled: which part of it to send next. Pure.
+
+A dashboard that refuses a batch does not always say which record is at fault. The batch is halved until the
+guilty stand alone, which takes about as many requests as its size has binary digits, twice. Whether a record
+is at fault or the dashboard, nobody can tell from refusals alone: a record is parked only when the answer
+names it, when others are confirmed, or when it was parked before. Until then the search jumps to other
+people's records, and after a few refusals the dashboard is taken to be at fault, whatever it confirmed an
+hour ago: an hour in which it refuses everything must park nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from zkpoll.delivery.verdicts import Verdict
+from zkpoll.model.punch import Settled
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from zkpoll.delivery.verdicts import Decision
+    from zkpoll.model.punch import Batch, Event
+
+_PROBES: Final = 8
+"""Single records that may be refused while none was confirmed: where half of the people are unknown to a
+dashboard, the odds that it takes somebody, and none of these, are 1 in 256; the next run tries others."""
+
+Part = tuple["Event", ...]
+
+
+class Trial:
+    """One batch, taken apart as far as its answers ask for it."""
+
+    def __init__(
+        self, batch: Batch, size: int, *, proven: bool, choose: Callable[[Sequence[Event]], Event]
+    ) -> None:
+        """Given a batch and the most events of a request, begin.
+
+        `proven` says whether the dashboard has confirmed anything in this run; `choose` takes one of several,
+        at random.
+        """
+        self.size = size
+        """The most events of a request; 413 makes it smaller."""
+        self._confirms = batch.tried_before
+        """Whether refusals are the records' own: others of this batch were confirmed, or these refused."""
+        self._proven = proven
+        self._choose = choose
+        self._refusal: Decision | None = None
+        self._witnesses: list[Event] = []
+        """Single punches from behind the batch, that may show who is at fault."""
+        self._suspects: dict[str, str] = {}
+        self._met: set[str] = set()
+        """User ids of the suspects."""
+        first, rest = batch.events[: batch.in_flight], batch.events[batch.in_flight :]
+        self._parts = _cut(rest, size) + _cut(first, size)  # the last is the next
+
+    @property
+    def at_fault(self) -> Decision | None:
+        """The last refusal, if the dashboard itself seems to be at fault.
+
+        Then nothing is parked, and nothing more is sent.
+        """
+        if self._witnesses or len(self._suspects) < (_PROBES if self._parts else 1):
+            return None
+        return self._refusal
+
+    def call(self, events: Sequence[Event]) -> None:
+        """Given punches from behind the batch, let those of people who were not met yet be tried as well."""
+        known = {event.id for part in self._parts for event in part}
+        self._witnesses = [
+            event for event in events if event.id not in known and event.user_id not in self._met
+        ]
+
+    def next(self) -> Part:
+        """Return what to send next; empty when everything is settled, or the dashboard is at fault."""
+        if self.at_fault or not (self._parts or self._witnesses):
+            return ()
+        return self._probe() if self._suspects else self._parts[-1]
+
+    def heard(self, part: Part, decision: Decision) -> Settled:
+        """Given what the answer to a part was, return what it settles."""
+        self._take_out(part)
+        match decision.verdict:
+            case Verdict.CONFIRMED | Verdict.NAMED:
+                return self._answered(part, decision)
+            case _ if len(part) > 1:
+                self._halve(part, decision.verdict)
+                return Settled()
+            case _:
+                return self._refused(part[0], decision)
+
+    def _halve(self, part: Part, verdict: Verdict) -> None:
+        half = (len(part) + 1) // 2
+        if verdict is Verdict.TOO_LARGE:
+            self.size = min(self.size, half)
+            self._parts = [piece for one in self._parts for piece in _cut(one, self.size)]
+        self._parts += _cut(part, half)
+
+    def _answered(self, part: Part, decision: Decision) -> Settled:
+        named = decision.rejected.keys() | decision.present
+        if decision.verdict is Verdict.CONFIRMED:
+            confirmed = tuple(event.id for event in part if event.id not in decision.rejected)
+        else:
+            confirmed = tuple(event.id for event in part if event.id in decision.present)
+            # In halves: some dashboards name the first they do not like, and look no further.
+            rest = [event for event in part if event.id not in named]
+            self._parts += _cut(rest, (len(rest) + 1) // 2 or 1)
+        parked = {one: said for one, said in decision.rejected.items() if one not in decision.present}
+        self._confirms = self._confirms or bool(confirmed)
+        return Settled(confirmed, parked | self._convicted(), decision.unasked)
+
+    def _refused(self, event: Event, decision: Decision) -> Settled:
+        self._refusal = decision
+        self._suspects[event.id] = decision.message
+        self._met.add(event.user_id)
+        return Settled(parked=self._convicted())
+
+    def _convicted(self) -> dict[str, str]:
+        """Return the suspects, where it is shown that they and not the dashboard are at fault."""
+        few = not self._parts and len(self._suspects) < _PROBES
+        if not (self._confirms or (self._proven and few)):
+            return {}
+        convicted, self._suspects = self._suspects, {}
+        return convicted
+
+    def _probe(self) -> Part:
+        """Return one record alone, of a person who was not refused yet if there is one."""
+        if self._witnesses:
+            return (self._witnesses.pop(0),)
+        left = [event for part in self._parts for event in part]
+        strangers = [event for event in left if event.user_id not in self._met]
+        return (self._choose(strangers or left),)
+
+    def _take_out(self, part: Part) -> None:
+        if self._parts and self._parts[-1] is part:
+            self._parts.pop()
+            return
+        (event,) = part  # a probe, or a witness
+        left = (tuple(other for other in one if other is not event) for one in self._parts)
+        self._parts = [one for one in left if one]
+
+
+def _cut(events: Iterable[Event], size: int) -> list[Part]:
+    """Return events in parts of `size` at most, the first ones last."""
+    whole = tuple(events)
+    return [whole[at : at + size] for at in range(0, len(whole), size)][::-1]

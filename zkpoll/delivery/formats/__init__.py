@@ -1,0 +1,1 @@
+"""What dashboards are sent: one module a format."""

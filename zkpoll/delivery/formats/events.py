@@ -1,0 +1,122 @@
+"""The formats `events` and `event`: punches as the JSON contract has them. Pure."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from zkpoll.delivery.contract import Probe, Request, carrying
+from zkpoll.delivery.verdicts import Reply, Verdict, is_html, judge
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from zkpoll.delivery.contract import Exchange
+    from zkpoll.model.punch import Event
+
+PUNCH_STATES: Final = (
+    "check_in",
+    "check_out",
+    "break_out",
+    "break_in",
+    "overtime_in",
+    "overtime_out",
+)
+"""The standard words for the device's states 0-5, by position."""
+_NOT_EMPTY: Final = frozenset({400, 415, 422})
+"""What frameworks answer to an empty batch once they have accepted who sends it."""
+_NO_OPTIONS: Final = frozenset({405, 501})
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """The format `events`: a list of punches a request. `{"events": [event, ...]}`."""
+
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    """What no message may hold."""
+    most: ClassVar[int | None] = None
+
+    def carry(self, events: Sequence[Event]) -> Request:
+        """Return the request that carries any number of events."""
+        return carrying(events, compact({"events": [as_json(event) for event in events]}))
+
+    def exchange(self, events: Sequence[Event], *, unsure: bool) -> Exchange:  # noqa: ARG002  # ids are unique
+        """Send the events; whoever gets one twice knows it by its id."""
+        asked = self.carry(events)
+        return judge((yield asked), self.secrets, asked.ids)
+
+    def preflight(self) -> None:
+        """Ask nothing."""
+
+    def probes(self) -> tuple[Probe, ...]:
+        """Ask with an empty batch."""
+        empty = carrying((), compact({"events": []}))
+        return (Probe("credentials", "an empty batch", empty, _to_empty_batch),)
+
+
+@dataclass(frozen=True, slots=True)
+class SingleEvent(Events):
+    """The format `event`: the event itself, one a request."""
+
+    most: ClassVar[int | None] = 1
+
+    def carry(self, events: Sequence[Event]) -> Request:
+        """Return the request that carries exactly one event."""
+        (event,) = events
+        return carrying(events, compact(as_json(event)))
+
+    def probes(self) -> tuple[Probe, ...]:
+        """Ask with OPTIONS, since there is no empty event."""
+        return OPTIONS
+
+
+def punch_state(state: int) -> str | None:
+    """Given the device's state number, return the standard word for it, or None outside 0-5."""
+    return PUNCH_STATES[state] if 0 <= state < len(PUNCH_STATES) else None
+
+
+def as_json(event: Event) -> dict[str, Any]:
+    """Given an event, return its JSON object, keys in the contract's order.
+
+    `status` and `type` are the names dashboards already know for the device's verify and state numbers.
+    """
+    return {
+        "user_id": event.user_id,
+        "timestamp": event.timestamp,
+        "status": event.verify,
+        "type": event.state,
+        "id": event.id,
+        "device": event.device,
+        "serial_number": event.serial_number,
+        "punch_state": punch_state(event.state),
+        "work_code": event.work_code,
+        "source": event.source,
+    }
+
+
+def compact(value: object) -> bytes:
+    """Given a value, return it as JSON in UTF-8; the same value always gives the same bytes."""
+    text = _ENCODER.encode(value)
+    # A lone surrogate has no UTF-8; as backslash-u it is still JSON, and one odd name blocks nobody.
+    return text.encode("utf-8", "backslashreplace")
+
+
+def _to_empty_batch(reply: Reply) -> tuple[bool, str] | None:
+    if judge(reply).verdict is Verdict.CONFIRMED:
+        return True, "accepted"
+    if reply.status in _NOT_EMPTY and not is_html(reply):
+        return True, "seem accepted; that it takes no empty batch is fine"
+    return None
+
+
+def _to_options(reply: Reply) -> tuple[None, str] | None:
+    fine = reply.status // 100 == 2 and not is_html(reply)
+    if fine or reply.status in _NO_OPTIONS:
+        return None, "not asked for; the first punch will tell"
+    return None
+
+
+OPTIONS: Final = (Probe("credentials", "OPTIONS", Request(method="OPTIONS"), _to_options),)
+"""What is asked where nothing can be sent that is no punch."""

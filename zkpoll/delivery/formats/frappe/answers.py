@@ -1,0 +1,159 @@
+"""What the answers of a Frappe site say, whatever it was asked, and where its documents are. Pure.
+
+Its texts are in its own language and decide nothing; its statuses and the names of its errors do. Those are
+in exceptions.py of frappe/frappe.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from urllib.parse import quote, urlencode
+
+from zkpoll.delivery.contract import Request
+from zkpoll.delivery.excerpts import as_text, excerpt, json_in, quoted
+from zkpoll.delivery.formats.events import compact
+from zkpoll.delivery.verdicts import Decision, Reply, Verdict, asked_wait, judge
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from zkpoll.delivery.verdicts import Answer
+
+EMPLOYEE: Final = "Employee"
+CHECKIN: Final = "Employee Checkin"
+SHIFT: Final = "Shift Type"
+_CLOSED: Final = frozenset({403, 404})
+"""What is answered about documents that a user may not read, or that are of no kind the site knows."""
+
+_Rule: TypeAlias = tuple[Verdict, str]
+
+_BUSY: Final[_Rule] = (Verdict.TRY_AGAIN, "and cannot take it now")
+_UNKNOWN: Final[_Rule] = (Verdict.CONFIGURATION, "and does not accept who we say we are; check token:")
+_EXCEPTIONS: Final[Mapping[str, _Rule]] = {
+    "TimestampMismatchError": _BUSY,
+    "DocumentLockedError": _BUSY,
+    "QueryDeadlockError": _BUSY,
+    "QueryTimeoutError": _BUSY,
+    "TooManyRequestsError": _BUSY,
+    "RateLimitExceededError": _BUSY,
+    "SessionStopped": _BUSY,
+    "InReadOnlyMode": _BUSY,
+    "CSRFTokenError": _UNKNOWN,
+    "InvalidAuthorizationHeader": _UNKNOWN,
+    "InvalidAuthorizationPrefix": _UNKNOWN,
+    "InvalidAuthorizationToken": _UNKNOWN,
+    "AppNotInstalledError": (Verdict.CONFIGURATION, "and lacks the app that takes checkins; check app:"),
+}
+"""What an error means whatever its status: those that are no record's fault."""
+_ADVICE: Final = {
+    EMPLOYEE: "let the user of token: read Employee, and check employee_field:",
+    CHECKIN: "let the user of token: read Employee Checkin with its time (the role HR User), and check app:",
+}
+"""What to do about a site that does not show what it has, by the kind of its documents."""
+_BREAK: Final = re.compile(r"<\s*/?\s*(?:br|p|div|li|tr)\b[^>]*>", re.IGNORECASE)
+_TAG: Final = re.compile("<[^>]*>")
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Says what answers of a site mean."""
+
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    """What no message may hold."""
+
+    def by_status(self, answer: Answer) -> Decision:
+        """Given an answer, return what it means by its status, in the site's words."""
+        decision = judge(answer, self.secrets)
+        if not isinstance(answer, Reply) or not (said := words(answer)):
+            return decision
+        readable = Reply(
+            answer.status, body=said.encode("utf-8", "backslashreplace"), location=answer.location
+        )
+        return Decision(decision.verdict, judge(readable, self.secrets).message, decision.wait)
+
+    def by_error(self, answer: Answer) -> Decision | None:
+        """Given an answer, return what it means by the name of its error; None where that decides nothing."""
+        rule = _EXCEPTIONS.get(error_of(answer)) if isinstance(answer, Reply) else None
+        if rule is None or not isinstance(answer, Reply):
+            return None
+        return Decision(rule[0], self.sentence(answer, rule[1]), asked_wait(answer))
+
+    def not_told(self, answer: Answer, kind: str) -> Decision:
+        """Given an answer that does not show the documents asked for, return what becomes of who waits."""
+        decision = self.by_status(answer)
+        if not isinstance(answer, Reply) or decision.verdict in (Verdict.TRY_AGAIN, Verdict.GONE):
+            return decision
+        if decision.verdict is Verdict.CONFIGURATION and answer.status not in _CLOSED:
+            return decision
+        return Decision(Verdict.CONFIGURATION, self.sentence(answer, f"to {kind}; {_ADVICE[kind]}"))
+
+    def sentence(self, reply: Reply, meant: str) -> str:
+        """Given a reply and what it means, return a sentence of both and of the site's own words."""
+        return f"the dashboard answered {reply.status} {meant}{quoted(self.excerpt(reply))}"
+
+    def excerpt(self, reply: Reply) -> str:
+        """Given a reply, return the site's own words, as a message may show them."""
+        return excerpt(words(reply), self.secrets)
+
+
+# --- documents ---
+
+
+def document(kind: str, name: str) -> str:
+    """Given a kind of documents and the name of one, return its path."""
+    return f"/api/resource/{quote(kind)}/{quote(name, safe='')}"
+
+
+def listing(kind: str, fields: Sequence[str], filters: Sequence[Sequence[object]], most: int) -> Request:
+    """Return the question for documents of a kind that all of the filters fit."""
+    query = {"fields": compact(fields), "filters": compact(filters), "limit_page_length": most}
+    return Request(method="GET", path=f"/api/resource/{quote(kind)}?{urlencode(query, quote_via=quote)}")
+
+
+# --- what is in an answer ---
+
+
+def content(reply: Reply) -> Mapping[str, Any]:
+    """Return the object that a reply holds; an empty one if it holds none."""
+    try:
+        held = json_in(as_text(reply.body))
+    except ValueError:
+        return {}
+    return held if isinstance(held, dict) else {}
+
+
+def rows(answer: Answer) -> Sequence[Mapping[str, Any]] | None:
+    """Return the documents that an answer lists, each with a name; None if it is no such list."""
+    if not isinstance(answer, Reply) or judge(answer).verdict is not Verdict.CONFIRMED:
+        return None
+    listed = content(answer).get("data")
+    return listed if isinstance(listed, list) and all(map(_is_document, listed)) else None
+
+
+def _is_document(row: object) -> bool:
+    return isinstance(row, dict) and isinstance(row.get("name"), str)
+
+
+def error_of(reply: Reply) -> str:
+    """Return the name of the error that a reply tells of; nothing if it tells of none."""
+    error = content(reply).get("exc_type")
+    return error if isinstance(error, str) else ""
+
+
+def words(reply: Reply) -> str:
+    """Return what the site says to a person, without its HTML; nothing if that cannot be told."""
+    held = content(reply)
+    said = [held.get("exception"), held.get("_error_message")]
+    said += _messages(held.get("_server_messages"))
+    last = next((text for text in reversed(said) if text and isinstance(text, str)), "")
+    return _TAG.sub("", _BREAK.sub(" ", last))
+
+
+def _messages(logged: Any) -> list[Any]:
+    """Return the messages in a list in JSON, of objects in JSON; that of an error is the last."""
+    try:
+        return [json_in(text).get("message") for text in json_in(logged)]
+    except (ValueError, TypeError, AttributeError):
+        return []

@@ -1,0 +1,239 @@
+"""Punches as Employee Checkins, one a request. Pure.
+
+A site refuses a repeat and an unknown employee alike, in its own language, so no refusal is believed before
+the site was asked what it has:
+
+    GET Employee Checkin                      is there any of that second? (asked where it may be)
+    | POST add_log_based_on_employee_field    refused, or the answer lost
+    | GET Employee                            whose user id is it?
+    | GET Employee Checkin                    is there one of theirs of that second?
+
+The function is in employee_checkin.py of frappe/hrms. A punch without direction is always looked for first:
+some versions compare its log type with NULL when they look for a repeat, find none, and store it twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from datetime import datetime
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from zoneinfo import ZoneInfo
+
+from zkpoll.delivery.contract import Request, carrying
+from zkpoll.delivery.excerpts import excerpt
+from zkpoll.delivery.formats.events import compact
+from zkpoll.delivery.formats.fields import WALL_CLOCK
+from zkpoll.delivery.formats.frappe import answers
+from zkpoll.delivery.formats.frappe.answers import CHECKIN, EMPLOYEE, Judge
+from zkpoll.delivery.formats.frappe.probes import probes, zone_probe
+from zkpoll.delivery.verdicts import Answer, Decision, Failure, Reply, Verdict, judge
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from zkpoll.delivery.contract import Exchange, Probe
+    from zkpoll.delivery.origins import Direction, Terminals
+    from zkpoll.inventory.formats import Frappe as Settings
+    from zkpoll.model.punch import Event
+
+_METHOD: Final = (
+    "/api/method/{app}.hr.doctype.employee_checkin.employee_checkin.add_log_based_on_employee_field"
+)
+_LOG_TYPES: Final[Mapping[Direction, str]] = {"in": "IN", "out": "OUT"}
+_SHARING: Final = 20
+"""Employees with one user id, and checkins of one second, that are looked at; there should be one."""
+_SECOND: Final = len("2026-11-22 08:59:58")
+_OF_THE_DATABASE: Final = ("OperationalError", "InternalError", "InterfaceError", "ProgrammingError")
+"""Ends of the names of errors that no record causes; any other that a site did not see coming, such as a
+TypeError in a customisation of it, may well be this record's, and must not hold up the others."""
+_INACTIVE: Final = "InactiveEmployeeStatusError"
+_NOT_THERE: Final = "DoesNotExistError"
+_NOT_AT_WORK: Final = "the employee is inactive"
+
+
+@dataclass(frozen=True, slots=True)
+class _Absent:
+    """That the site has no such checkin of anybody with the punch's user id."""
+
+    inactive: bool
+    """Whether nobody with that user id is at work there any more."""
+
+
+_Look: TypeAlias = Generator[Request, Answer, Decision | _Absent]
+
+
+@dataclass(frozen=True, slots=True)
+class Frappe:
+    """The format `frappe`: a checkin a request."""
+
+    settings: Settings
+    terminals: Terminals
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    """What no message may hold."""
+    most = 1
+
+    @property
+    def _judge(self) -> Judge:
+        return Judge(self.secrets)
+
+    def carry(self, events: Sequence[Event]) -> Request:
+        """Return the request that carries exactly one event."""
+        (event,) = events
+        return carrying(events, self._body(event), path=_METHOD.format(app=self.settings.app))
+
+    def exchange(self, events: Sequence[Event], *, unsure: bool) -> Exchange:
+        """Send exactly one event, unless it is there already; ask what became of it where that is unclear."""
+        (event,) = events
+        if unsure or self._log_type(event) is None:
+            decided = yield from self._looked_for(event)
+            if decided:
+                return decided
+        answer = yield self.carry(events)
+        if isinstance(answer, Failure):
+            return judge(answer, self.secrets)
+        if decided := self._decided(event, answer):
+            return decided
+        found = yield from self._looked_up(event)
+        return found if isinstance(found, Decision) else self._refused(event, answer, found)
+
+    def preflight(self) -> Probe:
+        """Ask for the site's time zone: in another one, all hours would be wrong, and nobody would notice."""
+        return zone_probe(self.settings, self._judge)
+
+    def probes(self) -> tuple[Probe, ...]:
+        """Ask for what the user of the token can see, and how the site is set up."""
+        return probes(self.settings, self._judge)
+
+    # --- what is sent ---
+
+    def _body(self, event: Event) -> bytes:
+        """Return the arguments of the site's function; what nobody knows is left out."""
+        device = self.terminals.of(event)
+        arguments = {
+            "employee_field_value": event.user_id,
+            "timestamp": self._time(event),
+            "device_id": event.device,
+            "log_type": self._log_type(event),
+            "latitude": device and device.latitude,
+            "longitude": device and device.longitude,
+            "skip_auto_attendance": int(self.settings.skip_auto_attendance),
+            "employee_fieldname": self.settings.employee_field,
+        }
+        return compact({name: value for name, value in arguments.items() if value is not None})
+
+    def _time(self, event: Event) -> str:
+        """Return when it was by the wall clock of the site, which knows no other."""
+        zone = ZoneInfo(self.settings.timezone)
+        return datetime.fromisoformat(event.timestamp).astimezone(zone).strftime(WALL_CLOCK)
+
+    def _log_type(self, event: Event) -> str | None:
+        direction = self.terminals.direction(event)
+        return _LOG_TYPES[direction] if direction else None
+
+    # --- what the site has ---
+
+    def _looked_for(self, event: Event) -> Generator[Request, Answer, Decision | None]:
+        """Ask whether an event is there, before it is sent; return what that decides, None for not there."""
+        anybodys = [("time", "=", self._time(event))]
+        answer = yield answers.listing(CHECKIN, ["name"], anybodys, 1)
+        found = answers.rows(answer)
+        if found is None:
+            return self._judge.not_told(answer, CHECKIN)
+        if not found:
+            return None
+        looked_up = yield from self._looked_up(event)
+        return looked_up if isinstance(looked_up, Decision) else None
+
+    def _looked_up(self, event: Event) -> _Look:
+        """Ask what the site has of an event; return what that decides, or that it has none."""
+        answer = yield self._holders(event)
+        people = answers.rows(answer)
+        if people is None:
+            return self._judge.not_told(answer, EMPLOYEE)
+        if not people:
+            whose = excerpt(f"{self.settings.employee_field} {event.user_id}", self.secrets)
+            return _rejected(event, f"no employee has {whose}")
+        answer = yield self._checkins(event, [person["name"] for person in people])
+        checkins = answers.rows(answer)
+        if checkins is None:
+            return self._judge.not_told(answer, CHECKIN)
+        if any(self._is_it(event, checkin) for checkin in checkins):
+            return Decision(Verdict.CONFIRMED)
+        return _Absent(all(person.get("status") == "Inactive" for person in people))
+
+    def _holders(self, event: Event) -> Request:
+        """Return the question for the employees that have an event's user id."""
+        whose = [self.settings.employee_field, "=", event.user_id]
+        return answers.listing(EMPLOYEE, ["name", "status"], [whose], _SHARING)
+
+    def _checkins(self, event: Event, people: Sequence[str]) -> Request:
+        """Return the question for the checkins of some employees in an event's second."""
+        theirs = [("employee", "in", people), ("time", "=", self._time(event))]
+        return answers.listing(CHECKIN, ["name", "log_type", "device_id"], theirs, _SHARING)
+
+    def _is_it(self, event: Event, checkin: Mapping[str, Any]) -> bool:
+        """Say whether a checkin of the event's person and second is the event.
+
+        One of the same terminal is, whatever its log type: what `direction:` makes of a state may have been
+        changed since it was sent, and where nobody knows it a site may well fill in its own. So is one of the
+        same log type, as to the site.
+        """
+        same_terminal = checkin.get("device_id") == event.device
+        return same_terminal or (checkin.get("log_type") or None) == self._log_type(event)
+
+    # --- what an answer means ---
+
+    def _decided(self, event: Event, reply: Reply) -> Decision | None:
+        """Given the reply to an event, return what that alone decides; None where the site must be asked."""
+        decision = self._judge.by_status(reply)
+        if decision.verdict is Verdict.CONFIRMED:
+            return self._receipt(event, answers.content(reply).get("message"))
+        error = answers.error_of(reply)
+        if error == _INACTIVE:
+            return _rejected(event, self._judge.excerpt(reply) or _NOT_AT_WORK)
+        if known := self._judge.by_error(reply):
+            return known
+        missing = reply.status == HTTPStatus.NOT_FOUND and error == _NOT_THERE
+        broken = reply.status == HTTPStatus.INTERNAL_SERVER_ERROR
+        failed = broken and bool(error) and not error.endswith(_OF_THE_DATABASE)
+        conflict = reply.status == HTTPStatus.CONFLICT
+        unclear = missing or failed or conflict or decision.verdict is Verdict.SUSPECT
+        return None if unclear else decision
+
+    def _receipt(self, event: Event, message: Any) -> Decision | None:
+        """Given what the site says that it stored, return what that decides; None if it is no receipt.
+
+        A site gives the checkin of a user who may not set its time the present one, and says nothing of it
+        (validate_higher_perm_levels in frappe/model/document.py; the field is of level 1).
+        """
+        told = message if isinstance(message, dict) else {}
+        name, time = told.get("name"), told.get("time")
+        if not (name and isinstance(name, str) and isinstance(time, str)):
+            return None
+        sent, stored = self._time(event), time[:_SECOND].replace("T", " ")
+        if stored == sent:
+            return Decision(Verdict.CONFIRMED)
+        checkin = excerpt(f"{name} with the time {stored}", self.secrets)
+        return Decision(
+            Verdict.GONE,
+            f"the site made {checkin} of a punch at {sent}, so nothing more is sent; delete that one, and let"
+            " the user of token: set the time of an Employee Checkin (the role HR User)",
+        )
+
+    def _refused(self, event: Event, reply: Reply, found: _Absent) -> Decision:
+        """Given a reply that decides nothing, and that the event is not there, return what becomes of it."""
+        decision = self._judge.by_status(reply)
+        if decision.verdict is Verdict.CONFIRMED:
+            meant = "without a receipt, and has no such checkin; check url: and app:"
+            return Decision(Verdict.CONFIGURATION, self._judge.sentence(reply, meant))
+        if found.inactive:
+            return _rejected(event, self._judge.excerpt(reply) or _NOT_AT_WORK)
+        if reply.status == HTTPStatus.CONFLICT:
+            return decision
+        return Decision(Verdict.SUSPECT, self._judge.sentence(reply, "and refused it"))
+
+
+def _rejected(event: Event, why: str) -> Decision:
+    return Decision(Verdict.NAMED, rejected={event.id: why})

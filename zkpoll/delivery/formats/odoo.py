@@ -1,0 +1,245 @@
+"""The format `odoo`: punches as records of a model of Odoo 19 or newer, by its External JSON-2 API. Pure.
+
+One call is one transaction there, so a batch is created whole or not at all. Odoo knows nothing of requests
+that come twice, and says in its user's language what it refuses: whether a punch is there is asked, not
+guessed from words. So nothing that may be there is sent again, and nothing is taken for refused, before a
+look at the field that holds the event's id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass, field, replace
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from zkpoll.delivery.contract import Probe, Request, carrying
+from zkpoll.delivery.excerpts import as_text, excerpt, json_in, quoted
+from zkpoll.delivery.formats.events import compact
+from zkpoll.delivery.formats.fields import values
+from zkpoll.delivery.verdicts import Answer, Decision, Failure, Reply, Verdict, is_html, judge
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from zkpoll.delivery.contract import Exchange
+    from zkpoll.delivery.origins import Terminals
+    from zkpoll.inventory.formats import Odoo as Settings
+    from zkpoll.model.punch import Event
+
+_ADVICE: Final[Mapping[int, str]] = {
+    401: "and does not accept the API key in token:; keys expire, so make a new one",
+    403: "and forbids it; give the user of the API key the rights to create and to read {model}",
+    404: "and has no {model}; check url: (Odoo 19 or newer), database: and model:, and that the module which"
+    " brings the model is installed",
+}
+_NO_LIST: Final = "with something else than the records that were asked for; check url: and fields:"
+_FAILED: Final = "and failed at it; check fields: against the model"
+_BAD_VALUES: Final = frozenset(
+    {
+        "NumericValueOutOfRange",
+        "InvalidTextRepresentation",
+        "InvalidDatetimeFormat",
+        "DatetimeFieldOverflow",
+        "StringDataRightTruncation",
+        "CharacterNotInRepertoire",
+        "UntranslatableCharacter",
+    }
+)
+"""The names that PostgreSQL's driver has for values which a column does not take."""
+_NOT_THERE: Final = frozenset({404, 422})
+"""What Odoo answers where a method is not there, or is called otherwise."""
+
+_Look: TypeAlias = Generator[Request, Answer, Decision | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Odoo:
+    """The format `odoo`: a record for each punch, all of a batch in one call."""
+
+    settings: Settings
+    terminals: Terminals
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    """What no message may hold."""
+    most = None
+
+    def exchange(self, events: Sequence[Event], *, unsure: bool) -> Exchange:
+        """Create a record for each event, unless some of them are there already."""
+        if unsure and (known := (yield from self._look(events))):
+            return known
+        answer = yield self.carry(events)
+        if _lists(answer, len(events)):
+            return Decision(Verdict.CONFIRMED)
+        decision = self._judged(answer)
+        if decision.verdict is Verdict.SUSPECT or _claims_success(answer):
+            return (yield from self._look(events)) or decision
+        return decision
+
+    def preflight(self) -> None:
+        """Ask nothing."""
+
+    def probes(self) -> tuple[Probe, ...]:
+        """Ask for a record with all of its fields, then whether more may be created."""
+        model, fields = self.settings.model, list(self.settings.fields.values())
+        look = self._call("search_read", domain=[], fields=fields, limit=1)
+        ask = self._call("has_access", operation="create")
+        return (
+            Probe("credentials", f"a look at {model}", look, self._to_look),
+            Probe("rights", f"the question whether {model} may be created", ask, self._to_question),
+        )
+
+    def carry(self, events: Sequence[Event]) -> Request:
+        """Return the request that creates a record for each event."""
+        body = compact({"vals_list": [self._record(event) for event in events]})
+        return replace(carrying(events, body, path=self._path("create")), headers=self._headers)
+
+    def _look(self, events: Sequence[Event]) -> _Look:
+        """Ask which of the events are there; return what that settles, or None where none is there."""
+        ids, field = [event.id for event in events], self.settings.fields["id"]
+        # Without the context Odoo hides what somebody has archived; with a limit, rows that are there twice
+        # would hide others.
+        answer = yield self._call(
+            "search_read",
+            domain=[[field, "in", ids]],
+            fields=[field],
+            context={"active_test": False},
+        )
+        present = _present(answer, field, ids)
+        if present is None:
+            return _unseen(self._judged(answer))
+        if len(present) == len(ids):
+            return Decision(Verdict.CONFIRMED)
+        return Decision(Verdict.NAMED, present=present) if present else None
+
+    def _call(self, method: str, **arguments: object) -> Request:
+        """Given a method of the model and its arguments, return the request that calls it."""
+        return Request(compact(arguments), path=self._path(method), headers=self._headers)
+
+    def _path(self, method: str) -> str:
+        return f"/json/2/{self.settings.model}/{method}"
+
+    @property
+    def _headers(self) -> dict[str, str]:
+        database = self.settings.database
+        return {"X-Odoo-Database": database} if database else {}
+
+    def _record(self, event: Event) -> dict[str, Any]:
+        """Return a record's fields; Odoo's word for an empty one is false."""
+        told = values(event, self.terminals)
+        return {
+            theirs: False if told[ours] is None else told[ours]
+            for ours, theirs in self.settings.fields.items()
+        }
+
+    def _judged(self, answer: Answer) -> Decision:
+        """Given an answer that is not what was asked for, return what it means, as far as it says."""
+        if isinstance(answer, Failure):
+            return judge(answer, self.secrets)
+        error = _error(answer)
+        if answer.status in _ADVICE:
+            return self._told(Verdict.CONFIGURATION, answer, _ADVICE[answer.status])
+        if answer.status == HTTPStatus.INTERNAL_SERVER_ERROR and error.of_values:
+            return self._told(Verdict.SUSPECT, answer, _FAILED)
+        words = error.message.encode("utf-8", "replace")  # JSON can tell of half a character
+        decision = judge(replace(answer, body=words or answer.body), self.secrets)
+        if decision.verdict is Verdict.CONFIRMED:
+            return self._told(Verdict.CONFIGURATION, answer, _NO_LIST)
+        return decision
+
+    def _told(self, verdict: Verdict, reply: Reply, advice: str) -> Decision:
+        """Return the decision with what to do, and with Odoo's own words."""
+        page = is_html(reply)
+        words = excerpt(_error(reply).message or ("" if page else as_text(reply.body)), self.secrets)
+        todo = advice.format(model=self.settings.model)
+        return Decision(verdict, f"the dashboard answered {reply.status} {todo}{quoted(words)}")
+
+    def _to_look(self, reply: Reply) -> tuple[bool, str] | None:
+        if _rows(reply, self.settings.fields.values()) is not None:
+            return True, f"accepted, and {self.settings.model} has all fields"
+        return self._not_told(reply)
+
+    def _to_question(self, reply: Reply) -> tuple[bool | None, str] | None:
+        if reply.status in _NOT_THERE:
+            return None, "not told; the first punch will tell"
+        match _result(reply):
+            case True:
+                return True, f"may create {self.settings.model}"
+            case False:
+                return False, f"may not create {self.settings.model}; give its user the right to"
+            case _:
+                return self._not_told(reply)
+
+    def _not_told(self, reply: Reply) -> tuple[bool, str] | None:
+        """Given a reply that does not tell what was asked, return what to do about it, if anything."""
+        decision = self._judged(reply)
+        return None if decision.verdict is Verdict.TRY_AGAIN else (False, decision.message)
+
+
+@dataclass(frozen=True, slots=True)
+class _Error:
+    """An exception in Odoo, as it tells of it."""
+
+    name: str = ""
+    """With its module, such as `odoo.exceptions.ValidationError`; the same in every language."""
+    message: str = ""
+
+    @property
+    def of_values(self) -> bool:
+        """Whether the values that were sent may be what raised it, and not a moment's trouble."""
+        module, _, kind = self.name.rpartition(".")
+        return module == "builtins" or kind in _BAD_VALUES
+
+
+def _error(reply: Reply) -> _Error:
+    content = _content(reply)
+    if not isinstance(content, dict):
+        return _Error()
+    name, message = content.get("name"), content.get("message")
+    return _Error(name if isinstance(name, str) else "", message if isinstance(message, str) else "")
+
+
+def _content(reply: Reply) -> Any:
+    """Given a reply, return what its JSON holds; None if it holds none."""
+    try:
+        return json_in(as_text(reply.body))
+    except ValueError:
+        return None
+
+
+def _result(answer: Answer) -> Any:
+    """Given the answer to a call, return what it returned; None if it did not end well."""
+    return _content(answer) if isinstance(answer, Reply) and answer.status == HTTPStatus.OK else None
+
+
+def _lists(answer: Answer, count: int) -> bool:
+    """Return whether an answer lists as many new records, each by its number."""
+    made = _result(answer)
+    return isinstance(made, list) and len(made) == count and all(type(one) is int for one in made)
+
+
+def _rows(answer: Answer, fields: Iterable[str]) -> list[dict[str, Any]] | None:
+    """Return the records in an answer, each with these fields; None where it does not list such records."""
+    rows, asked = _result(answer), set(fields)
+    fits = isinstance(rows, list) and all(isinstance(row, dict) and asked <= row.keys() for row in rows)
+    return rows if fits else None
+
+
+def _present(answer: Answer, field: str, ids: Sequence[str]) -> frozenset[str] | None:
+    """Given the answer to a look at a field, return which ids stand in it; None where it tells of others."""
+    rows = _rows(answer, [field])
+    told = [row[field] for row in rows or ()]
+    known = set(ids)
+    believable = rows is not None and all(isinstance(one, str) and one in known for one in told)
+    return frozenset(told) if believable else None
+
+
+def _claims_success(answer: Answer) -> bool:
+    return isinstance(answer, Reply) and answer.status // 100 == 2
+
+
+def _unseen(decision: Decision) -> Decision:
+    """Given what the answer to a look would mean to a batch, return what it means for what may be there."""
+    if decision.verdict not in (Verdict.SUSPECT, Verdict.TOO_LARGE):
+        return decision
+    message = f"asked which punches are there already, {decision.message}"
+    return Decision(Verdict.CONFIGURATION, message)

@@ -1,0 +1,204 @@
+"""The format `template`: punches as any API wants them, by a document of the inventory. Pure.
+
+The document's JSON is written once, and cut where values go; to fill it is to join the pieces again.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from zkpoll.delivery.contract import carrying
+from zkpoll.delivery.excerpts import as_text, excerpt, json_in, quoted
+from zkpoll.delivery.formats.events import OPTIONS, compact
+from zkpoll.delivery.formats.fields import values
+from zkpoll.delivery.verdicts import NO_RIGHT, Decision, Reply, Verdict, judge
+from zkpoll.inventory.documents import PLACEHOLDER
+from zkpoll.inventory.jsonpath import written
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from zkpoll.delivery.contract import Exchange, Probe, Request
+    from zkpoll.delivery.formats.fields import Value
+    from zkpoll.delivery.origins import Terminals
+    from zkpoll.delivery.verdicts import Answer
+    from zkpoll.inventory.documents import Document
+    from zkpoll.inventory.formats import Success
+    from zkpoll.inventory.formats import Template as Settings
+    from zkpoll.model.punch import Event
+
+_GAP: Final = re.compile(rf'(?P<alone>(?<!\\)")?{PLACEHOLDER.pattern}(?(alone)")')
+"""A placeholder in JSON, with the quotes around it where it is all of its text.
+
+Within a text JSON has a backslash in front of every quote, so one without begins or ends a text.
+"""
+_MISSING: Final = object()
+
+
+@dataclass(frozen=True)
+class Template:
+    """The format `template`: a document for each punch, or a list of them within one."""
+
+    settings: Settings
+    terminals: Terminals
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    """What no message may hold."""
+
+    @property
+    def most(self) -> int | None:
+        """How many events a request can carry."""
+        return None if self.settings.each else 1
+
+    def carry(self, events: Sequence[Event]) -> Request:
+        """Return the request that carries as many events as the document has room for."""
+        return carrying(events, self._body(events), self.settings.method)
+
+    def exchange(self, events: Sequence[Event], *, unsure: bool) -> Exchange:  # noqa: ARG002  # ids are unique
+        """Send the events; whoever gets one twice knows it by the id that its document holds."""
+        asked = self.carry(events)
+        return self._meant((yield asked), asked.ids)
+
+    def preflight(self) -> None:
+        """Ask nothing."""
+
+    def probes(self) -> tuple[Probe, ...]:
+        """Ask with OPTIONS, since nobody knows what else would change nothing there."""
+        return tuple(replace(probe, meaning=_to_options) for probe in OPTIONS)
+
+    def _body(self, events: Sequence[Event]) -> bytes:
+        told = (values(event, self.terminals) for event in events)
+        if self._each is None:
+            (one,) = told
+            return _filled(self._whole, one)
+        rows = b"[%b]" % b",".join(_filled(self._each, one) for one in told)
+        return b"".join(rows if isinstance(piece, _Gap) else piece for piece in self._whole)
+
+    @cached_property
+    def _whole(self) -> _Mould:
+        return _mould(self.settings.body)
+
+    @cached_property
+    def _each(self) -> _Mould | None:
+        return _mould(self.settings.each) if self.settings.each else None
+
+    def _meant(self, answer: Answer, ids: Sequence[str]) -> Decision:
+        decision = judge(answer, self.secrets, ids)
+        rule = self.settings.success
+        if rule is None or not isinstance(answer, Reply):
+            return decision
+        if answer.status == HTTPStatus.CONFLICT in rule.status and decision.verdict is Verdict.TRY_AGAIN:
+            return self._held_already(answer, ids, decision)
+        if decision.verdict is not Verdict.CONFIRMED or not (unmet := _unmet(rule, answer)):
+            return decision
+        if decision.rejected:
+            return replace(decision, verdict=Verdict.NAMED)
+        words = quoted(excerpt(as_text(answer.body), self.secrets))
+        return Decision(Verdict.SUSPECT, f"the dashboard answered {answer.status}, {unmet}{words}")
+
+    def _held_already(self, answer: Reply, ids: Sequence[str], decision: Decision) -> Decision:
+        """Given a 409 that is told to mean a repeat, return what it means for so many events."""
+        as_success = judge(replace(answer, status=HTTPStatus.OK), self.secrets, ids)
+        if as_success.verdict is not Verdict.CONFIRMED:  # such as a web page
+            return decision
+        if len(ids) == 1:
+            return as_success
+        # Of several, some may be there and the others not: alone each is answered for.
+        return replace(decision, verdict=Verdict.SUSPECT)
+
+
+def _to_options(reply: Reply) -> tuple[bool | None, str] | None:
+    """Say what an answer to OPTIONS tells: little, since many APIs know only the method that they take."""
+    if reply.status in NO_RIGHT:
+        return None
+    return None, "not asked for; the first punch will tell"
+
+
+# --- documents ---
+
+
+@dataclass(frozen=True, slots=True)
+class _Gap:
+    """Where a value goes in the JSON of a document."""
+
+    name: str
+    alone: bool
+    """Whether the value stands by itself, and not within a text."""
+
+
+_Mould: TypeAlias = "tuple[bytes | _Gap, ...]"
+
+
+def _mould(document: Document) -> _Mould:
+    """Given a document, return the bytes of its JSON, cut where values go."""
+    return tuple(_pieces(compact(document.tree).decode()))
+
+
+def _pieces(text: str) -> Iterator[bytes | _Gap]:
+    at = 0
+    for mark in _GAP.finditer(text):
+        yield text[at : mark.start()].encode()
+        yield _Gap(mark["name"], bool(mark["alone"]))
+        at = mark.end()
+    yield text[at:].encode()
+
+
+def _filled(mould: _Mould, told: Mapping[str, Value]) -> bytes:
+    """Given a mould and the values of an event by name, return the JSON."""
+    return b"".join(_of(piece, told[piece.name]) if isinstance(piece, _Gap) else piece for piece in mould)
+
+
+def _of(gap: _Gap, value: Value) -> bytes:
+    """Given where a value goes, return it as JSON has it there."""
+    if gap.alone:
+        return compact(value)
+    if value is None:
+        return b""
+    return compact(value)[1:-1] if isinstance(value, str) else compact(value)
+
+
+# --- answers ---
+
+
+def _unmet(rule: Success, reply: Reply) -> str:
+    """Given the rule of success and a 2xx, return which part of the rule it breaks, in words; or nothing."""
+    if rule.status and reply.status not in rule.status:
+        return f"which is none of those in success: ({', '.join(map(str, rule.status))})"
+    if rule.path is None:
+        return ""
+    place = written(rule.path)
+    try:
+        found = _at(json_in(as_text(reply.body)), rule.path)
+    except ValueError:
+        return f"without the JSON in which success: looks for {place}"
+    if not rule.has_value:
+        return f"and success: wants something at {place}" if found in (None, _MISSING) else ""
+    wanted = compact(rule.value).decode()
+    return "" if _same(found, rule.value) else f"and success: wants {wanted} at {place}"
+
+
+def _at(tree: Any, path: Sequence[str | int]) -> Any:
+    """Given JSON and a path, return what is there, or `_MISSING`."""
+    for step in path:
+        match tree, step:
+            case dict(), str() if step in tree:
+                tree = tree[step]
+            case list(), int() if -len(tree) <= step < len(tree):
+                tree = tree[step]
+            case _:
+                return _MISSING
+    return tree
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Given two values, return whether they are the same to JSON, where true is no number."""
+    if isinstance(one, bool) or isinstance(other, bool):
+        return one is other
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_same, one, other))
+    return bool(one == other)

@@ -1,0 +1,325 @@
+"""The loop for one destination: send, judge, wait, settle."""
+
+from __future__ import annotations
+
+import logging
+import random
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final, Protocol
+
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_result,
+    sleep_using_event,
+    stop_after_attempt,
+    stop_any,
+    stop_when_event_set,
+    wait_exponential,
+    wait_random,
+)
+
+from zkpoll.delivery.bisection import Trial
+from zkpoll.delivery.client import Client
+from zkpoll.delivery.contract import carried_out
+from zkpoll.delivery.formats.registry import most_of
+from zkpoll.delivery.verdicts import KINDS, LONGEST_WAIT, Decision, Failure, Kind, Reply, Verdict
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Sequence
+
+    from zkpoll.delivery.access import Access
+    from zkpoll.delivery.bisection import Part
+    from zkpoll.delivery.contract import Probe, Request
+    from zkpoll.delivery.formats.registry import Format
+    from zkpoll.delivery.verdicts import Answer
+    from zkpoll.model.punch import Batch, Event, Settled
+
+_log = logging.getLogger(__name__)
+
+_AHEAD: Final = 100
+"""Punches looked at together, also where fewer fit in a request: among them, one that a dashboard refuses
+shows itself as the exception or the rule."""
+_WITNESSES: Final = 16
+"""People whose newest punches are tried where a whole batch is refused: a new terminal may hold thousands of
+punches of people whom the dashboard does not know yet, in front of everybody else's."""
+_NOT_SENT = Decision(Verdict.TRY_AGAIN, "the run was stopped")
+
+
+class Outbox(Protocol):
+    """The punches of one destination. What a method writes is on disk when it returns."""
+
+    def halted(self) -> str | None:
+        """Return what the dashboard said when it was gone for good, or None."""
+
+    def halt(self, words: str) -> None:
+        """Write down that the dashboard is gone for good."""
+
+    def next(self, limit: int) -> Batch:
+        """Return what was in flight and is not settled, then the oldest pending; `limit` at most."""
+
+    def parked(self, limit: int, tried_before: datetime, after: Event | None) -> Batch:
+        """Return the oldest parked punches that were last tried before then, `limit` at most.
+
+        `after` is the last one that was returned before, None to begin with the oldest.
+        """
+
+    def newest_of_people(self, limit: int) -> Sequence[Event]:
+        """Return the newest pending punch of each of up to `limit` people, to be sent like the others."""
+
+    def send(self, ids: Sequence[str]) -> None:
+        """Write down that these, of the punches last returned, are in flight, beside what is already."""
+
+    def settle(self, settled: Settled, answered: Sequence[str]) -> None:
+        """Write down what an answer decided; what it answered for is in flight no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """A dashboard, and how to deliver to it."""
+
+    name: str
+    access: Access
+    format: Format
+    batch_size: int
+    """Events in one request, at most."""
+    attempts: int
+    """How often one request is sent before the dashboard is left alone for this run."""
+    retry_wait: float
+    """Seconds before the second attempt; twice as long before each further one, `LONGEST_WAIT` at most."""
+    most: int | None = None
+    """Punches of one run, at most."""
+    park_retry_every: timedelta = timedelta(days=1)
+    """How long a parked punch rests before it is tried again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """What became of one delivery."""
+
+    confirmed: int
+    """Events."""
+    requests: int
+    """Requests sent, repeats included."""
+    problem: str | None = None
+    """Why the delivery ended early, in one sentence; None when all is well or the run was stopped."""
+    kind: Kind | None = None
+    parked: int = 0
+    """Events refused for their own fault that were not parked before."""
+    capped: bool = False
+    """Whether it ended because a run sends no more."""
+
+
+def deliver(
+    outbox: Outbox,
+    destination: Destination,
+    *,
+    more: Callable[[], bool],
+    progress: Callable[[int], None],
+    stop: threading.Event,
+) -> Delivered:
+    """Given an outbox and its destination, send what is pending until nothing is and nothing more comes.
+
+    `more` is called when nothing is pending: it blocks until there may be something new (True) or nothing
+    will come any more (False; the outbox is looked at once more). Then what was parked long enough ago is
+    tried again. `progress` gets the number of events that an answer has just confirmed. When `stop` is set,
+    no further request begins and no wait goes on. Only the outbox's own errors are raised.
+    """
+    if words := outbox.halted():
+        return Delivered(0, 0, _gone(words, destination), KINDS[Verdict.GONE])
+    with Client(destination.access, stop.is_set) as client:
+        return _Delivery(outbox, destination, client, progress, stop).run(more)
+
+
+class _Delivery:
+    def __init__(
+        self,
+        outbox: Outbox,
+        destination: Destination,
+        client: Client,
+        progress: Callable[[int], None],
+        stop: threading.Event,
+    ) -> None:
+        self._outbox = outbox
+        self._destination = destination
+        self._client = client
+        self._progress = progress
+        self._stop = stop
+        self._size = most_of(destination.format, destination.batch_size)
+        self._left = destination.most
+        """Punches that this run may yet send; None for any number."""
+        self._confirmed = self._parked = self._requests = 0
+        self._looked_beyond = False
+        """Whether other punches than those of the batch were asked for, to show who is at fault."""
+        self._preflight = destination.format.preflight()
+        """What is asked before the first event goes out; None once it was, with nothing found to be wrong."""
+        self._unsure: set[str] = set()
+        """Ids of events that were sent, and nobody knows whether they arrived."""
+        self._retrying = self._retries()
+
+    def run(self, more: Callable[[], bool]) -> Delivered:
+        began = datetime.now(UTC)
+        end = self._send_pending(more) or self._send_parked(began - self._destination.park_retry_every)
+        return self._ended(end)
+
+    def _send_pending(self, more: Callable[[], bool]) -> Decision | None:
+        """Send what is pending, and what comes; return the decision that ends the delivery, if any."""
+        coming = True
+        while limit := self._limit():
+            batch = self._outbox.next(limit)
+            if batch.events:
+                if end := self._settle(batch):
+                    return end
+            elif coming:
+                coming = more()
+            else:
+                break
+        return None
+
+    def _send_parked(self, tried_before: datetime) -> Decision | None:
+        """Try again what was parked and last tried before then; return the decision that ends it, if any."""
+        last: Event | None = None
+        while (limit := self._limit()) and (batch := self._outbox.parked(limit, tried_before, last)).events:
+            last = batch.events[-1]
+            if end := self._settle(batch):
+                return end
+        return None
+
+    def _limit(self) -> int:
+        """Return how many punches to look at now; 0 to end."""
+        if self._stop.is_set():
+            return 0
+        limit = max(self._size, _AHEAD)
+        return limit if self._left is None else min(limit, self._left)
+
+    def _settle(self, batch: Batch) -> Decision | None:
+        """Send `batch`, in parts if need be, until it is settled; return what ends the delivery, if any."""
+        # Of what was parked nobody knows any more whether it was ever sent, and how that ended.
+        self._unsure |= {
+            event.id for event in batch.events[: None if batch.tried_before else batch.sent_before]
+        }
+        trial = Trial(batch, self._size, proven=self._confirmed > 0, choose=random.choice)
+        while part := trial.next() or self._beyond(trial):
+            decision = self._answer_to(part)
+            if decision.verdict in (Verdict.TRY_AGAIN, Verdict.CONFIGURATION, Verdict.GONE):
+                return decision
+            self._write_down(part, trial.heard(part, decision), batch.tried_before)
+        self._size = trial.size
+        return trial.at_fault
+
+    def _beyond(self, trial: Trial) -> Part:
+        """Return a punch from behind the batch, where that has none that shows who is at fault."""
+        if trial.at_fault and not self._looked_beyond:
+            self._looked_beyond = True
+            trial.call(self._outbox.newest_of_people(_WITNESSES))
+        return trial.next()
+
+    def _answer_to(self, part: Part) -> Decision:
+        """Send a part until the dashboard answers for it, or its attempts are used up."""
+        if self._stop.is_set():
+            return _NOT_SENT
+        if self._preflight and (flaw := self._flaw(self._preflight)):
+            return flaw
+        self._preflight = None
+        decision: Decision = self._retrying(self._attempt, part)
+        return decision
+
+    def _flaw(self, probe: Probe) -> Decision | None:
+        """Ask a question, and return what its answer shows to be wrong; no answer shows nothing."""
+        answer = self._send(probe.request, ())
+        meaning = probe.meaning(answer) if isinstance(answer, Reply) else None
+        if meaning is None or meaning[0] is not False:
+            return None
+        return Decision(Verdict.CONFIGURATION, meaning[1])
+
+    def _attempt(self, part: Part) -> Decision:
+        if self._stop.is_set():  # while waiting for this attempt
+            return _NOT_SENT
+        ids = [event.id for event in part]
+        exchange = self._destination.format.exchange(part, unsure=not self._unsure.isdisjoint(ids))
+        decision = carried_out(exchange, lambda request: self._send(request, ids))
+        if decision.verdict is Verdict.TRY_AGAIN:
+            self._unsure.update(ids)
+        else:
+            self._unsure.difference_update(ids)
+        return decision
+
+    def _send(self, request: Request, ids: Sequence[str]) -> Answer:
+        """Send a request about these punches; before one that carries punches goes out, write them down."""
+        if self._stop.is_set():  # between two requests of an exchange
+            return Failure(_NOT_SENT.message)
+        if request.ids:
+            self._outbox.send(ids)
+        self._requests += 1
+        return self._client.send(request)
+
+    def _write_down(self, part: Part, settled: Settled, tried_before: bool) -> None:
+        self._outbox.settle(settled, [event.id for event in part])
+        self._confirmed += len(settled.confirmed)
+        self._parked += 0 if tried_before else len(settled.parked)
+        if self._left is not None:
+            sent = len(settled.confirmed) + len(settled.parked) - len(settled.unasked)
+            self._left = max(0, self._left - sent)
+        if settled.confirmed:
+            self._progress(len(settled.confirmed))
+
+    def _ended(self, end: Decision | None) -> Delivered:
+        done = Delivered(self._confirmed, self._requests, parked=self._parked, capped=self._left == 0)
+        if end is None or (self._stop.is_set() and end.verdict is Verdict.TRY_AGAIN):
+            return done  # all is well, or it was not given its attempts
+        if end.verdict is Verdict.GONE:
+            self._outbox.halt(end.message)
+        return replace(done, problem=_problem(end, self._destination), kind=KINDS[end.verdict])
+
+    def _retries(self) -> Retrying:
+        where = self._destination
+        return Retrying(
+            retry=retry_if_result(_wants_another),
+            stop=stop_any(stop_after_attempt(where.attempts), stop_when_event_set(self._stop)),
+            wait=_Wait(where.retry_wait),
+            sleep=sleep_using_event(self._stop),
+            before_sleep=self._tell,
+            retry_error_callback=_decision,
+        )
+
+    def _tell(self, state: RetryCallState) -> None:
+        wait = state.next_action.sleep if state.next_action else 0.0
+        _log.info("%s: %s; again in %.1f s", self._destination.name, _decision(state).message, wait)
+
+
+def _problem(end: Decision, destination: Destination) -> str:
+    if end.verdict is Verdict.GONE:
+        return _gone(end.message, destination)
+    if KINDS[end.verdict] == "refused":
+        return (
+            f"{end.message}; it refused all that were tried by themselves, so none is parked. If they are at "
+            f"fault, and not the dashboard: zkpoll outbox list --pending, and discard"
+        )
+    return end.message
+
+
+def _gone(words: str, destination: Destination) -> str:
+    return f"{words}; to go on: zkpoll dashboards resume {destination.name}"
+
+
+class _Wait:
+    """Exponential with jitter from `first` seconds on, but never less than what the dashboard asked for."""
+
+    def __init__(self, first: float) -> None:
+        self._backoff = wait_exponential(multiplier=first, max=LONGEST_WAIT) + wait_random(0, first)
+
+    def __call__(self, state: RetryCallState) -> float:
+        return min(max(self._backoff(state), _decision(state).wait), LONGEST_WAIT)
+
+
+def _wants_another(decision: Decision) -> bool:
+    return decision.verdict is Verdict.TRY_AGAIN
+
+
+def _decision(state: RetryCallState) -> Decision:
+    """Return what the last attempt led to."""
+    assert state.outcome is not None  # noqa: S101  # tenacity sets it before it asks anything
+    decision: Decision = state.outcome.result()
+    return decision

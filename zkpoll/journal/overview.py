@@ -1,0 +1,258 @@
+"""How devices, dashboards and single punches stand, by what the journal knows. Nothing here writes."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from zkpoll.journal.sqlite import Journal, Row
+
+WINDOW: Final = timedelta(days=28)
+"""Four whole weeks, so that weekends count for what they are."""
+_AHEAD: Final = 36_500
+"""Days; what is full in a hundred years is not full at this rate."""
+_SIGHTED: Final = (
+    "id", "device", "serial_number", "timestamp", "verify", "state", "work_code", "source", "journalled_at",
+    "hold",
+)  # fmt: skip
+"""The fields of a `Sighting` as a row gives them."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceStanding:
+    """What is known of a device of the inventory. Times are UTC; None where there is nothing yet."""
+
+    name: str
+    serial_number: str | None = None
+    met_at: datetime | None = None
+    read_at: datetime | None = None
+    """When it was last read to its end."""
+    whole_at: datetime | None = None
+    """When all of its log was last read."""
+    on_device: int | None = None
+    """Records in its log then."""
+    capacity: int | None = None
+    drift: float | None = None
+    """Seconds by which its clock was ahead then."""
+    cleared_at: datetime | None = None
+    disabled_since: datetime | None = None
+    """Since when it may be disabled, so that nobody can punch."""
+    stranger: str | None = None
+    """The serial number of another terminal, which answers where it belongs."""
+    quarantined: int = 0
+    """Impossible records that nobody accepted yet."""
+    accepted: int = 0
+    """Impossible records that a person accepted."""
+    journalled: Mapping[date, int] = field(default_factory=dict)
+    """Its punches of the last weeks, by the day (UTC) on which they were journalled."""
+
+    @property
+    def fill(self) -> float | None:
+        """How full its log is, from 0 to 1."""
+        if self.on_device is None or not self.capacity:
+            return None
+        return self.on_device / self.capacity
+
+    @property
+    def per_day(self) -> float | None:
+        """New punches a day, over the `WINDOW` before the last reading; None while no whole day is known.
+
+        The day of first contact does not count: it brought what the log had gathered until then.
+        """
+        if self.met_at is None or self.read_at is None:
+            return None
+        last = self.read_at.date()
+        first = max(self.met_at.date() + timedelta(days=1), last - WINDOW)
+        if first >= last:
+            return None
+        return sum(n for day, n in self.journalled.items() if first <= day < last) / (last - first).days
+
+    @property
+    def full_on(self) -> date | None:
+        """The day on which its log will be full at the present rate; None where none is in sight."""
+        counted = max(filter(None, (self.read_at, self.cleared_at)), default=None)
+        if counted is None or self.on_device is None or not self.capacity:
+            return None
+        free = max(0, self.capacity - self.on_device)
+        if free and not self.per_day:
+            return None
+        days = free / self.per_day if self.per_day else 0.0
+        return (counted + timedelta(days=days)).date() if days < _AHEAD else None
+
+    def is_stale(self, limit: timedelta, now: datetime) -> bool:
+        """Say whether its last reading is older than `limit`, or there is none."""
+        return self.read_at is None or now - self.read_at > limit
+
+
+@dataclass(frozen=True, slots=True)
+class DashboardStanding:
+    """What waits for a dashboard, also for one that left the inventory."""
+
+    name: str
+    halted: str | None
+    """What it said when it was gone for good (410)."""
+    pending: int
+    parked: int
+    held: int
+    oldest: datetime | None
+    """Since when the oldest punch waits that it has not confirmed, pending or parked (UTC)."""
+
+    def is_stale(self, limit: timedelta, now: datetime) -> bool:
+        """Say whether a punch waits for longer than `limit`."""
+        return self.oldest is not None and now - self.oldest > limit
+
+
+@dataclass(frozen=True, slots=True)
+class Lasting:
+    """A condition that a person was told of and that lasts."""
+
+    subject: str
+    kind: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """How a punch stands with one dashboard."""
+
+    dashboard: str
+    state: str | None
+    """None where the punch was never meant for it."""
+    reason: str | None
+    """Of a parked one the dashboard's words; of a held or discarded one, why."""
+    since: str | None
+    """When it came to be in that state (UTC, ISO 8601); of a confirmed one, when it was."""
+    tried_at: str | None
+    """Parked: when it was last refused."""
+    in_flight: bool
+    """Whether it was sent last, and the answer is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A punch of a person, as a device showed it."""
+
+    id: str
+    device: str
+    """The device's name when the punch was journalled."""
+    serial_number: str
+    timestamp: str
+    """By the device's wall clock, with its offset."""
+    verify: int
+    state: int
+    work_code: int
+    source: str
+    journalled_at: str
+    """When it was read (UTC, ISO 8601)."""
+    hold: str | None
+    """Why it is not sent unless a person asks."""
+    clock_suspect: bool
+    same_second: bool
+    """Whether another punch of that person, with other content, holds its second and its id."""
+    stranger: bool
+    """Whether its terminal answers where another one belongs, and is not accepted."""
+    places: tuple[Place, ...] = ()
+
+
+def device_standings(journal: Journal, now: datetime) -> dict[str, DeviceStanding]:
+    """Return how the devices stand that have a name, by name. `now` is UTC."""
+    quarantined = {device: counts for device, *counts in journal.all("quarantined_by_device")}
+    journalled = _journalled(journal, now - WINDOW - timedelta(days=1))
+    return {
+        row[1]: _device(row, quarantined.get(row[0], (0, 0)), journalled.get(row[0], {}))
+        for row in journal.all("device_standings")
+    }
+
+
+def _device(row: Row, quarantined: Sequence[int], journalled: Mapping[date, int]) -> DeviceStanding:
+    _, name, key, met, read, whole, on_device, capacity, drift, cleared, disabled, stranger = row
+    return DeviceStanding(
+        name=name,
+        serial_number=key,
+        met_at=_moment(met),
+        read_at=_moment(read),
+        whole_at=_moment(whole),
+        on_device=on_device,
+        capacity=capacity,
+        drift=drift,
+        cleared_at=_moment(cleared),
+        disabled_since=_moment(disabled),
+        stranger=stranger,
+        quarantined=quarantined[0],
+        accepted=quarantined[1],
+        journalled=journalled,
+    )
+
+
+def _journalled(journal: Journal, since: datetime) -> dict[int, dict[date, int]]:
+    """Return how many punches were journalled since then, by device and day.
+
+    Places rise with time, so that the first of them is found by halves, not by walking all.
+    """
+    row = journal.one("last_punch")
+    text = since.isoformat(timespec="milliseconds")
+    first = bisect_left(range(row[0] + 1 if row else 0), text, key=lambda seq: _journalled_from(journal, seq))
+    found: dict[int, dict[date, int]] = {}
+    for device, day, count in journal.all("journalled_by_day", seq=first):
+        found.setdefault(device, {})[date.fromisoformat(day)] = count
+    return found
+
+
+def _journalled_from(journal: Journal, seq: int) -> str:
+    row = journal.one("journalled_from", seq=seq)
+    return str(row[0]) if row else ""
+
+
+def dashboard_standings(journal: Journal) -> list[DashboardStanding]:
+    """Return how all dashboards stand that the journal knows."""
+    return [_dashboard(row) for row in journal.all("dashboard_standings")]
+
+
+def _dashboard(row: Row) -> DashboardStanding:
+    name, halted, pending, parked, held, *oldest = row
+    return DashboardStanding(
+        name, halted, pending, parked, held, _moment(min(filter(None, oldest), default=None))
+    )
+
+
+def troubles(journal: Journal) -> list[Lasting]:
+    """Return what a person was told of, and lasts."""
+    return [
+        Lasting(subject, kind, datetime.fromisoformat(since))
+        for subject, kind, since, _ in journal.all("conditions")
+    ]
+
+
+def sightings(journal: Journal, user: str, day: date) -> list[Sighting]:
+    """Return the punches of a person on a day by the devices' wall clocks, with all their places."""
+    rows = journal.all("punches_of_person", user=user, day=day.isoformat())
+    return [_sighting(row, _places(journal, row[0])) for row in rows]
+
+
+def _sighting(row: Row, places: tuple[Place, ...]) -> Sighting:
+    _, *fields, suspect, same_second, stranger = row
+    values = dict(zip(_SIGHTED, fields, strict=True))
+    return Sighting(
+        **values,
+        clock_suspect=bool(suspect),
+        same_second=bool(same_second),
+        stranger=bool(stranger),
+        places=places,
+    )
+
+
+def _places(journal: Journal, seq: int) -> tuple[Place, ...]:
+    rows = journal.all("places_of_punch", punch=seq)
+    return tuple(
+        Place(dashboard, state, reason, since, tried_at, bool(in_flight))
+        for dashboard, state, reason, since, tried_at, in_flight in rows
+    )
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text).astimezone(UTC) if text else None

@@ -1,0 +1,352 @@
+"""What keeps a journal in health: a backup, and letting go of punches that are over and done with.
+
+A punch may go only when nobody needs it any more, neither a dashboard nor we ourselves: a record that its
+device shows once more must be known, or it would be a new punch.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from collections import Counter, defaultdict
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Final, Literal
+
+from zkpoll.errors import JournalError, TryLater, reason
+from zkpoll.journal.sqlite import WAIT, Journal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+PAGE: Final = 20_000
+"""Punches looked at in one transaction: about half a second, in which other processes wait."""
+MARGIN: Final = timedelta(days=1)
+"""What is journalled in the day before a clearing stays: a device may hand a punch on by itself while its log
+is being cleared."""
+SHORTEST: Final = "30d"
+"""The least age of a punch that may go."""
+LONGEST: Final = "36500d"
+
+Fate = Literal["removable", "undelivered", "held", "same_second", "on_device"]
+
+
+# --- backup ---
+
+
+class BackupFailed(TryLater):
+    """A backup cannot be written, or would overwrite something."""
+
+    kind = "backup"
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """A copy of a journal."""
+
+    file: Path
+    punches: int
+    size: int
+    """Bytes."""
+
+
+def backup(journal: Path, file: Path, *, force: bool = False) -> Backup:
+    """Copy the journal as it is at this moment to `file`; whole, sound and on disk when this returns.
+
+    Runs may go on meanwhile. The copy is one file (mode 0600) that can stand in the journal's place. Raise
+    `JournalError` when the journal cannot be read or is damaged, `BackupFailed` when `file` is there already
+    (unless `force`d) or cannot be written; then nothing of the copy is left.
+    """
+    with Journal(journal, writable=False):  # it knows what is a journal, and says what is wrong with one
+        try:
+            _check_target(journal, file, force)
+            with TemporaryDirectory(prefix=".zkpoll-", dir=file.parent) as folder:
+                copy = Path(folder) / "copy"
+                punches = _copied(journal, copy)
+                size = copy.stat().st_size
+                _put(copy, file, force)
+        except OSError as error:
+            raise BackupFailed(f"the backup {file} cannot be written: {reason(error)}") from error
+        except sqlite3.Error as error:
+            raise BackupFailed(f"the backup {file} cannot be written: {error}") from error
+    return Backup(file, punches, size)
+
+
+def _check_target(journal: Path, file: Path, force: bool) -> None:
+    """Raise `BackupFailed` where `file` must not be written."""
+    parts = [journal.resolve().with_name(journal.resolve().name + end) for end in ("", "-wal", "-shm")]
+    if file.resolve() in parts or (file.exists() and file.samefile(journal)):
+        raise BackupFailed(f"{file} is the journal itself")
+    if file.is_dir():
+        raise BackupFailed(f"{file} is a folder; name a file in it")
+    if not force and os.path.lexists(file):
+        raise _there_already(file)
+
+
+def _there_already(file: Path) -> BackupFailed:
+    return BackupFailed(f"{file} is there already; --force overwrites it")
+
+
+def _copied(journal: Path, copy: Path) -> int:
+    """Copy the journal, see that the copy is sound, and return how many punches are in it."""
+    os.close(os.open(copy, os.O_CREAT | os.O_EXCL, 0o600))
+    source = sqlite3.connect(journal.absolute().as_uri() + "?mode=ro", uri=True, timeout=WAIT)
+    with closing(source), closing(sqlite3.connect(copy, isolation_level=None)) as target:
+        source.backup(target, progress=_Patience())
+        try:
+            target.execute("PRAGMA journal_mode = DELETE")  # one file, without side files
+            found = target.execute("PRAGMA integrity_check(1)").fetchone()[0]
+            punches: int = target.execute("SELECT count(*) FROM punch").fetchone()[0]
+        except sqlite3.DatabaseError as error:
+            if error.sqlite_errorcode & 0xFF in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}:
+                raise
+            found, punches = str(error), 0
+    if found != "ok":
+        raise JournalError(f"the journal {journal} is damaged; it was not backed up: {_first_line(found)}")
+    return punches
+
+
+def _first_line(text: str) -> str:
+    """Return the part of SQLite's words that names a fault; the first line only names the database."""
+    return text.strip().splitlines()[-1]
+
+
+class _Patience:
+    """Ends the wait for another program that keeps the whole journal to itself; SQLite's has no end."""
+
+    def __init__(self) -> None:
+        self._deadline = time.monotonic() + WAIT
+
+    def __call__(self, status: int, _remaining: int, _total: int) -> None:
+        """Given SQLite's answer to one step, raise `TimeoutError` where it has been busy too long."""
+        busy = status in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+        if busy and time.monotonic() > self._deadline:
+            raise TimeoutError("the journal is locked by another program")
+
+
+def _put(copy: Path, file: Path, force: bool) -> None:
+    """Give a copy its name; on disk when this returns."""
+    _sync(copy)
+    if not force:
+        try:  # take the name first: a rename would overwrite what came there meanwhile
+            os.close(os.open(file, os.O_CREAT | os.O_EXCL, 0o600))
+        except FileExistsError as error:
+            raise _there_already(file) from error
+    copy.replace(file)
+    with suppress(PermissionError):  # a folder that we may write to but not list; Windows
+        _sync(file.parent)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDWR if path.is_file() else os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+# --- which punches may go; pure ---
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a person wants removed."""
+
+    before: datetime
+    """Punches journalled before then (aware)."""
+    inventory: frozenset[str]
+    """The names and serial numbers of its devices, in use or not."""
+    device: str | None = None
+    """Only those of the device with this name or serial number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """A device, and what the journal knows of its log. Times are UTC, ISO 8601."""
+
+    id: int
+    key: str
+    name: str | None = None
+    seen_as: str | None = None
+    """A stranger: the name at whose address it answers."""
+    read_at: str | None = None
+    """When any of it was last read."""
+    cleared_at: str | None = None
+    maybe_disabled: bool = False
+    records: int = 0
+    """How many records it held when it was last read."""
+    since_cleared: int = 0
+    """How many of its records the journal has got after the clearing."""
+
+    @property
+    def label(self) -> str:
+        """What to call the device."""
+        return self.name or self.key
+
+    def is_named(self, names: frozenset[str]) -> bool:
+        """Say whether one of `names` is its name or its serial number."""
+        return bool({self.key, self.name, self.seen_as} & names)
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """Which punches of a device cannot be on it any more."""
+
+    before: str | None = None
+    """Those journalled before then (UTC, ISO 8601); None if there are none."""
+    why: str | None = None
+    """Why there are none, or None."""
+
+
+def off_device(log: Log, terms: Terms) -> Limit:
+    """Given a device's log, return which of its punches cannot be in it any more.
+
+    Either zkpoll itself has cleared the log after they were journalled, and all that it showed since came
+    after that; or the device has left the inventory, was not read for all that time, and a person names it.
+    """
+    before = _iso(terms.before)
+    if terms.device and not log.is_named(frozenset({terms.device})):
+        return Limit(why="not asked for")
+    if log.maybe_disabled:
+        return Limit(why="a clearing of its log was broken off; sync it first")
+    if log.cleared_at and log.records <= log.since_cleared:
+        return Limit(min(before, _iso(datetime.fromisoformat(log.cleared_at) - MARGIN)))
+    if not log.is_named(terms.inventory):
+        return _left(log, terms, before)
+    if log.cleared_at:
+        return Limit(why="its log shows records older than its clearing")
+    return Limit(why="its log was never cleared by zkpoll")
+
+
+def _left(log: Log, terms: Terms, before: str) -> Limit:
+    """Return which punches of a device that left the inventory may go."""
+    if not terms.device:
+        return Limit(why=f"it left the inventory: --device {log.label}")
+    if log.read_at and log.read_at >= before:
+        return Limit(why=f"it was read on {log.read_at[:10]}; wait until that is as long ago")
+    return Limit(before)
+
+
+def _iso(moment: datetime) -> str:
+    """Return a moment as the journal writes it."""
+    return moment.isoformat(timespec="milliseconds")
+
+
+# --- pruning ---
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What becomes of one device's old punches."""
+
+    device: str
+    """Its name, or its serial number where it has none any more."""
+    serial_number: str
+    why: str | None
+    """Why those `on_device` may still be there, or None."""
+    counts: Mapping[Fate, int] = field(default_factory=dict)
+
+    @property
+    def removable(self) -> int:
+        """How many of them may go."""
+        return self.counts.get("removable", 0)
+
+
+def old_punches(journal: Journal, terms: Terms) -> list[Share]:
+    """Return what may go and what must stay of each device's old punches, where there are any."""
+    logs = _logs(journal)
+    limits = {log.id: off_device(log, terms) for log in logs}
+    counts: defaultdict[int, Counter[Fate]] = defaultdict(Counter)
+    page = _page(journal, limits, terms, 0)
+    while page:
+        for _, device, fate in page:
+            counts[device][fate] += 1
+        page = _page(journal, limits, terms, page[-1][0])
+    meant = [log for log in logs if not terms.device or log.is_named(frozenset({terms.device}))]
+    return [
+        Share(log.label, log.key, limits[log.id].why, counts[log.id]) for log in meant if log.id in counts
+    ]
+
+
+def prune(journal: Journal, terms: Terms) -> int:
+    """Remove the punches that may go, and their places in the outboxes; return how many.
+
+    Each page is looked at and removed in one transaction, so that what is read, cleared or decided meanwhile
+    counts. One that was broken off has done a part; doing it again does the rest.
+    """
+    journal.run("check_no_references")
+    removed, after = 0, 0
+    while True:
+        with journal.transaction():
+            limits = {log.id: off_device(log, terms) for log in _logs(journal)}
+            page = _page(journal, limits, terms, after)
+            removed += _remove(journal, [seq for seq, _, fate in page if fate == "removable"])
+        if not page:
+            return removed
+        after = page[-1][0]
+
+
+def compact(journal: Journal) -> None:
+    """Give the space of what was removed back to the disk, and overwrite what is left of it.
+
+    Takes as much room as the journal has, for as long as it lasts.
+    """
+    journal.run("compact")
+
+
+def knows(journal: Journal, device: str) -> bool:
+    """Given a name or serial number, say whether it is one of a device that the journal has met."""
+    return any(log.is_named(frozenset({device})) for log in _logs(journal))
+
+
+def _logs(journal: Journal) -> list[Log]:
+    return [_log(*row) for row in journal.all("logs")]
+
+
+def _log(
+    id_: int,
+    key: str,
+    name: str | None,
+    seen_as: str | None,
+    read_at: str | None,
+    watermark_at: str | None,
+    cleared_at: str | None,
+    intent: str | None,
+    on_device: int | None,
+    watermark: int | None,
+    since_cleared: int,
+) -> Log:
+    """Given a row of the query `logs`, return it as a log."""
+    return Log(
+        id_,
+        key,
+        name,
+        seen_as,
+        read_at=max(filter(None, (read_at, watermark_at)), default=None),
+        cleared_at=cleared_at,
+        maybe_disabled=intent is not None,
+        records=max(on_device or 0, watermark or 0),
+        since_cleared=since_cleared,
+    )
+
+
+def _page(
+    journal: Journal, limits: Mapping[int, Limit], terms: Terms, after: int
+) -> list[tuple[int, int, Fate]]:
+    """Return the next old punches after place `after`: place, device, and what becomes of each."""
+    journal.run("empty_incoming")
+    rows = [{"place": device, "value": limit.before} for device, limit in limits.items() if limit.before]
+    journal.run_many("add_incoming", rows)
+    found = journal.all("fates", after=after, before=_iso(terms.before), limit=PAGE)
+    return [(seq, device, fate) for seq, device, fate in found]
+
+
+def _remove(journal: Journal, seqs: Sequence[int]) -> int:
+    journal.run("empty_incoming")
+    journal.run_many("add_incoming", [{"place": place, "value": seq} for place, seq in enumerate(seqs)])
+    journal.run("remove_from_outboxes")
+    return journal.run("remove_punches")

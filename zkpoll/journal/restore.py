@@ -1,0 +1,119 @@
+"""What the journal holds of records that were put aside, and putting back what it lacks."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import astuple, dataclass, replace
+from operator import add
+from typing import TYPE_CHECKING
+
+from zkpoll.journal.devices import Devices
+from zkpoll.journal.holds import HOLD_NOTHING
+from zkpoll.journal.intake import Ledger
+from zkpoll.journal.sqlite import now
+from zkpoll.model.punch import punch_id
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import tzinfo
+
+    from zkpoll.journal.holds import Holding
+    from zkpoll.journal.sqlite import Journal
+    from zkpoll.model.punch import Punch, Quarantined, Slice, Tally
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the journal holds of some records; each is counted once."""
+
+    in_journal: int = 0
+    """Punches that it holds, each under the id that the record gives it."""
+    missing: int = 0
+    quarantined: int = 0
+    """Records that it holds in quarantine."""
+    differ: int = 0
+    """Records that it holds as punches under another id, or whose user only the journal knows.
+
+    That is where a slot of the user table has changed hands since. The journal's word stands.
+    """
+
+    def __add__(self, other: Found) -> Found:
+        return Found(*map(add, astuple(self), astuple(other)))
+
+    @property
+    def proved(self) -> bool:
+        """Whether the journal's rows of these records could be rebuilt from them, and are all there."""
+        return not (self.missing or self.differ)
+
+
+def meet(journal: Journal, name: str, key: str) -> None:
+    """Let the journal know the device that had this name and key, if it does not.
+
+    Whatever is known by now is newer: a device keeps the name it has, and a name its device.
+    """
+    devices = Devices(journal)
+    if journal.one("device_by_key", key=key) is not None:
+        return
+    if devices.key_of(name) is None:
+        devices.meet(name, key)
+        return
+    with journal.transaction():
+        journal.one("meet_device", name=None, key=key, now=now())
+
+
+class Restoring:
+    """One device's records that were put aside, beside the journal."""
+
+    def __init__(
+        self, journal: Journal, name: str, key: str, zone: tzinfo, holding: Holding = HOLD_NOTHING
+    ) -> None:
+        """Given the name, key and zone that a device had then, look at it in the journal.
+
+        `holding` says which of the punches that are put back are held.
+        """
+        self._journal = journal
+        self._key = key
+        self._ledger = Ledger(journal, name, key, zone, holding=holding)
+        row = journal.one("device_by_key", key=key)
+        self._device: int | None = row[0] if row else None
+
+    def compare(self, piece: Slice) -> Found:
+        """Say what the journal holds of the records of `piece`; nothing is written."""
+        return self._compare_punches(piece) + self._compare_quarantined(piece.quarantined)
+
+    def add(self, piece: Slice) -> Tally:
+        """Put those records of `piece` into the journal that it lacks, as when they were read.
+
+        On disk when it returns. Raise `JournalError` with nothing of it kept.
+        """
+        return self._ledger.take(replace(piece, mark=None))
+
+    def _compare_punches(self, piece: Slice) -> Found:
+        held = self._punches([punch.canonical for punch in piece.punches])
+        holders = self._holders(piece.punches)
+        same = sum(seq in holders[place] for place, seq in held.items())
+        others = tuple(punch for place, punch in enumerate(piece.punches) if place not in held)
+        # Firmware may have changed the layout since, and what is in quarantine stays there: the ledger knows.
+        tally = self._ledger.sort(replace(piece, punches=others, quarantined=())).tally
+        missing = tally.first_seen + tally.same_second + tally.exact_repeats
+        return Found(same + tally.seen_before, missing, tally.quarantined, len(held) - same)
+
+    def _compare_quarantined(self, records: Sequence[Quarantined]) -> Found:
+        raw = [record.raw for record in records]
+        punches = self._punches(raw).keys()
+        rows = self._journal.look_up("quarantined_records", raw, device=self._device)
+        quarantined = {row[0] for row in rows} - punches
+        missing = len(raw) - len(punches) - len(quarantined)
+        return Found(missing=missing, quarantined=len(quarantined), differ=len(punches))
+
+    def _punches(self, records: Sequence[bytes]) -> dict[int, int]:
+        """Return the journal's place of each of `records` that it holds as a punch, by index."""
+        return dict(self._journal.look_up("punches_by_record", records, device=self._device))
+
+    def _holders(self, punches: Sequence[Punch]) -> defaultdict[int, set[int]]:
+        """Return the journal's places of the punches that have the id of each of `punches`, by index."""
+        ids = [punch_id(self._key, punch.user_id, punch.time.isoformat()) for punch in punches]
+        holders: defaultdict[int, set[int]] = defaultdict(set)
+        for place, seq, *_ in self._journal.look_up("punches_by_identity", ids):
+            holders[place].add(seq)
+        return holders

@@ -1,0 +1,276 @@
+"""The journal's SQLite file: open, migrate, and one clear error for each way it can fail.
+
+WAL with `synchronous=FULL`: when a transaction returns, it is on disk. One connection a process, shared by
+its threads under a lock; other processes wait for each other up to `WAIT` seconds.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from zkpoll.errors import JournalError, reason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from importlib.resources.abc import Traversable
+    from pathlib import Path
+    from types import TracebackType
+
+APPLICATION_ID: Final = 0x7A6B706C  # "zkpl"
+WAIT: Final = 30.0
+"""Seconds to wait for another process's transaction; the longest journals some ten thousand punches."""
+Row = tuple[Any, ...]
+
+_SETTINGS: Final = (
+    "foreign_keys = ON",
+    "temp_store = MEMORY",
+    "cache_size = -32000",  # 32 MB: the two indexes by record and by id are written to at random
+)
+_IDENTITY: Final = """
+SELECT application_id, user_version, EXISTS (SELECT 1 FROM sqlite_master)
+FROM pragma_application_id, pragma_user_version
+"""
+"""One statement, hence one moment: another process may be making the journal just now."""
+_CAUSES: Final = {
+    "SQLITE_BUSY": "is locked by another program",
+    "SQLITE_LOCKED": "is locked by another program",
+    "SQLITE_PROTOCOL": "is locked by another program",
+    "SQLITE_READONLY": "cannot be written; check who owns it and its folder",
+    "SQLITE_FULL": "cannot grow: the disk is full",
+    "SQLITE_IOERR": "cannot be read or written: the disk is full or failing",
+    "SQLITE_CORRUPT": "is damaged; restore a backup, or move it away to begin a new one",
+    "SQLITE_NOTADB": "is not a journal but some other kind of file",
+    "SQLITE_CANTOPEN": "cannot be opened; check that its folder exists and who owns it",
+    "SQLITE_PERM": "may not be opened; check who owns it",
+    "SQLITE_AUTH": "may not be opened; check who owns it",
+}
+
+
+class Journal:
+    """An open journal. A context manager that closes it; all methods may be called by any thread."""
+
+    def __init__(self, path: Path | None, *, writable: bool = True) -> None:
+        """Open the journal at `path`, creating it if need be; None keeps it in memory.
+
+        `writable=False` changes nothing in it and needs one in today's form. Raise `JournalError` when it
+        cannot be opened, is damaged, foreign, or written by a newer zkpoll.
+        """
+        self._path = path
+        self._lock = threading.RLock()
+        with self._translated():
+            self._db = _connect(path, writable)
+        try:
+            with self._translated():
+                self._prepare(writable)
+        except BaseException:
+            self._db.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._lock:
+            self._db.close()
+
+    def all(self, query: str, /, **parameters: object) -> list[Row]:
+        """Run the named query and return its rows."""
+        with self._lock, self._translated():
+            return self._db.execute(queries()[query], parameters).fetchall()
+
+    def one(self, query: str, /, **parameters: object) -> Row | None:
+        """Run the named query and return its first row, or None."""
+        with self._lock, self._translated():
+            row: Row | None = self._db.execute(queries()[query], parameters).fetchone()
+            return row
+
+    def run(self, query: str, /, **parameters: object) -> int:
+        """Run the named statement in the transaction under way and return how many rows it changed."""
+        with self._lock, self._translated():
+            return self._db.execute(queries()[query], parameters).rowcount
+
+    def run_many(self, query: str, rows: Sequence[Mapping[str, object]]) -> int:
+        """Run the named statement once for each of `rows` and return how many rows it changed."""
+        with self._lock, self._translated():
+            return self._db.executemany(queries()[query], rows).rowcount
+
+    def insert_all(self, query: str, rows: Sequence[Mapping[str, object]]) -> bool:
+        """Run the named insertion for each of `rows`; undo it and say no if one of them is there already.
+
+        Within a transaction.
+        """
+        with self._lock, self._translated():
+            self._db.execute("SAVEPOINT insert_all")
+            try:
+                self._db.executemany(queries()[query], rows)
+            except sqlite3.IntegrityError:
+                self._db.execute("ROLLBACK TO insert_all")
+                return False
+            finally:
+                if self._db.in_transaction:
+                    self._db.execute("RELEASE insert_all")
+            return True
+
+    def look_up(self, query: str, values: Sequence[object], **parameters: object) -> list[Row]:
+        """Run the named query over `values`; its rows begin with the index of the value they belong to."""
+        with self._lock:
+            self.run("empty_incoming")
+            self.run_many(
+                "add_incoming", [{"place": place, "value": value} for place, value in enumerate(values)]
+            )
+            return self.all(query, **parameters)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Do what is inside as one transaction: on disk when it ends, undone when it raises."""
+        with self._lock:
+            with self._translated():
+                self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                with self._translated():
+                    self._db.execute("COMMIT")
+            except BaseException:
+                self._roll_back()
+                raise
+
+    def _roll_back(self) -> None:
+        with self._translated():
+            if self._db.in_transaction:  # SQLite has done it by itself after some errors
+                self._db.execute("ROLLBACK")
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise self._error(_cause(error)) from error
+
+    def _error(self, what: str) -> JournalError:
+        return JournalError(f"the journal {self._path or 'in memory'} {what}")
+
+    # --- opening ---
+
+    def _prepare(self, writable: bool) -> None:
+        for setting in _SETTINGS:
+            self._db.execute(f"PRAGMA {setting}")
+        self._db.execute("CREATE TEMP TABLE incoming (place INTEGER PRIMARY KEY, value)")
+        current = self._is_current()
+        if not writable:
+            if not current:
+                raise self._error("was written by an older zkpoll; `zkpoll sync` brings it up to date")
+            return
+        self._use_wal()
+        self._db.execute("PRAGMA synchronous = FULL")
+        if not current:
+            self._migrate()
+
+    def _is_current(self) -> bool:
+        """Say whether the file has today's form; raise `JournalError` for what is not ours or newer."""
+        application, version, has_tables = self._db.execute(_IDENTITY).fetchone()
+        if application != APPLICATION_ID and (version or has_tables):
+            raise self._error("is some other program's database")
+        if version > len(_migrations()):
+            raise self._error(
+                f"was written by a newer zkpoll (form {version}; this one knows {len(_migrations())}); "
+                "upgrade zkpoll"
+            )
+        return bool(version == len(_migrations()))
+
+    def _use_wal(self) -> None:
+        """Turn to WAL; does nothing where the file has turned already."""
+        deadline = time.monotonic() + WAIT
+        while True:
+            try:
+                self._db.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError as error:
+                # SQLite itself does not wait here when two processes make the journal at the same moment.
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
+            else:
+                return
+
+    def _migrate(self) -> None:
+        with self.transaction():
+            version = self._db.execute("PRAGMA user_version").fetchone()[0]
+            for number in range(version + 1, len(_migrations()) + 1):
+                for statement in _statements(_migrations()[number - 1].read_text("utf-8")):
+                    self._db.execute(statement)
+                self._db.execute(f"PRAGMA user_version = {number}")
+
+
+def now() -> str:
+    """Return the present moment as the journal writes it: UTC, ISO 8601, to the millisecond."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _connect(path: Path | None, writable: bool) -> sqlite3.Connection:
+    if path is None:
+        name = ":memory:"
+    else:
+        _check_file(path, writable)
+        name = path.absolute().as_uri() + ("" if writable else "?mode=ro")
+    return sqlite3.connect(name, uri=True, timeout=WAIT, isolation_level=None, check_same_thread=False)
+
+
+def _check_file(path: Path, writable: bool) -> None:
+    """Refuse what SQLite would not name; create the file for its owner alone, as it holds personal data.
+
+    SQLite's side files take after it. A file that exists is left to SQLite: closing it here would drop the
+    locks that this process holds on it.
+    """
+    try:
+        if path.is_dir():
+            raise IsADirectoryError("it is a folder")
+        if not (writable or path.exists()):
+            raise FileNotFoundError("there is none yet; `zkpoll sync` makes it")
+        if writable and not path.is_file():
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        if writable and not os.access(path, os.W_OK):  # else SQLite would open it to be read
+            raise PermissionError("it may not be written; check who owns it")
+    except OSError as error:
+        raise JournalError(f"the journal {path} cannot be opened: {reason(error)}") from error
+
+
+def _cause(error: sqlite3.Error) -> str:
+    name = getattr(error, "sqlite_errorname", "")
+    return next((cause for code, cause in _CAUSES.items() if name.startswith(code)), f"failed: {error}")
+
+
+def _files() -> Traversable:
+    return resources.files("zkpoll.journal") / "sql"
+
+
+@cache
+def _migrations() -> list[Traversable]:
+    """Return the migrations in order; the n-th brings the journal to form n."""
+    found = (_files() / "migrations").iterdir()
+    return sorted((file for file in found if file.name.endswith(".sql")), key=lambda file: file.name)
+
+
+@cache
+def queries() -> Mapping[str, str]:
+    """Return every statement of queries.sql by its name."""
+    sections = (_files() / "queries.sql").read_text("utf-8").split("-- name: ")[1:]
+    return {name.strip(): text.strip() for name, _, text in (part.partition("\n") for part in sections)}
+
+
+def _statements(script: str) -> Iterator[str]:
+    """Yield the statements of an SQL script one by one, so that they run inside our transaction."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""

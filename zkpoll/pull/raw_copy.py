@@ -1,0 +1,296 @@
+"""Raw copies of terminals' logs: what insures a log that is about to be cleared.
+
+A copy lies beside the journal, in `<journal>.raw/`, for its owner alone: it holds who was where, when. It is
+one gzip stream, so that it can be read in ten years without zkpoll. `zcat FILE | head -1` shows a line of
+JSON (UTF-8): the device, when its log was read, its time zone, how many bytes a record has and how many
+records there are, what their fields are, and the SHA-256 of what follows. What follows is shown by
+`zcat FILE | tail -n +2 | xxd -c WIDTH`: the records as the terminal sent them, oldest first, nothing else.
+
+Numbers are little-endian. A time is a u32 of seconds, in a calendar of months of 31 days and years of 12
+months that begins with 2000. Where records name slots of the terminal's user table, `users` translates them;
+nothing else of that table is here, least of all PINs.
+"""
+
+from __future__ import annotations
+
+import errno
+import gzip
+import os
+import zlib
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from inspect import getdoc
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
+from urllib.parse import quote
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ValidationError
+
+from zkpoll.errors import SetAside, TryLater, reason
+from zkpoll.inventory.zones import check_zone
+from zkpoll.pull.layouts import LAYOUTS
+from zkpoll.pull.slices import SLICE, Slicer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from zkpoll.model.punch import Slice
+
+SUFFIX: Final = ".zkraw"
+_FORMAT: Final = "zkpoll raw copy 1"
+_BEGIN: Final = b'{"format":"zkpoll raw copy '
+"""What every version of the first line begins with."""
+_LONGEST_HEADER: Final = 16 * 1024 * 1024
+"""Bytes; a user table has 65,535 slots at most."""
+_SAME_SECOND: Final = 100
+"""Copies of one log in one second, at most."""
+_LONGEST_NAME: Final = 90
+"""Characters of a device's name, and of its key, in a file's name; file systems take 255 in all."""
+
+
+class CopyFailed(TryLater):
+    """A raw copy cannot be written or removed."""
+
+    kind = "raw_copy"
+
+
+class BadCopy(SetAside):
+    """This file is no sound raw copy."""
+
+    kind = "bad_copy"
+
+
+@dataclass(frozen=True, slots=True)
+class RawCopy:
+    """A device's log as it was read."""
+
+    device: str
+    """Its name in the inventory."""
+    serial_number: str
+    """The device key."""
+    taken_at: datetime
+    """When it was read; UTC."""
+    zone: str
+    """The time zone of its clock, such as `Asia/Dhaka`."""
+    layout: int
+    """Bytes of a record."""
+    users: Mapping[int, str]
+    """User ids by slot, where records name slots; else nothing."""
+    log: bytes = field(repr=False)
+    """The records' bytes, without the 4-byte length in front."""
+
+    @classmethod
+    def of(
+        cls, device: str, serial_number: str, zone: str, layout: int, log: bytes, users: Mapping[int, str]
+    ) -> Self:
+        """Return the copy of a log that was read just now."""
+        taken_at = datetime.now(UTC).replace(microsecond=0)
+        return cls(device, serial_number, taken_at, zone, layout, users, log)
+
+    @property
+    def count(self) -> int:
+        """How many records it holds."""
+        return len(self.log) // self.layout
+
+    def header(self) -> dict[str, Any]:
+        """Return all but the records, as the first line of the file tells it."""
+        return self._header().model_dump(mode="json")
+
+    def packed(self) -> bytes:
+        """Return the file's bytes."""
+        line = self._header().model_dump_json().encode()
+        return gzip.compress(line + b"\n" + self.log, mtime=0)
+
+    def hand_on(self, take: Callable[[Slice], None]) -> None:
+        """Hand its records to `take` in slices, decoded as when they were read from the device's first on."""
+        slicer = Slicer(LAYOUTS[self.layout], self.users, ZoneInfo(self.zone), None, take)
+        runs = (self.log[at : at + SLICE] for at in range(0, len(self.log), SLICE))
+        slicer.go_over().hand_on(runs, lambda _records: None)
+
+    def _header(self) -> _Header:
+        return _Header(
+            device=self.device,
+            serial_number=self.serial_number,
+            taken_at=self.taken_at.astimezone(UTC),
+            zone=self.zone,
+            layout=self.layout,
+            record=(getdoc(LAYOUTS[self.layout].records) or "").partition("\n")[0],
+            count=self.count,
+            sha256=sha256(self.log).hexdigest(),
+            users=dict(self.users),
+        )
+
+
+def _known_layout(width: int) -> int:
+    if width not in LAYOUTS:
+        raise ValueError("this zkpoll knows no such layout")
+    return width
+
+
+class _Header(BaseModel):
+    """The first line of a raw copy."""
+
+    format: Literal["zkpoll raw copy 1"] = _FORMAT
+    about: str = (
+        "Behind this line: count records of layout bytes, as the terminal sent them, oldest first."
+        " Numbers are little-endian; a time is ((year-2000)*12+month-1)*31+day-1 days, in seconds, and the"
+        " second of the day, by the terminal's clock in zone."
+    )
+    device: str
+    serial_number: str
+    taken_at: AwareDatetime
+    zone: Annotated[str, AfterValidator(check_zone)]
+    layout: Annotated[int, AfterValidator(_known_layout)]
+    record: str
+    count: int
+    sha256: str
+    users: dict[int, str]
+
+
+# --- keeping ---
+
+
+def folder(journal: Path) -> Path:
+    """Return where the raw copies of a journal's devices lie."""
+    return journal.with_name(journal.name + ".raw")
+
+
+def save(journal: Path, copy: RawCopy) -> Path:
+    """Keep `copy` beside the journal and return where; on disk, whole and readable, when this returns.
+
+    No file is ever overwritten. Raise `CopyFailed` when it cannot be written, with nothing of it left, or
+    `BadCopy` when it could not be used.
+    """
+    path = folder(journal) / _file_name(copy)
+    try:
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        with NamedTemporaryFile(dir=path.parent, suffix=".part") as file:  # mode 0600; removed at the end
+            file.write(copy.packed())
+            file.flush()
+            os.fsync(file.fileno())
+            load(Path(file.name))
+            path = _linked(Path(file.name), path)
+        for changed in (path.parent, path.parent.parent):
+            _sync(changed)
+    except OSError as error:
+        raise CopyFailed(f"the raw copy {path} cannot be written: {reason(error)}") from error
+    return path
+
+
+def _linked(file: Path, path: Path) -> Path:
+    """Give a file another name, near `path` where there is one already; return it."""
+    for number in range(2, _SAME_SECOND):
+        try:
+            os.link(file, path)  # unlike a rename, it fails where a file is
+        except FileExistsError:
+            path = path.with_stem(f"{path.stem.partition('~')[0]}~{number}")
+        else:
+            return path
+    raise FileExistsError(errno.EEXIST, "there are too many of that second")
+
+
+def _file_name(copy: RawCopy) -> str:
+    """Return `front-door-20261122T030000Z-CQZ7224760045.zkraw`: for people; the header is what counts."""
+    device, key = (quote(text, safe="")[:_LONGEST_NAME] for text in (copy.device, copy.serial_number))
+    return f"{device}-{copy.taken_at.astimezone(UTC):%Y%m%dT%H%M%SZ}-{key}{SUFFIX}"
+
+
+def _sync(path: Path) -> None:
+    """Put the names in a folder on disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def prune(journal: Path, keep: timedelta, now: datetime) -> list[Path]:
+    """Remove the raw copies that were taken longer than `keep` before `now` (aware); return which.
+
+    A file that does not tell when it was taken is left alone. Raise `CopyFailed` when one cannot be removed.
+    """
+    old = [path for path in _files(journal) if (taken := _taken_at(path)) and now - taken > keep]
+    return [path for path in old if _removed(path)]
+
+
+def _files(journal: Path) -> list[Path]:
+    try:
+        return sorted(folder(journal).iterdir())
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise CopyFailed(f"the raw copies in {folder(journal)} cannot be seen: {reason(error)}") from error
+
+
+def _taken_at(path: Path) -> datetime | None:
+    with suppress(OSError, EOFError, zlib.error, ValidationError), gzip.open(path) as file:
+        return _Header.model_validate_json(file.readline(_LONGEST_HEADER)).taken_at
+    return None
+
+
+def _removed(path: Path) -> bool:
+    """Remove a file; say no if another run has done it."""
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise CopyFailed(f"the raw copy {path} cannot be removed: {reason(error)}") from error
+    return True
+
+
+# --- reading ---
+
+
+def recognised(data: bytes) -> bool:
+    """Say whether a file's bytes begin as those of a raw copy, sound or not."""
+    with suppress(zlib.error):
+        return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(data, len(_BEGIN)) == _BEGIN
+    return False
+
+
+def load(path: Path) -> RawCopy:
+    """Return the raw copy in a file.
+
+    Raise `BadCopy` when it cannot be read, is foreign, damaged or cut short, or written by a newer zkpoll.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise BadCopy(f"{path} cannot be read: {reason(error)}") from error
+    if not recognised(data):
+        raise BadCopy(f"{path} is no raw copy of a log, or its very beginning is damaged")
+    header, log = _unpacked(path, data)
+    if len(log) != header.count * header.layout:
+        told = f"its header tells of {header.count:,} records of {header.layout}"
+        raise BadCopy(f"{path} is damaged: it holds {len(log):,} bytes of records, {told}")
+    if sha256(log).hexdigest() != header.sha256:
+        raise BadCopy(f"{path} is damaged: the SHA-256 of its records is not what its header tells")
+    return RawCopy(log=log, **header.model_dump(include=_TOLD))
+
+
+_TOLD: Final = {"device", "serial_number", "taken_at", "zone", "layout", "users"}
+"""What of a header is a field of a copy."""
+
+
+def _unpacked(path: Path, data: bytes) -> tuple[_Header, bytes]:
+    """Return a file's header and what follows it."""
+    try:
+        line, _, log = gzip.decompress(data).partition(b"\n")
+        return _Header.model_validate_json(line), log
+    except EOFError as error:
+        raise BadCopy(f"{path} is cut short; what is missing cannot be told") from error
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise BadCopy(f"{path} is damaged: its bytes cannot be unpacked") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "all of it"
+        why = first["msg"].removeprefix("Value error, ")
+        raise BadCopy(
+            f"{path} has a header that this zkpoll cannot use ({where}: {why});"
+            " it is damaged, or was written by a newer zkpoll"
+        ) from error

@@ -1,0 +1,35 @@
+"""One punch, as an export tells of it. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from zkpoll.delivery.formats.events import as_json
+from zkpoll.model.punch import Event
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from zkpoll.journal.exports import Journalled
+
+_NOBODY: Final = Event("", "", "", "", "", 0, 0, 0, "")
+_MORE: Final = ("clock_suspect", "hold", "journalled_at")
+_DASHBOARDS: Final = "dashboards"
+
+
+def columns(dashboards: Sequence[str]) -> tuple[str, ...]:
+    """Given the names of all dashboards, return the columns of an export, one for each of them at the end."""
+    return (*as_json(_NOBODY), *_MORE, *(f"{_DASHBOARDS}.{name}" for name in dashboards))
+
+
+def as_dict(punch: Journalled, dashboards: Sequence[str]) -> Mapping[str, object]:
+    """Given a punch, return what a dashboard gets of it, and how it stands with each of `dashboards`.
+
+    That is None with one that the punch is older than.
+    """
+    return as_json(punch.event) | {
+        "clock_suspect": punch.event.clock_suspect,
+        "hold": punch.hold,
+        "journalled_at": punch.journalled_at,
+        _DASHBOARDS: {name: punch.states.get(name) for name in dashboards},
+    }

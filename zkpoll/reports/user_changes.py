@@ -1,0 +1,139 @@
+"""What changed between two exports of users. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from zkpoll.reports.user_rows import ADMINISTRATOR, level, privilege_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from zkpoll.reports.user_rows import UserRow
+
+    Roll: TypeAlias = Mapping[str, Sequence[UserRow]]
+    """The users of each device, by its name; of one without users, none."""
+
+Value: TypeAlias = str | int | tuple[str, ...] | None
+_CHANGES: Final = {
+    "name": "renamed",
+    "card": "card_changed",
+    "enabled": "enabled_changed",
+    "group": "group_changed",
+    "has_password": "password_changed",
+}
+"""The word for a change, by column."""
+_Key: TypeAlias = tuple[str, int]
+"""A user id, and which one it is of those that share it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that an audit should know."""
+
+    kind: str
+    """`added`, `removed`, `renamed`, `became_administrator`, `privilege_changed`, `card_changed`,
+    `enabled_changed`, `group_changed`, `password_changed`; `on_some_devices`; of a device as a whole
+    `device_added`, `device_removed`."""
+    device: str | None
+    """None for `on_some_devices`."""
+    serial_number: str | None
+    user_id: str | None
+    """None where it is about a device as a whole."""
+    name: str | None
+    """What the user is called now, or was."""
+    before: Value
+    """What it was: for `on_some_devices` the devices, for a whole device how many users it had."""
+    after: Value
+
+    @property
+    def is_change(self) -> bool:
+        """Whether it was not so before."""
+        return self.before != self.after
+
+
+def roll_of(rows: Iterable[UserRow]) -> Roll:
+    """Given the rows of an export, return them by device."""
+    roll: defaultdict[str, list[UserRow]] = defaultdict(list)
+    for row in rows:
+        roll[row.device].append(row)
+    return dict(roll)
+
+
+def compare(before: Roll, after: Roll) -> tuple[Finding, ...]:
+    """Given two exports, return what changed, device by device, then who is on some devices and not on all.
+
+    A device that only one of them has is told as a whole: nobody knows what its users were. Who is on some
+    devices, of those that both have, is told whether it was so before or not; `is_change` tells.
+    """
+    both = [device for device in before if device in after]
+    return (
+        *(_whole("device_removed", device, before[device]) for device in before if device not in after),
+        *(_whole("device_added", device, after[device]) for device in after if device not in before),
+        *(finding for device in both for finding in _of_device(before[device], after[device])),
+        *_scattered(both, before, after),
+    )
+
+
+def _whole(kind: str, device: str, users: Sequence[UserRow]) -> Finding:
+    counts = (len(users), None) if kind == "device_removed" else (None, len(users))
+    serial_number = users[0].serial_number if users else None
+    return Finding(kind, device, serial_number, None, None, *counts)
+
+
+def _of_device(before: Iterable[UserRow], after: Iterable[UserRow]) -> Iterator[Finding]:
+    old, new = _by_id(before), _by_id(after)
+    for key in sorted({*old, *new}):
+        match old.get(key), new.get(key):
+            case None, row if row is not None:
+                yield _finding("added", row, None, row.name)
+                if level(row.privilege):
+                    yield _finding("became_administrator", row, None, row.privilege_name)
+            case row, None if row is not None:
+                yield _finding("removed", row, row.name, None)
+            case was, row if was is not None and row is not None:
+                yield from _of_user(was, row)
+
+
+def _of_user(was: UserRow, row: UserRow) -> Iterator[Finding]:
+    if level(was.privilege) != level(row.privilege):
+        rose = not level(was.privilege) or level(row.privilege) == ADMINISTRATOR
+        kind = "became_administrator" if rose else "privilege_changed"
+        yield _finding(kind, row, privilege_name(was.privilege), privilege_name(row.privilege))
+    for column, kind in _CHANGES.items():
+        if getattr(was, column) != getattr(row, column):
+            yield _finding(kind, row, getattr(was, column), getattr(row, column))
+
+
+def _finding(kind: str, row: UserRow, before: Value, after: Value) -> Finding:
+    return Finding(kind, row.device, row.serial_number, row.user_id, row.name, before, after)
+
+
+def _by_id(rows: Iterable[UserRow]) -> dict[_Key, UserRow]:
+    seen: Counter[str] = Counter()
+    found: dict[_Key, UserRow] = {}
+    for row in rows:
+        found[row.user_id, seen[row.user_id]] = row
+        seen[row.user_id] += 1
+    return found
+
+
+def _scattered(devices: Sequence[str], before: Roll, after: Roll) -> Iterator[Finding]:
+    """Yield who is on some of `devices` and not on others, with where they were before."""
+    was, now = _places(devices, before), _places(devices, after)
+    names = {row.user_id: row.name for device in devices for row in after[device]}
+    for user_id in sorted(now):
+        if len(now[user_id]) < len(devices):
+            places = tuple(was.get(user_id, ())), tuple(now[user_id])
+            yield Finding("on_some_devices", None, None, user_id, names[user_id], *places)
+
+
+def _places(devices: Iterable[str], roll: Roll) -> dict[str, list[str]]:
+    """Return the devices of each user, by user id."""
+    places: defaultdict[str, dict[str, None]] = defaultdict(dict)
+    for device in devices:
+        for row in roll[device]:
+            places[row.user_id][device] = None
+    return {user_id: list(found) for user_id, found in places.items()}

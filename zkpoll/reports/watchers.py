@@ -1,0 +1,95 @@
+"""All watchers around one run."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from zkpoll.errors import ExitCode, JournalError, ZkpollError, reason
+from zkpoll.reports.health import Health
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from zkpoll.inventory import Inventory
+    from zkpoll.tasks.outcome import Outcome
+
+_log = logging.getLogger(__name__)
+
+
+class Watchers:
+    """Those that the inventory names. Nothing here raises."""
+
+    def __init__(self, inventory: Inventory) -> None:
+        self._inventory = inventory
+        self._textfile = inventory.metrics.textfile if inventory.metrics else None
+        self._health = Health(inventory.health.ping_url) if inventory.health else None
+        self._told = False
+
+    def started(self) -> None:
+        """Tell that a run begins."""
+        if self._health:
+            self._health.started()
+
+    def ended(self, outcome: Outcome, summary: str) -> dict[str, str | None]:
+        """Tell what a run came to; return of each watcher why it could not be told, or None."""
+        self._told = True
+        found: dict[str, str | None] = {}
+        if self._textfile:
+            found["metrics"] = self._measure(self._textfile, outcome)
+        if self._health:
+            found["health check"] = self._health.ended(outcome.exit_code, summary)
+        return found
+
+    def broke_off(self, error: Exception) -> None:
+        """Tell that a run came to nothing, unless it was told what it came to."""
+        if self._health and not self._told:
+            known = isinstance(error, ZkpollError)
+            code = error.exit_code if isinstance(error, ZkpollError) else ExitCode.BUG
+            self._health.ended(code, str(error) if known else f"a bug in zkpoll ({type(error).__name__})")
+
+    def _measure(self, path: Path, outcome: Outcome) -> str | None:
+        try:
+            _write(path, self._inventory, outcome)
+        except OSError as error:
+            problem = f"{path} cannot be written: {reason(error)}"
+        except JournalError as error:
+            problem = str(error)
+        else:
+            return None
+        _log.warning("%s", problem)
+        return problem
+
+
+@contextmanager
+def watched(inventory: Inventory, *, dry_run: bool = False) -> Iterator[Watchers | None]:
+    """Tell the watchers that a run begins, and if it breaks off; give who is told of its outcome.
+
+    Nobody watches a dry run.
+    """
+    if dry_run:
+        yield None
+        return
+    watchers = Watchers(inventory)
+    watchers.started()
+    try:
+        yield watchers
+    except Exception as error:
+        watchers.broke_off(error)
+        raise
+
+
+def _write(path: Path, inventory: Inventory, outcome: Outcome) -> None:
+    from zkpoll.journal.overview import dashboard_standings, device_standings
+    from zkpoll.journal.sqlite import Journal
+    from zkpoll.reports import metrics
+
+    now = datetime.now(UTC)
+    with Journal(inventory.journal, writable=False) as journal:
+        known = device_standings(journal, now)
+        enabled = [device.name for device in inventory.devices if device.enabled]
+        devices = [known[name] for name in enabled if name in known]
+        metrics.write(path, metrics.figures(outcome, devices, dashboard_standings(journal), now))

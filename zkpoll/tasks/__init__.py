@@ -1,0 +1,1 @@
+"""One piece of work on one device or dashboard, from settings to result."""

@@ -1,0 +1,144 @@
+"""One dashboard's part of a run: deliver what is pending, say how far it is complete, say what it came to."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from zkpoll.delivery.access import Access
+from zkpoll.delivery.client import Client
+from zkpoll.delivery.contract import carried_out
+from zkpoll.delivery.formats.registry import format_of
+from zkpoll.delivery.loop import Destination, deliver
+from zkpoll.delivery.origins import Terminals
+from zkpoll.delivery.preview import preview
+from zkpoll.delivery.verdicts import KINDS, Decision
+from zkpoll.errors import Busy, Locked, StopRun
+from zkpoll.journal.outbox import first_pending
+from zkpoll.tasks.outcome import BUG, DeliveryOutcome
+from zkpoll.tasks.run import FAILED
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from zkpoll.inventory import Dashboard
+    from zkpoll.journal.outbox import Outbox
+    from zkpoll.journal.sqlite import Journal
+    from zkpoll.model.punch import Event, Preview, ShiftMove
+    from zkpoll.tasks.run import Run
+
+_log = logging.getLogger(__name__)
+
+
+def deliver_to(run: Run, dashboard: Dashboard, outbox: Outbox) -> DeliveryOutcome:
+    """Deliver what is pending to one dashboard; raise only what stops the whole run."""
+    began = time.monotonic()
+    outcome = DeliveryOutcome(dashboard.name, exposed=dashboard.exposed)
+    if not run.options.deliver:
+        return outcome
+    try:
+        with run.lock(f"dashboard {dashboard.name}"):
+            outcome = _delivered(run, dashboard, outbox, outcome)
+            if outcome.problem is None:
+                outcome = _with_shifts(run, dashboard, outbox, outcome)
+    except StopRun:
+        raise
+    except (Busy, Locked) as error:
+        outcome = replace(outcome, problem=str(error), kind=error.kind)
+    except Exception as error:  # noqa: BLE001  # one failure stays one failure
+        _log.exception("%s: %s", dashboard.name, FAILED.format(type(error).__name__))
+        outcome = replace(outcome, problem=FAILED.format(type(error).__name__), kind=BUG)
+    _tell(outcome)
+    return replace(outcome, seconds=time.monotonic() - began)
+
+
+def _delivered(run: Run, dashboard: Dashboard, outbox: Outbox, outcome: DeliveryOutcome) -> DeliveryOutcome:
+    """Return `outcome` with what became of the dashboard's punches."""
+    access = Access.to(dashboard)
+    terminals = Terminals.of_inventory(run.inventory.devices, run.names)
+    where = Destination(
+        name=dashboard.name,
+        access=access,
+        format=format_of(dashboard, terminals, access.secrets),
+        batch_size=dashboard.batch_size,
+        attempts=dashboard.attempts,
+        retry_wait=dashboard.retry_wait,
+        most=dashboard.max_per_run,
+        park_retry_every=timedelta(seconds=dashboard.park_retry_every),
+    )
+    done = deliver(
+        outbox,
+        where,
+        more=run.feed.watcher(),
+        progress=lambda punches: run.observer.delivered(dashboard.name, punches),
+        stop=run.stop,
+    )
+    return replace(
+        outcome,
+        confirmed=done.confirmed,
+        parked=done.parked,
+        requests=done.requests,
+        capped=done.capped,
+        problem=done.problem,
+        kind=done.kind,
+    )
+
+
+def _with_shifts(run: Run, dashboard: Dashboard, outbox: Outbox, outcome: DeliveryOutcome) -> DeliveryOutcome:
+    """Tell a dashboard how far its shifts' punches are complete; return `outcome` with what came of that.
+
+    Where it does not answer, nothing more is said in this run.
+    """
+    site = dashboard.frappe
+    if site is None or not site.shifts:
+        return outcome
+    from zkpoll.delivery.formats.frappe.answers import Judge
+    from zkpoll.delivery.formats.frappe.shifts import bound, moving
+
+    late_before = datetime.now(UTC) - timedelta(seconds=run.inventory.alert_after)
+    reaches, access, zone = outbox.reaches(), Access.to(dashboard), ZoneInfo(site.timezone)
+    judge = Judge(access.secrets)
+    with Client(access, run.stop.is_set) as client:
+        for shift in site.shifts:
+            if run.stop.is_set():
+                break
+            told = carried_out(moving(bound(shift, reaches, late_before), zone, judge), client.send)
+            if isinstance(told, Decision):
+                words = f"shift {shift.name}: {told.message}"
+                return replace(outcome, problem=words, kind=KINDS[told.verdict])
+            _log_shift(dashboard, told, zone)
+            outcome = replace(outcome, shifts=(*outcome.shifts, told))
+    return outcome
+
+
+def _log_shift(dashboard: Dashboard, shift: ShiftMove, zone: ZoneInfo) -> None:
+    until = f"{shift.until.astimezone(zone):%Y-%m-%d %H:%M:%S} ({zone})" if shift.until else "an unknown time"
+    why = shift.problem or shift.held_by
+    _log.info("%s: shift %s is complete until %s: %s", dashboard.name, shift.name, until, why)
+
+
+def _tell(outcome: DeliveryOutcome) -> None:
+    if outcome.requests:
+        _log.info("%s: %d punches delivered, %d requests", outcome.name, outcome.confirmed, outcome.requests)
+    if outcome.parked:
+        _log.warning("%s: %d punches were refused and parked", outcome.name, outcome.parked)
+    if outcome.capped:
+        _log.info("%s: as many punches as a run may send (max_per_run)", outcome.name)
+
+
+def previewed(
+    dashboard: Dashboard, terminals: Terminals, journal: Journal, new: Sequence[Event]
+) -> Preview | None:
+    """Given a dashboard and new punches, oldest first, return what it would be sent first; None for nothing.
+
+    That is what the journal has pending for it, if there is anything.
+    """
+    event = first_pending(journal, dashboard.name) or next(iter(new), None)
+    if event is None:
+        return None
+    access = Access.to(dashboard)
+    return preview(dashboard.name, access, format_of(dashboard, terminals, access.secrets), event)
