@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zkpoll.wall_clock import clock_suspect, in_gap, refusal_to_set, unfold
+from zkpoll.pull.set_clock import refusal_to_set
+from zkpoll.wall_clock import clock_suspect, in_gap, unfold
 
 LONDON = ZoneInfo("Europe/London")
 """On 2026-10-25, 01:00-02:00 is shown twice; on 2026-03-29, 01:00-02:00 is skipped."""

@@ -1,10 +1,14 @@
 """zkpoll: punches from attendance terminals to a dashboard.
 
-inventory   which devices, which dashboard             (YAML -> frozen settings)
-| pull      read each device's log                     (port 4370 -> punches)
-| journal   keep every punch, once                     (SQLite, synced to disk)
-| delivery  send what is pending until it is confirmed (HTTP, JSON)
-| cli       tell a person what happened                (one outcome per device)
+inventory   which devices, which dashboards             (YAML -> frozen settings)
+| pull      read each device's log                      (port 4370 -> records)
+| journal   keep every punch, once                      (SQLite, synced to disk)
+| delivery  send what is pending until it is confirmed  (HTTP, JSON)
+
+tasks       each piece of that work on one device or dashboard, from settings to result
+sync        one run: all of them side by side
+reports     who is told what came of it
+cli         the command line
 """
 
 __version__ = "0.1.0"

@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 
     from zkpoll.inventory import Device, Inventory
     from zkpoll.journal.outbox import Outbox
-    from zkpoll.model.punch import Event, Preview
+    from zkpoll.model.delivery import Preview
+    from zkpoll.model.punch import Event
 
 _log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""What terminals' wall clock times mean in their zone, and whether to set a terminal's clock. Pure.
+"""What terminals' wall clock times mean in their zone. Pure.
 
 A terminal writes down what its clock shows: no zone, no word on daylight saving. When that ends, the clock
 shows the same hour twice, and only the order of the log says which of the two a record belongs to.
@@ -82,37 +82,6 @@ def clock_suspect(time: datetime, zone: tzinfo, drift: float | None) -> bool:
     `drift` is in seconds; None, where it is not known, is no reason for doubt.
     """
     return time.year < REAL_YEAR or (drift is not None and abs(drift) > DAY) or in_gap(time, zone)
-
-
-def refusal_to_set(
-    drift: float, limit: float, *, synchronised: bool | None, now: datetime, newest_run: datetime | None
-) -> str | None:
-    """Given how far a device's clock is off, return why it must not be set by ours, or None if it must.
-
-    `drift` and `limit` are in seconds, `now` and `newest_run` (the journal's) are aware. `synchronised` says
-    whether this host's clock is; None, where that cannot be told, is a refusal.
-    """
-    if not abs(drift) > limit:
-        return f"within {_words(limit)}"
-    if synchronised is None:
-        return "whether this host's clock is synchronised by NTP cannot be told"
-    if not synchronised:
-        return "this host's clock is not synchronised by NTP"
-    if newest_run is not None and now < newest_run:
-        return "this host's clock is behind the journal's newest run"
-    if abs(drift) >= TOO_FAR:
-        off = _words(abs(drift))
-        return f"it is off by {off}: too much to be set by a program; check timezone: or set it by hand"
-    return None
-
-
-def _words(seconds: float) -> str:
-    """Return a time span in two words: `30 s`, `5 min`, `3 h`, `400 days`."""
-    if seconds < 2 * 60:
-        return f"{seconds:g} s"
-    if seconds < 2 * 3600:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.0f} h" if seconds < 2 * DAY else f"{seconds / DAY:.0f} days"
 
 
 @dataclass(frozen=True, slots=True)

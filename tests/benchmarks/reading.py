@@ -22,7 +22,7 @@ from zkpoll.journal.devices import Devices
 from zkpoll.journal.intake import Ledger
 from zkpoll.journal.outbox import Outbox
 from zkpoll.journal.sqlite import Journal, queries
-from zkpoll.model.punch import Tally
+from zkpoll.model.sums import Tally
 from zkpoll.pull.link import Address
 from zkpoll.pull.reader import Target, visit
 from zkpoll.simulator import Command, Faults, Model, Terminal, serve
@@ -30,7 +30,7 @@ from zkpoll.simulator import Command, Faults, Model, Terminal, serve
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from zkpoll.model.punch import Reading, Slice, Watermark
+    from zkpoll.model.log import Reading, Slice, Watermark
     from zkpoll.simulator import Address as Served
 
 RECORDS = 100_000

@@ -11,7 +11,7 @@ from tests.site import entry
 from zkpoll.journal.locks import Locks
 from zkpoll.journal.outbox import Outbox
 from zkpoll.journal.sqlite import Journal
-from zkpoll.model.punch import Counts
+from zkpoll.model.sums import Counts
 
 if TYPE_CHECKING:
     from tests.site import Site

@@ -14,7 +14,7 @@ from zkpoll.journal.decisions import Choice, Decisions
 from zkpoll.journal.devices import Devices
 from zkpoll.journal.outbox import Outbox
 from zkpoll.journal.sqlite import Journal
-from zkpoll.model.punch import Settled
+from zkpoll.model.delivery import Settled
 
 if TYPE_CHECKING:
     from tests.site import Site

@@ -12,7 +12,7 @@ from tests.journal.helpers import piece, punch, visit
 from tests.site import Site, at_a_terminal, entry
 from zkpoll.journal.outbox import Outbox
 from zkpoll.journal.sqlite import Journal
-from zkpoll.model.punch import Settled
+from zkpoll.model.delivery import Settled
 from zkpoll.simulator import Terminal, serve
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from tests.site import at_a_terminal, entry
 from zkpoll.journal.locks import Locks
 from zkpoll.journal.outbox import Outbox
 from zkpoll.journal.sqlite import Journal
-from zkpoll.model.punch import Counts, Settled
+from zkpoll.model.delivery import Settled
+from zkpoll.model.sums import Counts
 
 if TYPE_CHECKING:
     from typing import Any

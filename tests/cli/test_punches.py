@@ -19,7 +19,9 @@ from tests.journal.helpers import KEY, piece, punch, visit
 from tests.site import Site, at_a_terminal, entry
 from zkpoll.journal.outbox import Outbox
 from zkpoll.journal.sqlite import Journal
-from zkpoll.model.punch import Punch, Settled, Slice
+from zkpoll.model.delivery import Settled
+from zkpoll.model.log import Slice
+from zkpoll.model.punch import Punch
 
 if TYPE_CHECKING:
     from pathlib import Path

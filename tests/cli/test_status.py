@@ -14,7 +14,8 @@ from tests.site import at_a_terminal, entry
 from zkpoll.journal.devices import Devices
 from zkpoll.journal.outbox import Outbox
 from zkpoll.journal.sqlite import Journal
-from zkpoll.model.punch import Reading, Settled
+from zkpoll.model.delivery import Settled
+from zkpoll.model.log import Reading
 
 if TYPE_CHECKING:
     from tests.site import Site

@@ -9,8 +9,7 @@ from zkpoll.delivery.formats.events import Events, SingleEvent
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from zkpoll.delivery.contract import Request
-    from zkpoll.delivery.formats.registry import Format
+    from zkpoll.delivery.contract import Format, Request
     from zkpoll.model.punch import Event
 
 FORMS: Final[Mapping[str, Format]] = {"events": Events(), "event": SingleEvent()}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zkpoll.model.punch import Batch, Event, Settled, punch_id
+from zkpoll.model.delivery import Batch, Settled
+from zkpoll.model.punch import Event, punch_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -7,7 +7,7 @@ from typing import Final
 
 from tests.delivery.answers import HAS_ONE, IDS, PAGE, REJECTS_ONE, REJECTS_SOME, Case
 from zkpoll.delivery.verdicts import Failure, Reply, Verdict
-from zkpoll.inventory.formats import Success
+from zkpoll.inventory.formats.template import Success
 
 SUCCESS: Final = Success(status=(200, 201, 409), path=("ok",), value=True)
 """As the page has it."""

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from tests.delivery.forms import FORMS, carried
 from tests.delivery.outbox import EXAMPLE, some_events
-from zkpoll.delivery.formats.events import as_json
-from zkpoll.delivery.formats.registry import most_of
+from zkpoll.delivery.contract import most_of
+from zkpoll.model.punch import as_json
 
 CONTRACT = (
     '{"user_id":"1001","timestamp":"2026-11-22T08:59:58+06:00","status":1,"type":0,'

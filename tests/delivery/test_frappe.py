@@ -41,7 +41,7 @@ from zkpoll.delivery.origins import Terminals
 from zkpoll.delivery.ping import Ping, ping
 from zkpoll.delivery.verdicts import Decision, Failure, Reply, Verdict
 from zkpoll.inventory import Device
-from zkpoll.inventory.formats import Frappe as Settings
+from zkpoll.inventory.formats.frappe import Frappe as Settings
 from zkpoll.simulator import Answer as HttpAnswer
 
 if TYPE_CHECKING:

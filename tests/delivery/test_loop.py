@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from zkpoll.model.punch import Batch, Event, Settled
+    from zkpoll.model.delivery import Batch, Settled
+    from zkpoll.model.punch import Event
 
 Serve = Callable[..., Dashboard]
 

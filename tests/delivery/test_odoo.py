@@ -26,7 +26,7 @@ from zkpoll.delivery.origins import Terminals
 from zkpoll.delivery.ping import Ping, ping
 from zkpoll.delivery.verdicts import Decision, Reply, Verdict
 from zkpoll.inventory import Device
-from zkpoll.inventory.formats import Odoo as Settings
+from zkpoll.inventory.formats.odoo import Odoo as Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

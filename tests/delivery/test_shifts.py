@@ -18,7 +18,7 @@ from zkpoll.delivery.formats.frappe.shifts import bound as bound_by
 from zkpoll.delivery.formats.frappe.shifts import moving
 from zkpoll.delivery.verdicts import Answer, Decision, Failure, Reply, Verdict
 from zkpoll.inventory import Shift
-from zkpoll.model.punch import Reach, ShiftMove
+from zkpoll.model.delivery import Reach, ShiftMove
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

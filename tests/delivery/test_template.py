@@ -27,8 +27,8 @@ from zkpoll.delivery.origins import Terminals
 from zkpoll.delivery.verdicts import Reply, Verdict
 from zkpoll.inventory import Device, load
 from zkpoll.inventory.documents import NAMES, PLACEHOLDER
-from zkpoll.inventory.formats import Success
-from zkpoll.inventory.formats import Template as Settings
+from zkpoll.inventory.formats.template import Success
+from zkpoll.inventory.formats.template import Template as Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -11,7 +11,9 @@ from zoneinfo import ZoneInfo
 from zkpoll.journal.devices import Devices
 from zkpoll.journal.holds import HOLD_NOTHING
 from zkpoll.journal.intake import Ledger
-from zkpoll.model.punch import Punch, Quarantined, Settled, Slice, Watermark
+from zkpoll.model.delivery import Settled
+from zkpoll.model.log import Slice, Watermark
+from zkpoll.model.punch import Punch, Quarantined
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -22,7 +22,10 @@ from zkpoll.journal.intake import Ledger
 from zkpoll.journal.outbox import Outbox
 from zkpoll.journal.quarantine import accept, quarantined
 from zkpoll.journal.sqlite import Journal, queries
-from zkpoll.model.punch import Counts, Punch, Quarantined, Settled, Watermark
+from zkpoll.model.delivery import Settled
+from zkpoll.model.log import Watermark
+from zkpoll.model.punch import Punch, Quarantined
+from zkpoll.model.sums import Counts
 from zkpoll.simulator import Terminal, serve
 
 if TYPE_CHECKING:

@@ -23,7 +23,8 @@ from zkpoll.journal.devices import STRANGER, Devices
 from zkpoll.journal.holds import Holding
 from zkpoll.journal.intake import Ledger
 from zkpoll.journal.outbox import Outbox
-from zkpoll.model.punch import Counts, Settled
+from zkpoll.model.delivery import Settled
+from zkpoll.model.sums import Counts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from zkpoll.journal.decisions import Waiting
     from zkpoll.journal.sqlite import Journal
-    from zkpoll.model.punch import Slice
+    from zkpoll.model.log import Slice
 
 PARKED = Choice(frozenset({"parked"}))
 ANY = Choice(frozenset({"parked", "held", "pending", "discarded"}))

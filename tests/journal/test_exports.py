@@ -15,8 +15,8 @@ from zkpoll.journal.exports import Wanted, keep_users, last_users
 from zkpoll.journal.holds import Holding
 from zkpoll.journal.intake import Ledger
 from zkpoll.journal.outbox import Outbox
-from zkpoll.model.punch import Settled
-from zkpoll.pull.user_table import User
+from zkpoll.model.delivery import Settled
+from zkpoll.model.user import User
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -30,7 +30,9 @@ from zkpoll.journal.holds import HOLD_NOTHING, Holding
 from zkpoll.journal.intake import Ledger
 from zkpoll.journal.outbox import Outbox
 from zkpoll.journal.sqlite import Journal
-from zkpoll.model.punch import Counts, Reading, Slice, Tally, Watermark, punch_id
+from zkpoll.model.log import Reading, Slice, Watermark
+from zkpoll.model.punch import punch_id
+from zkpoll.model.sums import Counts, Tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable

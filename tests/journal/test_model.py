@@ -16,7 +16,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from tests.journal.helpers import DHAKA, KEY, START, rows, visit
 from zkpoll.journal.outbox import Outbox
 from zkpoll.journal.sqlite import Journal
-from zkpoll.model.punch import Counts, Punch, Quarantined, Settled, Slice, Tally, Watermark, punch_id
+from zkpoll.model.delivery import Settled
+from zkpoll.model.log import Slice, Watermark
+from zkpoll.model.punch import Punch, Quarantined, punch_id
+from zkpoll.model.sums import Counts, Tally
 
 QUARANTINED = 16
 RECORDS = st.integers(0, QUARANTINED + 1)

@@ -12,7 +12,9 @@ from tests.journal.helpers import KEY, piece, punch, punches, rows, visit
 from zkpoll.journal.decisions import Decisions
 from zkpoll.journal.outbox import Outbox, waiting
 from zkpoll.journal.sqlite import Journal
-from zkpoll.model.punch import Batch, Counts, Event, Settled
+from zkpoll.model.delivery import Batch, Settled
+from zkpoll.model.punch import Event
+from zkpoll.model.sums import Counts
 
 
 def users(outbox: Outbox, limit: int = 99) -> list[str]:

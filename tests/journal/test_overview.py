@@ -24,7 +24,8 @@ from zkpoll.journal.overview import (
 )
 from zkpoll.journal.quarantine import accept, quarantined
 from zkpoll.journal.restore import Restoring
-from zkpoll.model.punch import Reading, Settled
+from zkpoll.model.delivery import Settled
+from zkpoll.model.log import Reading
 
 if TYPE_CHECKING:
     from zkpoll.journal.sqlite import Journal

@@ -24,7 +24,9 @@ from zkpoll.journal.devices import Devices
 from zkpoll.journal.outbox import Outbox
 from zkpoll.journal.prune import MARGIN, Backup, BackupFailed, Limit, Log, Terms, backup, off_device
 from zkpoll.journal.sqlite import Journal
-from zkpoll.model.punch import Counts, Reading, Settled
+from zkpoll.model.delivery import Settled
+from zkpoll.model.log import Reading
+from zkpoll.model.sums import Counts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,8 @@ from zkpoll.journal.devices import STRANGER, Devices
 from zkpoll.journal.intake import Ledger
 from zkpoll.journal.outbox import Outbox, first_pending, newest_punch
 from zkpoll.journal.sqlite import Journal
-from zkpoll.model.punch import Reach, Reading, Settled
+from zkpoll.model.delivery import Reach, Settled
+from zkpoll.model.log import Reading
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -32,8 +32,10 @@ from zkpoll.journal.outbox import Outbox, first_pending, newest_punch
 from zkpoll.journal.quarantine import accept, quarantined
 from zkpoll.journal.restore import Restoring, meet
 from zkpoll.journal.sqlite import APPLICATION_ID, Journal
-from zkpoll.model.punch import Counts, Reading, Settled
-from zkpoll.reports.news import News
+from zkpoll.model.delivery import Settled
+from zkpoll.model.log import Reading
+from zkpoll.model.report import News
+from zkpoll.model.sums import Counts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.journal.helpers import piece, punches, visit
 from zkpoll.journal.outbox import Outbox
 from zkpoll.journal.sqlite import Journal
-from zkpoll.model.punch import Settled
+from zkpoll.model.delivery import Settled
 
 
 def main(path: Path) -> None:

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zkpoll.model.punch import NAMESPACE, Counts, Event, Punch, Quarantined, Slice, Tally, event, punch_id
+from zkpoll.model.log import Slice
+from zkpoll.model.punch import NAMESPACE, Event, Punch, Quarantined, event, punch_id
+from zkpoll.model.sums import Counts, Tally
 
 DHAKA = ZoneInfo("Asia/Dhaka")
 BERLIN = ZoneInfo("Europe/Berlin")

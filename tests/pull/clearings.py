@@ -16,7 +16,7 @@ from zkpoll.simulator import Command, Faults, Instead, Terminal, cut, never, ref
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from zkpoll.model.punch import Slice, Watermark
+    from zkpoll.model.log import Slice, Watermark
     from zkpoll.simulator import Transport
     from zkpoll.simulator.terminal import Handler
 

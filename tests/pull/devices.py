@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
-    from zkpoll.model.punch import Punch, Reading, Slice, Watermark
+    from zkpoll.model.log import Reading, Slice, Watermark
+    from zkpoll.model.punch import Punch
     from zkpoll.simulator import Record, Transport
 
 TIMEOUT: Final = 0.4

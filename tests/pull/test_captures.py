@@ -10,6 +10,7 @@ import pytest
 from tests.pull.captures import Capture, captures
 from tests.pull.three_ways import read_three_ways
 from zkpoll.errors import UnknownLayout, WireError
+from zkpoll.model.user import User
 from zkpoll.pull import clock, sizes, user_table
 from zkpoll.pull.framing import Frame, FrameReader, checksum, decode, encode, encode_tcp
 from zkpoll.pull.layouts import LAYOUTS, detect
@@ -203,7 +204,7 @@ def test_a_table_of_seven_users() -> None:
     assert [user.slot for user in table] == capture.expected["uids"]
     assert [user.user_id for user in table] == capture.expected["user_ids"]
     assert [user.privilege for user in table] == capture.expected["privileges"]
-    assert table[3] == user_table.User(4, "831", b"", 0, 0, 0, has_password=False)
+    assert table[3] == User(4, "831", b"", 0, 0, 0, has_password=False)
 
 
 @pytest.mark.parametrize("capture", named("zkp-user-72", "zkp-user-wrq"), ids=lambda capture: capture.name)
@@ -211,7 +212,7 @@ def test_a_user_with_a_password(capture: Capture) -> None:
     """Id, name, card and group are as published; of the PIN nothing is kept but that there is one."""
     said = capture.expected
     (user,) = user_table.decode(frame_of(capture).data if is_frame(capture) else capture.data)
-    assert user == user_table.User(
+    assert user == User(
         said["uid"],
         said["user_id"],
         said["name"].encode(),
@@ -226,9 +227,7 @@ def test_a_user_with_a_password(capture: Capture) -> None:
 def test_a_user_of_an_older_terminal_with_old_memory_in_its_password() -> None:
     """28 bytes as in https://github.com/bulentv/js_zklib/issues/7, with an invented name."""
     record = bytes.fromhex("193e 00 00ffffff3a 5355524e414d452c 0000000000 01 0000 193e0000")
-    assert user_table.decode(record) == (
-        user_table.User(15897, "15897", b"SURNAME,", 0, 0, 1, has_password=False),
-    )
+    assert user_table.decode(record) == (User(15897, "15897", b"SURNAME,", 0, 0, 1, has_password=False),)
 
 
 def assert_is(punch: Any, said: dict[str, Any], verify: str, state: str) -> None:

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from zkpoll.model.punch import Watermark
+from zkpoll.model.log import Watermark
 from zkpoll.pull.plan import reconciliation_due, resume, within
 
 NOW = datetime(2026, 11, 22, 20, 30, tzinfo=UTC)

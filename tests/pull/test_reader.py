@@ -38,7 +38,7 @@ from zkpoll.errors import (
     Unreachable,
     WireError,
 )
-from zkpoll.model.punch import Watermark
+from zkpoll.model.log import Watermark
 from zkpoll.pull.reader import read_users, visit
 from zkpoll.pull.slices import TAIL
 from zkpoll.simulator import LAYOUTS, Command, Faults, Frame, Model, Terminal, User, refuse, serve

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zkpoll.errors import WireError
-from zkpoll.pull.user_table import User, decode
+from zkpoll.model.user import User
+from zkpoll.pull.user_table import decode
 
 
 def user_72(

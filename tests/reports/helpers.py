@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zkpoll.pull.user_table import User
+from zkpoll.model.user import User
 from zkpoll.reports.user_rows import UserRow, rows
 
 

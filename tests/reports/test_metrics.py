@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.peers import closed_port
 from tests.site import Site, entry
 from zkpoll.journal.overview import DashboardStanding, DeviceStanding
-from zkpoll.model.punch import ShiftMove
+from zkpoll.model.delivery import ShiftMove
 from zkpoll.reports import metrics
 from zkpoll.simulator import Dashboard, Terminal, serve
 from zkpoll.tasks.outcome import DeliveryOutcome, DeviceOutcome, Outcome

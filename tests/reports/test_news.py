@@ -10,7 +10,8 @@ import pytest
 
 from zkpoll.journal import conditions
 from zkpoll.journal.sqlite import Journal
-from zkpoll.reports.news import REMIND, Condition, News, Trouble, news
+from zkpoll.model.report import Condition, News, Trouble
+from zkpoll.reports.news import REMIND, news
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -12,7 +12,7 @@ from tests.reports.helpers import row, user
 from zkpoll.reports.user_changes import Finding, compare, roll_of
 
 if TYPE_CHECKING:
-    from zkpoll.pull.user_table import User
+    from zkpoll.model.user import User
     from zkpoll.reports.user_changes import Roll, Value
 
 

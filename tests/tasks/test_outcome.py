@@ -8,9 +8,11 @@ from datetime import UTC, datetime
 import pytest
 
 from zkpoll.errors import ExitCode
-from zkpoll.model.punch import Counts, Reading, ShiftMove, Tally
-from zkpoll.reports.news import Trouble
-from zkpoll.tasks.outcome import BUG, DeliveryOutcome, DeviceOutcome, Notice, Outcome
+from zkpoll.model.delivery import ShiftMove
+from zkpoll.model.log import Reading
+from zkpoll.model.report import Notice, Trouble
+from zkpoll.model.sums import Counts, Tally
+from zkpoll.tasks.outcome import BUG, DeliveryOutcome, DeviceOutcome, Outcome
 
 READING = Reading(
     layout=40,

@@ -22,7 +22,7 @@ from zkpoll.journal.devices import Devices
 from zkpoll.journal.intake import Ledger
 from zkpoll.journal.outbox import Outbox
 from zkpoll.journal.sqlite import Journal
-from zkpoll.model.punch import Tally
+from zkpoll.model.sums import Tally
 from zkpoll.pull import session, slices
 from zkpoll.pull.layouts import ANY_SLOT, LAYOUTS
 from zkpoll.pull.link import Address
@@ -30,7 +30,7 @@ from zkpoll.pull.reader import Target, visit
 from zkpoll.simulator import Faults, Model, Terminal, User, serve
 
 if TYPE_CHECKING:
-    from zkpoll.model.punch import Reading, Slice, Watermark
+    from zkpoll.model.log import Reading, Slice, Watermark
 
 SERIAL = "MODEL1"
 ZONE = ZoneInfo("Europe/London")

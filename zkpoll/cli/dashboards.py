@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from zkpoll.delivery.ping import Ping
-    from zkpoll.model.punch import Preview
+    from zkpoll.model.delivery import Preview
 
 
 @click.group()

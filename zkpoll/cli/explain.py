@@ -242,7 +242,7 @@ def _stated(number: int) -> str:
 
 
 def _state(number: int) -> str | None:
-    from zkpoll.delivery.formats.events import punch_state
+    from zkpoll.model.punch import punch_state
 
     return punch_state(number)
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from zkpoll.journal.prune import Fate, Share, Terms
     from zkpoll.journal.restore import Found
     from zkpoll.journal.sqlite import Journal
-    from zkpoll.model.punch import Tally
+    from zkpoll.model.sums import Tally
     from zkpoll.pull.raw_copy import RawCopy
 
 

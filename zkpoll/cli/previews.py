@@ -12,7 +12,7 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from zkpoll.model.punch import Preview
+    from zkpoll.model.delivery import Preview
 
 
 _SHOWN: Final = 36

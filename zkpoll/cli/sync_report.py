@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from zkpoll.cli.previews import show_lines, show_preview
-from zkpoll.delivery.formats.events import as_json as event_as_json
 from zkpoll.journal import conditions
 from zkpoll.journal.sqlite import Journal
-from zkpoll.model.punch import Reading, Tally
+from zkpoll.model.log import Reading
+from zkpoll.model.punch import as_json as event_as_json
+from zkpoll.model.report import Trouble
+from zkpoll.model.sums import Tally
 from zkpoll.reports.log_lines import Formatter, Style
-from zkpoll.reports.news import Trouble, news
+from zkpoll.reports.news import news
 from zkpoll.tasks.run import Observer
 
 if TYPE_CHECKING:
@@ -28,8 +30,8 @@ if TYPE_CHECKING:
 
     from zkpoll.errors import ExitCode, ZkpollError
     from zkpoll.inventory import Inventory
-    from zkpoll.model.punch import ShiftMove
-    from zkpoll.reports.news import News
+    from zkpoll.model.delivery import ShiftMove
+    from zkpoll.model.report import News
     from zkpoll.tasks.outcome import DeliveryOutcome, DeviceOutcome, Outcome
     from zkpoll.tasks.run import Options
 

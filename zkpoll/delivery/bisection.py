@@ -13,13 +13,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from zkpoll.delivery.verdicts import Verdict
-from zkpoll.model.punch import Settled
+from zkpoll.model.delivery import Settled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from zkpoll.delivery.verdicts import Decision
-    from zkpoll.model.punch import Batch, Event
+    from zkpoll.model.delivery import Batch
+    from zkpoll.model.punch import Event
 
 _PROBES: Final = 8
 """Single records that may be refused while none was confirmed: where half of the people are unknown to a

@@ -1,6 +1,6 @@
-"""One request to a dashboard, and the exchange of requests that settles some events. Pure.
+"""What a format is: how punches become requests, and what the answers mean. Pure.
 
-A format says what to ask and what the answers mean; who carries its exchange out does the asking:
+A format says what to ask, and the client carries its exchange out:
 
     exchange = form.exchange(events, unsure=False)
     decision = carried_out(exchange, client.send)
@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Generator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
 
 from zkpoll.delivery.verdicts import Answer, Decision, Reply
 
@@ -71,3 +71,37 @@ def carried_out(exchange: Generator[Request, Answer, T], send: Callable[[Request
     except StopIteration as end:
         result: T = end.value
         return result
+
+
+class Format(Protocol):
+    """How punches become requests, and what the answers mean. Pure: it asks by way of an `Exchange`."""
+
+    @property
+    def most(self) -> int | None:
+        """How many events one request can carry; None for any number."""
+
+    def carry(self, events: Sequence[Event]) -> Request | Decision:
+        """Given events, not more than a request can carry, return the request that carries them.
+
+        A decision where it is settled about all of them that none can be sent.
+        """
+
+    def exchange(self, events: Sequence[Event], *, unsure: bool) -> Exchange:
+        """Given events, not more than a request can carry, begin the exchange that settles them.
+
+        `unsure` says that they may be there already: they were sent before, and the answer was lost.
+        """
+
+    def preflight(self) -> Probe | None:
+        """Return the question before the first event of a delivery, if there is one.
+
+        What its answer shows to be wrong is wrong with every event, and ends the delivery.
+        """
+
+    def probes(self) -> Sequence[Probe]:
+        """Return the questions that show whether it would take punches."""
+
+
+def most_of(form: Format, batch_size: int) -> int:
+    """Given a format and the most events wanted in a request, return how many it can be."""
+    return min(batch_size, form.most or batch_size)

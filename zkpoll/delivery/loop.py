@@ -22,8 +22,7 @@ from tenacity import (
 
 from zkpoll.delivery.bisection import Trial
 from zkpoll.delivery.client import Client
-from zkpoll.delivery.contract import carried_out
-from zkpoll.delivery.formats.registry import most_of
+from zkpoll.delivery.contract import carried_out, most_of
 from zkpoll.delivery.verdicts import KINDS, LONGEST_WAIT, Decision, Failure, Kind, Reply, Verdict
 
 if TYPE_CHECKING:
@@ -32,10 +31,10 @@ if TYPE_CHECKING:
 
     from zkpoll.delivery.access import Access
     from zkpoll.delivery.bisection import Part
-    from zkpoll.delivery.contract import Probe, Request
-    from zkpoll.delivery.formats.registry import Format
+    from zkpoll.delivery.contract import Format, Probe, Request
     from zkpoll.delivery.verdicts import Answer
-    from zkpoll.model.punch import Batch, Event, Settled
+    from zkpoll.model.delivery import Batch, Settled
+    from zkpoll.model.punch import Event
 
 _log = logging.getLogger(__name__)
 

@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from zkpoll.delivery.access import Access
-    from zkpoll.delivery.contract import Probe
-    from zkpoll.delivery.formats.registry import Format
+    from zkpoll.delivery.contract import Format, Probe
     from zkpoll.delivery.verdicts import Answer
 
 _PATIENCE: Final = 5.0

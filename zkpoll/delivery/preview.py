@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 from zkpoll.delivery.excerpts import as_text, redact
 from zkpoll.delivery.verdicts import Decision
 from zkpoll.inventory.settings import MASK, without_query
-from zkpoll.model.punch import Preview
+from zkpoll.model.delivery import Preview
 
 if TYPE_CHECKING:
     from zkpoll.delivery.access import Access
-    from zkpoll.delivery.contract import Request
-    from zkpoll.delivery.formats.registry import Format
+    from zkpoll.delivery.contract import Format, Request
     from zkpoll.model.punch import Event
 
 

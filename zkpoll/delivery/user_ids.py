@@ -13,8 +13,7 @@ from zkpoll.delivery.verdicts import Decision, Verdict
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from zkpoll.delivery.contract import Exchange, Probe, Request
-    from zkpoll.delivery.formats.registry import Format
+    from zkpoll.delivery.contract import Exchange, Format, Probe, Request
     from zkpoll.delivery.origins import Terminals
     from zkpoll.inventory import UserIds
     from zkpoll.model.punch import Event

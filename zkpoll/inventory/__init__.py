@@ -10,7 +10,9 @@ file.py    where the inventory is      (a path)
 from zkpoll.inventory.dashboards import Basic, Dashboard, Signing
 from zkpoll.inventory.documents import Document
 from zkpoll.inventory.file import load, locate
-from zkpoll.inventory.formats import Frappe, Odoo, Shift, Success, Template
+from zkpoll.inventory.formats.frappe import Frappe, Shift
+from zkpoll.inventory.formats.odoo import Odoo
+from zkpoll.inventory.formats.template import Success, Template
 from zkpoll.inventory.models import Clear, Clock, Device, Inventory
 from zkpoll.inventory.people import Badges, UserIds
 

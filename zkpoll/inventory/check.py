@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from pydantic_core import ErrorDetails
 
-    from zkpoll.inventory.formats import Frappe
+    from zkpoll.inventory.formats.frappe import Frappe
     from zkpoll.inventory.problems import Ledger, Place
     from zkpoll.inventory.text import Tree
 

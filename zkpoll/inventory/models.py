@@ -10,7 +10,9 @@ from pydantic import BaseModel, Field, PlainSerializer, SecretStr, model_validat
 
 from zkpoll.inventory.credentials import CommKey
 from zkpoll.inventory.dashboards import CREDENTIALS, OUTWARD, Basic, Dashboard, Signing
-from zkpoll.inventory.formats import Frappe, Odoo, Shift, Success, Template
+from zkpoll.inventory.formats.frappe import Frappe, Shift
+from zkpoll.inventory.formats.odoo import Odoo
+from zkpoll.inventory.formats.template import Success, Template
 from zkpoll.inventory.kinds import (
     Choice,
     Clearing,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from zkpoll.errors import WrongSerial
 from zkpoll.journal.sqlite import now
-from zkpoll.model.punch import Counts
+from zkpoll.model.sums import Counts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from zkpoll.reports.news import Condition
+from zkpoll.model.report import Condition
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from zkpoll.journal.sqlite import Journal
-    from zkpoll.reports.news import News
+    from zkpoll.model.report import News
 
 
 def tell(journal: Journal, decide: Callable[[Mapping[str, Condition]], News]) -> News:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from zkpoll.journal.sqlite import Journal
-    from zkpoll.model.punch import Reading
+    from zkpoll.model.log import Reading
 
 STRANGER: Final = "another terminal"
 """Why punches are held that come from a terminal that answers where another one belongs."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from zkpoll.journal.sqlite import now
 from zkpoll.model.punch import Event
-from zkpoll.pull.user_table import User
+from zkpoll.model.user import User
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

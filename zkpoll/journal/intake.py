@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from zkpoll.journal.holds import HOLD_NOTHING, Decided, decide
 from zkpoll.journal.sqlite import now
-from zkpoll.model.punch import Quarantined, Tally, Watermark, event
+from zkpoll.model.log import Watermark
+from zkpoll.model.punch import Quarantined, event
+from zkpoll.model.sums import Tally
 from zkpoll.wall_clock import clock_suspect
 
 if TYPE_CHECKING:
@@ -18,7 +20,8 @@ if TYPE_CHECKING:
 
     from zkpoll.journal.holds import Hold, Holding, Who
     from zkpoll.journal.sqlite import Journal
-    from zkpoll.model.punch import Event, Punch, Slice
+    from zkpoll.model.log import Slice
+    from zkpoll.model.punch import Event, Punch
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,15 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from zkpoll.journal.sqlite import now
-from zkpoll.model.punch import Batch, Counts, Event, Reach
+from zkpoll.model.delivery import Batch, Reach
+from zkpoll.model.punch import Event
+from zkpoll.model.sums import Counts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from zkpoll.journal.sqlite import Journal, Row
-    from zkpoll.model.punch import Settled
+    from zkpoll.model.delivery import Settled
 
 
 class Outbox:

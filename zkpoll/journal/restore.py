@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
     from zkpoll.journal.holds import Holding
     from zkpoll.journal.sqlite import Journal
-    from zkpoll.model.punch import Punch, Quarantined, Slice, Tally
+    from zkpoll.model.log import Slice
+    from zkpoll.model.punch import Punch, Quarantined
+    from zkpoll.model.sums import Tally
 
 
 @dataclass(frozen=True, slots=True)

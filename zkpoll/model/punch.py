@@ -1,17 +1,15 @@
-"""The nouns that cross borders between the rooms. All are frozen; none does I/O."""
+"""One punch: as a device shows it, with its identity, and what is none."""
 
 from __future__ import annotations
 
 import hashlib
 import uuid
-from dataclasses import astuple, dataclass, field
-from operator import add
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from zkpoll.wall_clock import offset
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from datetime import datetime, tzinfo
 
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "zkpoll")
@@ -58,82 +56,6 @@ class Quarantined:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Watermark:
-    """How much of a device's log is in the journal, with the proof."""
-
-    layout: int
-    """Width of a record in bytes: 8, 16, 22, 40 or 49."""
-    count: int
-    """How many of the log's records are in the journal."""
-    tail: tuple[bytes, ...]
-    """Canonical bytes (raw bytes where quarantined) of the last of them, oldest first."""
-    fold: int = 0
-    """1 if the last of them lies in the second pass of an hour that daylight saving repeats."""
-    whole_at: datetime | None = None
-    """When all of the log was last read; None while it never was."""
-
-
-@dataclass(frozen=True, slots=True)
-class Slice:
-    """A verified run of consecutive records of one log, in the log's order."""
-
-    punches: tuple[Punch, ...]
-    """Their times have `fold` set in the second pass of a repeated hour."""
-    quarantined: tuple[Quarantined, ...]
-    mark: Watermark | None
-    """The watermark at the end of the slice; None where the log is only gone over again."""
-    drift: float | None = None
-    """Seconds by which the device's clock is ahead, where it is known."""
-
-    @property
-    def records(self) -> int:
-        """How many records the slice holds."""
-        return len(self.punches) + len(self.quarantined)
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What a visit to a device found, beside the records it handed on."""
-
-    layout: int | None
-    """Width of a record in bytes; None when the log is empty."""
-    records: int
-    """Records read from the log's bytes."""
-    proved: int
-    """Those of them that were not handed on: the last known ones, found where they were."""
-    on_device: int
-    """Records in the log, by its bytes."""
-    capacity: int | None
-    """Records the log can hold, where the device tells."""
-    drift: float | None
-    """Seconds by which the device's clock is ahead; None when it shows no real date."""
-    whole: bool
-    """Whether all of the log was read in this visit."""
-    before: int
-    """Records of the log that were in the journal before this visit."""
-    continued: bool
-    """Whether the log still held, where they were, the last records that were known of it."""
-    round_trips: int = 0
-    bytes_received: int = 0
-    complete_until: datetime | None = None
-    """What the device stamped with an earlier time was in the log that was read (UTC); None where its clock
-    shows no date."""
-
-
-class Sink(Protocol):
-    """What a door hands its records to; `sync.py` provides it, so that no door knows the journal."""
-
-    def identify(self, serial: str | None) -> Watermark | None:
-        """Given the serial number the device tells, return what is already known of its log.
-
-        Raise `WrongSerial` if it may not be read under this name.
-        """
-
-    def take(self, piece: Slice) -> None:
-        """Keep `piece` for good: when this returns, it is on disk."""
-
-
 class Event(NamedTuple):
     """One punch with its identity: what a dashboard gets. A named tuple for the same reason as `Punch`."""
 
@@ -173,112 +95,36 @@ def event(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """What became of the records of one or more slices (the reading sum)."""
-
-    first_seen: int = 0
-    seen_before: int = 0
-    exact_repeats: int = 0
-    same_second: int = 0
-    quarantined: int = 0
-    newly_quarantined: int = 0
-    """Those of the quarantined that were not in quarantine before; no part of the sum."""
-    held_since: int = 0
-    """Those first seen that are older than the device's starting line, and held; no part of the sum."""
-    held_repeats: int = 0
-    """Those first seen that are repeats of another one, and held; no part of the sum."""
-
-    def __add__(self, other: Tally) -> Tally:
-        return Tally(*map(add, astuple(self), astuple(other)))
-
-    @property
-    def records(self) -> int:
-        """The sum."""
-        return self.first_seen + self.seen_before + self.exact_repeats + self.same_second + self.quarantined
+PUNCH_STATES: Final = (
+    "check_in",
+    "check_out",
+    "break_out",
+    "break_in",
+    "overtime_in",
+    "overtime_out",
+)
+"""The standard words for the device's states 0-5, by position."""
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """The journal sum of one destination: every punch is in exactly one state."""
-
-    punches: int = 0
-    pending: int = 0
-    confirmed: int = 0
-    parked: int = 0
-    held: int = 0
-    discarded: int = 0
-
-    @property
-    def difference(self) -> int:
-        """Punches that are in no state (or, negative, in more than one); 0 when the sum comes out."""
-        return self.punches - (self.pending + self.confirmed + self.parked + self.held + self.discarded)
+def punch_state(state: int) -> str | None:
+    """Given the device's state number, return the standard word for it, or None outside 0-5."""
+    return PUNCH_STATES[state] if 0 <= state < len(PUNCH_STATES) else None
 
 
-@dataclass(frozen=True, slots=True)
-class Reach:
-    """How far one device's punches are read, and settled with one dashboard."""
+def as_json(event: Event) -> dict[str, Any]:
+    """Given an event, return its JSON object, keys in the contract's order.
 
-    complete_until: datetime | None = None
-    """What it stamped with an earlier time is in the journal (UTC); None where that is not known."""
-    unsettled_since: datetime | None = None
-    """The time of its earliest punch that is neither confirmed nor given up, and will be sent."""
-    pending: int = 0
-    parked: int = 0
-    held: int = 0
-    """Those that came from a terminal that answers where it does not belong."""
-
-
-@dataclass(frozen=True, slots=True)
-class ShiftMove:
-    """How far a dashboard was told that a shift's punches are complete."""
-
-    name: str
-    until: datetime | None
-    """Up to when they are (UTC); None where one of its devices says nothing of that."""
-    held_by: str
-    """What keeps it from being later, in words."""
-    moved: bool = False
-    """Whether the dashboard was told so in this run; if not, it knew as much, or could not be told."""
-    late: bool = False
-    """Whether that is longer ago than a person may want to wait."""
-    problem: str | None = None
-    """Why the dashboard does not take it, in one sentence."""
-
-
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """The request that a dashboard would be sent first, with a mask in place of what is secret."""
-
-    dashboard: str
-    method: str = ""
-    url: str = ""
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: str = ""
-    """Before it is packed; with one punch, also where a request carries many."""
-    problem: str | None = None
-    """Why there is no request: its punch would be set aside; the rest is empty then."""
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Punches that are next on their way to one destination, oldest first."""
-
-    events: tuple[Event, ...] = ()
-    in_flight: int = 0
-    """How many of the first were sent together, last of all, and not answered for."""
-    sent_before: int = 0
-    """How many of the first, those included, were ever sent and not answered for."""
-    tried_before: bool = False
-    """Whether they were parked, and are tried again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """What an answer decided about punches, by id."""
-
-    confirmed: tuple[str, ...] = ()
-    parked: Mapping[str, str] = field(default_factory=dict)
-    """Refused for their own fault, each with the dashboard's words."""
-    unasked: frozenset[str] = frozenset()
-    """Those of the parked about which nobody was asked, so that they may be looked at again at once."""
+    `status` and `type` are the names dashboards already know for the device's verify and state numbers.
+    """
+    return {
+        "user_id": event.user_id,
+        "timestamp": event.timestamp,
+        "status": event.verify,
+        "type": event.state,
+        "id": event.id,
+        "device": event.device,
+        "serial_number": event.serial_number,
+        "punch_state": punch_state(event.state),
+        "work_code": event.work_code,
+        "source": event.source,
+    }

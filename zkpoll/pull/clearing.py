@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from tenacity import Retrying, retry_if_exception_type, wait_fixed
 
 from zkpoll.errors import TryLater, ZkpollError
-from zkpoll.model.punch import Slice, Watermark
+from zkpoll.model.log import Slice, Watermark
 from zkpoll.pull import layouts
 from zkpoll.pull.link import Clock
 from zkpoll.pull.reader import LENGTH, Target, lay_out, layout_of, slots

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from datetime import tzinfo
 
-    from zkpoll.model.punch import Watermark
+    from zkpoll.model.log import Watermark
 
 QuietHours = tuple[time, time]
 """From when to when, by the device's wall clock; may span midnight."""

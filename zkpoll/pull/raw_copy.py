@@ -31,14 +31,13 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ValidationError
 
 from zkpoll.errors import SetAside, TryLater, reason
-from zkpoll.inventory.zones import check_zone
 from zkpoll.pull.layouts import LAYOUTS
 from zkpoll.pull.slices import SLICE, Slicer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from zkpoll.model.punch import Slice
+    from zkpoll.model.log import Slice
 
 SUFFIX: Final = ".zkraw"
 _FORMAT: Final = "zkpoll raw copy 1"
@@ -125,6 +124,14 @@ class RawCopy:
         )
 
 
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:  # not there; outside the database; a folder of it
+        raise ValueError("expected a time zone") from error
+    return name
+
+
 def _known_layout(width: int) -> int:
     if width not in LAYOUTS:
         raise ValueError("this zkpoll knows no such layout")
@@ -143,7 +150,7 @@ class _Header(BaseModel):
     device: str
     serial_number: str
     taken_at: AwareDatetime
-    zone: Annotated[str, AfterValidator(check_zone)]
+    zone: Annotated[str, AfterValidator(_known_zone)]
     layout: Annotated[int, AfterValidator(_known_layout)]
     record: str
     count: int

@@ -15,7 +15,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from zkpoll.errors import Refused, WireError
-from zkpoll.model.punch import Reading, Sink, Slice, Watermark
+from zkpoll.model.log import Reading, Sink, Slice, Watermark
 from zkpoll.pull import clock as wall
 from zkpoll.pull import layouts, plan, user_table
 from zkpoll.pull.link import Address, Clock
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from datetime import tzinfo
 
+    from zkpoll.model.user import User
     from zkpoll.pull.sizes import Sizes
 
 LENGTH: Final = 4
@@ -268,7 +269,7 @@ def slots(session: Session) -> dict[int, str]:
     return {user.slot: user.user_id for user in read_users(session)}
 
 
-def all_users(session: Session) -> tuple[user_table.User, ...]:
+def all_users(session: Session) -> tuple[User, ...]:
     """Return the users of a device, none where it has none. Raise as `read_users` does.
 
     An error answer means that it has none only if its own count agrees.
@@ -282,7 +283,7 @@ def all_users(session: Session) -> tuple[user_table.User, ...]:
         return ()
 
 
-def read_users(session: Session) -> tuple[user_table.User, ...]:
+def read_users(session: Session) -> tuple[User, ...]:
     """Return the users of a device. Raise `Refused` when it will not tell, `WireError` for no table."""
     try:
         table = session.open_table(*USERS)

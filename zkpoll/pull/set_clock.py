@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from zkpoll.pull.host_clock import synchronised
-from zkpoll.wall_clock import refusal_to_set
+from zkpoll.wall_clock import DAY, TOO_FAR
 
 if TYPE_CHECKING:
     from datetime import tzinfo
@@ -26,3 +26,34 @@ def correct(
     if refusal is None:
         session.set_time(datetime.now(zone).replace(tzinfo=None))
     return refusal
+
+
+def refusal_to_set(
+    drift: float, limit: float, *, synchronised: bool | None, now: datetime, newest_run: datetime | None
+) -> str | None:
+    """Given how far a device's clock is off, return why it must not be set by ours, or None if it must.
+
+    `drift` and `limit` are in seconds, `now` and `newest_run` (the journal's) are aware. `synchronised` says
+    whether this host's clock is; None, where that cannot be told, is a refusal.
+    """
+    if not abs(drift) > limit:
+        return f"within {_words(limit)}"
+    if synchronised is None:
+        return "whether this host's clock is synchronised by NTP cannot be told"
+    if not synchronised:
+        return "this host's clock is not synchronised by NTP"
+    if newest_run is not None and now < newest_run:
+        return "this host's clock is behind the journal's newest run"
+    if abs(drift) >= TOO_FAR:
+        off = _words(abs(drift))
+        return f"it is off by {off}: too much to be set by a program; check timezone: or set it by hand"
+    return None
+
+
+def _words(seconds: float) -> str:
+    """Return a time span in two words: `30 s`, `5 min`, `3 h`, `400 days`."""
+    if seconds < 2 * 60:
+        return f"{seconds:g} s"
+    if seconds < 2 * 3600:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.0f} h" if seconds < 2 * DAY else f"{seconds / DAY:.0f} days"

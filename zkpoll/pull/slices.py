@@ -6,7 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Final, Self
 
 from zkpoll.errors import UnknownLayout
-from zkpoll.model.punch import Slice, Watermark
+from zkpoll.model.log import Slice, Watermark
 from zkpoll.pull import layouts
 from zkpoll.wall_clock import unfold
 

@@ -6,12 +6,12 @@ projects (80 records of 72 bytes, 9 of 28), and the 2006 vendor manual.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from operator import itemgetter
 from struct import Struct
 from typing import TYPE_CHECKING, Final
 
 from zkpoll.errors import WireError
+from zkpoll.model.user import User
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,22 +22,6 @@ _TEMPLATE: Final = 0x31
 """Privilege of a slot that holds templates instead of a user (WL10, https://github.com/MrFaviod/pyzk-wl10)."""
 _MOST: Final = 1 / 2
 """Share of believable users above which a layout is believed; of two, the one with the greater share."""
-
-
-@dataclass(frozen=True, slots=True)
-class User:
-    """One user of a device."""
-
-    slot: int
-    """The record's place in the device's table; 8-byte punches carry it instead of the user id."""
-    user_id: str
-    name: bytes
-    """Up to its NUL, in an encoding that the device does not declare."""
-    privilege: int
-    """0 for an ordinary user; the other codes differ between sources."""
-    card: int
-    group: int
-    has_password: bool
 
 
 def decode(data: bytes) -> tuple[User, ...]:

@@ -1,10 +1,14 @@
-"""Exports for audits: who may use which terminal, what has changed since, and every punch of some days.
+"""Who is told what: people, programs, and whoever watches runs from outside.
 
-rollcall   ask devices for their users           (port 4370; each under its lock)
-| users    one user as an export tells of it     (pure)
-| diff     what changed between two exports      (pure)
-punches    one punch as an export tells of it    (pure)
-| formats  rows as CSV, JSON or NDJSON           (pure)
-| output   to stdout, or whole into a file
-reading    an export that was written before, back as rows
+news          what to tell a person who is not watching       (pure)
+metrics       figures of a run, in a file for Prometheus
+health        pings that say how runs begin and end
+log_lines     how a line of the log looks
+watchers      metrics and health around one run; one that fails never fails a run
+user_rows     one user as an export tells of it                (pure)
+user_changes  what changed between two exports                 (pure)
+user_file     an export that was written before, back as rows
+punches       one punch as an export tells of it               (pure)
+tables        rows as CSV, JSON or NDJSON                      (pure)
+output        to stdout, or whole into a file
 """

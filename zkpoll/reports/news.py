@@ -5,9 +5,10 @@ Cron mails whatever a run prints, so a terminal that is off for a weekend must n
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
+
+from zkpoll.model.report import Condition, News, Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,35 +16,6 @@ if TYPE_CHECKING:
 
 REMIND: Final = timedelta(hours=23)
 """Less than a day, or a daily run that is a minute early would remind only every second day."""
-
-
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """Something that needs a person's attention."""
-
-    kind: str
-    """It has changed when this has; the text may hold counts that rise at every run."""
-    text: str
-    once: bool = False
-    """Whether it is advice, told when it begins and not again while it lasts."""
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """A trouble that was told, and when."""
-
-    kind: str
-    since: datetime
-    told_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class News:
-    """What to print now, and what to remember."""
-
-    lines: tuple[str, ...]
-    conditions: Mapping[str, Condition]
-    """By subject."""
 
 
 def news(

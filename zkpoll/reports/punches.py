@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from zkpoll.delivery.formats.events import as_json
-from zkpoll.model.punch import Event
+from zkpoll.model.punch import Event, as_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from zkpoll.pull.user_table import User
+    from zkpoll.model.user import User
 
 ADMINISTRATOR: Final = 7
 """The level of those who may do everything at a terminal."""

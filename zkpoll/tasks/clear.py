@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from zkpoll.inventory import Device
-    from zkpoll.model.punch import Slice, Watermark
+    from zkpoll.model.log import Slice, Watermark
     from zkpoll.pull.session import Session
     from zkpoll.tasks.outcome import DeviceOutcome
     from zkpoll.tasks.run import Options, Run

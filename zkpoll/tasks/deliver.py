@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from zkpoll.inventory import Dashboard
     from zkpoll.journal.outbox import Outbox
     from zkpoll.journal.sqlite import Journal
-    from zkpoll.model.punch import Event, Preview, ShiftMove
+    from zkpoll.model.delivery import Preview, ShiftMove
+    from zkpoll.model.punch import Event
     from zkpoll.tasks.run import Run
 
 _log = logging.getLogger(__name__)

@@ -6,14 +6,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from zkpoll.errors import Busy, ExitCode, UnknownLayout, Unreachable, WireError
-from zkpoll.model.punch import Counts, Event, Tally
-from zkpoll.reports.news import Trouble
+from zkpoll.model.report import Notice, Trouble
+from zkpoll.model.sums import Counts, Tally
 from zkpoll.wall_clock import TOO_FAR
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from zkpoll.model.punch import Preview, Reading, ShiftMove
+    from zkpoll.model.delivery import Preview, ShiftMove
+    from zkpoll.model.log import Reading
+    from zkpoll.model.punch import Event
 
 BUG = "bug"
 """The kind of a failure that is zkpoll's own."""
@@ -25,15 +27,6 @@ REFUSED = "refused"
 _NO_NEWS = _NOT_CLEARED | {"changed", REFUSED, BUG}
 _COUNTED = frozenset((UnknownLayout.kind, WireError.kind))
 """Kinds whose sentences count bytes of a log, which grows while the trouble stays the same."""
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """Something that happened once, and is told once."""
-
-    text: str
-    harmless: bool = False
-    """Whether nothing needs to be done about it: it is told, and changes no exit code."""
 
 
 @dataclass(frozen=True, slots=True)

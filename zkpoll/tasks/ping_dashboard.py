@@ -18,7 +18,7 @@ from zkpoll.tasks.deliver import previewed
 if TYPE_CHECKING:
     from zkpoll.delivery.ping import Ping
     from zkpoll.inventory import Dashboard, Inventory
-    from zkpoll.model.punch import Preview
+    from zkpoll.model.delivery import Preview
 
 _log = logging.getLogger(__name__)
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from zkpoll.inventory import Device, Inventory
     from zkpoll.journal.locks import Locks
     from zkpoll.journal.sqlite import Journal
-    from zkpoll.pull.user_table import User
+    from zkpoll.model.user import User
 
 _log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from zkpoll.journal.clearance import Clearance
 from zkpoll.journal.devices import STRANGER, Devices
 from zkpoll.journal.holds import Holding
 from zkpoll.journal.intake import Ledger
-from zkpoll.model.punch import Tally
+from zkpoll.model.sums import Tally
 from zkpoll.pull import unknown_log
 from zkpoll.pull.identity import identify
 from zkpoll.pull.link import Address
@@ -25,7 +25,8 @@ from zkpoll.tasks.run import FAILED
 if TYPE_CHECKING:
     from zkpoll.inventory import Device
     from zkpoll.journal.sqlite import Journal
-    from zkpoll.model.punch import Event, Reading, Slice, Watermark
+    from zkpoll.model.log import Reading, Slice, Watermark
+    from zkpoll.model.punch import Event
     from zkpoll.pull.identity import Identity
     from zkpoll.pull.session import Session
     from zkpoll.tasks.run import Run

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from zkpoll.inventory import Inventory
-    from zkpoll.model.punch import Counts
+    from zkpoll.model.sums import Counts
     from zkpoll.tasks.outcome import DeviceOutcome, Outcome
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from zkpoll.delivery.contract import Probe, Request, carrying
 from zkpoll.delivery.verdicts import Reply, Verdict, is_html, judge
+from zkpoll.model.punch import as_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,15 +16,6 @@ if TYPE_CHECKING:
     from zkpoll.delivery.contract import Exchange
     from zkpoll.model.punch import Event
 
-PUNCH_STATES: Final = (
-    "check_in",
-    "check_out",
-    "break_out",
-    "break_in",
-    "overtime_in",
-    "overtime_out",
-)
-"""The standard words for the device's states 0-5, by position."""
 _NOT_EMPTY: Final = frozenset({400, 415, 422})
 """What frameworks answer to an empty batch once they have accepted who sends it."""
 _NO_OPTIONS: Final = frozenset({405, 501})
@@ -70,30 +62,6 @@ class SingleEvent(Events):
     def probes(self) -> tuple[Probe, ...]:
         """Ask with OPTIONS, since there is no empty event."""
         return OPTIONS
-
-
-def punch_state(state: int) -> str | None:
-    """Given the device's state number, return the standard word for it, or None outside 0-5."""
-    return PUNCH_STATES[state] if 0 <= state < len(PUNCH_STATES) else None
-
-
-def as_json(event: Event) -> dict[str, Any]:
-    """Given an event, return its JSON object, keys in the contract's order.
-
-    `status` and `type` are the names dashboards already know for the device's verify and state numbers.
-    """
-    return {
-        "user_id": event.user_id,
-        "timestamp": event.timestamp,
-        "status": event.verify,
-        "type": event.state,
-        "id": event.id,
-        "device": event.device,
-        "serial_number": event.serial_number,
-        "punch_state": punch_state(event.state),
-        "work_code": event.work_code,
-        "source": event.source,
-    }
 
 
 def compact(value: object) -> bytes:

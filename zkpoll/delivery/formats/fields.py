@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeAlias
 
-from zkpoll.delivery.formats.events import as_json
+from zkpoll.model.punch import as_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from zkpoll.delivery.contract import Exchange
     from zkpoll.delivery.origins import Terminals
-    from zkpoll.inventory.formats import Odoo as Settings
+    from zkpoll.inventory.formats.odoo import Odoo as Settings
     from zkpoll.model.punch import Event
 
 _ADVICE: Final[Mapping[int, str]] = {

@@ -7,49 +7,18 @@ A format lives in a module of its own, which is imported where a dashboard takes
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from zkpoll.delivery.formats.events import Events, SingleEvent
 from zkpoll.delivery.user_ids import Outward, People
-from zkpoll.inventory.formats import Odoo as OdooSettings
+from zkpoll.inventory.formats.odoo import Odoo as OdooSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
-    from zkpoll.delivery.contract import Exchange, Probe, Request
+    from zkpoll.delivery.contract import Format
     from zkpoll.delivery.origins import Terminals
-    from zkpoll.delivery.verdicts import Decision
     from zkpoll.inventory import Dashboard
-    from zkpoll.model.punch import Event
-
-
-class Format(Protocol):
-    """How punches become requests, and what the answers mean. Pure: it asks by way of an `Exchange`."""
-
-    @property
-    def most(self) -> int | None:
-        """How many events one request can carry; None for any number."""
-
-    def carry(self, events: Sequence[Event]) -> Request | Decision:
-        """Given events, not more than a request can carry, return the request that carries them.
-
-        A decision where it is settled about all of them that none can be sent.
-        """
-
-    def exchange(self, events: Sequence[Event], *, unsure: bool) -> Exchange:
-        """Given events, not more than a request can carry, begin the exchange that settles them.
-
-        `unsure` says that they may be there already: they were sent before, and the answer was lost.
-        """
-
-    def preflight(self) -> Probe | None:
-        """Return the question before the first event of a delivery, if there is one.
-
-        What its answer shows to be wrong is wrong with every event, and ends the delivery.
-        """
-
-    def probes(self) -> Sequence[Probe]:
-        """Return the questions that show whether it would take punches."""
 
 
 def _events(_: Dashboard, __: Terminals, secrets: tuple[str, ...]) -> Format:
@@ -99,8 +68,3 @@ def format_of(dashboard: Dashboard, terminals: Terminals, secrets: tuple[str, ..
     if dashboard.format in _AS_JOURNALLED and not ruled:
         return form
     return Outward(form, People(terminals, dashboard.user_id))
-
-
-def most_of(form: Format, batch_size: int) -> int:
-    """Given a format and the most events wanted in a request, return how many it can be."""
-    return min(batch_size, form.most or batch_size)

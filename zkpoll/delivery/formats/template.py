@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from zkpoll.delivery.origins import Terminals
     from zkpoll.delivery.verdicts import Answer
     from zkpoll.inventory.documents import Document
-    from zkpoll.inventory.formats import Success
-    from zkpoll.inventory.formats import Template as Settings
+    from zkpoll.inventory.formats.template import Success
+    from zkpoll.inventory.formats.template import Template as Settings
     from zkpoll.model.punch import Event
 
 _GAP: Final = re.compile(rf'(?P<alone>(?<!\\)")?{PLACEHOLDER.pattern}(?(alone)")')

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from zkpoll.delivery.contract import Exchange, Probe
     from zkpoll.delivery.origins import Direction, Terminals
-    from zkpoll.inventory.formats import Frappe as Settings
+    from zkpoll.inventory.formats.frappe import Frappe as Settings
     from zkpoll.model.punch import Event
 
 _METHOD: Final = (

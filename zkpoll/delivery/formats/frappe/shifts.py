@@ -17,7 +17,7 @@ from zkpoll.delivery.formats.events import compact
 from zkpoll.delivery.formats.fields import WALL_CLOCK
 from zkpoll.delivery.formats.frappe.answers import SHIFT, content, document
 from zkpoll.delivery.verdicts import Decision, Reply, Verdict
-from zkpoll.model.punch import Reach, ShiftMove
+from zkpoll.model.delivery import Reach, ShiftMove
 from zkpoll.wall_clock import out_of_repeats
 
 if TYPE_CHECKING:

@@ -1,0 +1,51 @@
+"""Settings of the format frappe."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from zkpoll.inventory.formats import FIELD
+from zkpoll.inventory.kinds import (
+    Choice,
+    Label,
+    Listed,
+    Section,
+    YesNo,
+    Zone,
+)
+from zkpoll.inventory.settings import Settings
+
+
+class Shift(Settings):
+    """A shift of Frappe, and where its people punch."""
+
+    name: Annotated[str, Label()] = Field(description="The name of the Shift Type there")
+    devices: Annotated[tuple[Annotated[str, Label()], ...], Listed(Label(), "[front-door]", least=1)] = Field(
+        description="The devices at which its people punch, by our names for them"
+    )
+
+
+class Frappe(Settings):
+    """A site of Frappe HR or ERPNext."""
+
+    timezone: Annotated[str, Zone()] = Field(
+        description="The time zone of the site, as its System Settings have it, such as Asia/Dhaka"
+    )
+    app: Annotated[Literal["hrms", "erpnext"], Choice("hrms", "erpnext")] = Field(
+        default="hrms", description="The app that holds its checkins: hrms; erpnext for version 13 and before"
+    )
+    employee_field: Annotated[str, FIELD] = Field(
+        default="attendance_device_id", description="The field of its Employees that holds the user id"
+    )
+    skip_auto_attendance: Annotated[bool, YesNo()] = Field(
+        default=False, description="true keeps the site from making attendance of the checkins"
+    )
+    shifts: Annotated[
+        tuple[Annotated[Shift, Section()], ...], Listed(Section(), "[{name: Day, devices: [front-door]}]")
+    ] = Field(
+        default=(),
+        description="Shifts that are told how far all of their devices were read, so that attendance is made"
+        " no earlier",
+    )

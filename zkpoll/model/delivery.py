@@ -1,0 +1,81 @@
+"""Punches on their way to a dashboard, and what it answered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from zkpoll.model.punch import Event
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How far one device's punches are read, and settled with one dashboard."""
+
+    complete_until: datetime | None = None
+    """What it stamped with an earlier time is in the journal (UTC); None where that is not known."""
+    unsettled_since: datetime | None = None
+    """The time of its earliest punch that is neither confirmed nor given up, and will be sent."""
+    pending: int = 0
+    parked: int = 0
+    held: int = 0
+    """Those that came from a terminal that answers where it does not belong."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShiftMove:
+    """How far a dashboard was told that a shift's punches are complete."""
+
+    name: str
+    until: datetime | None
+    """Up to when they are (UTC); None where one of its devices says nothing of that."""
+    held_by: str
+    """What keeps it from being later, in words."""
+    moved: bool = False
+    """Whether the dashboard was told so in this run; if not, it knew as much, or could not be told."""
+    late: bool = False
+    """Whether that is longer ago than a person may want to wait."""
+    problem: str | None = None
+    """Why the dashboard does not take it, in one sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """The request that a dashboard would be sent first, with a mask in place of what is secret."""
+
+    dashboard: str
+    method: str = ""
+    url: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: str = ""
+    """Before it is packed; with one punch, also where a request carries many."""
+    problem: str | None = None
+    """Why there is no request: its punch would be set aside; the rest is empty then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Punches that are next on their way to one destination, oldest first."""
+
+    events: tuple[Event, ...] = ()
+    in_flight: int = 0
+    """How many of the first were sent together, last of all, and not answered for."""
+    sent_before: int = 0
+    """How many of the first, those included, were ever sent and not answered for."""
+    tried_before: bool = False
+    """Whether they were parked, and are tried again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What an answer decided about punches, by id."""
+
+    confirmed: tuple[str, ...] = ()
+    parked: Mapping[str, str] = field(default_factory=dict)
+    """Refused for their own fault, each with the dashboard's words."""
+    unasked: frozenset[str] = frozenset()
+    """Those of the parked about which nobody was asked, so that they may be looked at again at once."""

@@ -1,0 +1,87 @@
+"""One device's log: what is known of it, what was read, and who takes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from zkpoll.model.punch import Punch, Quarantined
+
+
+@dataclass(frozen=True, slots=True)
+class Watermark:
+    """How much of a device's log is in the journal, with the proof."""
+
+    layout: int
+    """Width of a record in bytes: 8, 16, 22, 40 or 49."""
+    count: int
+    """How many of the log's records are in the journal."""
+    tail: tuple[bytes, ...]
+    """Canonical bytes (raw bytes where quarantined) of the last of them, oldest first."""
+    fold: int = 0
+    """1 if the last of them lies in the second pass of an hour that daylight saving repeats."""
+    whole_at: datetime | None = None
+    """When all of the log was last read; None while it never was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """A verified run of consecutive records of one log, in the log's order."""
+
+    punches: tuple[Punch, ...]
+    """Their times have `fold` set in the second pass of a repeated hour."""
+    quarantined: tuple[Quarantined, ...]
+    mark: Watermark | None
+    """The watermark at the end of the slice; None where the log is only gone over again."""
+    drift: float | None = None
+    """Seconds by which the device's clock is ahead, where it is known."""
+
+    @property
+    def records(self) -> int:
+        """How many records the slice holds."""
+        return len(self.punches) + len(self.quarantined)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a visit to a device found, beside the records it handed on."""
+
+    layout: int | None
+    """Width of a record in bytes; None when the log is empty."""
+    records: int
+    """Records read from the log's bytes."""
+    proved: int
+    """Those of them that were not handed on: the last known ones, found where they were."""
+    on_device: int
+    """Records in the log, by its bytes."""
+    capacity: int | None
+    """Records the log can hold, where the device tells."""
+    drift: float | None
+    """Seconds by which the device's clock is ahead; None when it shows no real date."""
+    whole: bool
+    """Whether all of the log was read in this visit."""
+    before: int
+    """Records of the log that were in the journal before this visit."""
+    continued: bool
+    """Whether the log still held, where they were, the last records that were known of it."""
+    round_trips: int = 0
+    bytes_received: int = 0
+    complete_until: datetime | None = None
+    """What the device stamped with an earlier time was in the log that was read (UTC); None where its clock
+    shows no date."""
+
+
+class Sink(Protocol):
+    """What a door hands its records to; `sync.py` provides it, so that no door knows the journal."""
+
+    def identify(self, serial: str | None) -> Watermark | None:
+        """Given the serial number the device tells, return what is already known of its log.
+
+        Raise `WrongSerial` if it may not be read under this name.
+        """
+
+    def take(self, piece: Slice) -> None:
+        """Keep `piece` for good: when this returns, it is on disk."""
