@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path  # noqa: TC003  (pydantic reads the annotations)
-from typing import TYPE_CHECKING, Annotated, Final, Literal, get_args
+from typing import Annotated, Final, Literal, get_args
 from urllib.parse import urlsplit
 
 from pydantic import Field, PlainSerializer, PrivateAttr, SecretStr, model_validator
@@ -19,16 +19,14 @@ from zkpoll.inventory.credentials import (
     User,
 )
 from zkpoll.inventory.files import check_key, content
+from zkpoll.inventory.formats.frappe import Frappe  # noqa: TC001  (pydantic reads the annotations)
+from zkpoll.inventory.formats.odoo import Odoo  # noqa: TC001  (pydantic reads the annotations)
+from zkpoll.inventory.formats.template import Template  # noqa: TC001  (pydantic reads the annotations)
 from zkpoll.inventory.hosts import is_loopback, without_secrets
 from zkpoll.inventory.kinds import Certificates, Choice, Duration, File, Label, Section, Url, Whole, YesNo
 from zkpoll.inventory.people import UserIds  # noqa: TC001  (pydantic reads the annotations)
 from zkpoll.inventory.problems import Sentence, found
 from zkpoll.inventory.settings import MASK, Settings, masked, without_query
-
-if TYPE_CHECKING:
-    from zkpoll.inventory.formats.frappe import Frappe
-    from zkpoll.inventory.formats.odoo import Odoo
-    from zkpoll.inventory.formats.template import Template
 
 _values_masked = PlainSerializer(lambda headers: dict.fromkeys(headers, MASK), return_type=dict[str, str])
 
