@@ -10,7 +10,7 @@ import pytest
 from hypothesis import settings
 
 from tests.site import TOKEN, Site
-from zkpoll.simulator import Dashboard
+from zkpoll.simulator import SampleDashboard
 
 os.environ["TZ"] = "UTC"  # virtual terminals show this machine's wall clock, and inventories say UTC
 time.tzset()
@@ -29,7 +29,7 @@ def site(tmp_path: Path) -> Site:
 
 
 @pytest.fixture
-def dashboard() -> Iterator[Dashboard]:
+def dashboard() -> Iterator[SampleDashboard]:
     """Give a sample dashboard that is up and wants the site's token."""
-    with Dashboard(TOKEN) as running:
+    with SampleDashboard(TOKEN) as running:
         yield running

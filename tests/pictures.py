@@ -33,7 +33,7 @@ from rich.text import Text
 
 from tests.site import TOKEN
 from zkpoll.errors import ExitCode
-from zkpoll.simulator import Answer, Dashboard, Model, Received, Record, Terminal, serve
+from zkpoll.simulator import HttpAnswer, Model, Received, Record, SampleDashboard, Terminal, serve
 from zkpoll.simulator.samples import sample_records, sample_users
 
 if TYPE_CHECKING:
@@ -129,11 +129,11 @@ def _today() -> date:
     return datetime.now(UTC).date()
 
 
-def _refuses_one(request: Received) -> Answer:
+def _refuses_one(request: Received) -> HttpAnswer:
     """Answer that of all the people in `request` the last one is unknown."""
     last = json.loads(request.body)["events"][-1:]  # a ping has none
     rejected = [{"id": event["id"], "error": "unknown employee"} for event in last]
-    return Answer(body=json.dumps({"rejected": rejected}).encode())
+    return HttpAnswer(body=json.dumps({"rejected": rejected}).encode())
 
 
 @contextmanager
@@ -142,7 +142,7 @@ def site(folder: Path) -> Iterator[None]:
     with ExitStack() as stack:
         for part in _PARTS:
             stack.enter_context(part.up())
-        dashboard = stack.enter_context(Dashboard(TOKEN, f"{_LOOPBACK}.1.10", 7080))
+        dashboard = stack.enter_context(SampleDashboard(TOKEN, f"{_LOOPBACK}.1.10", 7080))
         dashboard.answers.append(_refuses_one)
         (folder / "devices.yaml").write_text(
             f"dashboard: {{name: payroll, url: '{dashboard.url}', token: '{TOKEN}'}}\n"

@@ -14,7 +14,7 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from zkpoll.simulator import Address
+    from zkpoll.simulator import Endpoint
 
 TOKEN = "s3cret-t0ken"
 
@@ -121,7 +121,7 @@ def at_a_terminal(
     return process.returncode, shown.decode().replace("\r\n", "\n")
 
 
-def entry(name: str, address: Address | tuple[str, int], **settings: object) -> str:
+def entry(name: str, address: Endpoint | tuple[str, int], **settings: object) -> str:
     """Return a device for `Site.write`."""
     host, port = address
     fields = {"name": name, "host": f"'{host}'", "port": port, **settings}

@@ -29,7 +29,7 @@ from zkpoll.tasks.run import Observer, Options
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from zkpoll.simulator import Dashboard
+    from zkpoll.simulator import SampleDashboard
 
 SOON = 10.0
 """Seconds that a loaded machine may need for what takes moments."""
@@ -89,7 +89,7 @@ class Gauge:
             self.most = max(self.most, self._now)
 
 
-def test_one_after_another(site: Site, dashboard: Dashboard, stack: ExitStack) -> None:
+def test_one_after_another(site: Site, dashboard: SampleDashboard, stack: ExitStack) -> None:
     """With `parallel: 1` a device is visited when the one before it has been left."""
     gauge = Gauge()
     terminals = [terminal(f"S{number}", faults=Faults(delay=0.002)) for number in range(4)]
@@ -102,7 +102,7 @@ def test_one_after_another(site: Site, dashboard: Dashboard, stack: ExitStack) -
     assert dashboard.events.keys() == ids_of(*terminals)
 
 
-def test_all_at_once(site: Site, dashboard: Dashboard, stack: ExitStack) -> None:
+def test_all_at_once(site: Site, dashboard: SampleDashboard, stack: ExitStack) -> None:
     """With `parallel: 4` four devices are visited at the same time."""
     together = threading.Barrier(4)
     terminals = [terminal(f"S{number}") for number in range(4)]
@@ -134,7 +134,7 @@ def fails_at(name: str) -> Callable[[str, int], None]:
     return fail
 
 
-def test_a_bug_in_one_visit(site: Site, dashboard: Dashboard, stack: ExitStack) -> None:
+def test_a_bug_in_one_visit(site: Site, dashboard: SampleDashboard, stack: ExitStack) -> None:
     """A bug that one device meets is that device's failure; the others are read, and the code says bug."""
     a, b = terminal("A"), terminal("B")
     entries = [entry("a", stack.enter_context(serve(a))), entry("b", stack.enter_context(serve(b)))]
@@ -152,7 +152,7 @@ def test_a_bug_in_one_visit(site: Site, dashboard: Dashboard, stack: ExitStack) 
     assert dashboard.duplicates == 0
 
 
-def test_a_bug_in_one_delivery(site: Site, dashboard: Dashboard, stack: ExitStack) -> None:
+def test_a_bug_in_one_delivery(site: Site, dashboard: SampleDashboard, stack: ExitStack) -> None:
     """A bug in a delivery leaves the reading done, and what was confirmed confirmed."""
     one = terminal("A")
     settings = inventory(site, entry("a", stack.enter_context(serve(one))), url=dashboard.url)
@@ -166,7 +166,7 @@ def test_a_bug_in_one_delivery(site: Site, dashboard: Dashboard, stack: ExitStac
     assert dashboard.duplicates == 0
 
 
-def test_what_was_pending_goes_out_while_all_devices_are_off(site: Site, dashboard: Dashboard) -> None:
+def test_what_was_pending_goes_out_while_all_devices_are_off(site: Site, dashboard: SampleDashboard) -> None:
     """A run that reaches no device delivers what the journal holds."""
     one = terminal("A")
     with serve(one) as address:
@@ -184,7 +184,7 @@ def test_what_was_pending_goes_out_while_all_devices_are_off(site: Site, dashboa
 
 
 def test_a_journal_that_another_program_holds(
-    site: Site, dashboard: Dashboard, stack: ExitStack, monkeypatch: pytest.MonkeyPatch
+    site: Site, dashboard: SampleDashboard, stack: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A journal that cannot be written in mid-run ends the run at once, silent devices or not."""
     monkeypatch.setattr(sqlite, "WAIT", 0.2)
@@ -214,7 +214,7 @@ def test_a_journal_that_another_program_holds(
     assert dashboard.events.keys() == ids_of(one)
 
 
-def test_a_run_that_is_stopped(site: Site, dashboard: Dashboard, stack: ExitStack) -> None:
+def test_a_run_that_is_stopped(site: Site, dashboard: SampleDashboard, stack: ExitStack) -> None:
     """A run that is told to stop ends at once, with those devices too whose turn had not come."""
     mutes = [Terminal(faults=Faults(mute=True)) for _ in range(3)]
     entries = [entry(f"m{number}", stack.enter_context(serve(one))) for number, one in enumerate(mutes)]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tests.benchmarks.measure import Figure, run
 from tests.site import TOKEN, Site, entry
-from zkpoll.simulator import Dashboard, Model, Terminal, serve
+from zkpoll.simulator import Model, SampleDashboard, Terminal, serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +43,7 @@ def _first_sync() -> Iterator[Figure]:
     with (
         TemporaryDirectory() as folder,
         serve(_terminal(RECORDS)) as address,
-        Dashboard(TOKEN) as dashboard,
+        SampleDashboard(TOKEN) as dashboard,
     ):
         site = Site(Path(folder))
         site.write(dashboard.url, entry("front", address))

@@ -21,7 +21,16 @@ from zkpoll.errors import Stopped
 from zkpoll.inventory import load
 from zkpoll.model.punch import punch_id
 from zkpoll.pull import raw_copy
-from zkpoll.simulator import Answer, Command, Dashboard, Faults, Model, Terminal, User, serve
+from zkpoll.simulator import (
+    Command,
+    EnrolledUser,
+    Faults,
+    HttpAnswer,
+    Model,
+    SampleDashboard,
+    Terminal,
+    serve,
+)
 from zkpoll.simulator.records import encode_record
 from zkpoll.sync import sync
 from zkpoll.tasks.run import Observer, Options
@@ -30,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from tests.clearing.machine_process import Runner
-    from zkpoll.simulator import Frame, Instead, Received, Record, Session
+    from zkpoll.simulator import ClientSession, Instead, Received, Record, WireFrame
     from zkpoll.simulator.dashboard import Script
     from zkpoll.simulator.terminal import Handler
     from zkpoll.tasks.outcome import DeviceOutcome, Outcome
@@ -105,7 +114,7 @@ def id_of(record: Record) -> str:
 class World:
     """A terminal, a dashboard, and a folder with an inventory and a journal."""
 
-    def __init__(self, model: Model, faults: Faults, users: Iterable[User]) -> None:
+    def __init__(self, model: Model, faults: Faults, users: Iterable[EnrolledUser]) -> None:
         self._exit = ExitStack()
         self.folder = Path(self._exit.enter_context(TemporaryDirectory()))
         self.journal = self.folder / "journal.db"
@@ -117,7 +126,7 @@ class World:
         self.remembered = Remembered()
         self.now = datetime(2026, 10, 25, 8)
         self._watch()
-        self.dashboard = self._exit.enter_context(Dashboard(TOKEN))
+        self.dashboard = self._exit.enter_context(SampleDashboard(TOKEN))
         self.address = self._exit.enter_context(serve(self.terminal))
 
     def close(self) -> None:
@@ -133,7 +142,7 @@ class World:
         handlers[Command.CLEAR_ATTLOG] = self._clearing(handlers[Command.CLEAR_ATTLOG])
 
     def _laying_out(self, handler: Handler) -> Handler:
-        def handle(session: Session, request: Frame) -> list[Frame]:
+        def handle(session: ClientSession, request: WireFrame) -> list[WireFrame]:
             what = int.from_bytes(request.data[1:3], "little")
             if request.command == Command.ATTLOG_RRQ or what == Command.ATTLOG_RRQ:
                 self.remembered.laid_out = set(self.terminal.log)
@@ -143,7 +152,7 @@ class World:
         return handle
 
     def _clearing(self, handler: Handler) -> Handler:
-        def handle(session: Session, request: Frame) -> list[Frame]:
+        def handle(session: ClientSession, request: WireFrame) -> list[WireFrame]:
             log = set(self.terminal.log)
             if self.faults.ignores_disable:  # what it takes after the last look, nobody can have seen
                 log &= self.remembered.laid_out
@@ -179,7 +188,7 @@ class World:
         """Let a user leave, and the slot be another one's, and so may rows that nobody has read."""
         users, known = self.terminal.users, self.journalled()
         at = leaver % len(users)
-        users[at] = User(users[at].uid, newcomer)
+        users[at] = EnrolledUser(users[at].uid, newcomer)
         for row, records in self.remembered.stored.items():
             if row not in known and records[0].uid == users[at].uid:
                 records.append(records[0]._replace(user_id=newcomer))
@@ -260,13 +269,13 @@ class World:
     def _answer(self, word: str) -> Script:
         match word:
             case "busy":
-                return Answer(503)
+                return HttpAnswer(503)
             case "lost":
-                return Answer(cut=True, body=b"", keep=True)
+                return HttpAnswer(cut=True, body=b"", keep=True)
             case "names one":
                 return _names_one
             case "refuses":
-                return Answer(422)
+                return HttpAnswer(422)
             case _:
                 return self.dashboard.default
 
@@ -320,6 +329,6 @@ class World:
                 db.execute("UPDATE outbox SET tried_at = NULL WHERE state = 'parked'")
 
 
-def _names_one(request: Received) -> Answer:
+def _names_one(request: Received) -> HttpAnswer:
     one = json.loads(request.body)["events"][-1]["id"]
-    return Answer(422, json.dumps({"rejected": [{"id": one, "error": "nobody knows them"}]}).encode())
+    return HttpAnswer(422, json.dumps({"rejected": [{"id": one, "error": "nobody knows them"}]}).encode())

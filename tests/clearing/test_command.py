@@ -17,7 +17,7 @@ from tests.site import at_a_terminal, entry
 from zkpoll.errors import ExitCode
 from zkpoll.pull import raw_copy
 from zkpoll.pull.raw_copy import RawCopy, save
-from zkpoll.simulator import Answer, Command, Faults, Model, Terminal, serve
+from zkpoll.simulator import Command, Faults, HttpAnswer, Model, Terminal, serve
 from zkpoll.simulator.wire import pack_time
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.site import Result, Site
-    from zkpoll.simulator import Address, Dashboard, Received
+    from zkpoll.simulator import Endpoint, Received, SampleDashboard
 
 SERIAL = "CQZ7224760045"
 RECORDS = 30
@@ -40,7 +40,7 @@ def terminal() -> Terminal:
 
 
 @pytest.fixture
-def address(terminal: Terminal, site: Site, dashboard: Dashboard) -> Iterator[Address]:
+def address(terminal: Terminal, site: Site, dashboard: SampleDashboard) -> Iterator[Endpoint]:
     """Put the terminal up, and an inventory that never clears it."""
     with serve(terminal) as where:
         site.write(dashboard.url, entry("front", where))
@@ -48,7 +48,7 @@ def address(terminal: Terminal, site: Site, dashboard: Dashboard) -> Iterator[Ad
 
 
 @pytest.fixture
-def front(address: Address, site: Site, dashboard: Dashboard) -> Callable[..., None]:
+def front(address: Endpoint, site: Site, dashboard: SampleDashboard) -> Callable[..., None]:
     """Give what writes the inventory anew, with other settings of the terminal."""
 
     def write(more: str = "", **settings: object) -> None:
@@ -72,13 +72,13 @@ def cleared(terminal: Terminal) -> bool:
     return not terminal.log and not terminal.disabled and Command.CLEAR_DATA not in terminal.commands
 
 
-def rejecting(user: str) -> Callable[[Received], Answer]:
+def rejecting(user: str) -> Callable[[Received], HttpAnswer]:
     """Return a dashboard's answer that refuses the punches of one user."""
 
-    def answer(received: Received) -> Answer:
+    def answer(received: Received) -> HttpAnswer:
         events = json.loads(received.body)["events"]
         found = [{"id": one["id"], "error": "unknown"} for one in events if one["user_id"] == user]
-        return Answer(200, json.dumps({"rejected": found}).encode())
+        return HttpAnswer(200, json.dumps({"rejected": found}).encode())
 
     return answer
 
@@ -87,7 +87,7 @@ def rejecting(user: str) -> Callable[[Received], Answer]:
 
 
 @pytest.mark.usefixtures("address")
-def test_it_clears_and_says_so(terminal: Terminal, site: Site, dashboard: Dashboard) -> None:
+def test_it_clears_and_says_so(terminal: Terminal, site: Site, dashboard: SampleDashboard) -> None:
     """With `--yes` the numbers are shown, the log is cleared, and it is said where the copy is."""
     told = site.run(*CLEAR)
     (copy,) = copies(site)
@@ -125,9 +125,9 @@ def test_nobody_to_ask(terminal: Terminal, site: Site) -> None:
 
 
 @pytest.mark.usefixtures("address")
-def test_what_no_dashboard_has(terminal: Terminal, site: Site, dashboard: Dashboard) -> None:
+def test_what_no_dashboard_has(terminal: Terminal, site: Site, dashboard: SampleDashboard) -> None:
     """Punches that wait forbid it, until the dashboard has them or a person gives them up."""
-    dashboard.answers.extend([Answer(503)] * 5)
+    dashboard.answers.extend([HttpAnswer(503)] * 5)
     told = site.run(*CLEAR)
     assert told.code == 1
     assert f"{RECORDS} punches wait for dashboard (`zkpoll sync`, or `zkpoll outbox discard`)" in told.err
@@ -140,7 +140,7 @@ def test_what_no_dashboard_has(terminal: Terminal, site: Site, dashboard: Dashbo
 
 
 @pytest.mark.usefixtures("address")
-def test_what_a_dashboard_refused(terminal: Terminal, site: Site, dashboard: Dashboard) -> None:
+def test_what_a_dashboard_refused(terminal: Terminal, site: Site, dashboard: SampleDashboard) -> None:
     """A parked punch forbids it, until a person gives it up."""
     dashboard.answers.append(rejecting(terminal.history[3].user_id))
     told = site.run(*CLEAR)
@@ -174,7 +174,7 @@ def test_what_nobody_can_believe(terminal: Terminal, site: Site) -> None:
 
 
 @pytest.mark.parametrize(("records", "due"), [(79, False), (80, False), (81, True)])
-def test_above(site: Site, dashboard: Dashboard, records: int, due: bool) -> None:
+def test_above(site: Site, dashboard: SampleDashboard, records: int, due: bool) -> None:
     """`clear: {above: 80%}` clears a log that is fuller than that, and no other."""
     terminal = Terminal.with_samples(records, model=Model(capacity=100))
     with serve(terminal) as where:

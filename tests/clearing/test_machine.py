@@ -16,7 +16,7 @@ from tests.clearing.machine_process import Runner
 from tests.clearing.machine_world import HASTY, NAME, SERIAL, Trouble, World
 from zkpoll.errors import ExitCode
 from zkpoll.pull import clearing
-from zkpoll.simulator import Command, Faults, Model, User, cut, never, refuse
+from zkpoll.simulator import Command, EnrolledUser, Faults, Model, cut, never, refuse
 from zkpoll.tasks.outcome import LOCKED
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class Machine(RuleBasedStateMachine):
         self.patch.setattr(clearing, "ENABLE_LIMIT", 4 * HASTY)
         model = replace(self.model, inline_limit=inline)
         faults = replace(self.faults, sizes_records=0 if miscounts else None)
-        self.world = World(model, faults, [User(1, "1"), User(2, "2"), User(3, "30")])
+        self.world = World(model, faults, [EnrolledUser(1, "1"), EnrolledUser(2, "2"), EnrolledUser(3, "30")])
         self.told_of: set[bytes] = set()
         self.ids: dict[bytes, str] = {}
         for user in range(6):

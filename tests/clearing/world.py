@@ -22,7 +22,7 @@ from zkpoll.errors import ExitCode
 from zkpoll.inventory import load
 from zkpoll.model.punch import punch_id
 from zkpoll.pull import raw_copy
-from zkpoll.simulator import Answer, Command, Dashboard, Faults, Instead, Model, Terminal, serve
+from zkpoll.simulator import Command, Faults, HttpAnswer, Instead, Model, SampleDashboard, Terminal, serve
 from zkpoll.simulator.records import encode_record
 from zkpoll.sync import sync
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-    from zkpoll.simulator import Address, Record
+    from zkpoll.simulator import Endpoint, Record
     from zkpoll.simulator.terminal import Handler
     from zkpoll.tasks.outcome import ClearOutcome, Outcome
 
@@ -105,7 +105,7 @@ class World:
     def __init__(self, folder: Path, kind: Kind) -> None:
         self.site = Site(folder)
         self.kind = kind
-        self.dashboard = Dashboard(TOKEN)
+        self.dashboard = SampleDashboard(TOKEN)
         self.terminal = Terminal.with_samples(SOME, model=kind.model, faults=kind.faults)
         self.shown: set[bytes] = set()
         """Every record that was in the log when it was asked for."""
@@ -116,7 +116,7 @@ class World:
         self._users = len(self.terminal.users)
         self._taken = 0
         self._exit = ExitStack()
-        self._address: Address | None = None
+        self._address: Endpoint | None = None
 
     def __enter__(self) -> Self:
         self._exit.enter_context(self.dashboard)
@@ -155,7 +155,7 @@ class World:
 
     def the_dashboard_goes_away(self) -> None:
         """Let the dashboard answer 503 from now on."""
-        self.dashboard.answers.extend([Answer(503)] * 50)
+        self.dashboard.answers.extend([HttpAnswer(503)] * 50)
 
     def the_disk_fills(self) -> None:
         """Let there be no room for raw copies from now on."""

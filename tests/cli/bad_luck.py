@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.site import Result, Site
-    from zkpoll.simulator import Dashboard, Received, Terminal
+    from zkpoll.simulator import Received, SampleDashboard, Terminal
 
 SERIAL = "CQZ7224760045"
 ZKPOLL = ("-m", "zkpoll")
@@ -159,7 +159,7 @@ def check_the_last_word(result: Result, code: int, *words: str) -> None:
     assert all(word in result.err for word in words), result.err
 
 
-def check_nothing_lost(site: Site, dashboard: Dashboard, *, punches: set[str]) -> None:
+def check_nothing_lost(site: Site, dashboard: SampleDashboard, *, punches: set[str]) -> None:
     """See that every punch is confirmed and came, in one request only, which may have come twice."""
     assert dashboard.events.keys() == punches
     assert not dashboard.conflicts

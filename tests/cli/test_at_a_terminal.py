@@ -20,7 +20,7 @@ from tests.cli.test_quarantine import SERIAL, with_an_impossible_record
 from tests.site import TOKEN, Result, Site, at_a_terminal, entry
 from zkpoll.cli import zkpoll
 from zkpoll.pull.raw_copy import RawCopy, save
-from zkpoll.simulator import Dashboard, User, serve
+from zkpoll.simulator import EnrolledUser, SampleDashboard, serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,7 +106,7 @@ class Prepared(Site):
         return f"{name} {ROWS[name].format(**self.words)}".split()
 
 
-def prepare(site: Prepared, dashboard: Dashboard, terminal: Terminal) -> None:
+def prepare(site: Prepared, dashboard: SampleDashboard, terminal: Terminal) -> None:
     """Have a log read: one record goes into quarantine, a person's punches are parked; a copy is kept.
 
     Users are exported, and one comes after that.
@@ -117,7 +117,7 @@ def prepare(site: Prepared, dashboard: Dashboard, terminal: Terminal) -> None:
     assert site.sync().code == 1
     dashboard.answers.clear()
     assert site.run("users", "export", "--output", str(site.folder / "users.csv")).code == 0
-    terminal.users.append(User(99, "9001", "Rahima"))
+    terminal.users.append(EnrolledUser(99, "9001", "Rahima"))
     log = b"".join(terminal.log)
     taken = datetime(2026, 11, 22, 3, tzinfo=UTC)
     site.words["copy"] = save(site.journal, RawCopy("front-door", SERIAL, taken, "UTC", 40, {}, log))
@@ -171,7 +171,7 @@ def to_nobody(site: Site, *words: str) -> Result:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prepared]:
     """Give one prepared site to the whole module."""
     terminal, _ = with_an_impossible_record()
-    with Dashboard(TOKEN) as dashboard, serve(terminal) as address:
+    with SampleDashboard(TOKEN) as dashboard, serve(terminal) as address:
         prepared = Prepared(tmp_path_factory.mktemp("site"), terminal, address.port)
         prepare(prepared, dashboard, terminal)
         yield prepared

@@ -15,14 +15,14 @@ from zkpoll.model.sums import Counts
 
 if TYPE_CHECKING:
     from tests.site import Site
-    from zkpoll.simulator import Dashboard
+    from zkpoll.simulator import SampleDashboard
 
 DAY = ("--from", "2026-11-22", "--to-date", "2026-11-22")
 HERE = ("--to", "dashboard")
 
 
 @pytest.fixture
-def journalled(site: Site, dashboard: Dashboard) -> Site:
+def journalled(site: Site, dashboard: SampleDashboard) -> Site:
     """Give a site whose dashboard came after two of three punches, of two days."""
     site.write(dashboard.url, entry("front-door", ("127.0.0.1", 9)))
     with Journal(site.journal) as journal:
@@ -38,7 +38,7 @@ def counts(site: Site) -> Counts:
         return Outbox(journal, "dashboard").counts()
 
 
-def test_older_punches_are_delivered(journalled: Site, dashboard: Dashboard) -> None:
+def test_older_punches_are_delivered(journalled: Site, dashboard: SampleDashboard) -> None:
     """What is asked for goes out at the next sync, once, and the sum comes out; a dry run only tells."""
     would = journalled.run("backfill", *HERE, *DAY, "--dry-run")
     assert (would.code, would.err) == (0, "")
@@ -89,7 +89,7 @@ def test_a_dashboard_that_is_delivered_to(journalled: Site) -> None:
     assert counts(journalled) == Counts(punches=1, pending=1)
 
 
-def test_no_journal_yet(site: Site, dashboard: Dashboard) -> None:
+def test_no_journal_yet(site: Site, dashboard: SampleDashboard) -> None:
     """Without a journal there is nothing to send, and none is made."""
     site.write(dashboard.url, entry("front-door", ("127.0.0.1", 9)))
     result = site.run("backfill", *HERE, *DAY)

@@ -31,7 +31,7 @@ from tests.cli.bad_luck import (
     wait_for,
 )
 from tests.site import TOKEN, Result, entry
-from zkpoll.simulator import Answer, Command, Dashboard, Terminal, serve
+from zkpoll.simulator import Command, HttpAnswer, SampleDashboard, Terminal, serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +46,7 @@ NEVER = 60.0
 
 
 @pytest.fixture
-def terminal(site: Site, dashboard: Dashboard) -> Iterator[Terminal]:
+def terminal(site: Site, dashboard: SampleDashboard) -> Iterator[Terminal]:
     """Give a terminal that the site's inventory names, its punches sent in batches of `BATCH`."""
     terminal = Terminal.with_samples(RECORDS)
     with serve(terminal) as address:
@@ -54,10 +54,10 @@ def terminal(site: Site, dashboard: Dashboard) -> Iterator[Terminal]:
         yield terminal
 
 
-def at_request(dashboard: Dashboard, number: int, what: Callable[[], object]) -> None:
+def at_request(dashboard: SampleDashboard, number: int, what: Callable[[], object]) -> None:
     """Let something happen while the dashboard is at its `number`-th request from now, before it answers."""
 
-    def answer(request: Received) -> Answer:
+    def answer(request: Received) -> HttpAnswer:
         what()
         return dashboard.default(request)
 
@@ -93,7 +93,7 @@ def disk(request: pytest.FixtureRequest, site: Site) -> Iterator[Disk]:
 
 @pytest.mark.parametrize("room", [0, 20_000, 150_000])
 def test_a_disk_without_room(
-    disk: Disk, site: Site, dashboard: Dashboard, terminal: Terminal, room: int
+    disk: Disk, site: Site, dashboard: SampleDashboard, terminal: Terminal, room: int
 ) -> None:
     """A journal that cannot be made, or cannot hold what is read, ends the run; the next one has it all."""
     process = start(site, "sync")
@@ -107,7 +107,7 @@ def test_a_disk_without_room(
 
 
 def test_a_disk_that_fills_during_reading(
-    disk: Disk, site: Site, dashboard: Dashboard, terminal: Terminal
+    disk: Disk, site: Site, dashboard: SampleDashboard, terminal: Terminal
 ) -> None:
     """What was read and cannot be kept is read again by the next run."""
     process = start(site, "sync")
@@ -123,7 +123,7 @@ def test_a_disk_that_fills_during_reading(
 
 @pytest.mark.parametrize("room", [0, 30_000])
 def test_a_disk_that_fills_during_delivery(
-    disk: Disk, site: Site, dashboard: Dashboard, terminal: Terminal, room: int
+    disk: Disk, site: Site, dashboard: SampleDashboard, terminal: Terminal, room: int
 ) -> None:
     """What the dashboard took and the journal cannot say goes again, byte for byte, once there is room."""
     process = start(site, "sync")
@@ -149,7 +149,7 @@ def holder(site: Site) -> Iterator[Holder]:
     holder.let_go()
 
 
-Moment = Callable[[Terminal, Dashboard, Callable[[], object]], object]
+Moment = Callable[[Terminal, SampleDashboard, Callable[[], object]], object]
 MOMENTS: dict[str, Moment] = {
     "reading": lambda terminal, _, what: at_command(terminal, Command.GET_FREE_SIZES, what),
     "delivery": lambda _, dashboard, what: at_request(dashboard, 3, what),
@@ -158,7 +158,7 @@ MOMENTS: dict[str, Moment] = {
 
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_a_journal_locked_for_a_while(
-    site: Site, dashboard: Dashboard, terminal: Terminal, holder: Holder, moment: str
+    site: Site, dashboard: SampleDashboard, terminal: Terminal, holder: Holder, moment: str
 ) -> None:
     """A run waits for a program that is at the journal for a moment, and that is all."""
     MOMENTS[moment](terminal, dashboard, holder.hold)
@@ -176,7 +176,7 @@ def test_a_journal_locked_for_a_while(
 
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_a_journal_locked_for_too_long(
-    site: Site, dashboard: Dashboard, terminal: Terminal, holder: Holder, moment: str
+    site: Site, dashboard: SampleDashboard, terminal: Terminal, holder: Holder, moment: str
 ) -> None:
     """The wait ends, and what could not be written down is read or sent again by the next run."""
     MOMENTS[moment](terminal, dashboard, holder.hold)
@@ -193,7 +193,7 @@ def test_a_journal_locked_for_too_long(
 
 @pytest.mark.parametrize("gone", ["journal.db", "journal.db-wal", "journal.db*"])
 def test_a_journal_deleted_in_mid_run(
-    site: Site, dashboard: Dashboard, terminal: Terminal, gone: str
+    site: Site, dashboard: SampleDashboard, terminal: Terminal, gone: str
 ) -> None:
     """Files that somebody deletes cost repeats, which dashboards know by their ids, and no punch."""
 
@@ -208,7 +208,7 @@ def test_a_journal_deleted_in_mid_run(
     check_nothing_lost(site, dashboard, punches=ids_of(terminal))
 
 
-def test_a_folder_deleted_in_mid_run(site: Site, dashboard: Dashboard, terminal: Terminal) -> None:
+def test_a_folder_deleted_in_mid_run(site: Site, dashboard: SampleDashboard, terminal: Terminal) -> None:
     """A journal whose folder is gone is told of; put right, the next run has it all."""
     inventory = site.inventory.read_text()
     at_request(dashboard, 3, lambda: shutil.rmtree(site.folder))
@@ -222,7 +222,7 @@ def test_a_folder_deleted_in_mid_run(site: Site, dashboard: Dashboard, terminal:
 # --- two at once ---
 
 
-def test_two_runs_on_a_new_machine(site: Site, dashboard: Dashboard, terminal: Terminal) -> None:
+def test_two_runs_on_a_new_machine(site: Site, dashboard: SampleDashboard, terminal: Terminal) -> None:
     """Of two runs that begin together each terminal and dashboard has one, and the other says nothing."""
     runs = [start(site, "sync") for _ in range(2)]
     results = [site.finish(run) for run in runs]
@@ -237,7 +237,7 @@ def test_two_runs_on_a_new_machine(site: Site, dashboard: Dashboard, terminal: T
 
 @pytest.mark.parametrize(("moment", "code"), [("reading", 75), ("delivery", 1)])
 def test_a_second_run_in_the_middle(
-    site: Site, dashboard: Dashboard, terminal: Terminal, moment: str, code: int
+    site: Site, dashboard: SampleDashboard, terminal: Terminal, moment: str, code: int
 ) -> None:
     """What the first run is at is left to it; while it delivers, the terminal is free and has nothing new."""
     other: list[Result] = []
@@ -255,10 +255,10 @@ def test_a_second_run_in_the_middle(
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_stopped_while_a_dashboard_thinks(
-    site: Site, dashboard: Dashboard, terminal: Terminal, number: int, code: int
+    site: Site, dashboard: SampleDashboard, terminal: Terminal, number: int, code: int
 ) -> None:
     """A signal ends the wait for an answer soon; the next run begins with that request, byte for byte."""
-    dashboard.answers.extend([dashboard.default, Answer(delay=NEVER, keep=True)])
+    dashboard.answers.extend([dashboard.default, HttpAnswer(delay=NEVER, keep=True)])
     process = start(site, "sync")
     wait_for(lambda: len(dashboard.requests) == 2)
     process.send_signal(number)
@@ -272,9 +272,9 @@ def test_stopped_while_a_dashboard_thinks(
     assert dashboard.duplicates == BATCH
 
 
-def test_stopped_and_answered(site: Site, dashboard: Dashboard, terminal: Terminal) -> None:
+def test_stopped_and_answered(site: Site, dashboard: SampleDashboard, terminal: Terminal) -> None:
     """An answer that comes a moment after the signal still counts, and nothing is sent twice."""
-    dashboard.answers.extend([dashboard.default, Answer(delay=0.5)])
+    dashboard.answers.extend([dashboard.default, HttpAnswer(delay=0.5)])
     process = start(site, "sync")
     wait_for(lambda: len(dashboard.requests) == 2)
     process.send_signal(signal.SIGTERM)
@@ -285,10 +285,10 @@ def test_stopped_and_answered(site: Site, dashboard: Dashboard, terminal: Termin
     assert dashboard.duplicates == 0
 
 
-def test_stopped_between_two_attempts(site: Site, dashboard: Dashboard, terminal: Terminal) -> None:
+def test_stopped_between_two_attempts(site: Site, dashboard: SampleDashboard, terminal: Terminal) -> None:
     """A signal ends the wait that a dashboard asked for as well."""
     site.inventory.write_text(site.inventory.read_text().replace("attempts: 1", "attempts: 5"))
-    dashboard.answers.extend([dashboard.default, Answer(503, headers={"Retry-After": "30"})])
+    dashboard.answers.extend([dashboard.default, HttpAnswer(503, headers={"Retry-After": "30"})])
     process = start(site, "sync")
     wait_for(lambda: len(dashboard.requests) == 2)
     time.sleep(0.3)
@@ -312,10 +312,10 @@ def test_stopped_between_two_attempts(site: Site, dashboard: Dashboard, terminal
     ],
 )
 def test_a_second_signal(
-    site: Site, dashboard: Dashboard, terminal: Terminal, first: int, second: int
+    site: Site, dashboard: SampleDashboard, terminal: Terminal, first: int, second: int
 ) -> None:
     """Whoever does not want to wait for the end sends another signal; that loses nothing either."""
-    dashboard.answers.extend([dashboard.default, Answer(delay=NEVER, keep=True)])
+    dashboard.answers.extend([dashboard.default, HttpAnswer(delay=NEVER, keep=True)])
     process = start(site, "sync")
     wait_for(lambda: len(dashboard.requests) == 2)
     process.send_signal(first)
@@ -341,7 +341,7 @@ def test_a_second_signal(
     ],
 )
 def test_nobody_listens(
-    site: Site, dashboard: Dashboard, terminal: Terminal, closed: str, arguments: list[str], code: int
+    site: Site, dashboard: SampleDashboard, terminal: Terminal, closed: str, arguments: list[str], code: int
 ) -> None:
     """A pipe whose reader has gone stops no delivery, and is no reason for a traceback."""
     with start(site, "sync", *arguments) as process:
@@ -357,7 +357,7 @@ def test_nobody_listens(
 
 @pytest.mark.parametrize("arguments", [("--json",), ("-v",), ()])
 def test_without_any_stream(
-    site: Site, dashboard: Dashboard, terminal: Terminal, arguments: tuple[str, ...]
+    site: Site, dashboard: SampleDashboard, terminal: Terminal, arguments: tuple[str, ...]
 ) -> None:
     """A run whose parent closed all streams does the same."""
     shell = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", sys.executable, "-m", "zkpoll", "sync", *arguments]
@@ -368,7 +368,7 @@ def test_without_any_stream(
     check_nothing_lost(site, dashboard, punches=ids_of(terminal))
 
 
-def test_the_first_line_only(site: Site, dashboard: Dashboard) -> None:
+def test_the_first_line_only(site: Site, dashboard: SampleDashboard) -> None:
     """`| head -1` gets its line, and there is no traceback."""
     with serve(Terminal.with_samples(3000)) as address:
         site.write(dashboard.url, entry("front", address))

@@ -11,11 +11,11 @@ from tests.site import TOKEN, entry
 from zkpoll.journal.locks import Locks
 from zkpoll.journal.outbox import Outbox
 from zkpoll.journal.sqlite import Journal
-from zkpoll.simulator import Answer
+from zkpoll.simulator import HttpAnswer
 
 if TYPE_CHECKING:
     from tests.site import Site
-    from zkpoll.simulator import Dashboard
+    from zkpoll.simulator import SampleDashboard
 
 DEVICE = entry("front-door", ("127.0.0.1", 9))
 
@@ -28,7 +28,7 @@ def write(site: Site, **urls: str) -> None:
     site.inventory.write_text(f"dashboard:\n{listed}{''.join(lines[1:])}")
 
 
-def test_a_dashboard_that_is_well(site: Site, dashboard: Dashboard) -> None:
+def test_a_dashboard_that_is_well(site: Site, dashboard: SampleDashboard) -> None:
     """Every step is a line with its outcome; nothing is kept there, and no journal is made here."""
     site.write(dashboard.url, DEVICE)
     told = site.run("dashboards", "ping")
@@ -42,7 +42,7 @@ def test_a_dashboard_that_is_well(site: Site, dashboard: Dashboard) -> None:
     assert not site.journal.exists()
 
 
-def test_one_that_does_not_know_us(site: Site, dashboard: Dashboard) -> None:
+def test_one_that_does_not_know_us(site: Site, dashboard: SampleDashboard) -> None:
     """A token that is refused is told with what to fix, and is no unreachable dashboard."""
     dashboard.token = "another"
     site.write(dashboard.url, DEVICE)
@@ -55,7 +55,7 @@ def test_one_that_does_not_know_us(site: Site, dashboard: Dashboard) -> None:
     assert TOKEN not in told.out
 
 
-def test_some_that_are_away(site: Site, dashboard: Dashboard) -> None:
+def test_some_that_are_away(site: Site, dashboard: SampleDashboard) -> None:
     """One that is away is attention; when nothing could be reached, that is what the code says."""
     with closed_port() as (host, port):
         write(site, good=dashboard.url, away=f"http://{host}:{port}/x")
@@ -68,7 +68,7 @@ def test_some_that_are_away(site: Site, dashboard: Dashboard) -> None:
     assert len(good.out.splitlines()) == 4
 
 
-def test_a_name_that_is_not_there(site: Site, dashboard: Dashboard) -> None:
+def test_a_name_that_is_not_there(site: Site, dashboard: SampleDashboard) -> None:
     """A name that the inventory lacks is wrong usage."""
     site.write(dashboard.url, DEVICE)
     told = site.run("dashboards", "ping", "main")
@@ -76,13 +76,13 @@ def test_a_name_that_is_not_there(site: Site, dashboard: Dashboard) -> None:
     assert "no dashboard 'main' in the inventory; there are dashboard" in told.err
 
 
-def test_one_that_was_gone(site: Site, dashboard: Dashboard) -> None:
+def test_one_that_was_gone(site: Site, dashboard: SampleDashboard) -> None:
     """After 410 nothing is sent; after `resume` everything is; a second time there is nothing to resume."""
     site.write(dashboard.url, DEVICE)
     with Journal(site.journal) as journal:
         Outbox(journal, "dashboard")
         visit(journal).take(piece(punch("a"), punch("b")))
-    dashboard.answers.append(Answer(410))
+    dashboard.answers.append(HttpAnswer(410))
     site.sync()
     site.sync()
     assert len(dashboard.requests) == 1
@@ -96,7 +96,7 @@ def test_one_that_was_gone(site: Site, dashboard: Dashboard) -> None:
     assert (again.code, again.out) == (0, "dashboard was not stopped; there is nothing to resume.\n")
 
 
-def test_resuming_what_is_not_there(site: Site, dashboard: Dashboard) -> None:
+def test_resuming_what_is_not_there(site: Site, dashboard: SampleDashboard) -> None:
     """A name that the journal lacks is wrong usage; without a journal none is made."""
     site.write(dashboard.url, DEVICE)
     none = site.run("dashboards", "resume", "dashboard")
@@ -108,7 +108,7 @@ def test_resuming_what_is_not_there(site: Site, dashboard: Dashboard) -> None:
     assert "no dashboard 'main' in the journal; there are dashboard" in told.err
 
 
-def test_a_dashboard_that_is_delivered_to(site: Site, dashboard: Dashboard) -> None:
+def test_a_dashboard_that_is_delivered_to(site: Site, dashboard: SampleDashboard) -> None:
     """While a delivery goes on nothing is changed: code 75, and one sentence."""
     site.write(dashboard.url, DEVICE)
     with Journal(site.journal) as journal:

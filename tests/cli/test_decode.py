@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from click.testing import Result
 
     from tests.site import Site
-    from zkpoll.simulator import Dashboard
+    from zkpoll.simulator import SampleDashboard
 
 
 def run(path: Path, *options: str) -> Result:
@@ -51,7 +51,7 @@ def test_a_log_that_fits(tmp_path: Path, width: int) -> None:
     assert shown["state"] == first.state
 
 
-def test_a_log_that_a_failed_sync_saved(site: Site, dashboard: Dashboard) -> None:
+def test_a_log_that_a_failed_sync_saved(site: Site, dashboard: SampleDashboard) -> None:
     """The file that a failed sync names is read; every layout is listed with what speaks against it."""
     terminal = Terminal(Model(inline_limit=0))
     for number in range(50):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tests.peers import closed_port
 from tests.site import TOKEN, Site, entry
 from zkpoll.model.punch import punch_id
-from zkpoll.simulator import Answer, Dashboard, Terminal, serve
+from zkpoll.simulator import HttpAnswer, SampleDashboard, Terminal, serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,13 +25,13 @@ def ids_of(terminal: Terminal, *, without: str = "") -> set[str]:
     }
 
 
-def refusing(dashboard: Dashboard, user: str, status: int = 422) -> Callable[[Received], Answer]:
+def refusing(dashboard: SampleDashboard, user: str, status: int = 422) -> Callable[[Received], HttpAnswer]:
     """Return a dashboard's way to refuse whatever holds a punch of `user`, without saying why."""
 
-    def treat(request: Received) -> Answer:
+    def treat(request: Received) -> HttpAnswer:
         events = json.loads(request.body)["events"]
         if any(event["user_id"] == user for event in events):
-            return Answer(status, b'{"error": "some employee is unknown"}')
+            return HttpAnswer(status, b'{"error": "some employee is unknown"}')
         return dashboard.default(request)
 
     return treat
@@ -49,7 +49,7 @@ def settings(site: Site, more: str) -> None:
     site.inventory.write_text(site.inventory.read_text().replace("attempts: 1", f"attempts: 1, {more}", 1))
 
 
-def test_an_unknown_employee_holds_up_nobody(site: Site, dashboard: Dashboard) -> None:
+def test_an_unknown_employee_holds_up_nobody(site: Site, dashboard: SampleDashboard) -> None:
     """One person's refused punches are parked, and all others arrive in the same run."""
     terminal = Terminal.with_samples(300, users=20)
     user = terminal.users[3].user_id
@@ -73,7 +73,7 @@ def test_an_unknown_employee_holds_up_nobody(site: Site, dashboard: Dashboard) -
     assert dashboard.duplicates == 0
 
 
-def test_a_backlog_goes_out_oldest_first_and_capped(site: Site, dashboard: Dashboard) -> None:
+def test_a_backlog_goes_out_oldest_first_and_capped(site: Site, dashboard: SampleDashboard) -> None:
     """After an absence each run sends as much as it may, oldest first, and says what waits."""
     terminal = Terminal.with_samples(250)
     with serve(terminal) as address:
@@ -95,10 +95,10 @@ def test_a_backlog_goes_out_oldest_first_and_capped(site: Site, dashboard: Dashb
     ]
 
 
-def test_each_dashboard_has_its_own_troubles(site: Site, dashboard: Dashboard) -> None:
+def test_each_dashboard_has_its_own_troubles(site: Site, dashboard: SampleDashboard) -> None:
     """One that is away delays no other, and gets everything when it is back, under the same ids."""
     terminal = Terminal.with_samples(30)
-    with serve(terminal) as address, Dashboard(TOKEN) as second:
+    with serve(terminal) as address, SampleDashboard(TOKEN) as second:
         site.write("http://unused.example.com", entry("front", address))
         with closed_port() as (host, port):
             dashboards(
@@ -114,7 +114,7 @@ def test_each_dashboard_has_its_own_troubles(site: Site, dashboard: Dashboard) -
         assert second.events.keys() == ids_of(terminal)
 
 
-def test_one_that_left_is_an_error_until_given_up(site: Site, dashboard: Dashboard) -> None:
+def test_one_that_left_is_an_error_until_given_up(site: Site, dashboard: SampleDashboard) -> None:
     """Punches that wait for a dashboard which is no longer named are told of until a person discards them."""
     terminal = Terminal.with_samples(4)
     with serve(terminal) as address:

@@ -18,7 +18,7 @@ from zkpoll.sync import sync
 
 if TYPE_CHECKING:
     from tests.site import Site
-    from zkpoll.simulator import Address, Dashboard
+    from zkpoll.simulator import Endpoint, SampleDashboard
 
 OLD = "CQZ7224760045"
 NEW = "OIN7030067091200012"
@@ -46,7 +46,7 @@ def repaired(terminal: Terminal, serial: str) -> Terminal:
     return copy
 
 
-def test_another_terminal_waits_until_it_is_accepted(site: Site, dashboard: Dashboard) -> None:
+def test_another_terminal_waits_until_it_is_accepted(site: Site, dashboard: SampleDashboard) -> None:
     """A stranger's punches are kept, told of once, and go out once, as its own, when it is accepted."""
     old, other = Terminal.with_samples(7), Terminal.with_samples(5, model=Model(serial="B"))
     new = Terminal.with_samples(9, model=Model(serial=NEW))  # the same people, the same seconds
@@ -79,7 +79,7 @@ def test_another_terminal_waits_until_it_is_accepted(site: Site, dashboard: Dash
     assert states(site) == {(OLD, "confirmed"): 7, ("B", "confirmed"): 6, (NEW, "confirmed"): 9}
 
 
-def test_a_repaired_terminal_keeps_its_punches(site: Site, dashboard: Dashboard) -> None:
+def test_a_repaired_terminal_keeps_its_punches(site: Site, dashboard: SampleDashboard) -> None:
     """With `--same-terminal` nothing is doubled, and what is new goes out under the number it always had."""
     old = Terminal.with_samples(12)
     with serve(old) as front:
@@ -102,7 +102,7 @@ def test_a_repaired_terminal_keeps_its_punches(site: Site, dashboard: Dashboard)
     assert states(site) == {(OLD, "confirmed"): 14, (NEW, "discarded"): 12}
 
 
-def test_a_wrong_address_needs_no_accepting(site: Site, dashboard: Dashboard) -> None:
+def test_a_wrong_address_needs_no_accepting(site: Site, dashboard: SampleDashboard) -> None:
     """When `host:` is put right again all is well, and what was read of the stranger stays held."""
     right, wrong = Terminal.with_samples(6), Terminal.with_samples(8, model=Model(serial=NEW))
     with serve(right) as good, serve(wrong) as bad:
@@ -119,7 +119,7 @@ def test_a_wrong_address_needs_no_accepting(site: Site, dashboard: Dashboard) ->
 
 
 @pytest.mark.parametrize("accepting", [False, True], ids=["swapped back", "accepted"])
-def test_two_terminals_that_were_swapped(site: Site, dashboard: Dashboard, accepting: bool) -> None:
+def test_two_terminals_that_were_swapped(site: Site, dashboard: SampleDashboard, accepting: bool) -> None:
     """Two devices that changed places lose and mix up nothing: each punch goes out once, as its own."""
     one, two = Terminal.with_samples(6), Terminal.with_samples(8, model=Model(serial=NEW))
     with serve(one) as a, serve(two) as b:
@@ -147,7 +147,7 @@ def test_two_terminals_that_were_swapped(site: Site, dashboard: Dashboard, accep
     assert dashboard.duplicates == 0
 
 
-def test_a_swapped_terminal_accepted_halfway(site: Site, dashboard: Dashboard) -> None:
+def test_a_swapped_terminal_accepted_halfway(site: Site, dashboard: SampleDashboard) -> None:
     """Of two swapped terminals one may be accepted; the other is then at home where it answers, too."""
     one, two = Terminal.with_samples(6), Terminal.with_samples(8, model=Model(serial=NEW))
     with serve(one) as a, serve(two) as b:
@@ -162,13 +162,13 @@ def test_a_swapped_terminal_accepted_halfway(site: Site, dashboard: Dashboard) -
     assert dashboard.duplicates == 0
 
 
-def visit(site: Site, url: str, **devices: Address) -> None:
+def visit(site: Site, url: str, **devices: Endpoint) -> None:
     """Sync these devices, in process: what is told of it is not looked at."""
     site.write(url, *(entry(name, address) for name, address in devices.items()))
     sync(load(site.inventory, {"TOKEN": TOKEN}))
 
 
-def test_a_stranger_that_has_gone_is_not_accepted(site: Site, dashboard: Dashboard) -> None:
+def test_a_stranger_that_has_gone_is_not_accepted(site: Site, dashboard: SampleDashboard) -> None:
     """Once the device itself answers again there is nothing to accept."""
     with serve(Terminal.with_samples(6)) as right:
         with serve(Terminal.with_samples(8, model=Model(serial=NEW))) as wrong:
@@ -177,7 +177,7 @@ def test_a_stranger_that_has_gone_is_not_accepted(site: Site, dashboard: Dashboa
         assert site.run("devices", "accept", "front").code == 1
 
 
-def test_of_two_strangers_the_last_is_accepted(site: Site, dashboard: Dashboard) -> None:
+def test_of_two_strangers_the_last_is_accepted(site: Site, dashboard: SampleDashboard) -> None:
     """The terminal that is accepted is the one that answers now, not one that did so long ago."""
     for serial in (OLD, "MISTAKE", NEW):
         with serve(Terminal.with_samples(6, model=Model(serial=serial))) as address:
@@ -185,7 +185,7 @@ def test_of_two_strangers_the_last_is_accepted(site: Site, dashboard: Dashboard)
     assert NEW in site.run("devices", "accept", "front").out
 
 
-def test_another_device_is_no_repaired_one(site: Site, dashboard: Dashboard) -> None:
+def test_another_device_is_no_repaired_one(site: Site, dashboard: SampleDashboard) -> None:
     """A terminal that is a device of its own cannot be accepted as another one, which would double it."""
     with (
         serve(Terminal.with_samples(6)) as a,
@@ -198,7 +198,7 @@ def test_another_device_is_no_repaired_one(site: Site, dashboard: Dashboard) -> 
     assert len(dashboard.events) == 14
 
 
-def test_nothing_to_accept(site: Site, dashboard: Dashboard) -> None:
+def test_nothing_to_accept(site: Site, dashboard: SampleDashboard) -> None:
     """Where no other terminal answered there is nothing to accept, which is said in one sentence."""
     site.write(dashboard.url, entry("front", ("127.0.0.1", 9)))
     result = site.run("devices", "accept", "front")
@@ -206,7 +206,7 @@ def test_nothing_to_accept(site: Site, dashboard: Dashboard) -> None:
     assert result.err == "zkpoll: no other terminal than its own answers as front\n"
 
 
-def test_accepting_needs_no_secret(site: Site, dashboard: Dashboard) -> None:
+def test_accepting_needs_no_secret(site: Site, dashboard: SampleDashboard) -> None:
     """An operator's shell has neither the variables nor the files of secrets, and can accept all the same."""
     with serve(Terminal.with_samples(6)) as right:
         visit(site, dashboard.url, front=right)
@@ -217,7 +217,7 @@ def test_accepting_needs_no_secret(site: Site, dashboard: Dashboard) -> None:
     assert site.run("devices", "accept", "front").code == 0
 
 
-def test_accepting_a_name_that_is_not_there(site: Site, dashboard: Dashboard) -> None:
+def test_accepting_a_name_that_is_not_there(site: Site, dashboard: SampleDashboard) -> None:
     """A name that the inventory lacks is wrong usage, and the names there are get told."""
     site.write(dashboard.url, entry("front", ("127.0.0.1", 9)))
     result = site.run("devices", "accept", "frnt")

@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from tests.site import entry
-from zkpoll.simulator import Answer, Model, Terminal, serve
+from zkpoll.simulator import HttpAnswer, Model, Terminal, serve
 
 if TYPE_CHECKING:
     from tests.site import Site
-    from zkpoll.simulator import Dashboard
+    from zkpoll.simulator import SampleDashboard
 
 SERIAL = "CQZ7224760045"
 
@@ -33,13 +33,13 @@ def test_before_anything_was_read(site: Site) -> None:
     assert not site.journal.exists()
 
 
-def test_after_a_reading(site: Site, dashboard: Dashboard) -> None:
+def test_after_a_reading(site: Site, dashboard: SampleDashboard) -> None:
     """Serial number, last reading, how full the log is, the clock, and what waits are the journal's."""
     terminal = Terminal.with_samples(30, model=Model(capacity=60))
     terminal.set_clock(datetime.now() + timedelta(seconds=25))
     with serve(terminal) as where:
         site.write(dashboard.url, entry("front", where))
-        dashboard.answers.append(Answer(503))
+        dashboard.answers.append(HttpAnswer(503))
         assert site.sync().code == 1
         connections = terminal.connections
         told, document = site.run("devices", "list"), site.run("devices", "list", "--json")
@@ -60,7 +60,7 @@ def test_after_a_reading(site: Site, dashboard: Dashboard) -> None:
     assert (found["name"], found["serial_number"], found["enabled"]) == ("front", SERIAL, True)
 
 
-def test_a_log_of_unknown_size(site: Site, dashboard: Dashboard) -> None:
+def test_a_log_of_unknown_size(site: Site, dashboard: SampleDashboard) -> None:
     """Where a device does not tell how many records there is room for, their number stands there."""
     with serve(Terminal.with_samples(1234, model=Model(sizes=4))) as where:
         site.write(dashboard.url, entry("front", where))
@@ -68,7 +68,7 @@ def test_a_log_of_unknown_size(site: Site, dashboard: Dashboard) -> None:
     assert site.run("devices", "list").out.split("  ")[4:7:2] == ["1,234", "0\n"]
 
 
-def test_no_secret_is_needed(site: Site, dashboard: Dashboard) -> None:
+def test_no_secret_is_needed(site: Site, dashboard: SampleDashboard) -> None:
     """An operator's shell has neither the variables nor the files of secrets, and can list all the same."""
     site.write(dashboard.url, entry("front", ("127.0.0.1", 9), comm_key="'${NOT_THERE}'"))
     assert site.run("devices", "list").code == 0

@@ -22,7 +22,7 @@ from zkpoll.tasks.inspect import Drift, look
 
 if TYPE_CHECKING:
     from tests.site import Site
-    from zkpoll.simulator import Dashboard
+    from zkpoll.simulator import SampleDashboard
 
 NOWHERE = "http://127.0.0.1:9/x"
 SERIAL = "CQZ7224760045"
@@ -88,7 +88,7 @@ def test_one_that_refuses_is_no_unreachable_one(site: Site) -> None:
     assert "654321" not in told.out
 
 
-def test_a_terminal_that_is_not_the_one(site: Site, dashboard: Dashboard) -> None:
+def test_a_terminal_that_is_not_the_one(site: Site, dashboard: SampleDashboard) -> None:
     """Another terminal than the journal knows fails a ping, which does not make it the device's own."""
     with ExitStack() as stack:
         front = stack.enter_context(serve(Terminal.with_samples(3)))
@@ -101,7 +101,7 @@ def test_a_terminal_that_is_not_the_one(site: Site, dashboard: Dashboard) -> Non
     assert f"another terminal answers here: serial number B, it was {SERIAL}" in told[1].out
 
 
-def test_a_device_that_another_run_is_at(site: Site, dashboard: Dashboard) -> None:
+def test_a_device_that_another_run_is_at(site: Site, dashboard: SampleDashboard) -> None:
     """It is left to that run and named; 75 when that holds for all that were asked."""
     terminal, other = Terminal.with_samples(3), Terminal(Model(serial="B"))
     with serve(terminal) as a, serve(other) as b:
@@ -117,7 +117,9 @@ def test_a_device_that_another_run_is_at(site: Site, dashboard: Dashboard) -> No
 
 
 @pytest.mark.parametrize("command", [("ping",), ("info", "front"), ("clock",)], ids=" ".join)
-def test_a_device_that_may_be_disabled(site: Site, dashboard: Dashboard, command: tuple[str, ...]) -> None:
+def test_a_device_that_may_be_disabled(
+    site: Site, dashboard: SampleDashboard, command: tuple[str, ...]
+) -> None:
     """Whatever looks at a device that a killed run left disabled lets people punch first, and says so."""
     terminal = Terminal.with_samples(3)
     with serve(terminal) as where:
@@ -133,7 +135,7 @@ def test_a_device_that_may_be_disabled(site: Site, dashboard: Dashboard, command
     assert told.err == "front: it may have been disabled by an earlier run, and is enabled\n"
 
 
-def test_a_ping_enables_and_disables_nothing(site: Site, dashboard: Dashboard) -> None:
+def test_a_ping_enables_and_disables_nothing(site: Site, dashboard: SampleDashboard) -> None:
     """A device that no run has left disabled is asked, and nothing else."""
     terminal = Terminal.with_samples(3)
     with serve(terminal) as where:
@@ -220,7 +222,7 @@ def test_clocks(site: Site) -> None:
 
 
 def test_without_set_no_clock_is_set(site: Site) -> None:
-    """Looking at a clock leaves it as it is, whatever the inventory would have."""
+    """Looking at a clock leaves it is, whatever the inventory would have."""
     with serve(terminal := off_by(40)) as where:
         site.write(NOWHERE, entry("front", where, clock="{set_when_off_by: 5s}"))
         assert site.run("devices", "clock").code == 0

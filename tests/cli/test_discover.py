@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.site import Site
-    from zkpoll.simulator import Dashboard
+    from zkpoll.simulator import SampleDashboard
 
 NETWORK = "127.7.7.0/28"
 HARMLESS = {Command.CONNECT, Command.OPTIONS_RRQ, Command.EXIT, Command.AUTH}
@@ -95,7 +95,7 @@ def test_terminals_are_found(tmp_path: Path, port: int) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_entries_for_an_inventory(tmp_path: Path, site: Site, dashboard: Dashboard, port: int) -> None:
+def test_entries_for_an_inventory(tmp_path: Path, site: Site, dashboard: SampleDashboard, port: int) -> None:
     """What --yaml prints stands under `devices:`, and is read by the next sync, whatever a terminal says."""
     tricky = Model(serial="B", options={"~DeviceName": "K40\n  - name: x"})
     tcp, udp, safe = Terminal.with_samples(5), Terminal.with_samples(4, model=tricky), Model(comm_key=7)
@@ -130,7 +130,7 @@ def test_what_is_no_terminal(tmp_path: Path, port: int) -> None:
     assert none == f"zkpoll: no terminal answers on port {port} in {NETWORK}"
 
 
-def test_those_in_the_inventory(site: Site, dashboard: Dashboard, port: int) -> None:
+def test_those_in_the_inventory(site: Site, dashboard: SampleDashboard, port: int) -> None:
     """They are marked, left out of --yaml, and enabled first where a run left them disabled."""
     ours = Terminal.with_samples(3)
     with serve(ours, "127.7.7.3", port) as where, serve(Terminal(Model(serial="B")), "127.7.7.4", port):

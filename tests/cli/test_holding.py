@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from tests.site import entry
 from zkpoll.model.punch import punch_id
-from zkpoll.simulator import Faults, Model, Terminal, User, serve
+from zkpoll.simulator import EnrolledUser, Faults, Model, Terminal, serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tests.site import Site
-    from zkpoll.simulator import Dashboard
+    from zkpoll.simulator import SampleDashboard
 
 SERIAL = "CQZ7224760045"
 LINE = datetime(2026, 11, 1)
@@ -38,9 +38,9 @@ def after(seconds: float) -> datetime:
     return LINE + timedelta(seconds=seconds)
 
 
-def test_two_syncs(site: Site, dashboard: Dashboard) -> None:
+def test_two_syncs(site: Site, dashboard: SampleDashboard) -> None:
     """The dashboard gets exactly what is neither older than the line in the first reading, nor a repeat."""
-    terminal = Terminal(users=[User(1, "1001")])
+    terminal = Terminal(users=[EnrolledUser(1, "1001")])
     punch(terminal, after(-3600), after(-10))
     wanted = punch(terminal, after(0))
     punch(terminal, after(50))
@@ -72,9 +72,9 @@ def held(report: dict[str, list[dict[str, int]]]) -> tuple[int, int, int]:
     return device["first_seen"], device["held_since"], device["held_repeats"]
 
 
-def test_cron_hears_of_the_line_once(site: Site, dashboard: Dashboard) -> None:
+def test_cron_hears_of_the_line_once(site: Site, dashboard: SampleDashboard) -> None:
     """How much the first reading holds is told, and asks for nobody; that repeats are held is not."""
-    terminal = Terminal(users=[User(1, "1001")])
+    terminal = Terminal(users=[EnrolledUser(1, "1001")])
     punch(terminal, after(-1), after(0), after(9))
     with serve(terminal) as address:
         site.write(dashboard.url, entry("front", address, **RULES))
@@ -87,9 +87,9 @@ def test_cron_hears_of_the_line_once(site: Site, dashboard: Dashboard) -> None:
     assert "front: repeats held: 1\n" in second.err
 
 
-def test_a_dry_run_shows_none_of_it(site: Site, dashboard: Dashboard) -> None:
+def test_a_dry_run_shows_none_of_it(site: Site, dashboard: SampleDashboard) -> None:
     """`--dry-run` shows exactly what the next run sends."""
-    terminal = Terminal(users=[User(1, "1001")])
+    terminal = Terminal(users=[EnrolledUser(1, "1001")])
     punch(terminal, *(after(second) for second in (-5, 0, 30, 60, 90)))
     with serve(terminal) as address:
         site.write(dashboard.url, entry("front", address, **RULES))
@@ -99,9 +99,9 @@ def test_a_dry_run_shows_none_of_it(site: Site, dashboard: Dashboard) -> None:
     assert dashboard.events.keys() == ids([after(0), after(90)])
 
 
-def test_a_first_reading_in_several_visits(site: Site, dashboard: Dashboard) -> None:
+def test_a_first_reading_in_several_visits(site: Site, dashboard: SampleDashboard) -> None:
     """A first reading that breaks off goes on as the first; only then the line is behind."""
-    terminal = Terminal(Model(capacity=9000), Faults(hang_up_after=150_000), [User(1, "1001")])
+    terminal = Terminal(Model(capacity=9000), Faults(hang_up_after=150_000), [EnrolledUser(1, "1001")])
     old = [LINE - timedelta(minutes=5) * number for number in range(8000, 0, -1)]
     punch(terminal, *old)
     with serve(terminal) as address:
@@ -115,9 +115,12 @@ def test_a_first_reading_in_several_visits(site: Site, dashboard: Dashboard) -> 
     assert dashboard.events.keys() == ids(wanted)
 
 
-def test_a_stranger_has_a_first_reading_of_its_own(site: Site, dashboard: Dashboard) -> None:
+def test_a_stranger_has_a_first_reading_of_its_own(site: Site, dashboard: SampleDashboard) -> None:
     """What is older than the line stays held when another terminal is accepted; what came later goes out."""
-    mine, new = Terminal(users=[User(1, "1001")]), Terminal(Model(serial="NEW1"), users=[User(1, "1001")])
+    mine, new = (
+        Terminal(users=[EnrolledUser(1, "1001")]),
+        Terminal(Model(serial="NEW1"), users=[EnrolledUser(1, "1001")]),
+    )
     sent = punch(mine, after(0))
     with serve(mine) as address:
         site.write(dashboard.url, entry("front", address, **RULES))

@@ -16,14 +16,14 @@ from tests.site import at_a_terminal, entry
 from zkpoll.journal.devices import Devices
 from zkpoll.journal.sqlite import Journal
 from zkpoll.pull.raw_copy import RawCopy, save
-from zkpoll.simulator import LAYOUTS, Model, Record, Terminal, User, serve
+from zkpoll.simulator import LAYOUTS, EnrolledUser, Model, Record, Terminal, serve
 
 if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
     from tests.site import Site
-    from zkpoll.simulator import Address, Dashboard
+    from zkpoll.simulator import Endpoint, SampleDashboard
 
 KEY = "CQZ7224760045"
 TAKEN = datetime(2026, 11, 22, 3, tzinfo=UTC)
@@ -67,7 +67,7 @@ def copy_of(terminal: Terminal, name: str = "front") -> RawCopy:
     return RawCopy(name, KEY, TAKEN, BERLIN, layout, users, b"".join(terminal.log))
 
 
-def device(address: Address | tuple[str, int]) -> str:
+def device(address: Endpoint | tuple[str, int]) -> str:
     """Return the device as the inventory has it."""
     return entry("front", address, timezone=BERLIN, repeat_within="60s")
 
@@ -78,7 +78,7 @@ def terminal(request: pytest.FixtureRequest) -> Terminal:
     return terminal_of(request.param)
 
 
-def synced(site: Site, dashboard: Dashboard, terminal: Terminal) -> Path:
+def synced(site: Site, dashboard: SampleDashboard, terminal: Terminal) -> Path:
     """Have the log of `terminal` read and delivered; return its raw copy."""
     with serve(terminal) as address:
         site.write(dashboard.url, device(address))
@@ -111,7 +111,7 @@ def numbers(document: dict[str, Any]) -> tuple[int, ...]:
 # --- what is there ---
 
 
-def test_all_of_it_is_there(site: Site, dashboard: Dashboard, terminal: Terminal) -> None:
+def test_all_of_it_is_there(site: Site, dashboard: SampleDashboard, terminal: Terminal) -> None:
     """After a sync every record of the copy is found in the journal, and nothing is written."""
     path = synced(site, dashboard, terminal)
     before = punches(site.journal)
@@ -123,7 +123,7 @@ def test_all_of_it_is_there(site: Site, dashboard: Dashboard, terminal: Terminal
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_a_lost_journal_is_rebuilt(site: Site, dashboard: Dashboard, layout: int) -> None:
+def test_a_lost_journal_is_rebuilt(site: Site, dashboard: SampleDashboard, layout: int) -> None:
     """A new journal gets every row as it was: ids, offsets, holds, quarantine; the next sync adds nothing."""
     terminal = terminal_of(layout)
     path = synced(site, dashboard, terminal)
@@ -168,7 +168,9 @@ def forget(site: Site, *lost: int) -> None:
 # --- what is missing ---
 
 
-def test_what_is_missing_is_told_and_put_back(site: Site, dashboard: Dashboard, terminal: Terminal) -> None:
+def test_what_is_missing_is_told_and_put_back(
+    site: Site, dashboard: SampleDashboard, terminal: Terminal
+) -> None:
     """What a journal lost is counted, put back as it was, and waits for every dashboard once more."""
     path = synced(site, dashboard, terminal)
     before, quarantined = set(punches(site.journal)), quarantine(site.journal)
@@ -191,7 +193,9 @@ def test_what_is_missing_is_told_and_put_back(site: Site, dashboard: Dashboard, 
 
 
 @pytest.mark.parametrize(("answer", "code", "missing"), [("y\n", 0, 0), ("n\n", 1, 2), ("\n", 1, 2)])
-def test_a_person_is_asked(site: Site, dashboard: Dashboard, answer: str, code: int, missing: int) -> None:
+def test_a_person_is_asked(
+    site: Site, dashboard: SampleDashboard, answer: str, code: int, missing: int
+) -> None:
     """At a terminal it shows what is missing and asks; only yes puts it back."""
     path = synced(site, dashboard, terminal_of(40))
     forget(site, 5)
@@ -203,7 +207,7 @@ def test_a_person_is_asked(site: Site, dashboard: Dashboard, answer: str, code: 
     assert restored(site, path)[1]["missing"] == missing
 
 
-def test_nobody_is_there_to_be_asked(site: Site, dashboard: Dashboard) -> None:
+def test_nobody_is_there_to_be_asked(site: Site, dashboard: SampleDashboard) -> None:
     """Without a terminal --write needs --yes."""
     path = synced(site, dashboard, terminal_of(40))
     result = site.run("journal", "restore", str(path), "--write")
@@ -211,7 +215,7 @@ def test_nobody_is_there_to_be_asked(site: Site, dashboard: Dashboard) -> None:
     assert "nobody is there to be asked; say --yes" in result.err
 
 
-def test_for_people(site: Site, dashboard: Dashboard) -> None:
+def test_for_people(site: Site, dashboard: SampleDashboard) -> None:
     """What was missing, what was put back and what there is now are told in words."""
     path = synced(site, dashboard, terminal_of(40))
     forget(site, 5, 6)
@@ -224,7 +228,7 @@ def test_for_people(site: Site, dashboard: Dashboard) -> None:
     ]
 
 
-def test_a_damaged_copy(site: Site, dashboard: Dashboard) -> None:
+def test_a_damaged_copy(site: Site, dashboard: SampleDashboard) -> None:
     """A copy that is not sound proves nothing and restores nothing: code 1 and one sentence."""
     path = synced(site, dashboard, terminal_of(40))
     path.write_bytes(path.read_bytes()[:-9])
@@ -240,7 +244,7 @@ def test_a_damaged_copy(site: Site, dashboard: Dashboard) -> None:
 
 def moved(site: Site, users: dict[int, str]) -> Path:
     """Return the raw copy of a log of two 8-byte records, of slots 1 and 2, that the journal knows."""
-    terminal = Terminal(Model(layout=8), users=[User(1, "1001"), User(2, "1002")])
+    terminal = Terminal(Model(layout=8), users=[EnrolledUser(1, "1001"), EnrolledUser(2, "1002")])
     for user, minute in (("1001", 1), ("1002", 2)):
         terminal.punch(user, datetime(2026, 11, 20, 8, minute))
     with serve(terminal) as address:
@@ -266,7 +270,7 @@ def test_a_slot_that_changed_hands(site: Site, users: dict[int, str]) -> None:
 
 def test_a_slot_that_was_nobodys(site: Site) -> None:
     """A record that is in quarantine because nobody had its slot stays there, whoever has it by now."""
-    terminal = Terminal(Model(layout=8), users=[User(1, "1001")])
+    terminal = Terminal(Model(layout=8), users=[EnrolledUser(1, "1001")])
     terminal.record([Record(1, 1, "1001", NIGHT, 1), Record(2, 2, "1002", NIGHT, 1)])
     with serve(terminal) as address:
         site.write("http://127.0.0.1:9", entry("front", address, timezone=BERLIN))
@@ -300,7 +304,7 @@ def meet(site: Site, name: str, key: str) -> None:
     ],
 )
 def test_what_is_known_by_now_stays(
-    site: Site, dashboard: Dashboard, known: tuple[str, str], then: dict[str, str | None]
+    site: Site, dashboard: SampleDashboard, known: tuple[str, str], then: dict[str, str | None]
 ) -> None:
     """A device that was renamed or replaced since keeps its new name, and a name its new device."""
     site.write(dashboard.url, device(("127.0.0.1", 9)))
@@ -324,7 +328,7 @@ def test_what_the_inventory_holds_is_held(site: Site) -> None:
     assert holds == {(True, "since"), (False, None)}
 
 
-def test_copies_in_any_order(site: Site, dashboard: Dashboard) -> None:
+def test_copies_in_any_order(site: Site, dashboard: SampleDashboard) -> None:
     """Copies that overlap, put back in any order, come to the same punches, each once."""
     terminal = terminal_of(40)
     path = synced(site, dashboard, terminal)

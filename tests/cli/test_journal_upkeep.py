@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from tests.site import Site
-    from zkpoll.simulator import Address, Dashboard
+    from zkpoll.simulator import Endpoint, SampleDashboard
 
 KEY = "CQZ7224760045"
 A_YEAR_LATER = """
@@ -39,7 +39,7 @@ def a_year_passes(site: Site) -> None:
         db.executescript(A_YEAR_LATER)
 
 
-def write(site: Site, dashboard: Dashboard, address: Address, **settings: object) -> None:
+def write(site: Site, dashboard: SampleDashboard, address: Endpoint, **settings: object) -> None:
     """Write an inventory of one device."""
     site.write(dashboard.url, entry("front", address, **settings))
 
@@ -54,7 +54,7 @@ def pruned(site: Site, *arguments: str) -> dict[str, Any]:
 # --- prune ---
 
 
-def test_a_cleared_log_is_let_go(site: Site, dashboard: Dashboard) -> None:
+def test_a_cleared_log_is_let_go(site: Site, dashboard: SampleDashboard) -> None:
     """What was delivered and cleared goes after a year; what came since is neither lost nor doubled."""
     terminal = Terminal.with_samples(60)
     with serve(terminal) as address:
@@ -74,7 +74,7 @@ def test_a_cleared_log_is_let_go(site: Site, dashboard: Dashboard) -> None:
     assert pruned(site)["devices"] == []
 
 
-def test_what_the_terminal_still_shows_is_not_doubled(site: Site, dashboard: Dashboard) -> None:
+def test_what_the_terminal_still_shows_is_not_doubled(site: Site, dashboard: SampleDashboard) -> None:
     """However old a punch is, it stays while its terminal shows it; removed by hand, it would come again."""
     terminal = Terminal.with_samples(60)
     with serve(terminal) as address:
@@ -107,7 +107,7 @@ def test_what_the_terminal_still_shows_is_not_doubled(site: Site, dashboard: Das
     assert dashboard.duplicates == 52
 
 
-def test_a_log_that_was_put_back_is_not_doubled(site: Site, dashboard: Dashboard) -> None:
+def test_a_log_that_was_put_back_is_not_doubled(site: Site, dashboard: SampleDashboard) -> None:
     """A terminal whose old log a person restored after the clearing keeps it in the journal."""
     terminal = Terminal.with_samples(60)
     with serve(terminal) as address:
@@ -123,7 +123,7 @@ def test_a_log_that_was_put_back_is_not_doubled(site: Site, dashboard: Dashboard
     assert (len(dashboard.events), dashboard.duplicates) == (60, 0)
 
 
-def test_what_is_not_delivered_stays(site: Site, dashboard: Dashboard) -> None:
+def test_what_is_not_delivered_stays(site: Site, dashboard: SampleDashboard) -> None:
     """A dashboard that was away for a year still gets everything."""
     terminal = Terminal.with_samples(20)
     with serve(terminal) as address:
@@ -137,7 +137,7 @@ def test_what_is_not_delivered_stays(site: Site, dashboard: Dashboard) -> None:
     assert len(dashboard.events) == 20
 
 
-def test_a_device_that_left(site: Site, dashboard: Dashboard) -> None:
+def test_a_device_that_left(site: Site, dashboard: SampleDashboard) -> None:
     """The punches of a terminal that was thrown away go when a person names it, and not before."""
     with serve(Terminal.with_samples(20)) as address:
         write(site, dashboard, address)
@@ -155,7 +155,7 @@ def test_a_device_that_left(site: Site, dashboard: Dashboard) -> None:
 
 
 @pytest.fixture
-def cleared(site: Site, dashboard: Dashboard) -> Site:
+def cleared(site: Site, dashboard: SampleDashboard) -> Site:
     """Give a site whose one terminal was cleared a year ago."""
     with serve(Terminal.with_samples(3)) as address:
         write(site, dashboard, address, clear="confirmed")
@@ -206,7 +206,7 @@ def test_wrong_usage(cleared: Site, arguments: tuple[str, ...], why: str) -> Non
 # --- backup ---
 
 
-def test_a_backup_restores_a_site(site: Site, dashboard: Dashboard) -> None:
+def test_a_backup_restores_a_site(site: Site, dashboard: SampleDashboard) -> None:
     """A backup in the journal's place goes on where it was: what is on the terminal is not sent twice."""
     terminal = Terminal.with_samples(30)
     file = site.folder / "backup.db"
@@ -236,7 +236,7 @@ def test_a_backup_says_what_it_is(cleared: Site) -> None:
     assert cleared.run("journal", "backup", str(file), "--force").code == 0
 
 
-def test_no_journal(site: Site, dashboard: Dashboard) -> None:
+def test_no_journal(site: Site, dashboard: SampleDashboard) -> None:
     """Without a journal both end with code 74, and none is made."""
     site.write(dashboard.url, entry("front", ("127.0.0.1", 9)))
     for arguments in (("backup", "b.db"), ("prune", "--older-than", "365d", "--yes")):

@@ -11,11 +11,11 @@ import pytest
 from tests.site import at_a_terminal, entry
 from zkpoll.model.punch import punch_id
 from zkpoll.pull.host_clock import synchronised
-from zkpoll.simulator import Answer, Command, Model, Terminal, serve
+from zkpoll.simulator import Command, HttpAnswer, Model, Terminal, serve
 
 if TYPE_CHECKING:
     from tests.site import Site
-    from zkpoll.simulator import Dashboard
+    from zkpoll.simulator import SampleDashboard
 
 SERIAL = "CQZ7224760045"
 UTC = ZoneInfo("UTC")
@@ -42,7 +42,7 @@ def off_by(terminal: Terminal, seconds: float) -> None:
 # --- what happened to a log ---
 
 
-def test_a_log_that_somebody_else_cleared(site: Site, dashboard: Dashboard) -> None:
+def test_a_log_that_somebody_else_cleared(site: Site, dashboard: SampleDashboard) -> None:
     """A log that was cleared between two visits is told of once, and is no failure."""
     terminal = Terminal.with_samples(30)
     with serve(terminal) as address:
@@ -60,7 +60,7 @@ def test_a_log_that_somebody_else_cleared(site: Site, dashboard: Dashboard) -> N
     assert dashboard.events.keys() == ids_of(terminal)
 
 
-def test_a_log_that_goes_round(site: Site, dashboard: Dashboard) -> None:
+def test_a_log_that_goes_round(site: Site, dashboard: SampleDashboard) -> None:
     """A full log is told once while it drops its oldest, and loudly when something was dropped unseen."""
     terminal = Terminal(Model(capacity=30, when_full="drop"))
     punch(terminal, 30)
@@ -85,7 +85,7 @@ def test_a_log_that_goes_round(site: Site, dashboard: Dashboard) -> None:
 # --- the device's clock ---
 
 
-def test_drift_is_shown(site: Site, dashboard: Dashboard) -> None:
+def test_drift_is_shown(site: Site, dashboard: SampleDashboard) -> None:
     """How far a clock is off is in the JSON and on a person's screen; nobody sets it unasked."""
     terminal = Terminal.with_samples(5)
     off_by(terminal, -100)
@@ -101,7 +101,7 @@ def test_drift_is_shown(site: Site, dashboard: Dashboard) -> None:
 
 
 @pytest.mark.skipif(synchronised() is True, reason="this host's clock is synchronised")
-def test_a_clock_that_this_host_may_not_set(site: Site, dashboard: Dashboard) -> None:
+def test_a_clock_that_this_host_may_not_set(site: Site, dashboard: SampleDashboard) -> None:
     """On a host whose own clock is doubtful no clock is set: why is told once, while it lasts."""
     terminal = Terminal.with_samples(5)
     off_by(terminal, 90)
@@ -122,7 +122,7 @@ def test_a_clock_that_this_host_may_not_set(site: Site, dashboard: Dashboard) ->
 
 
 @pytest.mark.skipif(synchronised() is not True, reason="this host's clock is not synchronised")
-def test_a_clock_that_is_set(site: Site, dashboard: Dashboard) -> None:
+def test_a_clock_that_is_set(site: Site, dashboard: SampleDashboard) -> None:
     """A clock that is off by more than the limit is set after the reading, told once, and is no failure."""
     terminal = Terminal.with_samples(5)
     off_by(terminal, 90)
@@ -135,7 +135,7 @@ def test_a_clock_that_is_set(site: Site, dashboard: Dashboard) -> None:
     assert abs(terminal.now() - datetime.now(UTC).replace(tzinfo=None)) < timedelta(seconds=5)
 
 
-def test_a_clock_that_is_hours_off_is_never_set(site: Site, dashboard: Dashboard) -> None:
+def test_a_clock_that_is_hours_off_is_never_set(site: Site, dashboard: SampleDashboard) -> None:
     """Three hours are a wrong zone, not a slow clock: whatever this host is, the clock is left alone."""
     terminal = Terminal.with_samples(5)
     off_by(terminal, 3 * 3600)
@@ -147,7 +147,7 @@ def test_a_clock_that_is_hours_off_is_never_set(site: Site, dashboard: Dashboard
     assert Command.SET_TIME not in terminal.commands
 
 
-def test_a_dry_run_sets_no_clock(site: Site, dashboard: Dashboard) -> None:
+def test_a_dry_run_sets_no_clock(site: Site, dashboard: SampleDashboard) -> None:
     """A dry run shows how far a clock is off, and neither sets it nor says that it should be."""
     terminal = Terminal.with_samples(5)
     off_by(terminal, 90)
@@ -162,9 +162,9 @@ def test_a_dry_run_sets_no_clock(site: Site, dashboard: Dashboard) -> None:
 # --- whatever others say, on a person's screen ---
 
 
-def test_brackets_on_a_screen(site: Site, dashboard: Dashboard) -> None:
+def test_brackets_on_a_screen(site: Site, dashboard: SampleDashboard) -> None:
     """Names and a dashboard's own words are shown as they are, whatever markup they look like."""
-    dashboard.answers.extend([Answer(422, b"no [/b] such [red]employee")] * 50)
+    dashboard.answers.extend([HttpAnswer(422, b"no [/b] such [red]employee")] * 50)
     with serve(Terminal.with_samples(5)) as address:
         site.write(dashboard.url, entry("'[bold]front[/x]'", address))
         code, shown = at_a_terminal(site, "sync", columns=200)

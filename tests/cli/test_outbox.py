@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from tests.site import Site
-    from zkpoll.simulator import Dashboard
+    from zkpoll.simulator import SampleDashboard
 
 FIRST = "224c9c2b-8130-5e29-a627-3b68fe8961e9"
 """The id of the punch of user 1001."""
@@ -28,7 +28,7 @@ WORDS = '{"error": "no such employee [1001] in our books; ask the people who kee
 
 
 @pytest.fixture
-def journalled(site: Site, dashboard: Dashboard) -> Site:
+def journalled(site: Site, dashboard: SampleDashboard) -> Site:
     """Give a site with two dashboards, `old` of which left the inventory.
 
     For `dashboard` the punches of 1001 and 1002 are parked, one of 1003 is pending, and one of 1004 is
@@ -140,7 +140,7 @@ def test_a_list_on_a_terminal(journalled: Site) -> None:
     assert right.count(WORDS) == 2
 
 
-def test_many_on_a_terminal(site: Site, dashboard: Dashboard) -> None:
+def test_many_on_a_terminal(site: Site, dashboard: SampleDashboard) -> None:
     """More than fit a table are plain lines, as they come."""
     site.write(dashboard.url, entry("front-door", ("127.0.0.1", 9)))
     with Journal(site.journal) as journal:
@@ -158,7 +158,7 @@ def test_an_empty_list(journalled: Site) -> None:
     assert (told.code, told.out, told.err) == (0, "", "")
 
 
-def test_a_reader_that_has_enough(site: Site, dashboard: Dashboard) -> None:
+def test_a_reader_that_has_enough(site: Site, dashboard: SampleDashboard) -> None:
     """A pipe that is closed half way through a long list is no reason for a traceback."""
     site.write(dashboard.url, entry("front-door", ("127.0.0.1", 9)))
     with Journal(site.journal) as journal:
@@ -175,7 +175,7 @@ def test_a_reader_that_has_enough(site: Site, dashboard: Dashboard) -> None:
         assert process.returncode == 1
 
 
-def test_no_journal_yet(site: Site, dashboard: Dashboard) -> None:
+def test_no_journal_yet(site: Site, dashboard: SampleDashboard) -> None:
     """Without a journal nothing can be looked at or decided, and none is made."""
     site.write(dashboard.url, entry("front-door", ("127.0.0.1", 9)))
     for arguments in (["list"], ["retry", "--all"], ["discard", "--user", "1", "--reason", "x", "--yes"]):
@@ -195,7 +195,7 @@ def test_secrets_are_not_needed(journalled: Site) -> None:
 # --- trying again ---
 
 
-def test_parked_punches_are_sent_again(journalled: Site, dashboard: Dashboard) -> None:
+def test_parked_punches_are_sent_again(journalled: Site, dashboard: SampleDashboard) -> None:
     """What is tried again goes out at the next sync, the rest rests."""
     told = journalled.run("outbox", "retry", "--user", "1001")
     assert (told.code, told.err) == (0, "")
@@ -217,7 +217,7 @@ def test_every_parked_punch(journalled: Site) -> None:
     assert counts(journalled) == Counts(punches=5, confirmed=4, held=1)
 
 
-def test_taking_a_decision_back(journalled: Site, dashboard: Dashboard) -> None:
+def test_taking_a_decision_back(journalled: Site, dashboard: SampleDashboard) -> None:
     """A punch that was given up is sent after all once its id is named."""
     gave_up = journalled.run("outbox", "discard", "--id", FIRST, "--reason", "wrong", "--yes")
     assert gave_up.out == "1 punch for dashboard is discarded.\n"
@@ -266,7 +266,7 @@ def test_retry_without_a_selector(journalled: Site, arguments: tuple[str, ...]) 
 # --- giving up ---
 
 
-def test_giving_up(journalled: Site, dashboard: Dashboard) -> None:
+def test_giving_up(journalled: Site, dashboard: SampleDashboard) -> None:
     """What is discarded is never sent; who did it and why is written down."""
     told = journalled.run("outbox", "discard", "--user", "1001", "--reason", "left\nus", "--yes")
     assert (told.code, told.out, told.err) == (0, "1 punch for dashboard is discarded.\n", "")
@@ -336,7 +336,7 @@ def test_a_person_is_asked(journalled: Site, answer: str, code: int) -> None:
     assert counts(journalled) == (BEFORE if code else after)
 
 
-def test_only_a_few_are_shown(site: Site, dashboard: Dashboard) -> None:
+def test_only_a_few_are_shown(site: Site, dashboard: SampleDashboard) -> None:
     """Of many that are meant the first few are shown, and how many more there are."""
     site.write(dashboard.url, entry("front-door", ("127.0.0.1", 9)))
     with Journal(site.journal) as journal:

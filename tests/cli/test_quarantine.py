@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from tests.site import Site
-    from zkpoll.simulator import Dashboard
+    from zkpoll.simulator import SampleDashboard
 
 SERIAL = "CQZ7224760045"
 
@@ -34,7 +34,7 @@ def with_an_impossible_record(serial: str = SERIAL) -> tuple[Terminal, bytes]:
     return terminal, raw
 
 
-def test_it_lists_what_came(site: Site, dashboard: Dashboard) -> None:
+def test_it_lists_what_came(site: Site, dashboard: SampleDashboard) -> None:
     """Each impossible record is listed once with its device, the reason, when it came, and its bytes."""
     terminal, raw = with_an_impossible_record()
     with serve(terminal) as address:
@@ -56,7 +56,7 @@ def test_it_lists_what_came(site: Site, dashboard: Dashboard) -> None:
     assert told.out == f"{record['quarantined_at']}  front ({SERIAL})  no such date: {raw.hex()}\n"
 
 
-def test_a_terminal_that_was_replaced(site: Site, dashboard: Dashboard) -> None:
+def test_a_terminal_that_was_replaced(site: Site, dashboard: SampleDashboard) -> None:
     """What came from a terminal that is no device any more is listed all the same."""
     with serve(with_an_impossible_record()[0]) as address:
         site.write(dashboard.url, entry("front", address))
@@ -69,7 +69,7 @@ def test_a_terminal_that_was_replaced(site: Site, dashboard: Dashboard) -> None:
     assert json.loads(listed.out)[0]["device"] is None
 
 
-def test_an_empty_quarantine(site: Site, dashboard: Dashboard) -> None:
+def test_an_empty_quarantine(site: Site, dashboard: SampleDashboard) -> None:
     """With nothing in it, a pipe gets nothing and a program an empty list."""
     with serve(Terminal.with_samples(3)) as address:
         site.write(dashboard.url, entry("front", address))
@@ -79,7 +79,7 @@ def test_an_empty_quarantine(site: Site, dashboard: Dashboard) -> None:
     assert (listed.code, json.loads(listed.out)) == (0, [])
 
 
-def test_looking_needs_no_secret(site: Site, dashboard: Dashboard) -> None:
+def test_looking_needs_no_secret(site: Site, dashboard: SampleDashboard) -> None:
     """An operator's shell has neither the variables nor the files of secrets, and may look all the same."""
     with serve(with_an_impossible_record()[0]) as address:
         site.write(dashboard.url, entry("front", address))
@@ -90,7 +90,7 @@ def test_looking_needs_no_secret(site: Site, dashboard: Dashboard) -> None:
     assert "no such date" in told.out
 
 
-def test_no_journal_yet(site: Site, dashboard: Dashboard) -> None:
+def test_no_journal_yet(site: Site, dashboard: SampleDashboard) -> None:
     """Looking at a journal that is not there makes none: code 74 and one sentence."""
     site.write(dashboard.url, entry("front", ("127.0.0.1", 9)))
     result = site.run("quarantine", "list")
@@ -103,7 +103,7 @@ def test_no_journal_yet(site: Site, dashboard: Dashboard) -> None:
 
 
 @pytest.fixture
-def kept(site: Site, dashboard: Dashboard) -> Site:
+def kept(site: Site, dashboard: SampleDashboard) -> Site:
     """Give a site with three records in quarantine: two of `front`, and one of a stranger at its address."""
     site.write(dashboard.url, entry("front", ("127.0.0.1", 9)))
     with Journal(site.journal) as journal:

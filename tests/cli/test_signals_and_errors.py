@@ -13,16 +13,16 @@ from tests.peers import closed_port, peer
 from tests.site import TOKEN, entry
 from zkpoll import __version__, cli
 from zkpoll.errors import ExitCode, JournalError
-from zkpoll.simulator import Answer, Model, Terminal, serve
+from zkpoll.simulator import HttpAnswer, Model, Terminal, serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.site import Site
-    from zkpoll.simulator import Dashboard
+    from zkpoll.simulator import SampleDashboard
 
 
-def test_the_log_is_on_stderr(site: Site, dashboard: Dashboard) -> None:
+def test_the_log_is_on_stderr(site: Site, dashboard: SampleDashboard) -> None:
     """`-v` says on stderr what is done; stdout stays clean, and no secret is in what is said."""
     with serve(Terminal.with_samples(7)) as address:
         site.write(dashboard.url, entry("front", address))
@@ -34,9 +34,9 @@ def test_the_log_is_on_stderr(site: Site, dashboard: Dashboard) -> None:
     assert TOKEN not in result.err
 
 
-def test_json_parses_whatever_fails(site: Site, dashboard: Dashboard) -> None:
+def test_json_parses_whatever_fails(site: Site, dashboard: SampleDashboard) -> None:
     """There is one JSON document on stdout also when devices and the dashboard fail, and with `-v`."""
-    dashboard.answers.extend([Answer(422, b'{"error": "\xff\xfe"}')] * 50)
+    dashboard.answers.extend([HttpAnswer(422, b'{"error": "\xff\xfe"}')] * 50)
     good = Terminal.with_samples(7)
     key = Terminal(Model(serial="B", comm_key=7))
     rubbish = Terminal(Model(serial="C"))

@@ -19,7 +19,7 @@ from filelock import FileLock
 from tests.peers import closed_port, peer
 from tests.site import TOKEN, Site, entry
 from zkpoll.model.punch import punch_id
-from zkpoll.simulator import Answer, Dashboard, Faults, Model, Terminal, serve
+from zkpoll.simulator import Faults, HttpAnswer, Model, SampleDashboard, Terminal, serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +38,7 @@ def ids_of(terminal: Terminal, serial: str = SERIAL) -> set[str]:
 # --- all is well ---
 
 
-def test_the_whole_way(site: Site, dashboard: Dashboard) -> None:
+def test_the_whole_way(site: Site, dashboard: SampleDashboard) -> None:
     """Every punch of every device arrives once, as its device showed it, and cron hears nothing."""
     front = Terminal.with_samples(700)
     front.set_clock(datetime.now(DHAKA).replace(tzinfo=None))
@@ -75,7 +75,7 @@ def test_the_whole_way(site: Site, dashboard: Dashboard) -> None:
     }
 
 
-def test_only_what_is_new_is_sent(site: Site, dashboard: Dashboard) -> None:
+def test_only_what_is_new_is_sent(site: Site, dashboard: SampleDashboard) -> None:
     """A later run sends what was punched since, and nothing else."""
     terminal = Terminal.with_samples(50)
     with serve(terminal) as address:
@@ -88,7 +88,7 @@ def test_only_what_is_new_is_sent(site: Site, dashboard: Dashboard) -> None:
     assert dashboard.duplicates == 0
 
 
-def test_json_is_one_document_with_both_sums(site: Site, dashboard: Dashboard) -> None:
+def test_json_is_one_document_with_both_sums(site: Site, dashboard: SampleDashboard) -> None:
     """`--json` gives an outcome for each device and dashboard, and sums that come out."""
     terminal = Terminal.with_samples(30)
     terminal.append(terminal.log[0])  # an exact repeat
@@ -110,7 +110,7 @@ def test_json_is_one_document_with_both_sums(site: Site, dashboard: Dashboard) -
     assert document["deliveries"][0]["confirmed_now"] == 30
 
 
-def test_one_device_by_name(site: Site, dashboard: Dashboard) -> None:
+def test_one_device_by_name(site: Site, dashboard: SampleDashboard) -> None:
     """`--device` visits that device alone, also one that is taken out with `enabled: false`."""
     a, b = Terminal.with_samples(3), Terminal.with_samples(4, model=Model(serial="B"))
     with serve(a) as first, serve(b) as second:
@@ -120,7 +120,7 @@ def test_one_device_by_name(site: Site, dashboard: Dashboard) -> None:
     assert dashboard.events.keys() == ids_of(b, "B")
 
 
-def test_an_unknown_device_is_wrong_usage(site: Site, dashboard: Dashboard) -> None:
+def test_an_unknown_device_is_wrong_usage(site: Site, dashboard: SampleDashboard) -> None:
     """A name that the inventory lacks ends with code 2 and the names there are."""
     site.write(dashboard.url, entry("a", ("127.0.0.1", 9)))
     result = site.sync("--device", "front-dor")
@@ -128,7 +128,7 @@ def test_an_unknown_device_is_wrong_usage(site: Site, dashboard: Dashboard) -> N
     assert "no device 'front-dor'" in result.err
 
 
-def test_a_dry_run_writes_nothing(site: Site, dashboard: Dashboard) -> None:
+def test_a_dry_run_writes_nothing(site: Site, dashboard: SampleDashboard) -> None:
     """`--dry-run` shows exactly what the next run sends, and leaves no trace."""
     with serve(Terminal.with_samples(25)) as address:
         site.write(dashboard.url, entry("front", address))
@@ -142,7 +142,7 @@ def test_a_dry_run_writes_nothing(site: Site, dashboard: Dashboard) -> None:
     assert shown == list(dashboard.events.values())
 
 
-def test_a_dry_run_beside_a_journal_changes_no_row(site: Site, dashboard: Dashboard) -> None:
+def test_a_dry_run_beside_a_journal_changes_no_row(site: Site, dashboard: SampleDashboard) -> None:
     """`--dry-run` on a journal in use shows only what is new, and changes nothing in it."""
     terminal = Terminal.with_samples(25)
     with serve(terminal) as address:
@@ -163,7 +163,7 @@ def dump(site: Site) -> list[str]:
     return lines
 
 
-def test_no_deliver_journals_only(site: Site, dashboard: Dashboard) -> None:
+def test_no_deliver_journals_only(site: Site, dashboard: SampleDashboard) -> None:
     """`--no-deliver` keeps the punches for a later run to send."""
     terminal = Terminal.with_samples(12)
     with serve(terminal) as address:
@@ -177,7 +177,7 @@ def test_no_deliver_journals_only(site: Site, dashboard: Dashboard) -> None:
 # --- one failure stays one failure ---
 
 
-def test_a_device_that_is_off_is_told_once(site: Site, dashboard: Dashboard) -> None:
+def test_a_device_that_is_off_is_told_once(site: Site, dashboard: SampleDashboard) -> None:
     """A dead device delays nobody's punches; cron hears of it when it begins and when it ends."""
     terminal, other = Terminal.with_samples(9), Terminal.with_samples(5, model=Model(serial="B"))
     with serve(other) as up:
@@ -197,7 +197,7 @@ def test_a_device_that_is_off_is_told_once(site: Site, dashboard: Dashboard) -> 
     assert dashboard.events.keys() == ids_of(other, "B") | ids_of(terminal)
 
 
-def test_a_device_that_hangs_up_once(site: Site, dashboard: Dashboard) -> None:
+def test_a_device_that_hangs_up_once(site: Site, dashboard: SampleDashboard) -> None:
     """What came before the end of the connection is kept and sent; the next run brings the rest."""
     terminal = Terminal.with_samples(5000, faults=Faults(hang_up_after=150_000, hang_up_times=1))
     with serve(terminal) as address:
@@ -211,7 +211,7 @@ def test_a_device_that_hangs_up_once(site: Site, dashboard: Dashboard) -> None:
     assert dashboard.duplicates == 0
 
 
-def test_a_device_that_hangs_up_for_ever(site: Site, dashboard: Dashboard) -> None:
+def test_a_device_that_hangs_up_for_ever(site: Site, dashboard: SampleDashboard) -> None:
     """A device that dies in each visit is read to its end over several; each run goes on where one ended."""
     terminal = Terminal.with_samples(9000, faults=Faults(hang_up_after=150_000))
     with serve(terminal) as address:
@@ -233,7 +233,7 @@ BAD_PEERS: dict[str, tuple[Callable[[bytes], bytes | None], int, str]] = {
 
 
 @pytest.mark.parametrize("who", BAD_PEERS)
-def test_what_is_no_terminal(site: Site, dashboard: Dashboard, who: str) -> None:
+def test_what_is_no_terminal(site: Site, dashboard: SampleDashboard, who: str) -> None:
     """What answers and is no terminal is named in one sentence, and nothing is left half done."""
     answer, code, words = BAD_PEERS[who]
     with peer(answer) as address:
@@ -246,7 +246,7 @@ def test_what_is_no_terminal(site: Site, dashboard: Dashboard, who: str) -> None
     assert not dashboard.requests
 
 
-def test_nothing_reached(site: Site, dashboard: Dashboard) -> None:
+def test_nothing_reached(site: Site, dashboard: SampleDashboard) -> None:
     """A host that refuses, the only one there is, ends with code 69."""
     with closed_port() as address:
         site.write(dashboard.url, entry("front", address))
@@ -255,7 +255,7 @@ def test_nothing_reached(site: Site, dashboard: Dashboard) -> None:
     assert "refuses the connection" in result.err
 
 
-def test_a_device_that_never_answers(site: Site, dashboard: Dashboard) -> None:
+def test_a_device_that_never_answers(site: Site, dashboard: SampleDashboard) -> None:
     """A mute device costs its timeout, not more, and ends with code 69."""
     with serve(Terminal(faults=Faults(mute=True))) as address:
         site.write(dashboard.url, entry("front", address), timeout=0.5)
@@ -265,7 +265,7 @@ def test_a_device_that_never_answers(site: Site, dashboard: Dashboard) -> None:
     assert document["devices"][0]["seconds"] < 2
 
 
-def test_a_wrong_comm_key(site: Site, dashboard: Dashboard) -> None:
+def test_a_wrong_comm_key(site: Site, dashboard: SampleDashboard) -> None:
     """A wrong key is said to be wrong, and is not in what is said."""
     with serve(Terminal(Model(comm_key=1234))) as address:
         site.write(dashboard.url, entry("front", address, comm_key=987654))
@@ -279,7 +279,7 @@ def test_a_wrong_comm_key(site: Site, dashboard: Dashboard) -> None:
     assert "a comm_key is needed" in missing["devices"][0]["problem"]
 
 
-def test_a_log_that_fits_no_layout_is_saved(site: Site, dashboard: Dashboard) -> None:
+def test_a_log_that_fits_no_layout_is_saved(site: Site, dashboard: SampleDashboard) -> None:
     """An unknown layout fails the visit; its bytes are kept for the owner's eyes, and nothing is guessed."""
     terminal = Terminal(Model(inline_limit=0))
     for number in range(50):
@@ -295,7 +295,7 @@ def test_a_log_that_fits_no_layout_is_saved(site: Site, dashboard: Dashboard) ->
     assert not dashboard.events
 
 
-def test_impossible_records_stay_aside(site: Site, dashboard: Dashboard) -> None:
+def test_impossible_records_stay_aside(site: Site, dashboard: SampleDashboard) -> None:
     """A record of 30 February is kept, counted and told; its neighbours are delivered."""
     terminal = Terminal.with_samples(60)
     raw = bytearray(terminal.log[10])
@@ -314,7 +314,7 @@ def test_impossible_records_stay_aside(site: Site, dashboard: Dashboard) -> None
     assert dashboard.events.keys() == ids_of(terminal)
 
 
-def test_a_terminal_without_a_serial_number(site: Site, dashboard: Dashboard) -> None:
+def test_a_terminal_without_a_serial_number(site: Site, dashboard: SampleDashboard) -> None:
     """A unit that tells no serial number is not read until the inventory gives it one."""
     terminal = Terminal.with_samples(7, model=Model(serial=None))
     with serve(terminal) as address:
@@ -328,7 +328,7 @@ def test_a_terminal_without_a_serial_number(site: Site, dashboard: Dashboard) ->
     assert dashboard.events.keys() == ids_of(terminal, "0012")
 
 
-def test_another_terminal_at_that_address(site: Site, dashboard: Dashboard) -> None:
+def test_another_terminal_at_that_address(site: Site, dashboard: SampleDashboard) -> None:
     """Another serial number than before fails the visit, naming both, and nothing is mixed up."""
     with serve(Terminal.with_samples(7)) as address:
         site.write(dashboard.url, entry("front", address))
@@ -341,7 +341,7 @@ def test_another_terminal_at_that_address(site: Site, dashboard: Dashboard) -> N
     assert len(dashboard.events) == 7
 
 
-def test_one_terminal_under_two_names(site: Site, dashboard: Dashboard) -> None:
+def test_one_terminal_under_two_names(site: Site, dashboard: SampleDashboard) -> None:
     """Two entries that reach one terminal are told apart: the first reads it, the second says so."""
     terminal = Terminal.with_samples(7, model=Model(seats=2))
     with serve(terminal) as a, serve(terminal) as b:
@@ -358,14 +358,16 @@ def test_one_terminal_under_two_names(site: Site, dashboard: Dashboard) -> None:
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (Answer(200, b"<!doctype html><p>Log in", {"Content-Type": "text/html"}, keep=False), "web page"),
-        (Answer(302, b"", {"Location": "https://sso.example.com/login"}), "sso.example.com"),
-        (Answer(401, b"{}"), "token"),
-        (Answer(503, b"{}"), "503"),
-        (Answer(422, b'{"error": "schema changed"}'), "schema changed"),
+        (HttpAnswer(200, b"<!doctype html><p>Log in", {"Content-Type": "text/html"}, keep=False), "web page"),
+        (HttpAnswer(302, b"", {"Location": "https://sso.example.com/login"}), "sso.example.com"),
+        (HttpAnswer(401, b"{}"), "token"),
+        (HttpAnswer(503, b"{}"), "503"),
+        (HttpAnswer(422, b'{"error": "schema changed"}'), "schema changed"),
     ],
 )
-def test_what_is_not_confirmed_stays(site: Site, dashboard: Dashboard, answer: Answer, words: str) -> None:
+def test_what_is_not_confirmed_stays(
+    site: Site, dashboard: SampleDashboard, answer: HttpAnswer, words: str
+) -> None:
     """Whatever is not a real yes leaves the punches pending, is told, and the next run delivers them."""
     terminal = Terminal.with_samples(20)
     dashboard.answers.extend([answer] * 50)
@@ -390,7 +392,7 @@ def test_a_dashboard_that_is_away(site: Site) -> None:
         with closed_port() as (host, port):
             site.write(f"http://{host}:{port}/x", entry("front", address))
             first = site.report()
-        with Dashboard(TOKEN, port=port) as back:
+        with SampleDashboard(TOKEN, port=port) as back:
             second = site.report()
     assert first["exit_code"] == 1
     assert first["sums"]["journal"]["dashboard"]["pending"] == 20
@@ -398,7 +400,7 @@ def test_a_dashboard_that_is_away(site: Site) -> None:
     assert back.events.keys() == ids_of(terminal)
 
 
-def test_a_dashboard_that_left_with_punches_pending(site: Site, dashboard: Dashboard) -> None:
+def test_a_dashboard_that_left_with_punches_pending(site: Site, dashboard: SampleDashboard) -> None:
     """Punches that wait for a dashboard under another name are told of, until it is named again."""
     terminal = Terminal.with_samples(20)
     with serve(terminal) as address:
@@ -415,7 +417,7 @@ def test_a_dashboard_that_left_with_punches_pending(site: Site, dashboard: Dashb
     assert dashboard.events.keys() == ids_of(terminal)
 
 
-def test_a_clock_hours_off_is_told(site: Site, dashboard: Dashboard) -> None:
+def test_a_clock_hours_off_is_told(site: Site, dashboard: SampleDashboard) -> None:
     """A clock that is hours off is told once while it lasts; its punches are delivered all the same."""
     terminal = Terminal.with_samples(20)
     terminal.set_clock(datetime(2023, 1, 1))
@@ -428,7 +430,7 @@ def test_a_clock_hours_off_is_told(site: Site, dashboard: Dashboard) -> None:
     assert dashboard.events.keys() == ids_of(terminal)
 
 
-def test_overlapping_runs_are_no_news(site: Site, dashboard: Dashboard) -> None:
+def test_overlapping_runs_are_no_news(site: Site, dashboard: SampleDashboard) -> None:
     """A device that another run is at is named in the exit code and in JSON, and mailed to nobody."""
     locks = site.folder / "journal.db.locks"
     locks.mkdir()
@@ -441,7 +443,7 @@ def test_overlapping_runs_are_no_news(site: Site, dashboard: Dashboard) -> None:
     assert (after.code, after.err) == (0, "")
 
 
-def test_a_silent_terminal_delays_nobody(site: Site, dashboard: Dashboard) -> None:
+def test_a_silent_terminal_delays_nobody(site: Site, dashboard: SampleDashboard) -> None:
     """Punches are delivered while another device still keeps its reader waiting."""
     terminal = Terminal.with_samples(20)
     with serve(terminal) as up, serve(Terminal(faults=Faults(mute=True))) as mute:
@@ -506,7 +508,7 @@ def from_the_future(site: Site) -> None:
     ],
 )
 def test_a_journal_that_cannot_be_used(
-    site: Site, dashboard: Dashboard, prepare: Callable[[Site], None], words: str
+    site: Site, dashboard: SampleDashboard, prepare: Callable[[Site], None], words: str
 ) -> None:
     """A journal that cannot be used ends with code 74 and one sentence; no device is visited."""
     terminal = Terminal.with_samples(3)
@@ -520,7 +522,7 @@ def test_a_journal_that_cannot_be_used(
     assert terminal.connections == 0
 
 
-def test_a_journal_in_a_folder_that_is_missing(site: Site, dashboard: Dashboard) -> None:
+def test_a_journal_in_a_folder_that_is_missing(site: Site, dashboard: SampleDashboard) -> None:
     """A journal whose folder does not exist is not conjured up elsewhere."""
     site.write(dashboard.url, entry("front", ("127.0.0.1", 9)))
     text = site.inventory.read_text().replace("journal: journal.db", "journal: gone/journal.db")
@@ -530,7 +532,7 @@ def test_a_journal_in_a_folder_that_is_missing(site: Site, dashboard: Dashboard)
     assert "gone/journal.db" in result.err
 
 
-def test_a_locked_device_is_left_to_the_other_run(site: Site, dashboard: Dashboard) -> None:
+def test_a_locked_device_is_left_to_the_other_run(site: Site, dashboard: SampleDashboard) -> None:
     """A device that another run is at is skipped and named; if that is all of them, the code is 75."""
     a, b = Terminal.with_samples(3), Terminal.with_samples(4, model=Model(serial="B"))
     locks = site.folder / "journal.db.locks"
@@ -560,7 +562,7 @@ def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_signal_ends_a_run_soon(site: Site, dashboard: Dashboard, number: int, code: int) -> None:
+def test_a_signal_ends_a_run_soon(site: Site, dashboard: SampleDashboard, number: int, code: int) -> None:
     """A signal in mid-read ends the run soon, with its code; the seat is free and nothing is lost."""
     terminal = Terminal.with_samples(40_000, faults=Faults(bandwidth=400_000))
     with serve(terminal) as address:
@@ -580,7 +582,7 @@ def test_a_signal_ends_a_run_soon(site: Site, dashboard: Dashboard, number: int,
     assert dashboard.events.keys() == ids_of(terminal)
 
 
-def test_killed_at_any_time(site: Site, dashboard: Dashboard) -> None:
+def test_killed_at_any_time(site: Site, dashboard: SampleDashboard) -> None:
     """A run that is killed outright loses nothing and doubles nothing: the next one goes on."""
     terminal = Terminal.with_samples(30_000)
     with serve(terminal) as address:
@@ -603,7 +605,7 @@ def test_killed_at_any_time(site: Site, dashboard: Dashboard) -> None:
 # --- a person ---
 
 
-def test_on_a_terminal(site: Site, dashboard: Dashboard, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_on_a_terminal(site: Site, dashboard: SampleDashboard, monkeypatch: pytest.MonkeyPatch) -> None:
     """A person at a terminal sees a line for each device and a summary, in 80 columns."""
     pty = pytest.importorskip("pty")
     with serve(Terminal.with_samples(20)) as address, closed_port() as down:

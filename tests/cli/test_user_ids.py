@@ -11,7 +11,7 @@ import pytest
 from tests.peers import closed_port
 from tests.site import TOKEN, Site, entry
 from zkpoll.model.punch import punch_id
-from zkpoll.simulator import Dashboard, Model, Terminal, serve
+from zkpoll.simulator import Model, SampleDashboard, Terminal, serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,7 +35,7 @@ def ids_of(one: Terminal) -> dict[str, str]:
     }
 
 
-def told(dashboard: Dashboard) -> dict[str, str]:
+def told(dashboard: SampleDashboard) -> dict[str, str]:
     """Return who the dashboard was told that punches are of, by the id of the punch."""
     return {event["id"]: event["user_id"] for event in dashboard.events.values()}
 
@@ -58,7 +58,7 @@ def write(site: Site, dashboard: str, user_id: str, *devices: str) -> None:
     site.write_for(f"url: '{dashboard}', token: '${{TOKEN}}', attempts: 1{rule}", *devices)
 
 
-def also_to(site: Site, second: Dashboard, user_id: str) -> None:
+def also_to(site: Site, second: SampleDashboard, user_id: str) -> None:
     """Add a dashboard with a rule for user ids to the inventory's one."""
     first, _, rest = site.inventory.read_text().partition("\n")
     one = first.removeprefix("dashboard: {")
@@ -71,10 +71,10 @@ def badges(site: Site, lines: Iterable[str]) -> None:
     (site.folder / "badges.csv").write_text("user_id,badge\n" + "".join(f"{line}\n" for line in lines))
 
 
-def test_the_device_first_then_the_dashboard(site: Site, dashboard: Dashboard) -> None:
+def test_the_device_first_then_the_dashboard(site: Site, dashboard: SampleDashboard) -> None:
     """Each device has its rule and each dashboard its own, and the journal keeps what the devices said."""
     a, b = terminal("A1", "0017", "18"), terminal("B2", "0017", "19")
-    with serve(a) as front, serve(b) as back, Dashboard(TOKEN) as second:
+    with serve(a) as front, serve(b) as back, SampleDashboard(TOKEN) as second:
         badges(site, ["A-17,E17", "A-18,E18", "0017,E99", "19,E19"])
         devices = entry("front", front, user_id="{strip_zeros: true, prefix: A-}"), entry("back", back)
         write(site, dashboard.url, "", *devices)
@@ -92,7 +92,7 @@ def test_the_device_first_then_the_dashboard(site: Site, dashboard: Dashboard) -
     }  # fmt: skip
 
 
-def test_an_unknown_id_waits_for_a_person(site: Site, dashboard: Dashboard) -> None:
+def test_an_unknown_id_waits_for_a_person(site: Site, dashboard: SampleDashboard) -> None:
     """It is parked with clear words, the others go, and it goes with the next run once the file has it."""
     one = terminal("A1", "17", "18", "17000", "19")
     ids = ids_of(one)
@@ -120,7 +120,7 @@ def test_an_unknown_id_waits_for_a_person(site: Site, dashboard: Dashboard) -> N
     assert dashboard.duplicates == 0
 
 
-def test_a_file_that_knows_nobody_sends_nothing(site: Site, dashboard: Dashboard) -> None:
+def test_a_file_that_knows_nobody_sends_nothing(site: Site, dashboard: SampleDashboard) -> None:
     """Where no id is known, no request is made, and nothing is lost once the right file is there."""
     one = terminal("A1", "17", "18")
     with serve(one) as address:
@@ -134,7 +134,7 @@ def test_a_file_that_knows_nobody_sends_nothing(site: Site, dashboard: Dashboard
 
 
 @pytest.mark.parametrize("unknown", ["park", "pass"])
-def test_a_slip_in_the_file(site: Site, dashboard: Dashboard, unknown: str) -> None:
+def test_a_slip_in_the_file(site: Site, dashboard: SampleDashboard, unknown: str) -> None:
     """A file that cannot be used keeps no terminal from being read; it is told, and no id is guessed."""
     one = terminal("A1", "17", "18")
     rule = f"map_file: badges.csv, unknown: {unknown}"
@@ -153,7 +153,7 @@ def test_a_slip_in_the_file(site: Site, dashboard: Dashboard, unknown: str) -> N
     assert sorted(told(dashboard).values()) == ["E17", "E18"]
 
 
-def test_what_passes(site: Site, dashboard: Dashboard) -> None:
+def test_what_passes(site: Site, dashboard: SampleDashboard) -> None:
     """With `unknown: pass` an id that is not in the file goes as it is."""
     one = terminal("A1", "17", "18")
     with serve(one) as address:
@@ -163,7 +163,7 @@ def test_what_passes(site: Site, dashboard: Dashboard) -> None:
     assert told(dashboard) == {ids_of(one)["17"]: "E17", ids_of(one)["18"]: "18"}
 
 
-def test_a_changed_rule_changes_no_punch(site: Site, dashboard: Dashboard) -> None:
+def test_a_changed_rule_changes_no_punch(site: Site, dashboard: SampleDashboard) -> None:
     """What was confirmed does not go again under a new rule, and what waits goes under it, with its id."""
     one = terminal("A1", "17")
     with serve(one) as address:
@@ -179,7 +179,7 @@ def test_a_changed_rule_changes_no_punch(site: Site, dashboard: Dashboard) -> No
     assert dashboard.duplicates == 0
 
 
-def test_a_terminal_that_left(site: Site, dashboard: Dashboard) -> None:
+def test_a_terminal_that_left(site: Site, dashboard: SampleDashboard) -> None:
     """Punches of one that is gone wait for a person where it may have had a rule of its own."""
     gone, left = terminal("A1", "17"), terminal("B2", "19")
     with serve(gone) as first, serve(left) as second, closed_port() as (host, port):

@@ -22,7 +22,7 @@ from zkpoll.journal.exports import last_users
 from zkpoll.journal.locks import Locks
 from zkpoll.journal.sqlite import Journal
 from zkpoll.simulator import Model, Terminal, serve
-from zkpoll.simulator.records import User
+from zkpoll.simulator.records import EnrolledUser
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +43,7 @@ class Chinese(str):
     __slots__ = ()
 
     def encode(self, _encoding: str = "utf-8", errors: str = "strict") -> bytes:
-        """Return it as it is on the wire."""
+        """Return it is on the wire."""
         return super().encode("gb18030", errors)
 
 
@@ -52,9 +52,9 @@ def front() -> Terminal:
     """Give a terminal with three users: one ordinary, one who may do everything, one disabled."""
     return Terminal(
         users=[
-            User(1, "0042", "Ada", card=4_000_000_000, group=2),
-            User(2, "NB7", "=cmd|' /C calc'!A0", 14, PIN),
-            User(3, "7", "Ned", 1),
+            EnrolledUser(1, "0042", "Ada", card=4_000_000_000, group=2),
+            EnrolledUser(2, "NB7", "=cmd|' /C calc'!A0", 14, PIN),
+            EnrolledUser(3, "7", "Ned", 1),
         ]
     )
 
@@ -62,7 +62,7 @@ def front() -> Terminal:
 @pytest.fixture
 def back() -> Terminal:
     """Give an older terminal with a user whose name is in Chinese."""
-    users = [User(9, "42", Chinese("王小明"), 6, "12345")]
+    users = [EnrolledUser(9, "42", Chinese("王小明"), 6, "12345")]
     return Terminal(Model(serial="B", layout=8), users=users)
 
 
@@ -292,7 +292,7 @@ def test_wrong_usage(two: Site, arguments: tuple[str, ...]) -> None:
 
 def test_ten_thousand_users(site: Site) -> None:
     """The largest user table there is takes little memory."""
-    terminal = Terminal(users=[User(uid, str(uid), f"Employee {uid}") for uid in range(1, 10_001)])
+    terminal = Terminal(users=[EnrolledUser(uid, str(uid), f"Employee {uid}") for uid in range(1, 10_001)])
     with serve(terminal) as address:
         site.write(URL, entry("front", address), timeout=10)
         out, peak = measured(site, "users", "export")
@@ -320,7 +320,7 @@ def test_since_the_last_export(two: Site, front: Terminal) -> None:
     two.run("users", "export")
     quiet = two.run("users", "diff", "--exit-code")
     assert (quiet.code, quiet.out, quiet.err) == (0, "", "")
-    front.users[:2] = [User(1, "0042", "Eve", 14, card=7), User(4, "8", "Cy")]
+    front.users[:2] = [EnrolledUser(1, "0042", "Eve", 14, card=7), EnrolledUser(4, "8", "Cy")]
     for _ in range(2):
         told = two.run("users", "diff", "--exit-code")
         assert (told.code, told.err) == (1, "")
@@ -389,7 +389,7 @@ def test_a_file_and_the_devices_now(two: Site, tmp_path: Path, front: Terminal) 
 
 def test_on_some_devices(two: Site, front: Terminal) -> None:
     """Who is on some devices and not on others is listed, also where it was so before."""
-    front.users.append(User(4, "42", "王小明"))
+    front.users.append(EnrolledUser(4, "42", "王小明"))
     two.run("users", "export")
     told = two.run("users", "diff")
     assert (told.code, told.err) == (0, "")

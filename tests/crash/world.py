@@ -25,14 +25,14 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from tests.site import TOKEN, Result, Site, entry
 from zkpoll.pull.raw_copy import RawCopy, save
-from zkpoll.simulator import Answer, Command, Dashboard, Faults, Model, Terminal, cut, serve
+from zkpoll.simulator import Command, Faults, HttpAnswer, Model, SampleDashboard, Terminal, cut, serve
 from zkpoll.simulator.wire import pack_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-    from zkpoll.simulator import Address, Received
+    from zkpoll.simulator import Endpoint, Received
 
 ROOT: Final = Path(__file__).parents[2]
 KILLED: Final = -signal.SIGKILL
@@ -68,8 +68,8 @@ class World:
         self.seconds = 0.0
         """How long an unharmed run took last."""
         self.site = Site(folder)
-        self.dashboard = Dashboard(TOKEN)
-        self.watcher = Dashboard()
+        self.dashboard = SampleDashboard(TOKEN)
+        self.watcher = SampleDashboard()
         """Who is told that a run begins and ends."""
         self.front = Terminal.with_samples(records, model=Model(serial=OLD))
         self.gate = Terminal.with_samples(40, model=Model(serial="GATE1", layout=16))
@@ -82,7 +82,7 @@ class World:
         self._batch_size = batch_size
         self._journals = self._seconds = 0
         self._exit = ExitStack()
-        self._addresses: list[Address] = []
+        self._addresses: list[Endpoint] = []
 
     def __enter__(self) -> Self:
         self._exit.enter_context(self.dashboard)
@@ -131,7 +131,9 @@ class World:
         self._append_an_impossible_record()
         self._lab_log, self.lab.log = self.lab.log, [self.random.randbytes(40) for _ in range(60)]
         self.gate.faults = Faults(drop=frozenset({self.random.randint(2, 6)}))
-        self.dashboard.answers.extend([self.dashboard.default, Answer(503), _LOST, self._refuse_one, _LOST])
+        self.dashboard.answers.extend(
+            [self.dashboard.default, HttpAnswer(503), _LOST, self._refuse_one, _LOST]
+        )
 
     def people_punch(self) -> None:
         """Let people punch at each terminal, so many that several requests are needed."""
@@ -145,7 +147,7 @@ class World:
     def the_dashboard_goes(self) -> None:
         """Let the dashboard say once that it is gone for good."""
         self.people_punch()
-        self.dashboard.answers.append(Answer(410))
+        self.dashboard.answers.append(HttpAnswer(410))
 
     def requests_are_to_be_smaller(self) -> None:
         """Let a whole request be lost again and again, and a person ask for smaller ones after that."""
@@ -190,11 +192,11 @@ class World:
         self._impossible = row[:27] + second.to_bytes(4, "little") + row[31:]
         self.front.append(self._impossible)
 
-    def _refuse_one(self, received: Received) -> Answer:
+    def _refuse_one(self, received: Received) -> HttpAnswer:
         """Refuse a request, and name one of its punches."""
         one = json.loads(received.body)["events"][0]["id"]
         self._refused.add(one)
-        return Answer(422, json.dumps({"rejected": [{"id": one, "error": "nobody knows them"}]}).encode())
+        return HttpAnswer(422, json.dumps({"rejected": [{"id": one, "error": "nobody knows them"}]}).encode())
 
     def _a_person_decides(self) -> None:
         """Let the dashboard be resumed, and what it refused be sent again, as two commands do."""
@@ -323,7 +325,7 @@ class World:
         }
 
 
-_LOST: Final = Answer(cut=True, body=b"", keep=True)
+_LOST: Final = HttpAnswer(cut=True, body=b"", keep=True)
 """The dashboard took the punches, and its answer never came."""
 ACCEPT: Final = ("devices", "accept", "front", "--same-terminal")
 

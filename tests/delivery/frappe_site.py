@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from tests.delivery.troubled import Troubled
-from zkpoll.simulator import Answer
+from zkpoll.simulator import HttpAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -150,19 +150,19 @@ class FrappeSite(Troubled):
         self.shift_types.append(made)
         return made
 
-    def serve(self, request: Received) -> Answer:
+    def serve(self, request: Received) -> HttpAnswer:
         """Do what a request asks for, and answer."""
         with self._transaction:
             if self.requests_left == 0:
                 headers = {"Content-Type": _TEXT, "Retry-After": "27", "X-RateLimit-Reset": "27"}
-                return Answer(429, self._said("many").encode(), headers)
+                return HttpAnswer(429, self._said("many").encode(), headers)
             if self.requests_left is not None:
                 self.requests_left -= 1
             try:
                 content = self._answered(request)
             except Raised as error:
-                return Answer(error.status, error_body(error.error, error.message), _JSON)
-            return Answer(200, json.dumps(content).encode(), _JSON)
+                return HttpAnswer(error.status, error_body(error.error, error.message), _JSON)
+            return HttpAnswer(200, json.dumps(content).encode(), _JSON)
 
     def _answered(self, request: Received) -> Document:
         if request.headers.get("authorization") != f"token {TOKEN}":

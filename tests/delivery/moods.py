@@ -11,12 +11,12 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from zkpoll.simulator import Answer, Dashboard, Received
+from zkpoll.simulator import HttpAnswer, Received, SampleDashboard
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from zkpoll.simulator.dashboard import Event
+    from zkpoll.simulator.dashboard import JsonEvent
 
 FOREIGN = "224c9c2b-8130-5e29-a627-3b68fe8961e9"
 """The id of a punch that is in no test's journal."""
@@ -28,7 +28,7 @@ _PAGE = b"<!doctype html><title>Log in</title>"
 class Said:
     """One answer, and what it means to the punches of its request."""
 
-    answer: Answer
+    answer: HttpAnswer
     decides: bool = True
     """Whether it is an answer for the request; if not, the same request has to come again."""
     named: frozenset[str] = frozenset()
@@ -40,7 +40,7 @@ class Said:
 class Mood(Protocol):
     """One class of answers."""
 
-    def __call__(self, odd: Odd, events: Sequence[Event]) -> Said:
+    def __call__(self, odd: Odd, events: Sequence[JsonEvent]) -> Said:
         """Answer a request that holds these events."""
 
 
@@ -50,9 +50,9 @@ class Takes:
 
     status: int = 200
 
-    def __call__(self, odd: Odd, events: Sequence[Event]) -> Said:  # noqa: ARG002
+    def __call__(self, odd: Odd, events: Sequence[JsonEvent]) -> Said:  # noqa: ARG002
         """Answer with a 2xx."""
-        return Said(Answer(self.status, b"" if self.status == 204 else b'{"rejected": []}'))
+        return Said(HttpAnswer(self.status, b"" if self.status == 204 else b'{"rejected": []}'))
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Well:
 
     status: int = 422
 
-    def __call__(self, odd: Odd, events: Sequence[Event]) -> Said:
+    def __call__(self, odd: Odd, events: Sequence[JsonEvent]) -> Said:
         """Answer with a 200 or a refusal."""
         guilty = any(event["user_id"] in odd.guilty for event in events)
         return (Refuses(self.status) if guilty else Takes())(odd, events)
@@ -73,9 +73,9 @@ class Refuses:
 
     status: int
 
-    def __call__(self, odd: Odd, events: Sequence[Event]) -> Said:  # noqa: ARG002
+    def __call__(self, odd: Odd, events: Sequence[JsonEvent]) -> Said:  # noqa: ARG002
         """Answer with a 400, 417 or 422."""
-        return Said(Answer(self.status, b'{"error": "no such person"}'), refused=True)
+        return Said(HttpAnswer(self.status, b'{"error": "no such person"}'), refused=True)
 
 
 @dataclass(frozen=True)
@@ -84,9 +84,9 @@ class TooLarge:
 
     most: int
 
-    def __call__(self, odd: Odd, events: Sequence[Event]) -> Said:
+    def __call__(self, odd: Odd, events: Sequence[JsonEvent]) -> Said:
         """Answer with a 200 or a 413."""
-        return Takes()(odd, events) if len(events) <= self.most else Said(Answer(413), refused=True)
+        return Takes()(odd, events) if len(events) <= self.most else Said(HttpAnswer(413), refused=True)
 
 
 @dataclass(frozen=True)
@@ -99,14 +99,14 @@ class Names:
     bare: bool = False
     """Whether the names are bare ids, in capital letters."""
 
-    def __call__(self, odd: Odd, events: Sequence[Event]) -> Said:
+    def __call__(self, odd: Odd, events: Sequence[JsonEvent]) -> Said:
         """Answer with what is rejected."""
         ids = [event["id"] for event in events]
         named = frozenset(ids[place % len(ids)] for place in self.which)
         if 200 <= self.status < 300:
             odd.keep([event for event in events if event["id"] not in named])
         rejected = [one.upper() if self.bare else {"id": one, "error": "unknown"} for one in sorted(named)]
-        answer = Answer(self.status, json.dumps({"rejected": rejected}).encode(), keep=False)
+        answer = HttpAnswer(self.status, json.dumps({"rejected": rejected}).encode(), keep=False)
         return Said(answer, named=named) if self.status < 500 else Said(answer, decides=False)
 
 
@@ -119,11 +119,11 @@ class Unclear:
     count: bool
     """Whether there is a number only, and no names."""
 
-    def __call__(self, odd: Odd, events: Sequence[Event]) -> Said:
+    def __call__(self, odd: Odd, events: Sequence[JsonEvent]) -> Said:
         """Answer with a 200."""
         odd.keep(list(events[1:]))
         rejected = 1 if self.count else [events[0]["id"], FOREIGN] if self.own else [{"id": FOREIGN}]
-        return Said(Answer(200, json.dumps({"rejected": rejected}).encode(), keep=False), decides=False)
+        return Said(HttpAnswer(200, json.dumps({"rejected": rejected}).encode(), keep=False), decides=False)
 
 
 @dataclass(frozen=True)
@@ -132,11 +132,11 @@ class HasSome:
 
     which: frozenset[int]
 
-    def __call__(self, odd: Odd, events: Sequence[Event]) -> Said:
+    def __call__(self, odd: Odd, events: Sequence[JsonEvent]) -> Said:
         """Answer with a 409."""
         present = [event["id"] for place, event in enumerate(events) if place in self.which]
         present = [one for one in present if one in odd.events]
-        answer = Answer(409, json.dumps({"present": [*present, FOREIGN]}).encode())
+        answer = HttpAnswer(409, json.dumps({"present": [*present, FOREIGN]}).encode())
         return Said(answer, decides=bool(present))
 
 
@@ -152,11 +152,11 @@ class Evades:
     empty: bool = False
     headers: tuple[tuple[str, str], ...] = ()
 
-    def __call__(self, odd: Odd, events: Sequence[Event]) -> Said:  # noqa: ARG002
+    def __call__(self, odd: Odd, events: Sequence[JsonEvent]) -> Said:  # noqa: ARG002
         """Answer as it is written above."""
         headers = {"Content-Type": "text/html"} if self.page else _JSON
         body = b"" if self.empty else _PAGE if self.page else b'{"accepted": 1}'
-        answer = Answer(self.status, body, headers | dict(self.headers), cut=self.cut, keep=self.kept)
+        answer = HttpAnswer(self.status, body, headers | dict(self.headers), cut=self.cut, keep=self.kept)
         return Said(answer, decides=False)
 
 
@@ -165,7 +165,7 @@ class Heard:
     """One request, and what was said to it."""
 
     request: Received
-    events: list[Event]
+    events: list[JsonEvent]
     said: Said
     settings: tuple[str, int]
     """Format and batch size of that time."""
@@ -186,7 +186,7 @@ class Heard:
 
 
 @dataclass
-class Odd(Dashboard):
+class Odd(SampleDashboard):
     """A dashboard that is in one mood after the other."""
 
     guilty: frozenset[str]
@@ -205,7 +205,7 @@ class Odd(Dashboard):
         """Whether the last thing it said was that it is gone for good."""
         return bool(self.heard) and self.heard[-1].said.answer.status == 410
 
-    def default(self, request: Received) -> Answer:
+    def default(self, request: Received) -> HttpAnswer:
         """Answer in the mood of the moment, and remember it."""
         content: dict[str, Any] = json.loads(request.body)
         events = content.get("events", [content])

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.delivery.troubled import Troubled
-from zkpoll.simulator import Answer
+from zkpoll.simulator import HttpAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -72,9 +72,9 @@ def error_body(name: str, message: str) -> bytes:
     ).encode()
 
 
-def failure(status: int, name: str, message: str) -> Answer:
+def failure(status: int, name: str, message: str) -> HttpAnswer:
     """Given a status and an exception, return the answer that tells of it."""
-    return Answer(status, error_body(name, message), _JSON)
+    return HttpAnswer(status, error_body(name, message), _JSON)
 
 
 @dataclass
@@ -118,16 +118,16 @@ class OdooServer(Troubled):
         """The ids of the punches that are there, each as often as it is."""
         return [row["event_id"] for row in self.rows]
 
-    def serve(self, request: Received) -> Answer:
+    def serve(self, request: Received) -> HttpAnswer:
         """Do what a request asks for, and answer."""
         if len(self.databases) > 1 and request.headers.get("x-odoo-database") not in self.databases:
             page = b"<!doctype html><title>404 Not Found</title><p>The requested URL was not found.</p>"
-            return Answer(404, page, _HTML)
+            return HttpAnswer(404, page, _HTML)
         try:
             result = self._called(request)
         except Raised as error:
             return failure(error.status, error.name, error.message)
-        return Answer(200, json.dumps(result).encode(), _JSON)
+        return HttpAnswer(200, json.dumps(result).encode(), _JSON)
 
     def _called(self, request: Received) -> Any:
         if request.headers.get("authorization", "").lower() != f"bearer {KEY}":

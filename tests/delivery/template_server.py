@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from tests.delivery.troubled import Troubled
 from tests.site import TOKEN
-from zkpoll.simulator import Answer
+from zkpoll.simulator import HttpAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -97,7 +97,7 @@ class JsonApi(Troubled):
         """The unique keys of what it keeps."""
         return [record["ref"] for record in self.records]
 
-    def serve(self, request: Received) -> Answer:
+    def serve(self, request: Received) -> HttpAnswer:
         """Take what comes by POST, PUT or PATCH."""
         self._asked += 1
         if request.headers.get("authorization") != f"Bearer {TOKEN}":
@@ -105,7 +105,7 @@ class JsonApi(Troubled):
         if request.method not in {"POST", "PUT", "PATCH"}:
             return _answer(405, error="POST records here")
         if self.manners.limit and self._asked % self.manners.limit == 0:
-            return Answer(429, b'{"error": "slow down"}', {"Retry-After": "0"})
+            return HttpAnswer(429, b'{"error": "slow down"}', {"Retry-After": "0"})
         try:
             body = json.loads(request.body)
         except ValueError:
@@ -121,7 +121,7 @@ class JsonApi(Troubled):
         fine = isinstance(records, list) and all("ref" in record for record in records)
         return records if fine else None
 
-    def _take(self, records: Sequence[Record]) -> Answer:
+    def _take(self, records: Sequence[Record]) -> HttpAnswer:
         """Keep what can be kept of some records, and answer for them."""
         unknown = [record for record in records if record["employee"] in self.strangers]
         known = set(self.refs)
@@ -137,7 +137,7 @@ class JsonApi(Troubled):
             return self._conflict(repeated)
         return _answer(201 if fresh else 200, result={"ok": True, "kept": len(fresh)})
 
-    def _refusal(self, unknown: Sequence[Record]) -> Answer:
+    def _refusal(self, unknown: Sequence[Record]) -> HttpAnswer:
         said = {one["ref"]: f"unknown employee {one['employee']}" for one in unknown}
         if self.manners.names:
             return _answer(422, rejected=[{"id": ref, "error": words} for ref, words in said.items()])
@@ -147,11 +147,11 @@ class JsonApi(Troubled):
             return _answer(200, result={"ok": False, "error": words})
         return _answer(422, error=words)
 
-    def _conflict(self, repeated: Sequence[Record]) -> Answer:
+    def _conflict(self, repeated: Sequence[Record]) -> HttpAnswer:
         if self.manners.repeats == "named":
             return _answer(409, present=[record["ref"] for record in repeated])
         return _answer(409, error="duplicate key value violates unique constraint")
 
 
-def _answer(status: int, **body: object) -> Answer:
-    return Answer(status, json.dumps(body).encode())
+def _answer(status: int, **body: object) -> HttpAnswer:
+    return HttpAnswer(status, json.dumps(body).encode())

@@ -42,7 +42,7 @@ from zkpoll.delivery.ping import Ping, ping
 from zkpoll.delivery.verdicts import Decision, Failure, Reply, Verdict
 from zkpoll.inventory import Device
 from zkpoll.inventory.formats.frappe import Frappe as Settings
-from zkpoll.simulator import Answer as HttpAnswer
+from zkpoll.simulator import HttpAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, Final
 
-from zkpoll.simulator import Answer, Dashboard
+from zkpoll.simulator import HttpAnswer, SampleDashboard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 _PAGE: Final = {"Content-Type": "text/html"}
 
-CUT: Final = Answer(200, b"", cut=True)
+CUT: Final = HttpAnswer(200, b"", cut=True)
 """The connection ends before there is an answer."""
 
 
-class Troubled(Dashboard):
+class Troubled(SampleDashboard):
     """A dashboard that does what is asked of it in `serve`, and troubles about one request in three.
 
     It draws the troubles by a seed, so that a test that fails can be run again.
@@ -31,11 +31,11 @@ class Troubled(Dashboard):
         self.troubles: list[str] = []
         """The troubles that there were, by name."""
 
-    def serve(self, request: Received) -> Answer:
+    def serve(self, request: Received) -> HttpAnswer:
         """Do what a request asks for, and answer."""
         raise NotImplementedError
 
-    def default(self, request: Received) -> Answer:
+    def default(self, request: Received) -> HttpAnswer:
         """Do what a request asks for, unless something goes wrong before or behind that."""
         if self._dice is None or self._dice.random() > 0.35:
             return self.serve(request)
@@ -44,28 +44,28 @@ class Troubled(Dashboard):
         return TROUBLES[name](request, self.serve)
 
 
-def _behind(answer: Answer) -> Callable[[Received, Callable[[Received], Answer]], Answer]:
+def _behind(answer: HttpAnswer) -> Callable[[Received, Callable[[Received], HttpAnswer]], HttpAnswer]:
     """Return a trouble in which the request is served, and its answer is lost."""
 
-    def happens(request: Received, serve: Callable[[Received], Answer]) -> Answer:
+    def happens(request: Received, serve: Callable[[Received], HttpAnswer]) -> HttpAnswer:
         serve(request)
         return answer
 
     return happens
 
 
-def _before(answer: Answer) -> Callable[[Received, Callable[[Received], Answer]], Answer]:
+def _before(answer: HttpAnswer) -> Callable[[Received, Callable[[Received], HttpAnswer]], HttpAnswer]:
     """Return a trouble in which the request is answered by somebody in front, and never served."""
     return lambda _request, _serve: answer
 
 
-TROUBLES: Final[Mapping[str, Callable[[Received, Callable[[Received], Answer]], Answer]]] = {
+TROUBLES: Final[Mapping[str, Callable[[Received, Callable[[Received], HttpAnswer]], HttpAnswer]]] = {
     "hangs up at once": _before(CUT),
     "hangs up before it answers": _behind(CUT),
-    "hangs up in its answer": _behind(Answer(200, b'{"message": {"name": "half', cut=True)),
-    "is restarted": _before(Answer(503, b"<html>Updating</html>", _PAGE)),
-    "its gateway is impatient": _behind(Answer(504, b"<html>Gateway Time-out</html>", _PAGE)),
-    "its worker dies at the end": _behind(Answer(502, b"<html>Bad Gateway</html>", _PAGE)),
-    "is asked too often": _before(Answer(429, b"Too Many Requests", {"Retry-After": "0"})),
+    "hangs up in its answer": _behind(HttpAnswer(200, b'{"message": {"name": "half', cut=True)),
+    "is restarted": _before(HttpAnswer(503, b"<html>Updating</html>", _PAGE)),
+    "its gateway is impatient": _behind(HttpAnswer(504, b"<html>Gateway Time-out</html>", _PAGE)),
+    "its worker dies at the end": _behind(HttpAnswer(502, b"<html>Bad Gateway</html>", _PAGE)),
+    "is asked too often": _before(HttpAnswer(429, b"Too Many Requests", {"Retry-After": "0"})),
 }
 """By name; each keeps nothing of the answer that was due."""

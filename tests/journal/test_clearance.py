@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.site import Site
-    from zkpoll.simulator import Dashboard
+    from zkpoll.simulator import SampleDashboard
 
 ALL = Choice(frozenset({"pending", "parked", "held"}))
 NEW = "OIN7030067091200012"
@@ -412,7 +412,9 @@ def test_another_devices_log_is_read_on(journal: Journal) -> None:
 
 
 @pytest.mark.parametrize("left", [0, 40])
-def test_the_visit_after_a_clear_has_nothing_to_report(site: Site, dashboard: Dashboard, left: int) -> None:
+def test_the_visit_after_a_clear_has_nothing_to_report(
+    site: Site, dashboard: SampleDashboard, left: int
+) -> None:
     """A log that we cleared is not one that somebody cleared; if it is still there, no punch is doubled."""
     terminal = Terminal.with_samples(40)
     with serve(terminal) as address:

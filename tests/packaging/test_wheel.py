@@ -18,7 +18,7 @@ from zkpoll.simulator import Terminal, serve
 
 if TYPE_CHECKING:
     from tests.site import Site
-    from zkpoll.simulator import Dashboard
+    from zkpoll.simulator import SampleDashboard
 
 ROOT = Path(__file__).parents[2]
 OFFLINE = (
@@ -70,7 +70,7 @@ def run(program: Path, *arguments: str, folder: Path) -> str:
 
 
 @pytest.mark.timeout(300)  # a package index may be slow
-def test_the_wheel_in_a_clean_environment(tmp_path: Path, site: Site, dashboard: Dashboard) -> None:
+def test_the_wheel_in_a_clean_environment(tmp_path: Path, site: Site, dashboard: SampleDashboard) -> None:
     """A fresh environment with the wheel and what it asks for syncs a terminal, and has all commands."""
     before = package()
     pip("wheel", "--quiet", "--no-deps", "--wheel-dir", str(tmp_path), ".")

@@ -17,7 +17,7 @@ from zkpoll.pull.link import Address, Clock
 from zkpoll.pull.reader import Target, visit
 from zkpoll.pull.session import Session
 from zkpoll.pull.slices import TAIL
-from zkpoll.simulator import Frame, Model, Terminal, serve
+from zkpoll.simulator import Model, Terminal, WireFrame, serve
 from zkpoll.simulator.wire import encode, take_payloads, with_top
 
 if TYPE_CHECKING:
@@ -325,7 +325,7 @@ def requests(client: socket.socket) -> Iterator[bytes]:
         yield from take_payloads(stream)
 
 
-def tcp_bytes(*frames: Frame) -> bytes:
+def tcp_bytes(*frames: WireFrame) -> bytes:
     """Return `frames` as one TCP stream."""
     return b"".join(with_top(encode(frame)) for frame in frames)
 

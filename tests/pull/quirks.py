@@ -12,12 +12,12 @@ from struct import Struct
 from typing import TYPE_CHECKING, Final, Literal
 
 from tests.pull.devices import terminal_of
-from zkpoll.simulator import Command, Faults, Frame, Terminal, refuse
+from zkpoll.simulator import Command, Faults, Terminal, WireFrame, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from zkpoll.simulator import Session, Transport
+    from zkpoll.simulator import ClientSession, Transport
     from zkpoll.simulator.terminal import Handler
 
 Word = Literal["reads", "empty", "wrong", "fails", "hangs"]
@@ -89,7 +89,7 @@ def tells_too_small_a_size(terminal: Terminal) -> None:
     """Let it answer 1503 with the size of half the table."""
 
     def halved(handler: Handler) -> Handler:
-        def handle(session: Session, request: Frame) -> list[Frame]:
+        def handle(session: ClientSession, request: WireFrame) -> list[WireFrame]:
             (answer,) = handler(session, request)
             half = (int.from_bytes(answer.data[1:5], "little") // 2).to_bytes(4, "little")
             return [answer._replace(data=answer.data[:1] + half + half + answer.data[9:])]
@@ -104,7 +104,7 @@ def keeps_its_users_to_itself(terminal: Terminal) -> None:
 
     def choosy(handler: Handler) -> Handler:
         return lambda session, request: (
-            [Frame(Command.ACK_ERROR, session.id, request.reply_id)]
+            [WireFrame(Command.ACK_ERROR, session.id, request.reply_id)]
             if request.data[1] == Command.USERTEMP_RRQ
             else handler(session, request)
         )
@@ -125,9 +125,9 @@ def punched_at_once(terminal: Terminal) -> None:
 
 def says_everything_twice(terminal: Terminal) -> None:
     """Let each answer come again in front of the next one, as after a client's resend."""
-    before: list[Frame] = []
+    before: list[WireFrame] = []
 
-    def again(_request: Frame, answer: list[Frame]) -> list[Frame]:
+    def again(_request: WireFrame, answer: list[WireFrame]) -> list[WireFrame]:
         late, before[:] = list(before), answer
         return late + answer
 
@@ -200,7 +200,7 @@ def session_of_many_ones(terminal: Terminal) -> None:
     """Let its sessions be numbered 0xfff0."""
 
     def numbered(handler: Handler) -> Handler:
-        def connect(session: Session, request: Frame) -> list[Frame]:
+        def connect(session: ClientSession, request: WireFrame) -> list[WireFrame]:
             answer = handler(session, request)
             session.id = 0xFFF0
             return [frame._replace(session=session.id) for frame in answer]
@@ -216,13 +216,13 @@ LONG_TABLE: Final = 5
 """Blocks; the log has eight of them, the users four."""
 
 
-def once(fate: Callable[[list[Frame], int], list[Frame]]) -> Change:
+def once(fate: Callable[[list[WireFrame], int], list[WireFrame]]) -> Change:
     """Return the change of what becomes, once, of the datagrams of a log: block 2 meets its `fate`."""
 
     def change(terminal: Terminal) -> None:
         answers = iter([True])
 
-        def meet(request: Frame, answer: list[Frame]) -> list[Frame]:
+        def meet(request: WireFrame, answer: list[WireFrame]) -> list[WireFrame]:
             blocks = [at for at, frame in enumerate(answer) if frame.command == Command.DATA]
             of_the_log = request.command == Command.READ_BUFFER and len(blocks) > LONG_TABLE
             return fate(answer, blocks[2]) if of_the_log and next(answers, False) else answer

@@ -25,12 +25,12 @@ from tests.pull.devices import (
 from zkpoll.errors import Stopped, Unreachable
 from zkpoll.pull.diagnosis import About, Diagnosis, diagnose, fill, logged_in
 from zkpoll.pull.identity import Identity, identify
-from zkpoll.simulator import Command, Faults, Frame, Model, Terminal, cut, never, refuse, serve
+from zkpoll.simulator import Command, Faults, Model, Terminal, WireFrame, cut, never, refuse, serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from zkpoll.simulator import Address, Transport
+    from zkpoll.simulator import Endpoint, Transport
 
 BOTH = pytest.mark.parametrize("transport", ["tcp", "udp"])
 SERIAL = "CQZ7224760045"
@@ -85,7 +85,7 @@ def failed(found: Diagnosis, where: tuple[str, int]) -> tuple[str, str]:
 
 
 @contextmanager
-def over_both(tcp: Terminal, udp: Terminal) -> Iterator[Address]:
+def over_both(tcp: Terminal, udp: Terminal) -> Iterator[Endpoint]:
     """Give an address at which one terminal answers over TCP and one over UDP."""
     with serve(tcp) as where, serve(udp, port=where.port, transport="udp"):
         yield where
@@ -256,7 +256,7 @@ def test_one_that_is_busy(when_taken: str, what: str) -> None:
         serve(terminal_of(records=3, when_taken=when_taken)) as where,
         socket.create_connection(where) as other,
     ):
-        other.sendall(tcp_bytes(Frame(Command.CONNECT, 0, 0)))
+        other.sendall(tcp_bytes(WireFrame(Command.CONNECT, 0, 0)))
         other.recv(100)
         name, text = failed(looked(where), where)
     assert name == "protocol"

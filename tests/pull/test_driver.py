@@ -36,7 +36,7 @@ from tests.pull.devices import (
 from zkpoll.errors import HungUp
 from zkpoll.pull.link import Address, Clock
 from zkpoll.pull.session import LOG, USERS, Session
-from zkpoll.simulator import Command, Faults, Frame, Terminal, never, serve
+from zkpoll.simulator import Command, Faults, Terminal, WireFrame, never, serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -256,7 +256,7 @@ def test_reply_ids_begin_anew_before_65535(transport: Transport) -> None:
     terminal = terminal_of(records=300)
     numbers: list[int] = []
 
-    def note(request: Frame, answer: list[Frame]) -> list[Frame]:
+    def note(request: WireFrame, answer: list[WireFrame]) -> list[WireFrame]:
         numbers.append(request.reply_id)
         return answer
 

@@ -13,13 +13,13 @@ from tests.pull.devices import SLACK, TIMEOUT, black_hole, closed_port, tcp_byte
 from zkpoll.errors import HungUp, OverLimit, Silent, Stopped, Unreachable, WireError
 from zkpoll.pull.framing import Frame
 from zkpoll.pull.link import Address, Clock, Link, TcpLink, open_link
-from zkpoll.simulator import Frame as SentFrame
+from zkpoll.simulator import WireFrame
 from zkpoll.simulator.wire import encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-SENT = [SentFrame(2000, 7, number, bytes([number]) * size) for number, size in enumerate((0, 1, 300, 8))]
+SENT = [WireFrame(2000, 7, number, bytes([number]) * size) for number, size in enumerate((0, 1, 300, 8))]
 LOOPBACK = cast("str", None)
 """The system's word for a host of two addresses (where it has IPv6): ::1, then 127.0.0.1."""
 RECEIVED = [Frame(*frame) for frame in SENT]

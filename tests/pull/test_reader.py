@@ -41,7 +41,7 @@ from zkpoll.errors import (
 from zkpoll.model.log import Watermark
 from zkpoll.pull.reader import read_users, visit
 from zkpoll.pull.slices import TAIL
-from zkpoll.simulator import LAYOUTS, Command, Faults, Frame, Model, Terminal, User, refuse, serve
+from zkpoll.simulator import LAYOUTS, Command, EnrolledUser, Faults, Model, Terminal, WireFrame, refuse, serve
 from zkpoll.simulator.records import encode_record
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def test_a_layout_that_no_longer_fits_is_found_anew(known: int) -> None:
 def test_the_layout_that_was_known_settles_what_one_record_cannot() -> None:
     """A log whose bytes fit two layouts is read in the one it had before."""
     terminal = terminal_of(16, 0, inline_limit=0)
-    terminal.users.append(User(uid=1001, user_id="1001"))
+    terminal.users.append(EnrolledUser(uid=1001, user_id="1001"))
     terminal.punch("1001", time=terminal.now().replace(year=2000, month=1, day=1), verify=0)
     for known in (8, 16):
         reading, _ = read(terminal, sink=Kept(Watermark(known, 1, (bytes(known),))))
@@ -298,7 +298,7 @@ def test_a_block_counter_that_is_none(layout: int, count: Callable[[int, int], i
     """A terminal that does not number its blocks is read all the same, a block at a time."""
     terminal = terminal_of(layout, 250 if layout == 40 else 1250)
 
-    def renumbered(_request: Frame, answer: list[Frame]) -> list[Frame]:
+    def renumbered(_request: WireFrame, answer: list[WireFrame]) -> list[WireFrame]:
         blocks = [frame for frame in answer if frame.command == Command.DATA]
         offsets = [0]
         for block in blocks:
@@ -653,7 +653,7 @@ def test_the_drift_of_a_clock_is_measured(ahead: int) -> None:
 def test_a_table_of_no_bytes_is_settled_by_the_old_command(records: int) -> None:
     """A terminal that lays out a table of no bytes is read by the old command, or empty."""
     terminal = terminal_of(records=records)
-    terminal.handlers[Command.PREPARE_BUFFER] = lambda s, r: [Frame(Command.DATA, s.id, r.reply_id)]
+    terminal.handlers[Command.PREPARE_BUFFER] = lambda s, r: [WireFrame(Command.DATA, s.id, r.reply_id)]
     reading, sink = read(terminal)
     assert sink.shown == held(terminal)
     assert reading.on_device == records
@@ -691,7 +691,7 @@ def test_a_table_of_another_length_than_it_says(off: int, transport: Transport) 
     """A log whose own length contradicts the table's is not decoded."""
     terminal = terminal_of(records=20)
 
-    def lie(_request: Frame, answer: list[Frame]) -> list[Frame]:
+    def lie(_request: WireFrame, answer: list[WireFrame]) -> list[WireFrame]:
         return [
             frame._replace(data=(800 + off).to_bytes(4, "little") + frame.data[4:])
             if frame.command == Command.DATA
@@ -712,7 +712,7 @@ def test_a_size_that_is_too_small_is_settled_by_the_old_command(transport: Trans
     """A terminal that tells too small a size for its table is read whole by command 13."""
     terminal = terminal_of(records=100)
 
-    def lie(request: Frame, answer: list[Frame]) -> list[Frame]:
+    def lie(request: WireFrame, answer: list[WireFrame]) -> list[WireFrame]:
         if request.command != Command.PREPARE_BUFFER:
             return answer
         return [frame._replace(data=b"\0" + (804).to_bytes(4, "little") * 2 + bytes(4)) for frame in answer]
@@ -798,7 +798,7 @@ def test_users_are_read_alone(layout: int, users: int, transport: Transport) -> 
 def test_a_user_table_that_is_none(data: bytes) -> None:
     """A user table that is not as long as it says is an error."""
     terminal = terminal_of()
-    terminal.handlers[Command.PREPARE_BUFFER] = lambda s, r: [Frame(Command.DATA, s.id, r.reply_id, data)]
+    terminal.handlers[Command.PREPARE_BUFFER] = lambda s, r: [WireFrame(Command.DATA, s.id, r.reply_id, data)]
     with session(terminal) as open_session, pytest.raises(WireError, match="not as long as it says"):
         read_users(open_session)
 

@@ -50,13 +50,23 @@ from zkpoll.errors import (
 from zkpoll.pull.link import Address, Clock
 from zkpoll.pull.reader import visit
 from zkpoll.pull.session import LOG, USERS, MaybeEmpty, Session, Table, scramble_key
-from zkpoll.simulator import Command, Dashboard, Faults, Frame, Instead, Terminal, never, refuse, serve, wire
+from zkpoll.simulator import (
+    Command,
+    Faults,
+    Instead,
+    SampleDashboard,
+    Terminal,
+    WireFrame,
+    never,
+    refuse,
+    serve,
+    wire,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from zkpoll.simulator import Session as Client
-    from zkpoll.simulator import Transport
+    from zkpoll.simulator import ClientSession, Transport
     from zkpoll.simulator.terminal import Handler
 
 BOTH = pytest.mark.parametrize("transport", ["tcp", "udp"])
@@ -83,7 +93,7 @@ def strict(terminal: Terminal) -> Terminal:
         return lambda client, request: (
             handler(client, request)
             if request.session == client.id
-            else [Frame(Command.ACK_UNAUTH, 0, request.reply_id)]
+            else [WireFrame(Command.ACK_UNAUTH, 0, request.reply_id)]
         )
 
     for command in set(terminal.handlers) - {Command.CONNECT}:
@@ -270,7 +280,7 @@ def test_a_web_server() -> None:
 
 def test_a_patient_web_server() -> None:
     """A web server that waits for the end of our first line is a silent one."""
-    with Dashboard() as dashboard:
+    with SampleDashboard() as dashboard:
         port = int(dashboard.url.split(":")[2].split("/")[0])
         told(("127.0.0.1", port))
 
@@ -364,7 +374,7 @@ def test_a_terminal_that_is_busy_with_another(when_taken: str) -> None:
     """A terminal whose only seat is taken is unreachable, and says what it may be."""
     terminal = terminal_of(records=3, when_taken=when_taken)
     with serve(terminal) as where, socket.create_connection(where) as other:
-        other.sendall(tcp_bytes(Frame(Command.CONNECT, 0, 0)))
+        other.sendall(tcp_bytes(WireFrame(Command.CONNECT, 0, 0)))
         other.recv(100)
         kind = SeatTaken if when_taken == "reset" else Unreachable
         assert "busy with another client" in told(where, kind=kind)
@@ -374,7 +384,7 @@ def test_a_seat_that_is_given_up_meanwhile_is_taken() -> None:
     """A terminal that turns us away, busy with another client, is tried again and then read."""
     terminal = terminal_of(records=LONG, when_taken="reset")
     with serve(terminal) as where, socket.create_connection(where) as other:
-        other.sendall(tcp_bytes(Frame(Command.CONNECT, 0, 0)))
+        other.sendall(tcp_bytes(WireFrame(Command.CONNECT, 0, 0)))
         other.recv(100)
         leaving = threading.Timer(0.5, other.shutdown, (socket.SHUT_RDWR,))
         leaving.start()
@@ -400,9 +410,9 @@ def test_events_are_not_answers(transport: Transport, reply_id: int | None) -> N
     """Somebody at the door in front of every answer changes nothing, whatever the event's reply id."""
     terminal = terminal_of(records=LONG)
 
-    def knock(request: Frame, answer: list[Frame]) -> list[Frame]:
+    def knock(request: WireFrame, answer: list[WireFrame]) -> list[WireFrame]:
         number = request.reply_id if reply_id is None else reply_id
-        event = Frame(Command.REG_EVENT, 1, number, b"1001".ljust(24, b"\0") + bytes(8))
+        event = WireFrame(Command.REG_EVENT, 1, number, b"1001".ljust(24, b"\0") + bytes(8))
         return list(chain.from_iterable((event, frame) for frame in answer))
 
     terminal.rewrite = knock
@@ -413,9 +423,9 @@ def test_events_are_not_answers(transport: Transport, reply_id: int | None) -> N
 def test_late_answers_are_put_aside(transport: Transport) -> None:
     """Every answer comes again in front of the next one, and is not taken for it."""
     terminal = terminal_of(records=LONG)
-    before: list[Frame] = []
+    before: list[WireFrame] = []
 
-    def again(_request: Frame, answer: list[Frame]) -> list[Frame]:
+    def again(_request: WireFrame, answer: list[WireFrame]) -> list[WireFrame]:
         late, before[:] = list(before), answer
         return late + answer
 
@@ -445,7 +455,10 @@ def test_the_session_field_of_control_answers_decides_nothing(transport: Transpo
 def test_answers_to_other_commands_are_never_tables() -> None:
     """A table's frame with the awaited reply id does not answer a command that has no table."""
     terminal = terminal_of(records=3)
-    terminal.rewrite = lambda request, answer: [Frame(Command.DATA, 0, request.reply_id, b"late"), *answer]
+    terminal.rewrite = lambda request, answer: [
+        WireFrame(Command.DATA, 0, request.reply_id, b"late"),
+        *answer,
+    ]
     with session(terminal) as open_session:
         assert open_session.option("~SerialNumber") == "CQZ7224760045"
 
@@ -453,7 +466,7 @@ def test_answers_to_other_commands_are_never_tables() -> None:
 def test_a_terminal_that_forgets_the_session_has_not_lost_its_serial_number() -> None:
     """A terminal that restarted in mid-visit ends the visit, to be tried again; it is no other terminal."""
     terminal = terminal_of(records=3)
-    terminal.handlers[Command.OPTIONS_RRQ] = lambda _, r: [Frame(Command.ACK_UNAUTH, 0, r.reply_id)]
+    terminal.handlers[Command.OPTIONS_RRQ] = lambda _, r: [WireFrame(Command.ACK_UNAUTH, 0, r.reply_id)]
     with serve(terminal) as address:
         came_of = attempt(address)
     assert isinstance(came_of.error, HungUp)
@@ -481,7 +494,7 @@ def test_a_terminal_that_forgets_the_session_has_not_lost_its_serial_number() ->
 def test_an_option_is_text_up_to_its_end(data: bytes, value: str | None) -> None:
     """An option's value ends at its NUL and may come without its name; an empty one is none."""
     terminal = terminal_of()
-    terminal.handlers[Command.OPTIONS_RRQ] = lambda s, r: [Frame(Command.ACK_OK, s.id, r.reply_id, data)]
+    terminal.handlers[Command.OPTIONS_RRQ] = lambda s, r: [WireFrame(Command.ACK_OK, s.id, r.reply_id, data)]
     with session(terminal) as open_session:
         assert open_session.option("~SerialNumber") == value
 
@@ -502,7 +515,7 @@ def test_a_refused_question_has_no_answer(code: int) -> None:
 def test_a_time_that_is_none(data: bytes) -> None:
     """A time that is too short or names 31 February is no time."""
     terminal = terminal_of()
-    terminal.handlers[Command.GET_TIME] = lambda s, r: [Frame(Command.ACK_OK, s.id, r.reply_id, data)]
+    terminal.handlers[Command.GET_TIME] = lambda s, r: [WireFrame(Command.ACK_OK, s.id, r.reply_id, data)]
     with session(terminal) as open_session:
         assert open_session.time() is None
 
@@ -517,7 +530,7 @@ def test_a_table_may_come_at_once(transport: Transport, size: int) -> None:
     terminal = terminal_of()
     content = bytes(range(256)) * 4
     terminal.handlers[Command.PREPARE_BUFFER] = lambda s, r: [
-        Frame(Command.DATA, s.id, r.reply_id, content[:size])
+        WireFrame(Command.DATA, s.id, r.reply_id, content[:size])
     ]
     with session(terminal, transport) as open_session:
         table = open_session.open_table(LOG)
@@ -597,12 +610,12 @@ def test_the_general_error_may_mean_empty() -> None:
     assert type(caught.value) is Refused
 
 
-def stream(size: int, *parts: bytes) -> Callable[[Client, Frame], list[Frame]]:
+def stream(size: int, *parts: bytes) -> Callable[[ClientSession, WireFrame], list[WireFrame]]:
     """Return a handler that announces `size` bytes and sends `parts`."""
     return lambda client, request: [
-        Frame(Command.PREPARE_DATA, client.id, request.reply_id, size.to_bytes(4, "little")),
-        *(Frame(Command.DATA, number, request.reply_id, part) for number, part in enumerate(parts)),
-        Frame(Command.ACK_OK, size & 0xFFFF, request.reply_id),
+        WireFrame(Command.PREPARE_DATA, client.id, request.reply_id, size.to_bytes(4, "little")),
+        *(WireFrame(Command.DATA, number, request.reply_id, part) for number, part in enumerate(parts)),
+        WireFrame(Command.ACK_OK, size & 0xFFFF, request.reply_id),
     ]
 
 
@@ -612,10 +625,10 @@ def stream(size: int, *parts: bytes) -> Callable[[Client, Frame], list[Frame]]:
         (stream(9, b"12345"), Silent, "no answer"),
         (stream(9, b"12345", b"67890"), WireError, "a stream of 9 bytes brought 1 too many"),
         (stream(5, b"12345"), WireError, "asked for 9 bytes of a table, got 5"),
-        (lambda s, r: [Frame(Command.DATA, s.id, r.reply_id, b"1")], WireError, "asked for 9 bytes"),
-        (lambda s, r: [Frame(Command.ACK_OK, s.id, r.reply_id)], WireError, "a table was due"),
-        (lambda s, r: [Frame(Command.PREPARE_DATA, s.id, r.reply_id)], WireError, "a table was due"),
-        (lambda s, r: [Frame(Command.ACK_ERROR, s.id, r.reply_id)], Refused, "command 1504 with 2001"),
+        (lambda s, r: [WireFrame(Command.DATA, s.id, r.reply_id, b"1")], WireError, "asked for 9 bytes"),
+        (lambda s, r: [WireFrame(Command.ACK_OK, s.id, r.reply_id)], WireError, "a table was due"),
+        (lambda s, r: [WireFrame(Command.PREPARE_DATA, s.id, r.reply_id)], WireError, "a table was due"),
+        (lambda s, r: [WireFrame(Command.ACK_ERROR, s.id, r.reply_id)], Refused, "command 1504 with 2001"),
     ],
 )
 def test_a_slice_that_is_not_the_one_asked_for(
@@ -634,7 +647,9 @@ def test_a_slice_that_is_not_the_one_asked_for(
 def test_a_table_without_a_size(data: bytes) -> None:
     """A terminal that lays a table out without telling its size is not guessed at."""
     terminal = terminal_of()
-    terminal.handlers[Command.PREPARE_BUFFER] = lambda s, r: [Frame(Command.ACK_OK, s.id, r.reply_id, data)]
+    terminal.handlers[Command.PREPARE_BUFFER] = lambda s, r: [
+        WireFrame(Command.ACK_OK, s.id, r.reply_id, data)
+    ]
     with session(terminal) as open_session, pytest.raises(WireError, match="without telling its size"):
         open_session.open_table(LOG)
 
@@ -646,7 +661,7 @@ def test_a_table_of_no_bytes_may_mean_empty(answer: tuple[int, bytes]) -> None:
     """A table without even its length is none, and may be how a terminal says that there is none."""
     terminal = terminal_of()
     command, data = answer
-    terminal.handlers[Command.PREPARE_BUFFER] = lambda s, r: [Frame(command, s.id, r.reply_id, data)]
+    terminal.handlers[Command.PREPARE_BUFFER] = lambda s, r: [WireFrame(command, s.id, r.reply_id, data)]
     with session(terminal) as open_session, pytest.raises(MaybeEmpty, match="for command 13 has no bytes"):
         open_session.open_table(LOG)
 
@@ -735,9 +750,9 @@ def test_a_terminal_that_only_sends_events_is_silent(transport: Transport) -> No
     """Events without an end do not keep a visit waiting for an answer that never comes."""
 
     def chatter(client: socket.socket) -> None:
-        event = tcp_bytes(Frame(Command.REG_EVENT, 1, 0, bytes(32)))
+        event = tcp_bytes(WireFrame(Command.REG_EVENT, 1, 0, bytes(32)))
         payload = next(requests(client))
-        client.sendall(tcp_bytes(Frame(Command.ACK_OK, 5, wire.u32(payload, 4) >> 16)))
+        client.sendall(tcp_bytes(WireFrame(Command.ACK_OK, 5, wire.u32(payload, 4) >> 16)))
         while True:  # until the visit is over, and its connection closed
             client.sendall(event * 100)
 
@@ -747,7 +762,7 @@ def test_a_terminal_that_only_sends_events_is_silent(transport: Transport) -> No
             assert type(attempt(address).error) is Silent
             assert time.monotonic() - began < TIMEOUT + EXIT_LIMIT + SLACK
         return
-    event = wire.encode(Frame(Command.REG_EVENT, 1, 0, bytes(32)))
+    event = wire.encode(WireFrame(Command.REG_EVENT, 1, 0, bytes(32)))
     with udp_peer(lambda _: [event] * 5) as address:
         assert type(attempt(address, transport).error) is Unreachable
 

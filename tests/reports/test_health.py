@@ -14,8 +14,7 @@ from tests.peers import closed_port
 from tests.site import Site, entry
 from zkpoll.errors import ExitCode
 from zkpoll.reports.health import Health, beneath
-from zkpoll.simulator import Dashboard as Sample
-from zkpoll.simulator import Terminal, serve
+from zkpoll.simulator import SampleDashboard, Terminal, serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -131,7 +130,7 @@ def watch(service: Dashboard) -> str:
     return f"health: {{ping_url: '{service.url}'}}\n"
 
 
-def test_a_run_is_told(site: Site, dashboard: Sample, service: Dashboard) -> None:
+def test_a_run_is_told(site: Site, dashboard: SampleDashboard, service: Dashboard) -> None:
     """A sync tells its start and its end, a dry run nothing."""
     with serve(Terminal.with_samples(3)) as address:
         site.write(dashboard.url, entry("front", address), more=watch(service))
@@ -144,7 +143,7 @@ def test_a_run_is_told(site: Site, dashboard: Sample, service: Dashboard) -> Non
     assert end.body.startswith(b"1 of 1 devices read, 3 new punches, 3 delivered to dashboard; ")
 
 
-def test_a_run_that_breaks_off_is_told(site: Site, dashboard: Sample, service: Dashboard) -> None:
+def test_a_run_that_breaks_off_is_told(site: Site, dashboard: SampleDashboard, service: Dashboard) -> None:
     """A device that fails is told with its sentence, and a run that comes to nothing with why."""
     with closed_port() as nobody:
         site.write(dashboard.url, entry("front", nobody), more=watch(service))
@@ -157,7 +156,7 @@ def test_a_run_that_breaks_off_is_told(site: Site, dashboard: Sample, service: D
     assert b"is not a journal" in service.received[-1].body
 
 
-def test_a_service_that_is_away_fails_no_run(site: Site, dashboard: Sample) -> None:
+def test_a_service_that_is_away_fails_no_run(site: Site, dashboard: SampleDashboard) -> None:
     """Code 0 stays code 0; cron hears of it once, and when it is over."""
     with serve(Terminal.with_samples(3)) as address, Dashboard(Script(status=500)) as service:
         site.write(dashboard.url, entry("front", address), more=watch(service))

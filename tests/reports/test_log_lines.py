@@ -15,7 +15,7 @@ import pytest
 from tests.peers import closed_port
 from tests.site import TOKEN, Result, Site, entry
 from zkpoll.reports.log_lines import Formatter, Style, priority, style_of
-from zkpoll.simulator import Dashboard, Terminal, serve
+from zkpoll.simulator import SampleDashboard, Terminal, serve
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -114,7 +114,7 @@ def journalled(site: Site, *arguments: str) -> Result:
     return Result(process.wait(timeout=60), "", told)
 
 
-def test_a_run_in_json(site: Site, dashboard: Dashboard) -> None:
+def test_a_run_in_json(site: Site, dashboard: SampleDashboard) -> None:
     """With --log-format json every line on stderr is an object: the log, the news, and why a run ended."""
     with serve(Terminal.with_samples(3)) as address, closed_port() as nobody:
         site.write(dashboard.url, entry("front", address), entry("back", nobody))
@@ -131,7 +131,7 @@ def test_a_run_in_json(site: Site, dashboard: Dashboard) -> None:
     assert json.loads(broken.err)["level"] == "error"
 
 
-def test_a_run_under_systemd(site: Site, dashboard: Dashboard) -> None:
+def test_a_run_under_systemd(site: Site, dashboard: SampleDashboard) -> None:
     """Where journald reads stderr, each line of the log and of the news carries its priority."""
     with serve(Terminal.with_samples(3)) as address, closed_port() as nobody:
         site.write(dashboard.url, entry("front", address), entry("back", nobody))

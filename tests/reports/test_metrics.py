@@ -14,7 +14,7 @@ from tests.site import Site, entry
 from zkpoll.journal.overview import DashboardStanding, DeviceStanding
 from zkpoll.model.delivery import ShiftMove
 from zkpoll.reports import metrics
-from zkpoll.simulator import Dashboard, Terminal, serve
+from zkpoll.simulator import SampleDashboard, Terminal, serve
 from zkpoll.tasks.outcome import DeliveryOutcome, DeviceOutcome, Outcome
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def test_the_file_is_whole_or_the_old_one(tmp_path: Path) -> None:
 # --- the real command ---
 
 
-def test_a_run_writes_its_figures(site: Site, dashboard: Dashboard) -> None:
+def test_a_run_writes_its_figures(site: Site, dashboard: SampleDashboard) -> None:
     """After a run the file says what is in the journal and what failed; anybody may read it."""
     path = site.folder / "zkpoll.prom"
     with serve(Terminal.with_samples(30)) as address, closed_port() as nobody:
@@ -136,7 +136,7 @@ def test_a_run_writes_its_figures(site: Site, dashboard: Dashboard) -> None:
     assert of(second, "zkpoll_run_exit_code") == 0
 
 
-def test_a_file_that_cannot_be_written_fails_no_run(site: Site, dashboard: Dashboard) -> None:
+def test_a_file_that_cannot_be_written_fails_no_run(site: Site, dashboard: SampleDashboard) -> None:
     """Code 0 stays code 0, and cron hears of the file once."""
     with serve(Terminal.with_samples(3)) as address:
         more = "metrics: {textfile: nowhere/zkpoll.prom}\n"

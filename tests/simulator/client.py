@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import yaml
 
-from zkpoll.simulator import Command, Frame
+from zkpoll.simulator import Command, WireFrame
 from zkpoll.simulator.wire import decode, encode, scramble_key, take_payloads, with_top
 
 if TYPE_CHECKING:
@@ -70,29 +70,29 @@ class Client:
 
     def send(self, command: int, data: bytes = b"") -> None:
         """Send one request."""
-        payload = encode(Frame(command, self.session, self.reply_id, data))
+        payload = encode(WireFrame(command, self.session, self.reply_id, data))
         self.socket.sendall(payload if self.udp else with_top(payload))
 
-    def ask(self, command: int, data: bytes = b"") -> Frame:
+    def ask(self, command: int, data: bytes = b"") -> WireFrame:
         """Send one request, and return the first frame of its answer."""
         self.send(command, data)
         frame = next(self.frames())
         self.reply_id += 1
         return frame
 
-    def ask_all(self, command: int, data: bytes = b"") -> list[Frame]:
+    def ask_all(self, command: int, data: bytes = b"") -> list[WireFrame]:
         """Send one request, and return every frame that comes until it is quiet."""
         self.send(command, data)
         self.reply_id += 1
         return list(self.frames())
 
-    def connect(self, key: int | None = None) -> Frame:
+    def connect(self, key: int | None = None) -> WireFrame:
         """CONNECT, and AUTH if there is a comm key; return the last answer."""
         answer = self.ask(Command.CONNECT)
         self.session = answer.session
         return answer if key is None else self.ask(Command.AUTH, scramble_key(key, self.session))
 
-    def frames(self) -> Iterator[Frame]:
+    def frames(self) -> Iterator[WireFrame]:
         """Yield frames until it is quiet or the terminal hangs up."""
         while True:
             try:
@@ -105,7 +105,7 @@ class Client:
             self.pieces.append(len(data))
             yield from self._decoded(data)
 
-    def _decoded(self, data: bytes) -> Iterator[Frame]:
+    def _decoded(self, data: bytes) -> Iterator[WireFrame]:
         self._stream += b"" if self.udp else data
         payloads = [data] if self.udp else list(take_payloads(self._stream))
         for payload in payloads:

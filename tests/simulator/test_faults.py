@@ -9,13 +9,13 @@ import pytest
 
 from tests.simulator.client import LOG, Client
 from zkpoll.simulator import Command, Faults, Model, Terminal, cut, serve
-from zkpoll.simulator.faults import Trouble
+from zkpoll.simulator.faults import FaultInjector
 from zkpoll.simulator.records import table
 
 
 def sent(faults: Faults, count: int) -> list[bytes]:
     """Return what arrives of `count` datagrams, which are numbers from 1."""
-    return Trouble(faults).datagrams([bytes([number]) for number in range(1, count + 1)])
+    return FaultInjector(faults).datagrams([bytes([number]) for number in range(1, count + 1)])
 
 
 @pytest.mark.parametrize(
@@ -43,8 +43,8 @@ def test_a_share_is_about_that_share_and_the_same_every_time() -> None:
 
 def test_datagrams_are_counted_over_all_answers() -> None:
     """The numbers of datagrams go on from answer to answer."""
-    trouble = Trouble(Faults(drop=frozenset({2})))
-    assert [trouble.datagrams([b"x"]) for _ in range(3)] == [[b"x"], [], [b"x"]]
+    injector = FaultInjector(Faults(drop=frozenset({2})))
+    assert [injector.datagrams([b"x"]) for _ in range(3)] == [[b"x"], [], [b"x"]]
 
 
 def test_a_lost_datagram_never_arrives() -> None:
@@ -87,8 +87,8 @@ def test_cuts_reach_the_client_as_cuts() -> None:
 def test_joined_frames_leave_in_one_write() -> None:
     """PREPARE_DATA, DATA and ACK_OK leave together when joined, one by one otherwise."""
     frames = [b"prepare", b"data", b"ack"]
-    assert list(Trouble(Faults(join=True)).writes(frames)) == [b"preparedataack"]
-    assert list(Trouble(Faults()).writes(frames)) == frames
+    assert list(FaultInjector(Faults(join=True)).writes(frames)) == [b"preparedataack"]
+    assert list(FaultInjector(Faults()).writes(frames)) == frames
 
 
 @pytest.mark.parametrize("count", [0, 1, 20, 500])

@@ -7,9 +7,9 @@ from datetime import date, datetime
 import pytest
 
 from tests.simulator.client import capture
-from zkpoll.simulator import LAYOUTS, Record, User
+from zkpoll.simulator import LAYOUTS, EnrolledUser, Record
 from zkpoll.simulator.records import (
-    Counts,
+    FreeSizes,
     encode_record,
     encode_sizes,
     encode_user,
@@ -76,7 +76,9 @@ def test_record_numbers_wrap_at_65536() -> None:
 def test_the_seven_published_users_make_the_published_table() -> None:
     """The answer with seven users is reproduced byte for byte."""
     ids = {1: "808", 2: "821", 3: "835", 4: "831", 5: "832", 6: "86", 12: "842"}
-    users = [User(uid, user_id, privilege=14 if uid == 1 else 0, group=0) for uid, user_id in ids.items()]
+    users = [
+        EnrolledUser(uid, user_id, privilege=14 if uid == 1 else 0, group=0) for uid, user_id in ids.items()
+    ]
     published = decode(capture("pyzk-users-inline-7x72"))
     assert published is not None
     assert table(encode_user(user, 72) for user in users) == published.data
@@ -84,13 +86,13 @@ def test_the_seven_published_users_make_the_published_table() -> None:
 
 def test_a_28_byte_user_ends_in_its_number() -> None:
     """The user id of an old unit is the u32 at 24."""
-    packed = encode_user(User(3, "70000", "Ned", password="12345", card=7), 28)
+    packed = encode_user(EnrolledUser(3, "70000", "Ned", password="12345", card=7), 28)
     assert packed == b"\x03\0\x0012345Ned\0\0\0\0\0\x07\0\0\0\0\x01\0\0" + b"\x70\x11\x01\0"
 
 
 def test_a_k20_tells_its_sizes_in_80_bytes() -> None:
     """The sizes a K20 told are reproduced byte for byte."""
-    counts = Counts(users=2, operations=7, finger_capacity=500, user_capacity=500, record_capacity=50000)
+    counts = FreeSizes(users=2, operations=7, finger_capacity=500, user_capacity=500, record_capacity=50000)
     published = decode(capture("pyzk-sizes-80-k20"))
     assert published is not None
     assert encode_sizes(counts, 80) == published.data
@@ -98,7 +100,7 @@ def test_a_k20_tells_its_sizes_in_80_bytes() -> None:
 
 def test_the_published_sizes_of_92_bytes() -> None:
     """The sizes of a unit with 546 users are reproduced byte for byte."""
-    counts = Counts(546, 1090, 67, 2634, 2, 2, 10000, 10000, 200000)
+    counts = FreeSizes(546, 1090, 67, 2634, 2, 2, 10000, 10000, 200000)
     published = bytearray(capture("tad-sizes-92"))
     told = encode_sizes(counts, 92)
     assert told[16:84] == published[16:84]

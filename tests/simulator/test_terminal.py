@@ -9,20 +9,30 @@ from struct import pack, unpack
 import pytest
 
 from tests.simulator.client import LOG, USERS, capture
-from zkpoll.simulator import Command, Faults, Frame, Model, Session, Terminal, User, never, refuse
+from zkpoll.simulator import (
+    ClientSession,
+    Command,
+    EnrolledUser,
+    Faults,
+    Model,
+    Terminal,
+    WireFrame,
+    never,
+    refuse,
+)
 from zkpoll.simulator.wire import decode, encode, scramble_key
 
-Ask = Callable[..., list[Frame]]
+Ask = Callable[..., list[WireFrame]]
 
 
 def client_of(
     terminal: Terminal, connected: bool = True, seated: bool = False, largest: int | None = None
 ) -> Ask:
     """Return a function that asks `terminal`, in a session of its own."""
-    session = Session(seated=seated, largest=largest)
+    session = ClientSession(seated=seated, largest=largest)
 
-    def ask(command: int, data: bytes = b"", reply_id: int = 7) -> list[Frame]:
-        request = encode(Frame(command, session.id, reply_id, data))
+    def ask(command: int, data: bytes = b"", reply_id: int = 7) -> list[WireFrame]:
+        request = encode(WireFrame(command, session.id, reply_id, data))
         frames = [decode(payload) for payload in terminal.reply(session, request)]
         return [frame for frame in frames if frame is not None]
 
@@ -130,7 +140,7 @@ def test_the_clock_is_set_offset_and_frozen() -> None:
 def test_a_small_table_comes_at_once() -> None:
     """Seven users come in one DATA frame with the session id, as published."""
     ids = {1: "808", 2: "821", 3: "835", 4: "831", 5: "832", 6: "86", 12: "842"}
-    users = [User(uid, name, privilege=14 * (uid == 1), group=0) for uid, name in ids.items()]
+    users = [EnrolledUser(uid, name, privilege=14 * (uid == 1), group=0) for uid, name in ids.items()]
     answer = client_of(Terminal(users=users))(Command.PREPARE_BUFFER, USERS)
     published = decode(capture("pyzk-users-inline-7x72"))
     assert published is not None
@@ -260,7 +270,7 @@ def test_a_full_log_stops_drops_or_overwrites(model: Model, left: list[int]) -> 
 
 def test_a_punch_is_numbered_and_remembered() -> None:
     """Punches are numbered from 1, carry the user's slot, and stay in the history."""
-    terminal = Terminal(users=[User(7, "NB2401004")])
+    terminal = Terminal(users=[EnrolledUser(7, "NB2401004")])
     first = terminal.punch("NB2401004", datetime(2026, 1, 2, 3, 4, 5), verify=4, state=1)
     second = terminal.punch("nobody")
     assert first is not None
@@ -288,7 +298,7 @@ def test_handlers_and_rewrite_take_what_the_knobs_do_not_foresee() -> None:
     """A test can answer a command itself, and change any answer."""
     terminal = Terminal()
     ask = client_of(terminal)
-    terminal.handlers[Command.GET_TIME] = lambda _, request: [Frame(6001, 0, request.reply_id)]
+    terminal.handlers[Command.GET_TIME] = lambda _, request: [WireFrame(6001, 0, request.reply_id)]
     terminal.rewrite = lambda request, answer: answer * 2 if request.command == 201 else answer
     assert [frame.command for frame in ask(Command.GET_TIME)] == [6001, 6001]
 
@@ -296,7 +306,7 @@ def test_handlers_and_rewrite_take_what_the_knobs_do_not_foresee() -> None:
 def test_requests_that_are_no_frames_are_counted() -> None:
     """A request with a wrong checksum gets no answer, and is counted."""
     terminal = Terminal()
-    assert terminal.reply(Session(), b"\0" * 8) == []
+    assert terminal.reply(ClientSession(), b"\0" * 8) == []
     assert terminal.rejected == 1
 
 
@@ -351,7 +361,7 @@ def test_the_last_ack_is_missing_late_or_early(when: str, codes: list[int]) -> N
 def test_events_come_before_answers() -> None:
     """An event of 32 bytes comes in front of the answer, with the reply id it was given."""
     faults = Faults(events=(Command.GET_TIME,), event_reply_id=3)
-    terminal = Terminal(faults=faults, users=[User(1, "999111333")])
+    terminal = Terminal(faults=faults, users=[EnrolledUser(1, "999111333")])
     terminal.set_clock(datetime(2018, 6, 25, 17, 41, 5), frozen=True)
     event, answer = client_of(terminal)(Command.GET_TIME)
     published = decode(capture("zkp-event-attlog-32"))

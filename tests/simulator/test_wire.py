@@ -11,7 +11,7 @@ import pytest
 
 import zkpoll.simulator
 from tests.simulator.client import capture, captures, payload_of
-from zkpoll.simulator import Frame
+from zkpoll.simulator import WireFrame
 from zkpoll.simulator.wire import (
     NoStartMarkError,
     checksum,
@@ -60,7 +60,7 @@ def test_a_wrong_checksum_is_no_frame() -> None:
 @pytest.mark.parametrize("end", range(1, 33))
 def test_a_stream_is_cut_anywhere(end: int) -> None:
     """Frames come out whole wherever the stream is cut, and nothing comes out early."""
-    frames = [encode(Frame(2000, 1, number)) for number in range(2)]
+    frames = [encode(WireFrame(2000, 1, number)) for number in range(2)]
     whole = b"".join(map(with_top, frames))
     stream = bytearray(whole[:end])
     early = list(take_payloads(stream))

@@ -20,7 +20,7 @@ from zkpoll.simulator import Terminal, serve
 
 if TYPE_CHECKING:
     from tests.site import Site
-    from zkpoll.simulator import Dashboard
+    from zkpoll.simulator import SampleDashboard
 
 UNITS = Path(__file__).parents[2] / "systemd"
 SERVICE = (UNITS / "zkpoll.service").read_text("utf-8")
@@ -109,7 +109,7 @@ def test_runs_missed_are_made_up_for_and_spread() -> None:
     assert int(values(TIMER, "RandomizedDelaySec")[0]) >= 30
 
 
-def test_what_it_runs(site: Site, dashboard: Dashboard) -> None:
+def test_what_it_runs(site: Site, dashboard: SampleDashboard) -> None:
     """The service's command line carries punches, with the token as systemd hands it over."""
     (command,) = values(SERVICE, "ExecStart")
     program, *arguments = shlex.split(command)

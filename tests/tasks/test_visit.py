@@ -27,7 +27,7 @@ from zkpoll.pull import session, slices
 from zkpoll.pull.layouts import ANY_SLOT, LAYOUTS
 from zkpoll.pull.link import Address
 from zkpoll.pull.reader import Target, visit
-from zkpoll.simulator import Faults, Model, Terminal, User, serve
+from zkpoll.simulator import EnrolledUser, Faults, Model, Terminal, serve
 
 if TYPE_CHECKING:
     from zkpoll.model.log import Reading, Slice, Watermark
@@ -92,7 +92,7 @@ class Site(RuleBasedStateMachine):
             when_full=when_full,  # type: ignore[arg-type]
             inline_limit=inline,
         )
-        users = [User(uid, user) for uid, user in enumerate(USERS, 1)]
+        users = [EnrolledUser(uid, user) for uid, user in enumerate(USERS, 1)]
         self.terminal = Terminal(model, users=users)
         self.address = self.stack.enter_context(serve(self.terminal))
 

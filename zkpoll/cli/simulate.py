@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 if TYPE_CHECKING:
-    from zkpoll.simulator import Address, Faults, Model, Terminal
+    from zkpoll.simulator import Endpoint, Faults, Model, Terminal
 
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -138,7 +138,7 @@ def _stop_signal() -> threading.Event:
     return stop
 
 
-def _ready(address: Address, terminal: Terminal, transport: str) -> str:
+def _ready(address: Endpoint, terminal: Terminal, transport: str) -> str:
     """Return the line that says how to read the terminal."""
     device = f"name: simulated, host: '{address.host}', port: {address.port}"
     device += f", transport: {transport}, timezone: UTC"

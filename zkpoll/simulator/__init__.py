@@ -1,6 +1,6 @@
 """A virtual terminal and a sample dashboard, for tests, demonstrations and trying things out.
 
-    with serve(Terminal.with_samples(records=1000)) as address, Dashboard() as dashboard:
+    with serve(Terminal.with_samples(records=1000)) as address, SampleDashboard() as dashboard:
         ...
 
 wire       frames, checksum, packed time, comm key    (from published captures, not from zkpoll.pull)
@@ -13,30 +13,30 @@ wire       frames, checksum, packed time, comm key    (from published captures, 
 dashboard  takes punches over HTTP, and remembers them
 """
 
-from zkpoll.simulator.dashboard import Answer, Dashboard, Received
+from zkpoll.simulator.dashboard import HttpAnswer, Received, SampleDashboard
 from zkpoll.simulator.faults import Faults, Instead, cut, never, refuse
 from zkpoll.simulator.model import Model
-from zkpoll.simulator.records import LAYOUTS, Record, User
-from zkpoll.simulator.server import Address, Transport, serve
-from zkpoll.simulator.terminal import Session, Terminal
-from zkpoll.simulator.wire import Command, Frame
+from zkpoll.simulator.records import LAYOUTS, EnrolledUser, Record
+from zkpoll.simulator.server import Endpoint, Transport, serve
+from zkpoll.simulator.terminal import ClientSession, Terminal
+from zkpoll.simulator.wire import Command, WireFrame
 
 __all__ = [
     "LAYOUTS",
-    "Address",
-    "Answer",
+    "ClientSession",
     "Command",
-    "Dashboard",
+    "Endpoint",
+    "EnrolledUser",
     "Faults",
-    "Frame",
+    "HttpAnswer",
     "Instead",
     "Model",
     "Received",
     "Record",
-    "Session",
+    "SampleDashboard",
     "Terminal",
     "Transport",
-    "User",
+    "WireFrame",
     "cut",
     "never",
     "refuse",

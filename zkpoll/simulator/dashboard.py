@@ -19,7 +19,7 @@ from zkpoll.simulator.threads import Stoppable, running
 if TYPE_CHECKING:
     from types import TracebackType
 
-Event = dict[str, Any]
+JsonEvent = dict[str, Any]
 """One punch in JSON; `id` tells it from all others."""
 
 _JSON: Final = {"Content-Type": "application/json"}
@@ -44,7 +44,7 @@ class Received:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpAnswer:
     """One HTTP answer, and what goes wrong with it."""
 
     status: int = 200
@@ -65,11 +65,11 @@ class Answer:
         return 200 <= self.status < 300 if self.keep is None else self.keep
 
 
-Script = Answer | Callable[[Received], Answer]
+Script = HttpAnswer | Callable[[Received], HttpAnswer]
 """What answers one request: an answer, or a function that makes it."""
 
 
-class Dashboard:
+class SampleDashboard:
     """A dashboard on a loopback address, for as long as the `with` block lasts.
 
     Answers wait in `answers`, which a test may fill at any time; each is used once. When there are
@@ -81,11 +81,11 @@ class Dashboard:
         self.token = token
         self.answers: deque[Script] = deque()
         self.requests: list[Received] = []
-        self.events: dict[str, Event] = {}
+        self.events: dict[str, JsonEvent] = {}
         """Every event kept, by id, in order of arrival."""
         self.duplicates = 0
         """Events that came again."""
-        self.conflicts: list[Event] = []
+        self.conflicts: list[JsonEvent] = []
         """Those of them whose content was not the same."""
         self.connections = 0
         self._lock = threading.Lock()
@@ -116,7 +116,7 @@ class Dashboard:
         name = f"[{host!s}]" if ":" in str(host) else host
         return f"http://{name!s}:{port}/v1/attendance"
 
-    def answer(self, request: Received) -> Answer:
+    def answer(self, request: Received) -> HttpAnswer:
         """Record `request`, keep its events where the answer says so, and return the answer."""
         with self._lock:
             self.requests.append(request)
@@ -127,7 +127,7 @@ class Dashboard:
                 self.keep(_events(request.body) or [])
         return answer
 
-    def default(self, request: Received) -> Answer:
+    def default(self, request: Received) -> HttpAnswer:
         """Return what a well-behaved dashboard answers to `request`."""
         if self.token and request.headers.get("authorization") != f"Bearer {self.token}":
             return _answer(HTTPStatus.UNAUTHORIZED, error="wrong token")
@@ -141,7 +141,7 @@ class Dashboard:
             return _answer(HTTPStatus.UNPROCESSABLE_ENTITY, error="no events with an id")
         return _answer(HTTPStatus.OK, accepted=len(events))
 
-    def keep(self, events: list[Event]) -> None:
+    def keep(self, events: list[JsonEvent]) -> None:
         """Keep each event once; count those that came before."""
         with self._lock:
             for event in events:
@@ -151,11 +151,11 @@ class Dashboard:
                     self.conflicts.append(event)
 
 
-def _answer(status: HTTPStatus, **body: object) -> Answer:
-    return Answer(status, json.dumps(body).encode())
+def _answer(status: HTTPStatus, **body: object) -> HttpAnswer:
+    return HttpAnswer(status, json.dumps(body).encode())
 
 
-def _events(body: bytes) -> list[Event] | None:
+def _events(body: bytes) -> list[JsonEvent] | None:
     """Return the events of `{"events": [...]}` or of one bare event, None if it is neither.
 
     Raise `ValueError` if it is no JSON.
@@ -177,7 +177,7 @@ class _Server(Stoppable, TCPServer):
     allow_reuse_address = True
     request_queue_size = 32
 
-    def __init__(self, where: tuple[str, int], dashboard: Dashboard) -> None:
+    def __init__(self, where: tuple[str, int], dashboard: SampleDashboard) -> None:
         self.dashboard = dashboard
         if ":" in where[0]:
             self.address_family = socket.AF_INET6
@@ -222,7 +222,7 @@ class _Exchange(BaseHTTPRequestHandler):
         body = self.rfile.read(int(headers.get("content-length", 0)))
         return Received(self.command, self.path, headers, body)
 
-    def _respond(self, answer: Answer) -> None:
+    def _respond(self, answer: HttpAnswer) -> None:
         self._wait(answer.delay)
         if answer.cut and not answer.body:
             self.close_connection = True
@@ -233,7 +233,7 @@ class _Exchange(BaseHTTPRequestHandler):
         self.end_headers()
         self._send_body(answer)
 
-    def _send_body(self, answer: Answer) -> None:
+    def _send_body(self, answer: HttpAnswer) -> None:
         if answer.cut:
             self.wfile.write(answer.body[: len(answer.body) // 2])
             self.close_connection = True

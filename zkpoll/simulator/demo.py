@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from zkpoll.simulator.dashboard import Dashboard
+from zkpoll.simulator.dashboard import SampleDashboard
 from zkpoll.simulator.model import Model
 from zkpoll.simulator.server import serve
 from zkpoll.simulator.terminal import Terminal
@@ -28,7 +28,7 @@ _SHOWN: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
+class _DemoTerminal:
     """A terminal of the demo."""
 
     name: str
@@ -52,10 +52,10 @@ class _Part:
         return "\n".join(lines)
 
 
-_PARTS: Final = (
-    _Part("front-door", "DEMO00000001", 1200),
-    _Part("warehouse", "DEMO00000002", 300, transport="udp"),
-    _Part("office", "DEMO00000003", 40, comm_key=123456),
+_TERMINALS: Final = (
+    _DemoTerminal("front-door", "DEMO00000001", 1200),
+    _DemoTerminal("warehouse", "DEMO00000002", 300, transport="udp"),
+    _DemoTerminal("office", "DEMO00000003", 40, comm_key=123456),
 )
 
 
@@ -66,8 +66,10 @@ def run(folder: Path, say: Callable[[str], None]) -> int:
         if old.is_file():
             old.unlink()
     with ExitStack() as stack:
-        dashboard = stack.enter_context(Dashboard(_TOKEN))
-        ports = [stack.enter_context(serve(one.terminal(), transport=one.transport)).port for one in _PARTS]
+        dashboard = stack.enter_context(SampleDashboard(_TOKEN))
+        ports = [
+            stack.enter_context(serve(one.terminal(), transport=one.transport)).port for one in _TERMINALS
+        ]
         inventory = folder / "devices.yaml"
         inventory.write_text(_inventory(dashboard.url, ports), "utf-8")
         say(f"Three virtual terminals and a sample dashboard are up; the inventory is {inventory}.")
@@ -77,13 +79,15 @@ def run(folder: Path, say: Callable[[str], None]) -> int:
         codes.append(_sync(inventory, say))
         again = len(dashboard.requests) - requests
         say(f"The second run had nothing to send: {again} requests.")
-    went_well = not any(codes) and not again and len(dashboard.events) == sum(one.records for one in _PARTS)
+    went_well = (
+        not any(codes) and not again and len(dashboard.events) == sum(one.records for one in _TERMINALS)
+    )
     say("Next: README.md, “Five minutes to a first punch”." if went_well else "The demo FAILED.")
     return 0 if went_well else 1
 
 
 def _inventory(url: str, ports: list[int]) -> str:
-    entries = "\n".join(one.entry(port) for one, port in zip(_PARTS, ports, strict=True))
+    entries = "\n".join(one.entry(port) for one, port in zip(_TERMINALS, ports, strict=True))
     return f"""\
 # What the demo ran with. Its terminals and its dashboard are gone; see devices.example.yaml for all settings.
 dashboard:
@@ -105,13 +109,13 @@ def _sync(inventory: Path, say: Callable[[str], None]) -> int:
     return subprocess.run(command, env=os.environ | {"DEMO_TOKEN": _TOKEN}, check=False).returncode
 
 
-def _tell_arrived(dashboard: Dashboard, say: Callable[[str], None]) -> None:
+def _tell_arrived(dashboard: SampleDashboard, say: Callable[[str], None]) -> None:
     say(f"\nThe dashboard has {len(dashboard.events):,} punches, in {len(dashboard.requests)} requests:")
     for line in _arrived(dashboard):
         say(f"  {line}")
 
 
-def _arrived(dashboard: Dashboard) -> Iterator[str]:
+def _arrived(dashboard: SampleDashboard) -> Iterator[str]:
     events = list(dashboard.events.values())
     for device, punches in sorted(Counter(event["device"] for event in events).items()):
         yield f"{device}: {punches:,}"

@@ -1,6 +1,6 @@
 """What goes wrong, and how often.
 
-`Faults` is a frozen list of wishes, all off; `Trouble` carries them out and counts. Faults last for
+`Faults` is a frozen list of wishes, all off; `FaultInjector` carries them out and counts. Faults last for
 as long as they are set, across connections, unless they say how many times they happen: a client that
 tries again must meet them again. Counting starts anew whenever a terminal is given other faults.
 """
@@ -124,7 +124,7 @@ class Faults:
     swap_share: float = 0.0
 
 
-class Trouble:
+class FaultInjector:
     """Carries out `Faults`: counts what was sent, and decides what goes wrong next."""
 
     def __init__(self, faults: Faults) -> None:

@@ -38,7 +38,7 @@ class Record(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class User:
+class EnrolledUser:
     """One row of the user table."""
 
     uid: int
@@ -101,7 +101,7 @@ def encode_record(record: Record, layout: int) -> bytes:
     return _ENCODERS[layout](record)
 
 
-def encode_user(user: User, width: int) -> bytes:
+def encode_user(user: EnrolledUser, width: int) -> bytes:
     """Return `user` in 28 or 72 bytes. Raise `ValueError` if a 28-byte user's id is no number."""
     head = user.uid, user.privilege, user.password.encode()
     name = user.name.encode()
@@ -135,7 +135,7 @@ def with_old_memory(row: bytes, width: int, rubbish: Callable[[int], bytes]) -> 
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class FreeSizes:
     """What the answer to GET_FREE_SIZES (50) tells."""
 
     users: int = 0
@@ -149,7 +149,7 @@ class Counts:
     record_capacity: int = 0
 
 
-def encode_sizes(counts: Counts, width: int) -> bytes:
+def encode_sizes(counts: FreeSizes, width: int) -> bytes:
     """Return the answer to GET_FREE_SIZES in `width` bytes: 92, 80 (no face words), 112, or 4.
 
     Four bytes are one zero, whatever the unit holds (D2 and WL20, pyzk issue 41).

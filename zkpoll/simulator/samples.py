@@ -7,7 +7,7 @@ from itertools import islice
 from random import Random
 from typing import TYPE_CHECKING, Final
 
-from zkpoll.simulator.records import ADMIN, Record, User
+from zkpoll.simulator.records import ADMIN, EnrolledUser, Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -19,7 +19,7 @@ _LONGEST: Final = 2400
 _SUNDAY: Final = 6
 
 
-def sample_users(count: int, layout: int = 40) -> list[User]:
+def sample_users(count: int, layout: int = 40) -> list[EnrolledUser]:
     """Return `count` users whose ids fit `layout`.
 
     In text layouts every seventh id is not a number: `NB2401007` (`NB0007` in 22-byte records, whose
@@ -28,11 +28,11 @@ def sample_users(count: int, layout: int = 40) -> list[User]:
     return [_sample_user(uid, layout) for uid in range(1, count + 1)]
 
 
-def _sample_user(uid: int, layout: int) -> User:
+def _sample_user(uid: int, layout: int) -> EnrolledUser:
     privilege = ADMIN if uid == 1 else 0
     first, last = _FIRST[uid % len(_FIRST)], _LAST[uid // len(_FIRST) % len(_LAST)]
     name = f"{first} {last}" if layout in {22, 40, 49} else first
-    return User(uid, _sample_id(uid, layout), name, privilege)
+    return EnrolledUser(uid, _sample_id(uid, layout), name, privilege)
 
 
 def _sample_id(uid: int, layout: int) -> str:
@@ -42,7 +42,7 @@ def _sample_id(uid: int, layout: int) -> str:
 
 
 def sample_records(
-    users: Sequence[User], count: int, before: date = date(2026, 11, 22), seed: int = 1
+    users: Sequence[EnrolledUser], count: int, before: date = date(2026, 11, 22), seed: int = 1
 ) -> list[Record]:
     """Return `count` punches of `users` in time order, all of days earlier than `before`.
 
@@ -64,7 +64,7 @@ def sample_records(
     ]
 
 
-def _verify(user: User) -> int:
+def _verify(user: EnrolledUser) -> int:
     """Return how this user punches: mostly by finger, some by card or face."""
     return 1 if user.uid % 5 else 4 if user.uid % 2 else 15
 
@@ -93,7 +93,9 @@ def _shifts(day: date, a_day: int) -> Iterator[_Shift]:
         yield opening + timedelta(seconds=turn * length), length, turn % 2
 
 
-def _arrivals(users: Sequence[User], shift: _Shift, random: Random) -> list[tuple[datetime, User, int]]:
+def _arrivals(
+    users: Sequence[EnrolledUser], shift: _Shift, random: Random
+) -> list[tuple[datetime, EnrolledUser, int]]:
     opening, length, state = shift
     seconds = sorted((int(random.random() * length), index) for index in range(len(users)))
     return [(opening + timedelta(seconds=late), users[index], state) for late, index in seconds]

@@ -9,7 +9,7 @@ from socketserver import BaseRequestHandler, TCPServer, UDPServer
 from struct import pack
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, cast
 
-from zkpoll.simulator.terminal import LARGEST_DATAGRAM, Session, Terminal
+from zkpoll.simulator.terminal import LARGEST_DATAGRAM, ClientSession, Terminal
 from zkpoll.simulator.threads import Stoppable, running
 from zkpoll.simulator.wire import NoStartMarkError, take_payloads, with_top
 
@@ -27,7 +27,7 @@ _UDP_CLIENTS: Final = 64
 """Sessions remembered over UDP, where nobody closes a connection."""
 
 
-class Address(NamedTuple):
+class Endpoint(NamedTuple):
     """Where a terminal answers."""
 
     host: str
@@ -37,7 +37,7 @@ class Address(NamedTuple):
 @contextmanager
 def serve(
     terminal: Terminal, host: str = "127.0.0.1", port: int = 0, transport: Transport = "tcp"
-) -> Iterator[Address]:
+) -> Iterator[Endpoint]:
     """Let `terminal` answer on `host` and `port` (0 for any free one), and yield where that is.
 
     Raise `OSError` if the address cannot be had.
@@ -47,7 +47,7 @@ def serve(
     server = (_TcpServer if transport == "tcp" else _UdpServer)(terminal, family, where)
     with running(server):
         name, number = server.server_address[:2]
-        yield Address(str(name), number)
+        yield Endpoint(str(name), number)
 
 
 class _TcpServer(Stoppable, TCPServer):
@@ -57,11 +57,11 @@ class _TcpServer(Stoppable, TCPServer):
     def __init__(self, terminal: Terminal, family: int, where: Any) -> None:
         self.terminal = terminal
         self.address_family = family
-        super().__init__(where, _Connection)
+        super().__init__(where, _TcpClient)
 
 
-class _Connection(BaseRequestHandler):
-    """One TCP client."""
+class _TcpClient(BaseRequestHandler):
+    """One TCP client and its connection."""
 
     server: _TcpServer
     request: socket.socket
@@ -69,7 +69,7 @@ class _Connection(BaseRequestHandler):
     def setup(self) -> None:
         self.terminal = self.server.terminal
         self.terminal.connections += 1
-        self.session = Session()
+        self.session = ClientSession()
         self.sent = 0
         # Without this the system joins small writes, and cuts would not reach the client as cuts.
         self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -95,16 +95,16 @@ class _Connection(BaseRequestHandler):
                     return
 
     def _send(self, answer: Sequence[bytes]) -> None:
-        trouble = self.terminal.trouble
+        injector = self.terminal.injector
         if answer:
-            self._pause(trouble.faults.delay)
-        for data in trouble.writes([with_top(payload) for payload in answer]):
-            allowed = trouble.may_send(self.sent)
+            self._pause(injector.faults.delay)
+        for data in injector.writes([with_top(payload) for payload in answer]):
+            allowed = injector.may_send(self.sent)
             self._write(data[:allowed])
             if allowed is not None and allowed <= len(data):
-                trouble.hung_up()
+                injector.hung_up()
                 raise ConnectionAbortedError
-            self._pause(trouble.faults.gap)
+            self._pause(injector.faults.gap)
 
     def _write(self, data: bytes) -> None:
         # Counted first: a client that has the bytes finds them counted.
@@ -134,18 +134,18 @@ class _UdpServer(UDPServer):
         self.terminal = terminal
         self.address_family = family
         self.stopping = threading.Event()
-        self.sessions: dict[Any, Session] = {}
+        self.sessions: dict[Any, ClientSession] = {}
         super().__init__(where, _Datagram)
 
     def shutdown(self) -> None:
         self.stopping.set()
         super().shutdown()
 
-    def session_of(self, client: Any) -> Session:
+    def session_of(self, client: Any) -> ClientSession:
         """Return the session of a client address, a new one for a stranger."""
         if client not in self.sessions and len(self.sessions) >= _UDP_CLIENTS:
             del self.sessions[next(iter(self.sessions))]
-        fresh = Session(seated=False, largest=LARGEST_DATAGRAM)
+        fresh = ClientSession(seated=False, largest=LARGEST_DATAGRAM)
         return self.sessions.setdefault(client, fresh)
 
 
@@ -161,7 +161,7 @@ class _Datagram(BaseRequestHandler):
         answer = terminal.reply(self.server.session_of(self.client_address), payload)
         if answer and self._stopped(terminal.faults.delay):
             return
-        for number, datagram in enumerate(terminal.trouble.datagrams(answer), 1):
+        for number, datagram in enumerate(terminal.injector.datagrams(answer), 1):
             terminal.bytes_sent += len(datagram)
             outlet.sendto(datagram, self.client_address)
             if self._stopped(self._rest(number, datagram)):

@@ -15,13 +15,13 @@ from struct import Struct
 from typing import TYPE_CHECKING, Final, Literal
 
 from zkpoll.simulator import wire
-from zkpoll.simulator.faults import Faults, Trouble
+from zkpoll.simulator.faults import FaultInjector, Faults
 from zkpoll.simulator.model import CAPACITY, Model
 from zkpoll.simulator.records import (
     ADMIN,
-    Counts,
+    EnrolledUser,
+    FreeSizes,
     Record,
-    User,
     encode_record,
     encode_sizes,
     encode_user,
@@ -29,7 +29,7 @@ from zkpoll.simulator.records import (
     with_old_memory,
 )
 from zkpoll.simulator.samples import sample_records, sample_users
-from zkpoll.simulator.wire import Command, Frame
+from zkpoll.simulator.wire import Command, WireFrame
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,7 +43,7 @@ _U32X2: Final = Struct("<II")
 
 
 @dataclass(eq=False, slots=True)
-class Session:
+class ClientSession:
     """One client: a TCP connection, or an address that sends datagrams."""
 
     seated: bool = True
@@ -55,13 +55,13 @@ class Session:
     authenticated: bool = False
     buffer: bytes | None = None
     """The table that 1503 built and 1504 hands out."""
-    late: list[Frame] = field(default_factory=list)
+    late: list[WireFrame] = field(default_factory=list)
     """Frames that wait for the next answer."""
     hang_up: Literal["close", "reset"] | None = None
     """What the transport is to do after this answer."""
 
 
-Handler = Callable[[Session, Frame], list[Frame]]
+Handler = Callable[[ClientSession, WireFrame], list[WireFrame]]
 """Given a client and its request, return the answer's frames."""
 
 
@@ -74,10 +74,10 @@ class Terminal:
     """
 
     def __init__(
-        self, model: Model | None = None, faults: Faults | None = None, users: Iterable[User] = ()
+        self, model: Model | None = None, faults: Faults | None = None, users: Iterable[EnrolledUser] = ()
     ) -> None:
         self.model = model or Model()
-        self.users: list[User] = list(users)
+        self.users: list[EnrolledUser] = list(users)
         self.log: list[bytes] = []
         """The records in the log, packed."""
         self.history: list[Record] = []
@@ -94,11 +94,11 @@ class Terminal:
         self.state = 2
         """What STATE_RRQ answers; 2 is "identifying" (zk-protocol)."""
         self.before_command: Callable[[int], None] | None = None
-        self.rewrite: Callable[[Frame, list[Frame]], list[Frame]] | None = None
-        self.trouble = Trouble(faults or Faults())
+        self.rewrite: Callable[[WireFrame, list[WireFrame]], list[WireFrame]] | None = None
+        self.injector = FaultInjector(faults or Faults())
         self.handlers: dict[int, Handler] = self._handlers()
         self._changed = threading.Condition()
-        self._seats: list[Session] = []
+        self._seats: list[ClientSession] = []
         self._last_session = 0x2F00
         self._cursor = 0
         self._clock_offset = timedelta()
@@ -120,12 +120,12 @@ class Terminal:
     @property
     def faults(self) -> Faults:
         """What is wrong with it. Setting this starts all counting anew."""
-        return self.trouble.faults
+        return self.injector.faults
 
     @faults.setter
     def faults(self, faults: Faults) -> None:
         with self._changed:
-            self.trouble = Trouble(faults)
+            self.injector = FaultInjector(faults)
 
     # The clock
 
@@ -208,18 +208,18 @@ class Terminal:
             self.disabled = False
             self._changed.notify_all()
 
-    def leave(self, session: Session) -> None:
+    def leave(self, session: ClientSession) -> None:
         """Free the seat of a client whose connection is closed."""
         if not self.faults.keeps_seat:
             self._stand_up(session)
 
-    def _stand_up(self, session: Session) -> None:
+    def _stand_up(self, session: ClientSession) -> None:
         with self._changed:
             if session in self._seats:
                 self._seats.remove(session)
                 self._changed.notify_all()
 
-    def _sit_down(self, session: Session) -> bool:
+    def _sit_down(self, session: ClientSession) -> bool:
         if not session.seated or session in self._seats:
             return True
         free = self._changed.wait_for(lambda: len(self._seats) < self.model.seats, timeout=_SEAT_GRACE)
@@ -229,7 +229,7 @@ class Terminal:
 
     # Answers
 
-    def reply(self, session: Session, payload: bytes) -> list[bytes]:
+    def reply(self, session: ClientSession, payload: bytes) -> list[bytes]:
         """Given the payload of one request, return the payloads of its answer, maybe none."""
         request = wire.decode(payload)
         if request is None:
@@ -240,9 +240,9 @@ class Terminal:
         with self._changed:
             self.commands.append(request.command)
             frames = self._answer(session, request)
-            return [self.trouble.damaged(wire.encode(frame)) for frame in frames]
+            return [self.injector.damaged(wire.encode(frame)) for frame in frames]
 
-    def _answer(self, session: Session, request: Frame) -> list[Frame]:
+    def _answer(self, session: ClientSession, request: WireFrame) -> list[WireFrame]:
         if self.faults.mute:
             return []
         waiting, session.late = session.late, []
@@ -251,8 +251,8 @@ class Terminal:
             answer = [frame._replace(session=self._any_u16()) for frame in answer]
         return self.rewrite(request, answer) if self.rewrite else answer
 
-    def _own_answer(self, session: Session, request: Frame) -> list[Frame]:
-        instead = self.trouble.instead(request.command)
+    def _own_answer(self, session: ClientSession, request: WireFrame) -> list[WireFrame]:
+        instead = self.injector.instead(request.command)
         if instead is None:
             return self._handle(session, request)
         if instead.carried_out:
@@ -261,9 +261,9 @@ class Terminal:
             session.hang_up, session.authenticated = "close", False
         if instead.code is None:
             return []
-        return [Frame(instead.code, session.id, request.reply_id)]
+        return [WireFrame(instead.code, session.id, request.reply_id)]
 
-    def _handle(self, session: Session, request: Frame) -> list[Frame]:
+    def _handle(self, session: ClientSession, request: WireFrame) -> list[WireFrame]:
         allowed = session.authenticated or request.command in {Command.CONNECT, Command.AUTH}
         if not allowed:
             return _short(Command.ACK_UNAUTH, session, request)
@@ -280,7 +280,7 @@ class Terminal:
             Command.GET_VERSION: lambda s, r: _ok(s, r, self.model.firmware.encode() + b"\0"),
             Command.GET_PINWIDTH: lambda s, r: _ok(s, r, b"\x09"),
             Command.GET_FREE_SIZES: self._sizes,
-            Command.STATE_RRQ: lambda _, r: [Frame(Command.ACK_OK, self.state, r.reply_id)],
+            Command.STATE_RRQ: lambda _, r: [WireFrame(Command.ACK_OK, self.state, r.reply_id)],
             Command.GET_TIME: self._get_time,
             Command.SET_TIME: self._set_time,
             Command.ENABLEDEVICE: self._enable,
@@ -296,7 +296,7 @@ class Terminal:
             Command.FREE_DATA: self._free_data,
         }
 
-    def _connect(self, session: Session, request: Frame) -> list[Frame]:
+    def _connect(self, session: ClientSession, request: WireFrame) -> list[WireFrame]:
         """Begin a session; the answer carries its id, even when a comm key is due (2005)."""
         if not self._sit_down(session):
             session.hang_up = "reset" if self.model.when_taken == "reset" else None
@@ -307,28 +307,28 @@ class Terminal:
         code = Command.ACK_OK if session.authenticated else Command.ACK_UNAUTH
         return _short(code, session, request)
 
-    def _auth(self, session: Session, request: Frame) -> list[Frame]:
+    def _auth(self, session: ClientSession, request: WireFrame) -> list[WireFrame]:
         if session.id and wire.key_matches(request.data, self.model.comm_key, session.id):
             session.authenticated = True
         code = Command.ACK_OK if session.authenticated else Command.ACK_UNAUTH
         return _short(code, session, request)
 
-    def _exit(self, session: Session, request: Frame) -> list[Frame]:
+    def _exit(self, session: ClientSession, request: WireFrame) -> list[WireFrame]:
         self._stand_up(session)
         session.hang_up, session.authenticated = "close", False
         return _ok(session, request)
 
-    def _option(self, session: Session, request: Frame) -> list[Frame]:
+    def _option(self, session: ClientSession, request: WireFrame) -> list[WireFrame]:
         name = request.data.split(b"\0")[0]
         value = self.model.option(name.decode("latin-1"))
         if value is None:
             return _short(self.model.unknown_option, session, request)
         return _ok(session, request, name + b"=" + value.encode() + b"\0")
 
-    def _get_time(self, session: Session, request: Frame) -> list[Frame]:
+    def _get_time(self, session: ClientSession, request: WireFrame) -> list[WireFrame]:
         return _ok(session, request, wire.pack_time(self.now()).to_bytes(4, "little"))
 
-    def _set_time(self, session: Session, request: Frame) -> list[Frame]:
+    def _set_time(self, session: ClientSession, request: WireFrame) -> list[WireFrame]:
         try:
             moment = wire.unpack_time(wire.u32(request.data))
         except ValueError:
@@ -336,33 +336,33 @@ class Terminal:
         self.set_clock(moment, frozen=self._frozen_at is not None)
         return _ok(session, request)
 
-    def _enable(self, session: Session, request: Frame) -> list[Frame]:
+    def _enable(self, session: ClientSession, request: WireFrame) -> list[WireFrame]:
         self.disabled = False
         return _ok(session, request)
 
-    def _disable(self, session: Session, request: Frame) -> list[Frame]:
+    def _disable(self, session: ClientSession, request: WireFrame) -> list[WireFrame]:
         self.disabled = True
         return _ok(session, request)
 
-    def _clear_log(self, session: Session, request: Frame) -> list[Frame]:
+    def _clear_log(self, session: ClientSession, request: WireFrame) -> list[WireFrame]:
         if not self.faults.ignores_clear:
             self.clear()
         return _ok(session, request)
 
-    def _clear_all(self, session: Session, request: Frame) -> list[Frame]:
+    def _clear_all(self, session: ClientSession, request: WireFrame) -> list[WireFrame]:
         self.users.clear()
         self.clear()
         return _ok(session, request)
 
-    def _sizes(self, session: Session, request: Frame) -> list[Frame]:
+    def _sizes(self, session: ClientSession, request: WireFrame) -> list[WireFrame]:
         if self.model.sizes is None:
             return _short(Command.ACK_ERROR, session, request)
         return _ok(session, request, encode_sizes(self._counts(), self.model.sizes))
 
-    def _counts(self) -> Counts:
+    def _counts(self) -> FreeSizes:
         told = self.faults.sizes_records
         records = len(self.log) - self.faults.sizes_stale if told is None else told
-        return Counts(
+        return FreeSizes(
             users=len(self.users),
             records=max(0, records),
             operations=self.model.operations,
@@ -386,54 +386,54 @@ class Terminal:
 
     def _rows(self, rows: list[bytes], width: int) -> bytes | None:
         if self.faults.old_memory:
-            rows = [with_old_memory(row, width, self.trouble.rubbish) for row in rows]
+            rows = [with_old_memory(row, width, self.injector.rubbish) for row in rows]
         return table(rows) if rows or self.model.empty_log == "table" else None
 
-    def _prepare_buffer(self, session: Session, request: Frame) -> list[Frame]:
+    def _prepare_buffer(self, session: ClientSession, request: WireFrame) -> list[WireFrame]:
         """Build a snapshot: u8 1, u16 command, u32 fct, u32 ext ask for it."""
         body = self._table(int.from_bytes(request.data[1:3], "little"))
         if body is None:
             return _empty(request)
         if len(body) <= min(self.model.inline_limit, session.largest or len(body)):
-            return [Frame(Command.DATA, session.id, request.reply_id, body)]
+            return [WireFrame(Command.DATA, session.id, request.reply_id, body)]
         session.buffer = body
         return _ok(session, request, b"\0" + _U32X2.pack(len(body), len(body)) + _BUFFER_TAIL)
 
-    def _read_buffer(self, session: Session, request: Frame) -> list[Frame]:
+    def _read_buffer(self, session: ClientSession, request: WireFrame) -> list[WireFrame]:
         start, size = wire.u32(request.data), wire.u32(request.data, 4)
         if session.buffer is None or start + size > len(session.buffer):
             return _short(Command.ACK_ERROR, session, request)
         return self._stream(session, request, session.buffer[start : start + size])
 
-    def _free_data(self, session: Session, request: Frame) -> list[Frame]:
+    def _free_data(self, session: ClientSession, request: WireFrame) -> list[WireFrame]:
         session.buffer = None
         return _ok(session, request)
 
-    def _stream_log(self, session: Session, request: Frame) -> list[Frame]:
+    def _stream_log(self, session: ClientSession, request: WireFrame) -> list[WireFrame]:
         body = self._table(Command.ATTLOG_RRQ)
         if body is not None and self.faults.legacy_rubbish:
-            body = body[:4] + self.trouble.rubbish(len(body) - 4)
+            body = body[:4] + self.injector.rubbish(len(body) - 4)
         return _empty(request) if body is None else self._stream(session, request, body)
 
-    def _stream_users(self, session: Session, request: Frame) -> list[Frame]:
+    def _stream_users(self, session: ClientSession, request: WireFrame) -> list[WireFrame]:
         body = self._table(Command.USERTEMP_RRQ)
         return _empty(request) if body is None else self._stream(session, request, body)
 
-    def _stream(self, session: Session, request: Frame, body: bytes) -> list[Frame]:
+    def _stream(self, session: ClientSession, request: WireFrame, body: bytes) -> list[WireFrame]:
         """Return PREPARE_DATA, `body` in DATA blocks, and the last ACK_OK."""
         reply_id = request.reply_id
         size = session.largest or self.model.block_size or max(1, len(body))
         largest = session.largest or self.model.block_size or 0x10000
         prepare = _U32X2.pack(len(body), largest)
-        frames = [Frame(Command.PREPARE_DATA, session.id, reply_id, prepare)]
+        frames = [WireFrame(Command.PREPARE_DATA, session.id, reply_id, prepare)]
         frames += [
-            Frame(Command.DATA, number & 0xFFFF, reply_id, body[start : start + size])
+            WireFrame(Command.DATA, number & 0xFFFF, reply_id, body[start : start + size])
             for number, start in enumerate(range(0, len(body), size))
         ]
         last = len(body) if self.model.final_ack_field == "bytes" else len(frames) - 2
-        return self._ended(session, frames, Frame(Command.ACK_OK, last & 0xFFFF, reply_id))
+        return self._ended(session, frames, WireFrame(Command.ACK_OK, last & 0xFFFF, reply_id))
 
-    def _ended(self, session: Session, frames: list[Frame], ack: Frame) -> list[Frame]:
+    def _ended(self, session: ClientSession, frames: list[WireFrame], ack: WireFrame) -> list[WireFrame]:
         match self.faults.final_ack:
             case "sent":
                 return [*frames, ack]
@@ -443,7 +443,7 @@ class Terminal:
                 session.late.append(ack)
         return frames
 
-    def _events(self, request: Frame) -> list[Frame]:
+    def _events(self, request: WireFrame) -> list[WireFrame]:
         """Return the event that comes before this answer: the first user is seen at the door."""
         if request.command not in self.faults.events:
             return []
@@ -451,24 +451,24 @@ class Terminal:
         now = self.now()
         moment = now.year - 2000, now.month, now.day, now.hour, now.minute, now.second
         data = user_id.encode().ljust(24, b"\0") + b"\x01\0" + bytes(moment)
-        return [Frame(Command.REG_EVENT, 1, self.faults.event_reply_id, data)]
+        return [WireFrame(Command.REG_EVENT, 1, self.faults.event_reply_id, data)]
 
     def _any_u16(self) -> int:
-        return int.from_bytes(self.trouble.rubbish(2), "little")
+        return int.from_bytes(self.injector.rubbish(2), "little")
 
 
-def _short(code: int, session: Session, request: Frame) -> list[Frame]:
-    return [Frame(code, session.id, request.reply_id)]
+def _short(code: int, session: ClientSession, request: WireFrame) -> list[WireFrame]:
+    return [WireFrame(code, session.id, request.reply_id)]
 
 
-def _ok(session: Session, request: Frame, data: bytes = b"") -> list[Frame]:
-    return [Frame(Command.ACK_OK, session.id, request.reply_id, data)]
+def _ok(session: ClientSession, request: WireFrame, data: bytes = b"") -> list[WireFrame]:
+    return [WireFrame(Command.ACK_OK, session.id, request.reply_id, data)]
 
 
-def _unknown(session: Session, request: Frame) -> list[Frame]:
+def _unknown(session: ClientSession, request: WireFrame) -> list[WireFrame]:
     return _short(Command.ACK_UNKNOWN, session, request)
 
 
-def _empty(request: Frame) -> list[Frame]:
+def _empty(request: WireFrame) -> list[WireFrame]:
     """Return the answer of an empty table: an error, with 0 as session (js_zklib)."""
-    return [Frame(Command.ACK_ERROR, 0, request.reply_id)]
+    return [WireFrame(Command.ACK_ERROR, 0, request.reply_id)]

@@ -63,7 +63,7 @@ class NoStartMarkError(Exception):
     """A TCP stream that is not of this protocol."""
 
 
-class Frame(NamedTuple):
+class WireFrame(NamedTuple):
     """One message. `session` is the header's third field, whatever it holds."""
 
     command: int
@@ -86,21 +86,21 @@ def checksum(payload: bytes) -> int:
     return ~total & 0xFFFF
 
 
-def encode(frame: Frame) -> bytes:
+def encode(frame: WireFrame) -> bytes:
     """Return the payload of `frame`: one UDP datagram."""
     bare = _HEADER.pack(frame.command, 0, frame.session, frame.reply_id) + frame.data
     header = _HEADER.pack(frame.command, checksum(bare), frame.session, frame.reply_id)
     return header + frame.data
 
 
-def decode(payload: bytes) -> Frame | None:
+def decode(payload: bytes) -> WireFrame | None:
     """Return the frame in `payload`, or None where a terminal would not listen (size, checksum)."""
     if len(payload) < _HEADER.size:
         return None
     command, found, session, reply_id = _HEADER.unpack_from(payload)
     if found != checksum(payload[:2] + b"\0\0" + payload[4:]):
         return None
-    return Frame(command, session, reply_id, payload[_HEADER.size :])
+    return WireFrame(command, session, reply_id, payload[_HEADER.size :])
 
 
 def with_top(payload: bytes) -> bytes:
