@@ -19,7 +19,7 @@ from zkpoll.inventory import Inventory, load
 from zkpoll.journal import sqlite
 from zkpoll.model.punch import punch_id
 from zkpoll.pull.host_clock import synchronised
-from zkpoll.pull.link import Address, Clock
+from zkpoll.pull.link import Address, Limits
 from zkpoll.pull.session import Session
 from zkpoll.pull.set_clock import correct
 from zkpoll.simulator import Command, Faults, Model, Terminal, serve
@@ -245,7 +245,7 @@ def test_setting_a_clock_with_what_the_host_says(ahead: timedelta, reason: str |
     one = Terminal()
     one.set_clock(datetime.now(DHAKA).replace(tzinfo=None) + ahead)
     before = one.now()
-    with serve(one) as address, Session(Address(*address), clock=Clock(SOON, 60, lambda: False)) as session:
+    with serve(one) as address, Session(Address(*address), limits=Limits(SOON, 60, lambda: False)) as session:
         told = correct(session, DHAKA, ahead.total_seconds(), 30, None)
         off = abs(one.now() - datetime.now(DHAKA).replace(tzinfo=None))
     if synchronised() is not True and ahead != timedelta(seconds=20):
@@ -264,6 +264,6 @@ def test_setting_a_clock_with_what_the_host_says(ahead: timedelta, reason: str |
 @pytest.mark.skipif(synchronised() is not True, reason="this host's clock is not synchronised")
 def test_a_journal_from_the_future() -> None:
     """A host that is behind its journal's newest run sets no clock."""
-    with serve(Terminal()) as address, Session(Address(*address), clock=Clock(SOON, 60)) as session:
+    with serve(Terminal()) as address, Session(Address(*address), limits=Limits(SOON, 60)) as session:
         told = correct(session, DHAKA, 90, 30, datetime.now(UTC) + timedelta(hours=1))
     assert told == "this host's clock is behind the journal's newest run"

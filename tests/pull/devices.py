@@ -13,7 +13,7 @@ from random import Random
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from zkpoll.errors import ZkpollError
-from zkpoll.pull.link import Address, Clock
+from zkpoll.pull.link import Address, Limits
 from zkpoll.pull.reader import Target, visit
 from zkpoll.pull.session import Session
 from zkpoll.pull.slices import TAIL
@@ -183,8 +183,8 @@ def session(
 ) -> Iterator[Session]:
     """Give a session with `terminal`."""
     with serve(terminal, transport=transport) as (host, port):
-        clock = Clock(timeout, 30)
-        with Session(Address(host, port, transport), clock=clock, key=key) as open_session:
+        limits = Limits(timeout, 30)
+        with Session(Address(host, port, transport), limits=limits, key=key) as open_session:
             yield open_session
 
 

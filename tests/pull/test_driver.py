@@ -34,7 +34,7 @@ from tests.pull.devices import (
     terminal_of,
 )
 from zkpoll.errors import HungUp
-from zkpoll.pull.link import Address, Clock
+from zkpoll.pull.link import Address, Limits
 from zkpoll.pull.session import LOG, USERS, Session
 from zkpoll.simulator import Command, Faults, Terminal, WireFrame, never, serve
 
@@ -275,7 +275,7 @@ def test_the_drivers_class_wide_encoding_is_left_alone() -> None:
     """Sessions of several threads share one class-wide encoding of the driver's; it stays what it was."""
     before = User.encoding
     for transport in ("tcp", "udp"):
-        Session(Address("127.0.0.1", transport=transport), clock=Clock(1, 1))
+        Session(Address("127.0.0.1", transport=transport), limits=Limits(1, 1))
     assert User.encoding == before == "UTF-8"
 
 
@@ -310,7 +310,7 @@ def test_no_socket_is_left_open(transport: Transport) -> None:
         with black_hole() as address:
             attempt(address, timeout=0.1)
         attempt(("door.invalid", 4370), transport)
-        Session(Address("127.0.0.1", transport=transport), clock=Clock(TIMEOUT, 1))
+        Session(Address("127.0.0.1", transport=transport), limits=Limits(TIMEOUT, 1))
         gc.collect()
     assert [str(one.message) for one in caught] == []
 

@@ -12,7 +12,7 @@ import pytest
 from tests.pull.devices import SLACK, TIMEOUT, black_hole, closed_port, tcp_bytes, tcp_peer, udp_peer
 from zkpoll.errors import HungUp, OverLimit, Silent, Stopped, Unreachable, WireError
 from zkpoll.pull.framing import Frame
-from zkpoll.pull.link import Address, Clock, Link, TcpLink, open_link
+from zkpoll.pull.link import Address, Limits, Link, TcpLink, open_link
 from zkpoll.simulator import WireFrame
 from zkpoll.simulator.wire import encode
 
@@ -25,9 +25,9 @@ LOOPBACK = cast("str", None)
 RECEIVED = [Frame(*frame) for frame in SENT]
 
 
-def link_to(where: tuple[str, int], transport: str = "tcp", clock: Clock | None = None) -> Link:
+def link_to(where: tuple[str, int], transport: str = "tcp", limits: Limits | None = None) -> Link:
     """Open a link to `where`."""
-    return open_link(Address(*where, transport), clock or Clock(TIMEOUT, 30))
+    return open_link(Address(*where, transport), limits or Limits(TIMEOUT, 30))
 
 
 def silence() -> float:
@@ -114,7 +114,7 @@ def test_each_byte_starts_the_silence_anew(pair: tuple[Link, socket.socket]) -> 
 def test_the_limit_of_a_visit_ends_a_trickle(pair: tuple[Link, socket.socket]) -> None:
     """A device that keeps sending a byte now and then is cut off at the limit of the visit."""
     link, device = pair
-    link.clock = Clock(TIMEOUT, 0.5)
+    link.limits = Limits(TIMEOUT, 0.5)
     stop = threading.Event()
 
     def send() -> None:
@@ -137,7 +137,7 @@ def test_a_stop_ends_a_wait(pair: tuple[Link, socket.socket]) -> None:
     """Stopping the run ends a wait within a second, however long the timeout."""
     link, _ = pair
     stop = threading.Event()
-    link.clock = Clock(60, 60, stop.is_set)
+    link.limits = Limits(60, 60, stop.is_set)
     threading.Timer(0.1, stop.set).start()
     began = time.monotonic()
     with pytest.raises(Stopped):
@@ -266,7 +266,7 @@ def test_a_flood_of_rubbish_ends_at_the_limit_of_the_visit() -> None:
     """Datagrams that are no frames, without a pause between them, do not keep a visit for ever."""
     with socket.socket(type=socket.SOCK_DGRAM) as device:
         device.bind(("127.0.0.1", 0))
-        link = link_to(device.getsockname(), "udp", Clock(TIMEOUT, 0.5))
+        link = link_to(device.getsockname(), "udp", Limits(TIMEOUT, 0.5))
         link.send(RECEIVED[0])
         _, client = device.recvfrom(100)
         stop = threading.Event()
@@ -291,11 +291,11 @@ def test_a_flood_of_rubbish_ends_at_the_limit_of_the_visit() -> None:
 
 
 def unreachable(
-    where: tuple[str, int], transport: str = "tcp", clock: Callable[[], Clock] = lambda: Clock(TIMEOUT, 30)
+    where: tuple[str, int], transport: str = "tcp", limits: Callable[[], Limits] = lambda: Limits(TIMEOUT, 30)
 ) -> str:
     """Return the message of a connection that cannot be opened."""
     with pytest.raises(Unreachable) as caught:
-        link_to(where, transport, clock())
+        link_to(where, transport, limits())
     return str(caught.value)
 
 
@@ -326,20 +326,20 @@ def test_a_stop_ends_an_attempt_to_connect() -> None:
         threading.Timer(0.1, stop.set).start()
         began = time.monotonic()
         with pytest.raises(Stopped):
-            link_to(where, clock=Clock(60, 60, stop.is_set))
+            link_to(where, limits=Limits(60, 60, stop.is_set))
         assert time.monotonic() - began < 1
 
 
 def test_the_limit_of_a_visit_ends_an_attempt_to_connect() -> None:
     """An attempt to connect is part of the visit, and of its limit."""
     with black_hole() as where, pytest.raises(OverLimit):
-        link_to(where, clock=Clock(60, 0.2))
+        link_to(where, limits=Limits(60, 0.2))
 
 
 def test_nothing_is_tried_when_the_run_was_stopped() -> None:
     """A visit that is due after the run was stopped opens no connection."""
     with pytest.raises(Stopped):
-        link_to(("door.invalid", 4370), clock=Clock(60, 60, lambda: True))
+        link_to(("door.invalid", 4370), limits=Limits(60, 60, lambda: True))
 
 
 @pytest.mark.parametrize("transport", ["tcp", "udp"])

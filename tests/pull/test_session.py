@@ -47,7 +47,7 @@ from zkpoll.errors import (
     WrongKey,
     ZkpollError,
 )
-from zkpoll.pull.link import Address, Clock
+from zkpoll.pull.link import Address, Limits
 from zkpoll.pull.reader import visit
 from zkpoll.pull.session import LOG, USERS, MaybeEmpty, Session, Table, scramble_key
 from zkpoll.simulator import (
@@ -334,7 +334,7 @@ def test_a_wrong_key(transport: Transport) -> None:
 
 def test_a_session_shows_no_key() -> None:
     """Whoever prints a session or a target sees no comm key."""
-    shown = Session(Address("door.example"), clock=Clock(1, 1), key=SECRET)
+    shown = Session(Address("door.example"), limits=Limits(1, 1), key=SECRET)
     assert str(SECRET) not in f"{shown} {shown!r} {target(('door.example', 1), key=SECRET)}"
 
 
@@ -582,8 +582,8 @@ def test_an_old_command_is_given_again_where_a_datagram_is_lost(number: int, fat
     """A table that cannot be asked for in parts is asked for again, whichever datagram was lost."""
     terminal = terminal_of(records=200)
     with serve(terminal, transport="udp") as device, through(Network.bad("back", number, fate), device) as at:
-        clock = Clock(TIMEOUT, 30)
-        with Session(Address(*at, "udp"), clock=clock) as open_session:
+        limits = Limits(TIMEOUT, 30)
+        with Session(Address(*at, "udp"), limits=limits) as open_session:
             table = open_session.read_table(LOG)
     assert table.content == (8000).to_bytes(4, "little") + b"".join(terminal.log)
 

@@ -19,7 +19,7 @@ from tenacity import Retrying, retry_if_exception_type, wait_fixed
 from zkpoll.errors import TryLater, ZkpollError
 from zkpoll.model.log import Slice, Watermark
 from zkpoll.pull import layouts
-from zkpoll.pull.link import Clock
+from zkpoll.pull.link import Limits
 from zkpoll.pull.reader import LENGTH, Target, lay_out, layout_of, slots
 from zkpoll.pull.session import Session, Table
 from zkpoll.pull.slices import SLICE, TAIL
@@ -125,8 +125,8 @@ def clear_log(
     Calls `after_connect` before anything is asked. Raise one of the device errors while the device is not yet
     disabled, and at any time what `keeper` raises or `Stopped`; before that goes up the device is enabled.
     """
-    clock = Clock(target.timeout, target.visit_limit, stopped)
-    with Session(target.address, clock=clock, key=target.key) as session:
+    limits = Limits(target.timeout, target.visit_limit, stopped)
+    with Session(target.address, limits=limits, key=target.key) as session:
         after_connect(session)
         copy = _read_copy(session, keeper)
         if copy is None:
@@ -145,14 +145,14 @@ def enable(session: Session, timeout: float) -> None:
     Tries for `ENABLE_LIMIT` seconds, also when the run was stopped; `timeout` is the device's, in seconds.
     Raise a device error when no ENABLE was answered.
     """
-    clock = Clock(min(timeout, _ANSWER), ENABLE_LIMIT)
+    limits = Limits(min(timeout, _ANSWER), ENABLE_LIMIT)
     retrying = Retrying(
         retry=retry_if_exception_type(TryLater),
         wait=wait_fixed(min(_BETWEEN, timeout / 4)),
-        sleep=clock.sleep,  # ends it when the time is up
+        sleep=limits.sleep,  # ends it when the time is up
         reraise=True,
     )
-    with session.under(clock):
+    with session.under(limits):
         retrying(_enable_once, session)
 
 

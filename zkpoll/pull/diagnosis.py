@@ -26,7 +26,7 @@ from zkpoll.errors import (
 from zkpoll.model.step import Step
 from zkpoll.pull import clock as wall
 from zkpoll.pull.framing import Frame, encode_tcp
-from zkpoll.pull.link import Address, Clock, open_link
+from zkpoll.pull.link import Address, Limits, open_link
 from zkpoll.pull.session import Session
 from zkpoll.wall_clock import TOO_FAR
 
@@ -130,7 +130,7 @@ def diagnose(
     `details` it is asked for what `About` has besides. Raise only what stops the whole run.
     """
     session = Watched(
-        target.address, clock=Clock(target.timeout, target.visit_limit, stopped), key=target.key
+        target.address, limits=Limits(target.timeout, target.visit_limit, stopped), key=target.key
     )
     steps = _Steps()
     try:
@@ -157,8 +157,8 @@ def diagnose(
 class Watched(Session):
     """A session that notes how far its login came, and how long each part took."""
 
-    def __init__(self, address: Address, *, clock: Clock, key: int = 0) -> None:
-        super().__init__(address, clock=clock, key=key)
+    def __init__(self, address: Address, *, limits: Limits, key: int = 0) -> None:
+        super().__init__(address, limits=limits, key=key)
         self.opened: float | None = None
         """Seconds that the connection took to open; None while it is not."""
         self.answered: dict[int, float] = {}
@@ -195,7 +195,7 @@ class Watched(Session):
 def logged_in(target: Target, stopped: Callable[[], bool] = lambda: False) -> Iterator[Session]:
     """Give a session with a device; one that cannot be had is told as `diagnose` tells it."""
     session = Watched(
-        target.address, clock=Clock(target.timeout, target.visit_limit, stopped), key=target.key
+        target.address, limits=Limits(target.timeout, target.visit_limit, stopped), key=target.key
     )
     try:
         with session:
@@ -276,15 +276,15 @@ def explained(
     session: Watched, error: ZkpollError, timeout: float, stopped: Callable[[], bool] = lambda: False
 ) -> str:
     """Given a login that failed, return the cause and what to do about it, after a second look."""
-    address, clock = session.address, Clock(min(timeout, _SECOND_LOOK), 3 * _SECOND_LOOK, stopped)
+    address, limits = session.address, Limits(min(timeout, _SECOND_LOOK), 3 * _SECOND_LOOK, stopped)
     if isinstance(error, WrongKey):
         return f"{error}; see Comm Key in the Comm. menu of the terminal"
-    if isinstance(error, NotATerminal) and (stranger := stranger_of(first_bytes(address, clock))):
+    if isinstance(error, NotATerminal) and (stranger := stranger_of(first_bytes(address, limits))):
         return f"{address} is {stranger}, and no terminal; check host: and port:"
     if not isinstance(error, Unreachable):
         return str(error)
     other = "udp" if session.tcp else "tcp"
-    answers = speaks(Address(address.host, address.port, other), clock)
+    answers = speaks(Address(address.host, address.port, other), limits)
     if answers and (session.opened is None or not session.tcp):
         return f"{address} answers on {other.upper()} only: set `transport: {other}`"
     return _unanswered(session, error, other_answers=answers)
@@ -317,20 +317,20 @@ def _unanswered(session: Watched, error: Unreachable, *, other_answers: bool) ->
 # --- a second look ---
 
 
-def speaks(address: Address, clock: Clock) -> bool:
+def speaks(address: Address, limits: Limits) -> bool:
     """Say whether a terminal answers one CONNECT at `address`; take leave of it if so."""
     try:
-        link = open_link(address, clock)
+        link = open_link(address, limits)
     except TryLater:
         return False
     try:
         link.send(Frame(_CONNECT, 0, 0))
-        reply = link.receive(clock.silence())
+        reply = link.receive(limits.silence())
         if reply.command == _CONNECT:
             return False  # an echo
         link.send(Frame(_EXIT, reply.session, 1))
         with suppress(TryLater):
-            link.receive(clock.silence())
+            link.receive(limits.silence())
     except TryLater:
         return False
     else:
@@ -339,12 +339,12 @@ def speaks(address: Address, clock: Clock) -> bool:
         link.close()
 
 
-def first_bytes(address: Address, clock: Clock) -> bytes:
+def first_bytes(address: Address, limits: Limits) -> bytes:
     """Return the first bytes that come back over TCP when CONNECT is sent; none when nothing comes."""
     if address.transport != "tcp":
         return b""
     try:
-        with socket.create_connection((address.host, address.port), clock.timeout) as sock:
+        with socket.create_connection((address.host, address.port), limits.timeout) as sock:
             sock.sendall(encode_tcp(Frame(_CONNECT, 0, 0)))
             return sock.recv(_FIRST_BYTES)
     except OSError:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from zkpoll.errors import StopRun, TryLater, WrongKey, ZkpollError
 from zkpoll.pull.diagnosis import Watched, shown, speaks
-from zkpoll.pull.link import Address, Clock
+from zkpoll.pull.link import Address, Limits
 
 if TYPE_CHECKING:
     import ipaddress
@@ -36,7 +36,7 @@ _LIMIT: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Responder:
     """Something that answers on the port."""
 
     address: Address
@@ -65,7 +65,7 @@ def discover(
     rate: float = RATE,
     stopped: Callable[[], bool] = lambda: False,
     around: Around = lambda _address: nullcontext(lambda _session: None),
-) -> Iterator[Found]:
+) -> Iterator[Responder]:
     """Given addresses, yield what answers there, in their order.
 
     `around` is entered before a terminal is spoken to, and gives what is called first thing after the login.
@@ -81,7 +81,7 @@ class _Pace:
 
     def __init__(self, rate: float, stopped: Callable[[], bool]) -> None:
         self._apart = 1 / rate
-        self._clock = Clock(TIMEOUT, float("inf"), stopped)
+        self._limits = Limits(TIMEOUT, float("inf"), stopped)
         self._lock = threading.Lock()
         self._next = time.monotonic()
 
@@ -90,8 +90,8 @@ class _Pace:
         with self._lock:
             turn = max(self._next, time.monotonic())
             self._next = turn + self._apart
-        self._clock.check()
-        self._clock.sleep(turn - time.monotonic())
+        self._limits.check()
+        self._limits.sleep(turn - time.monotonic())
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ class _Search:
     stopped: Callable[[], bool]
     around: Around
 
-    def probe(self, host: str) -> Found | None:
+    def probe(self, host: str) -> Responder | None:
         """Return what answers at an address, over TCP or else over UDP; None when nothing does."""
         address = Address(host, self.port)
         try:
@@ -113,18 +113,18 @@ class _Search:
                     return over_tcp
                 return self._over_udp(replace(address, transport="udp"), hook) or over_tcp
         except TryLater as error:  # another run is at it
-            return Found(address, kind=error.kind, problem=f"{address}: {error}")
+            return Responder(address, kind=error.kind, problem=f"{address}: {error}")
 
-    def _over_tcp(self, address: Address, hook: Hook) -> Found | None:
+    def _over_tcp(self, address: Address, hook: Hook) -> Responder | None:
         self.pace.wait()
         return self._asked(address, hook)
 
-    def _over_udp(self, address: Address, hook: Hook) -> Found | None:
+    def _over_udp(self, address: Address, hook: Hook) -> Responder | None:
         self.pace.wait()
-        return self._asked(address, hook) if speaks(address, self._clock()) else None
+        return self._asked(address, hook) if speaks(address, self._limits()) else None
 
-    def _asked(self, address: Address, hook: Hook) -> Found | None:
-        session = _OneKnock(address, clock=self._clock())
+    def _asked(self, address: Address, hook: Hook) -> Responder | None:
+        session = _OneKnock(address, limits=self._limits())
         try:
             with session:
                 hook(session)
@@ -132,11 +132,11 @@ class _Search:
         except StopRun:
             raise
         except ZkpollError as error:
-            return Found(address, kind=error.kind, problem=str(error)) if session.opened else None
-        return Found(address, shown(serial), shown(model))
+            return Responder(address, kind=error.kind, problem=str(error)) if session.opened else None
+        return Responder(address, shown(serial), shown(model))
 
-    def _clock(self) -> Clock:
-        return Clock(TIMEOUT, _LIMIT, self.stopped)
+    def _limits(self) -> Limits:
+        return Limits(TIMEOUT, _LIMIT, self.stopped)
 
 
 class _OneKnock(Watched):

@@ -42,7 +42,7 @@ class Address:
         return f"{host}:{self.port}"
 
 
-class Clock:
+class Limits:
     """The limits of one visit."""
 
     def __init__(
@@ -81,9 +81,9 @@ class Clock:
 class Link(ABC):
     """One conversation's socket."""
 
-    def __init__(self, sock: socket.socket, clock: Clock) -> None:
+    def __init__(self, sock: socket.socket, limits: Limits) -> None:
         self._socket = sock
-        self.clock = clock
+        self.limits = limits
         self.bytes_received = 0
 
     @abstractmethod
@@ -104,12 +104,12 @@ class Link(ABC):
 
     def _receive_some(self, until: float) -> bytes:
         while True:
-            self._socket.settimeout(self.clock.pause(until))
+            self._socket.settimeout(self.limits.pause(until))
             try:
                 data = self._socket.recv(_RECEIVE)
             except TimeoutError:
                 if time.monotonic() >= until:
-                    raise Silent(f"no answer for {self.clock.timeout:g} s") from None
+                    raise Silent(f"no answer for {self.limits.timeout:g} s") from None
             except OSError as error:
                 raise HungUp(f"the connection broke: {reason(error)}") from error
             else:
@@ -120,17 +120,17 @@ class Link(ABC):
 class TcpLink(Link):
     """A TCP stream; frames may be cut and joined anywhere."""
 
-    def __init__(self, sock: socket.socket, clock: Clock) -> None:
-        super().__init__(sock, clock)
+    def __init__(self, sock: socket.socket, limits: Limits) -> None:
+        super().__init__(sock, limits)
         self._reader = framing.FrameReader()
 
     def send(self, frame: framing.Frame) -> None:
         """Send `frame` whole."""
-        self._socket.settimeout(self.clock.timeout)
+        self._socket.settimeout(self.limits.timeout)
         try:
             self._socket.sendall(framing.encode_tcp(frame))
         except TimeoutError:
-            raise Silent(f"nothing was taken for {self.clock.timeout:g} s") from None
+            raise Silent(f"nothing was taken for {self.limits.timeout:g} s") from None
         except OSError as error:
             raise HungUp(f"the connection broke: {reason(error)}") from error
 
@@ -141,7 +141,7 @@ class TcpLink(Link):
             if not data:
                 raise HungUp(self._farewell())
             self._reader.feed(data)
-            until = self.clock.silence()
+            until = self.limits.silence()
         return frame
 
     def _farewell(self) -> str:
@@ -168,20 +168,20 @@ class UdpLink(Link):
                 continue
 
 
-def open_link(address: Address, clock: Clock) -> Link:
+def open_link(address: Address, limits: Limits) -> Link:
     """Open the one connection of a visit.
 
     Raise `Unreachable` with the cause in words, or `OverLimit` or `Stopped` as every wait does.
     """
-    clock.check()
+    limits.check()
     try:
         if address.transport == "udp":
-            return UdpLink(_udp_socket(address), clock)
-        return TcpLink(_tcp_socket(address, clock), clock)
+            return UdpLink(_udp_socket(address), limits)
+        return TcpLink(_tcp_socket(address, limits), limits)
     except (ConnectionRefusedError, ConnectionResetError) as error:
-        raise SeatTaken(_cause(address, clock, error)) from error
+        raise SeatTaken(_cause(address, limits, error)) from error
     except (OSError, UnicodeError) as error:
-        raise Unreachable(_cause(address, clock, error)) from error
+        raise Unreachable(_cause(address, limits, error)) from error
 
 
 def _udp_socket(address: Address) -> socket.socket:
@@ -201,49 +201,49 @@ def _udp_socket(address: Address) -> socket.socket:
     return sock
 
 
-def _tcp_socket(address: Address, clock: Clock) -> socket.socket:
+def _tcp_socket(address: Address, limits: Limits) -> socket.socket:
     """Return a TCP socket connected to the first of the host's addresses that answers."""
     *others, last = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
     for family, kind, protocol, _, target in others:
         with suppress(OSError):
-            return _connected(socket.socket(family, kind, protocol), target, clock)
+            return _connected(socket.socket(family, kind, protocol), target, limits)
     family, kind, protocol, _, target = last
-    return _connected(socket.socket(family, kind, protocol), target, clock)
+    return _connected(socket.socket(family, kind, protocol), target, limits)
 
 
-def _connected(sock: socket.socket, target: Any, clock: Clock) -> socket.socket:
+def _connected(sock: socket.socket, target: Any, limits: Limits) -> socket.socket:
     """Connect `sock` to `target` and return it; close it when that fails."""
     try:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setblocking(False)
         with suppress(BlockingIOError):
             sock.connect(target)
-        _await_connection(sock, clock)
+        _await_connection(sock, limits)
     except BaseException:
         sock.close()
         raise
     return sock
 
 
-def _await_connection(sock: socket.socket, clock: Clock) -> None:
+def _await_connection(sock: socket.socket, limits: Limits) -> None:
     """Return once `sock` is connected. Raise the `OSError` that says why it cannot be."""
-    until = clock.silence()
+    until = limits.silence()
     with selectors.DefaultSelector() as selector:
         selector.register(sock, selectors.EVENT_WRITE)
-        while not selector.select(clock.pause(until)):
+        while not selector.select(limits.pause(until)):
             if time.monotonic() >= until:
                 raise TimeoutError
     if code := sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
         raise OSError(code, os.strerror(code))
 
 
-def _cause(address: Address, clock: Clock, error: Exception) -> str:
+def _cause(address: Address, limits: Limits, error: Exception) -> str:
     match error:
         case socket.gaierror() | UnicodeError():
             return f"the name {address.host} does not resolve; check host: or the name server"
         case TimeoutError():
             return (
-                f"{address} does not answer for {clock.timeout:g} s; is it switched on, "
+                f"{address} does not answer for {limits.timeout:g} s; is it switched on, "
                 "on this network, and not behind a firewall?"
             )
         case ConnectionRefusedError():

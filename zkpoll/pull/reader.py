@@ -18,7 +18,7 @@ from zkpoll.errors import Refused, WireError
 from zkpoll.model.log import Reading, Sink, Slice, Watermark
 from zkpoll.pull import clock as wall
 from zkpoll.pull import layouts, plan, user_table
-from zkpoll.pull.link import Address, Clock
+from zkpoll.pull.link import Address, Limits
 from zkpoll.pull.session import LOG, USERS, MaybeEmpty, Session, Table
 from zkpoll.pull.slices import TAIL, Slicer
 
@@ -67,8 +67,8 @@ def visit(
     came, and `before_exit` when all is read. Raise one of the device errors; what was handed on until then
     stays.
     """
-    clock = Clock(target.timeout, target.visit_limit, stopped)
-    with Session(target.address, clock=clock, key=target.key) as session:
+    limits = Limits(target.timeout, target.visit_limit, stopped)
+    with Session(target.address, limits=limits, key=target.key) as session:
         after_connect(session)
         reading = _Log(session, target, sink, progress).read()
         before_exit(session, reading)

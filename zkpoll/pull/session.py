@@ -33,7 +33,7 @@ from zkpoll.pull import clock as wall
 from zkpoll.pull import sizes
 from zkpoll.pull.blocks import Blocks, gaps
 from zkpoll.pull.framing import Frame
-from zkpoll.pull.link import Address, Clock, Link, open_link
+from zkpoll.pull.link import Address, Limits, Link, open_link
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -131,7 +131,7 @@ class _NoProbe:
 class Session(ZK):  # type: ignore[misc]  # pyzk has no types
     """One conversation with one device; a context manager that connects and always says EXIT."""
 
-    def __init__(self, address: Address, *, clock: Clock, key: int = 0) -> None:
+    def __init__(self, address: Address, *, limits: Limits, key: int = 0) -> None:
         udp = address.transport == "udp"
         super().__init__(address.host, address.port, password=key, force_udp=udp, ommit_ping=True)
         self._ZK__sock.close()  # pyzk opens a UDP socket here that nobody closes
@@ -139,7 +139,7 @@ class Session(ZK):  # type: ignore[misc]  # pyzk has no types
         self.address = address
         self.round_trips = 0
         self._bytes_received = 0
-        self._clock = clock
+        self._limits = limits
         self._key = key
         self._link: Link | None = None
         self._request = Frame(0, 0, 0)
@@ -178,8 +178,8 @@ class Session(ZK):  # type: ignore[misc]  # pyzk has no types
         retrying = Retrying(
             retry=retry_if_exception_type(SeatTaken),
             stop=stop_after_attempt(_KNOCKS),
-            wait=wait_fixed(min(_SEAT_WAIT, self._clock.timeout / 4)),
-            sleep=self._clock.sleep,
+            wait=wait_fixed(min(_SEAT_WAIT, self._limits.timeout / 4)),
+            sleep=self._limits.sleep,
             reraise=True,
         )
         retrying(self._connect)
@@ -210,7 +210,7 @@ class Session(ZK):  # type: ignore[misc]  # pyzk has no types
             ) from error
         except Silent as error:
             raise Unreachable(
-                f"{self.address} does not answer in {self._clock.timeout:g} s; it may be busy with "
+                f"{self.address} does not answer in {self._limits.timeout:g} s; it may be busy with "
                 "another client, need the other transport, or be no terminal (a C3 panel is silent too)"
             ) from error
         except HungUp as error:
@@ -230,7 +230,7 @@ class Session(ZK):  # type: ignore[misc]  # pyzk has no types
         Each CONNECT that arrives begins a session in place of the one before, whether it was sent again or
         the network doubled it. Their answers come no further apart than the first one took.
         """
-        patience = max(took, min(_STRAGGLERS, _patience(self._clock)))
+        patience = max(took, min(_STRAGGLERS, _patience(self._limits)))
         while True:
             try:
                 reply = self._next_answer(time.monotonic() + patience)
@@ -260,7 +260,7 @@ class Session(ZK):  # type: ignore[misc]  # pyzk has no types
             return True
         self._link = None
         try:
-            link.clock = Clock(_EXIT_LIMIT, _EXIT_LIMIT)
+            link.limits = Limits(_EXIT_LIMIT, _EXIT_LIMIT)
             if self._ZK__session_id:
                 self._exchange(link, self._next_request(const.CMD_EXIT, b""))
         except ZkpollError:
@@ -272,19 +272,19 @@ class Session(ZK):  # type: ignore[misc]  # pyzk has no types
         return True
 
     @contextmanager
-    def under(self, clock: Clock) -> Iterator[None]:
-        """Keep to the limits of `clock` for a while."""
-        before = self._clock
-        self._keep_to(clock)
+    def under(self, limits: Limits) -> Iterator[None]:
+        """Keep to the limits of `limits` for a while."""
+        before = self._limits
+        self._keep_to(limits)
         try:
             yield
         finally:
             self._keep_to(before)
 
-    def _keep_to(self, clock: Clock) -> None:
-        self._clock = clock
+    def _keep_to(self, limits: Limits) -> None:
+        self._limits = limits
         if self._link is not None:
-            self._link.clock = clock
+            self._link.limits = limits
 
     def ask(self, command: int, data: bytes = b"") -> Frame:
         """Send a command and return its reply, whatever the reply's code.
@@ -314,9 +314,9 @@ class Session(ZK):  # type: ignore[misc]  # pyzk has no types
     def _exchange(self, link: Link, request: Frame) -> Frame:
         """Send `request` and return its reply; most datagrams are sent again, under the same reply id."""
         self.round_trips += 1
-        give_up = link.clock.silence()
+        give_up = link.limits.silence()
         once = self.tcp or request.command in _ONCE
-        patience = float("inf") if once else _patience(link.clock)
+        patience = float("inf") if once else _patience(link.limits)
         link.send(request)
         while True:
             until = min(give_up, time.monotonic() + patience)
@@ -330,9 +330,9 @@ class Session(ZK):  # type: ignore[misc]  # pyzk has no types
     def _reply(self, link: Link, request: Frame, until: float) -> Frame:
         """Return the next frame that answers `request`; late and realtime ones are put aside."""
         while True:
-            link.clock.check()
+            link.limits.check()
             if time.monotonic() >= until:
-                raise Silent(f"no answer for {link.clock.timeout:g} s")
+                raise Silent(f"no answer for {link.limits.timeout:g} s")
             frame = link.receive(until)
             if _answers(frame, request):
                 return frame
@@ -464,7 +464,7 @@ class Session(ZK):  # type: ignore[misc]  # pyzk has no types
         parts: list[bytes] = []
         left = size
         while left > 0:
-            frame = self._next_of_stream(self._clock.silence())
+            frame = self._next_of_stream(self._limits.silence())
             if frame.command == const.CMD_DATA:
                 parts.append(frame.data)
                 left -= len(frame.data)
@@ -527,7 +527,7 @@ class Session(ZK):  # type: ignore[misc]  # pyzk has no types
 
     def _collect(self, blocks: Blocks) -> None:
         """Take in the datagrams of the stream under way until it is whole or nothing more comes."""
-        patience = _patience(self._clock)
+        patience = _patience(self._limits)
         while not blocks.full:
             try:
                 frame = self._next_of_stream(time.monotonic() + patience)
@@ -541,7 +541,7 @@ class Session(ZK):  # type: ignore[misc]  # pyzk has no types
     # --- pyzk's own names, so that its commands run over this transport ---
 
     def _ZK__create_socket(self) -> None:
-        self._link = open_link(self.address, self._clock)
+        self._link = open_link(self.address, self._limits)
 
     def _ZK__send_command(
         self,
@@ -589,6 +589,6 @@ def _good(command: int, reply: Frame) -> Frame:
     raise refusal(f"the device answers command {command} with {reply.command}")
 
 
-def _patience(clock: Clock) -> float:
+def _patience(limits: Limits) -> float:
     """Return the seconds after which a datagram counts as lost."""
-    return min(_RESEND, clock.timeout / _SENDINGS)
+    return min(_RESEND, limits.timeout / _SENDINGS)

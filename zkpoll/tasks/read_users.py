@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from zkpoll.errors import Busy, ExitCode, StopRun, Unreachable, WrongSerial, ZkpollError
 from zkpoll.journal.clearance import Clearance
-from zkpoll.pull.link import Clock
+from zkpoll.pull.link import Limits
 from zkpoll.pull.reader import all_users
 from zkpoll.pull.session import Session
 from zkpoll.tasks.outcome import BUG
@@ -92,8 +92,8 @@ class _Visitor:
     def _visited(self, device: Device) -> Answer:
         target = target_of(device)
         _log.info("%s: asking %s for its users", device.name, target.address)
-        clock = Clock(target.timeout, target.visit_limit, self.stop.is_set)
-        with Session(target.address, clock=clock, key=target.key) as session:
+        limits = Limits(target.timeout, target.visit_limit, self.stop.is_set)
+        with Session(target.address, limits=limits, key=target.key) as session:
             unlocked = unlock(self.journal, device, session)
             key = self._identify(device, session.option("~SerialNumber"))
             if unlocked:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from zkpoll.inventory import Device, Inventory
     from zkpoll.pull.diagnosis import Hook
-    from zkpoll.pull.discovery import Around, Found, Network
+    from zkpoll.pull.discovery import Around, Network, Responder
     from zkpoll.pull.link import Address
     from zkpoll.tasks.inspect import Look
 
@@ -65,7 +65,7 @@ def discover(config: Path | None, network: Network, port: int, form: str | None,
     _check_size(network, yes)
     inventory = _inventory(config)
     ours = _ours(inventory, port) if inventory else {}
-    terminals: list[Found] = []
+    terminals: list[Responder] = []
     with (
         stop_on_signal() as stop,
         look(inventory, stop.is_set) if inventory else nullcontext() as looking,
@@ -133,7 +133,7 @@ def _around(look: Look | None, ours: Mapping[str, Device]) -> Around:
     return around
 
 
-def _show_found(terminals: Sequence[Found], ours: Mapping[str, Device], form: str) -> None:
+def _show_found(terminals: Sequence[Responder], ours: Mapping[str, Device], form: str) -> None:
     from zkpoll.cli.output import show_table
 
     rows = [(one, ours.get(one.address.host)) for one in terminals]
@@ -150,7 +150,7 @@ def _show_found(terminals: Sequence[Found], ours: Mapping[str, Device], form: st
         show_table(headings, [_found_cells(one, device) for one, device in rows])
 
 
-def _found(found: Found, device: Device | None) -> dict[str, object]:
+def _found(found: Responder, device: Device | None) -> dict[str, object]:
     return {
         **asdict(found.address),
         "serial_number": found.serial_number,
@@ -160,7 +160,7 @@ def _found(found: Found, device: Device | None) -> dict[str, object]:
     }
 
 
-def _found_cells(found: Found, device: Device | None) -> tuple[str, ...]:
+def _found_cells(found: Responder, device: Device | None) -> tuple[str, ...]:
     return (
         str(found.address),
         found.address.transport,
@@ -170,7 +170,7 @@ def _found_cells(found: Found, device: Device | None) -> tuple[str, ...]:
     )
 
 
-def _entry(found: Found) -> str:
+def _entry(found: Responder) -> str:
     """Return a terminal as an entry for `devices:`."""
     import yaml
 
