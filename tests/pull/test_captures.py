@@ -11,7 +11,7 @@ from tests.pull.captures import Capture, captures
 from tests.pull.three_ways import read_three_ways
 from zkpoll.errors import UnknownLayout, WireError
 from zkpoll.model.user import User
-from zkpoll.pull import clock, sizes, user_table
+from zkpoll.pull import packed_time, sizes, user_table
 from zkpoll.pull.framing import Frame, FrameReader, checksum, decode, encode, encode_tcp
 from zkpoll.pull.layouts import LAYOUTS, detect
 from zkpoll.pull.session import scramble_key
@@ -377,9 +377,12 @@ def test_the_rubbish_of_a_k40_is_as_long_as_its_log() -> None:
 )
 def test_times_are_what_the_screen_showed(capture: Capture) -> None:
     """Packed times decode to the published ones, and back."""
-    moment = clock.unpack(int.from_bytes(capture.data, "little"))
+    moment = packed_time.unpack(int.from_bytes(capture.data, "little"))
     assert str(moment) == capture.expected["time"]
-    assert clock.pack(datetime.fromisoformat(capture.expected["time"])).to_bytes(4, "little") == capture.data
+    assert (
+        packed_time.pack(datetime.fromisoformat(capture.expected["time"])).to_bytes(4, "little")
+        == capture.data
+    )
 
 
 def test_the_checksum_of_a_connect_is_fc17() -> None:

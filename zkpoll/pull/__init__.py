@@ -10,5 +10,5 @@ framing      bytes <-> frames, no I/O
 diagnosis    each step on the way to a device, for a person; discovery: which devices a network has
 clearing     clearing its log, with proof that nothing is lost
 
-Pure, and used by them: blocks (a UDP stream's pieces), sizes, users, layouts, clock, plan.
+Pure, and used by them: blocks (a UDP stream's pieces), sizes, user_table, layouts, packed_time, plan.
 """

@@ -24,7 +24,7 @@ from zkpoll.errors import (
     ZkpollError,
 )
 from zkpoll.model.step import Step
-from zkpoll.pull import clock as wall
+from zkpoll.pull import packed_time
 from zkpoll.pull.framing import Frame, encode_tcp
 from zkpoll.pull.link import Address, Limits, open_link
 from zkpoll.pull.session import Session
@@ -423,7 +423,7 @@ def _records(held: Sizes | None) -> tuple[bool | None, None, str]:
 def shown_clock(session: Session, target: Target) -> tuple[datetime | None, float | None]:
     """Return what a terminal's wall clock shows, and how many seconds it is ahead; None for no real date."""
     clock = session.time()
-    return clock, wall.drift(clock, datetime.now(UTC), target.zone).total_seconds() if clock else None
+    return clock, packed_time.drift(clock, datetime.now(UTC), target.zone).total_seconds() if clock else None
 
 
 def judged(drift: float | None) -> tuple[str, bool | None]:

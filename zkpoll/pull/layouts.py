@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from zkpoll.errors import UnknownLayout
 from zkpoll.model.punch import Punch, Quarantined
-from zkpoll.pull.clock import CALENDAR, DAY
+from zkpoll.pull.packed_time import CALENDAR, DAY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -29,8 +29,7 @@ from zkpoll.errors import (
     WrongKey,
     ZkpollError,
 )
-from zkpoll.pull import clock as wall
-from zkpoll.pull import sizes
+from zkpoll.pull import packed_time, sizes
 from zkpoll.pull.blocks import Blocks, gaps
 from zkpoll.pull.framing import Frame
 from zkpoll.pull.link import Address, Limits, Link, open_link
@@ -357,13 +356,13 @@ class Session(ZK):  # type: ignore[misc]  # pyzk has no types
         reply = self.ask(const.CMD_GET_TIME)
         if reply.command != const.CMD_ACK_OK or len(reply.data) < _SIZE.size:
             return None
-        return wall.unpack(_SIZE.unpack_from(reply.data)[0])
+        return packed_time.unpack(_SIZE.unpack_from(reply.data)[0])
 
     # --- what changes it ---
 
     def set_time(self, timestamp: datetime) -> None:
         """Set the device's wall clock, to the second. Raise `Refused` when it will not."""
-        self.order(const.CMD_SET_TIME, _SIZE.pack(wall.pack(timestamp)))
+        self.order(const.CMD_SET_TIME, _SIZE.pack(packed_time.pack(timestamp)))
 
     def disable(self) -> None:
         """Let nobody punch until `enable`. Raise `Refused` when the device will not."""

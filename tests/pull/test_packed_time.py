@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.pull.records import packed, packed_date
-from zkpoll.pull.clock import complete_until, drift, pack, unpack
+from zkpoll.pull.packed_time import complete_until, drift, pack, unpack
 
 MOMENTS = st.datetimes(datetime(2000, 1, 1), datetime(2133, 6, 1)).map(lambda at: at.replace(microsecond=0))
 BERLIN = ZoneInfo("Europe/Berlin")
