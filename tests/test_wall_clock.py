@@ -1,4 +1,4 @@
-"""What wall clock times mean in their zone, and when a terminal's clock is set."""
+"""Wall clock times in their zone, and how far a terminal's clock is off."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zkpoll.pull.set_clock import refusal_to_set
-from zkpoll.wall_clock import clock_suspect, in_gap, unfold
+from zkpoll.wall_clock import clock_suspect, complete_until, drift, in_gap, unfold
 
 LONDON = ZoneInfo("Europe/London")
 """On 2026-10-25, 01:00-02:00 is shown twice; on 2026-03-29, 01:00-02:00 is skipped."""
 DHAKA = ZoneInfo("Asia/Dhaka")
+BERLIN = ZoneInfo("Europe/Berlin")
 NIGHT = datetime(2026, 10, 25)
 
 REPEATS = [
@@ -203,40 +203,71 @@ def test_a_clock_is_suspect_for_three_reasons(time: datetime, drift: float | Non
     assert clock_suspect(time, LONDON, drift) is suspect
 
 
-NOW = datetime(2026, 11, 22, 3, tzinfo=UTC)
-LATER = NOW + timedelta(seconds=1)
-NO_NTP = "this host's clock is not synchronised by NTP"
-BEHIND = "this host's clock is behind the journal's newest run"
-BY_HAND = "too much to be set by a program; check timezone: or set it by hand"
+@pytest.mark.parametrize("ahead", [-3600, -1, 0, 1, 90, 86_400])
+def test_drift_is_how_far_the_device_is_ahead(ahead: int) -> None:
+    """Drift has the sign of the device's error."""
+    now = datetime(2026, 11, 22, 2, 59, 58, tzinfo=UTC)
+    shown = datetime(2026, 11, 22, 8, 59, 58) + timedelta(seconds=ahead)
+    assert drift(shown, now, DHAKA) == timedelta(seconds=ahead)
+
+
+@pytest.mark.parametrize("hour", [0, 1])
+def test_drift_in_the_repeated_hour_takes_the_nearer_reading(hour: int) -> None:
+    """02:30 on the night summer time ends is right in both of its hours."""
+    now = datetime(2026, 10, 25, hour, 30, tzinfo=UTC)
+    assert drift(datetime(2026, 10, 25, 2, 30, 5), now, BERLIN) == timedelta(seconds=5)
+
+
+def test_drift_in_the_skipped_hour_is_small() -> None:
+    """A device that shows the hour that summer time skips is read as not yet changed."""
+    now = datetime(2026, 3, 29, 1, 10, tzinfo=UTC)
+    assert drift(datetime(2026, 3, 29, 2, 10), now, BERLIN) == timedelta(0)
+
+
+def test_a_device_that_did_not_change_to_winter_time_is_an_hour_ahead() -> None:
+    """Once the repeated hour is over, the hour shows."""
+    now = datetime(2026, 10, 25, 3, tzinfo=UTC)
+    assert drift(datetime(2026, 10, 25, 5), now, BERLIN) == timedelta(hours=1)
+
+
+@pytest.mark.parametrize("zone", [UTC, BERLIN, ZoneInfo("America/New_York")])
+def test_drift_does_not_depend_on_the_zone_the_true_time_is_given_in(zone: ZoneInfo) -> None:
+    """The true time is an instant, in whatever zone it comes, the device's own included."""
+    now = datetime(2026, 10, 25, 1, 30, tzinfo=UTC).astimezone(zone)
+    assert drift(datetime(2026, 10, 25, 2, 30), now, BERLIN) == timedelta(0)
+
+
+@given(
+    off_by=st.floats(-1e6, 1e6),
+    after=st.floats(0, 1e6),
+    put_right=st.booleans(),
+)
+def test_no_punch_behind_a_reading_is_stamped_before_its_end(
+    off_by: float, after: float, put_right: bool
+) -> None:
+    """Whatever is punched after the clock was asked for has a later stamp, also once that clock is right."""
+    asked = datetime(2026, 11, 22, 2, 59, 58, 640_000, tzinfo=UTC)
+    until = complete_until(asked, off_by, UTC)
+    stamped = asked + timedelta(seconds=after + (0 if put_right else off_by))
+    assert until is not None
+    assert until <= stamped.replace(microsecond=0)  # devices stamp whole seconds
+
+
+def test_a_clock_without_a_date_ends_nothing() -> None:
+    """Where nobody can tell what the device will stamp, nothing is complete."""
+    assert complete_until(datetime(2026, 11, 22, tzinfo=UTC), None, UTC) is None
 
 
 @pytest.mark.parametrize(
-    ("drift", "synchronised", "newest_run", "told"),
+    ("asked", "until"),
     [
-        (30.1, True, None, None),
-        (-30.1, True, NOW, None),
-        (3599.0, True, NOW - timedelta(days=1), None),
-        (30.0, True, None, "within 30 s"),
-        (-29.0, False, LATER, "within 30 s"),
-        (float("nan"), True, None, "within 30 s"),
-        (31.0, False, None, NO_NTP),
-        (31.0, None, None, "whether this host's clock is synchronised by NTP cannot be told"),
-        (31.0, True, LATER, BEHIND),
-        (3600.0, True, None, f"it is off by 60 min: {BY_HAND}"),
-        (-10_800.0, True, None, f"it is off by 3 h: {BY_HAND}"),
-        (8.2e8, True, None, f"it is off by 9491 days: {BY_HAND}"),
-        (-10_800.0, False, LATER, NO_NTP),
-        (-10_800.0, True, LATER, BEHIND),
+        (datetime(2026, 10, 25, 0, 0, 0, tzinfo=UTC), datetime(2026, 10, 24, 23, 59, 59, tzinfo=UTC)),
+        (datetime(2026, 10, 25, 0, 30, 1, tzinfo=UTC), datetime(2026, 10, 24, 22, 30, tzinfo=UTC)),
+        (datetime(2026, 10, 25, 1, 30, 1, tzinfo=UTC), datetime(2026, 10, 24, 23, 30, tzinfo=UTC)),
+        (datetime(2026, 10, 25, 2, 0, 1, tzinfo=UTC), datetime(2026, 10, 25, 2, 0, tzinfo=UTC)),
+        (datetime(2026, 3, 29, 1, 30, 1, tzinfo=UTC), datetime(2026, 3, 29, 1, 30, tzinfo=UTC)),
     ],
 )
-def test_a_clock_is_set_only_by_a_better_one(
-    drift: float, synchronised: bool | None, newest_run: datetime | None, told: str | None
-) -> None:
-    """It is set when it is off by more than the limit and less than an hour, by a host that can know."""
-    assert refusal_to_set(drift, 30, synchronised=synchronised, now=NOW, newest_run=newest_run) == told
-
-
-@pytest.mark.parametrize(("limit", "told"), [(1, "1 s"), (1.5, "1.5 s"), (90, "90 s"), (300, "5 min")])
-def test_the_limit_is_told_in_words(limit: float, told: str) -> None:
-    """A limit is told in the unit that people would use."""
-    assert refusal_to_set(0, limit, synchronised=True, now=NOW, newest_run=None) == f"within {told}"
+def test_no_log_ends_in_an_hour_that_comes_twice(asked: datetime, until: datetime) -> None:
+    """In the repeated hour, whose pass a single record does not tell, the end is from before it."""
+    assert complete_until(asked, 0.0, BERLIN) == until

@@ -6,9 +6,10 @@ shows the same hour twice, and only the order of the log says which of the two a
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
@@ -74,6 +75,29 @@ def out_of_repeats(moment: datetime, zone: tzinfo) -> datetime:
     first, second = (wall.replace(tzinfo=zone, fold=fold).utcoffset() for fold in (0, 1))
     twice = (first or timedelta()) - (second or timedelta())
     return moment - 2 * max(twice, timedelta())
+
+
+def complete_until(asked: datetime, off_by: float | None, zone: tzinfo) -> datetime | None:
+    """Given when a device was asked for its clock (aware), return up to when a log read then is complete.
+
+    Whatever the device stamps with an earlier time is in that log. `off_by` is how far it was ahead, in
+    seconds; None where it showed no date, and then nobody can tell. A clock that lags stamps the next punch
+    with a time gone by, and one that is ahead may be put right a moment later: so both count against it, and
+    a second for rounding. So does an hour that its `zone` repeats, of which nobody may know the pass.
+    """
+    if off_by is None:
+        return None
+    return out_of_repeats(asked - timedelta(seconds=math.ceil(abs(off_by)) + 1), zone)
+
+
+def drift(device: datetime, now: datetime, zone: tzinfo) -> timedelta:
+    """Given a device's wall clock and the true time (aware), return how far the device is ahead.
+
+    In the hour that the end of summer time repeats, the reading that makes the drift smaller is taken.
+    """
+    now = now.astimezone(UTC)  # two times of one zone would be subtracted as wall clocks
+    readings = (device.replace(tzinfo=zone, fold=fold) - now for fold in (0, 1))
+    return min(readings, key=abs)
 
 
 def clock_suspect(time: datetime, zone: tzinfo, drift: float | None) -> bool:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from zkpoll import wall_clock
 from zkpoll.errors import (
     HungUp,
     NotATerminal,
@@ -24,11 +25,9 @@ from zkpoll.errors import (
     ZkpollError,
 )
 from zkpoll.model.step import Step
-from zkpoll.pull import packed_time
 from zkpoll.pull.framing import Frame, encode_tcp
 from zkpoll.pull.link import Address, Limits, open_link
 from zkpoll.pull.session import Session
-from zkpoll.wall_clock import TOO_FAR
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -423,14 +422,14 @@ def _records(held: Sizes | None) -> tuple[bool | None, None, str]:
 def shown_clock(session: Session, target: Target) -> tuple[datetime | None, float | None]:
     """Return what a terminal's wall clock shows, and how many seconds it is ahead; None for no real date."""
     clock = session.time()
-    return clock, packed_time.drift(clock, datetime.now(UTC), target.zone).total_seconds() if clock else None
+    return clock, wall_clock.drift(clock, datetime.now(UTC), target.zone).total_seconds() if clock else None
 
 
 def judged(drift: float | None) -> tuple[str, bool | None]:
     """Given the seconds by which a clock is ahead, return that in words, and whether it will do."""
     if drift is None:
         return "it shows no real date", None
-    if abs(drift) < TOO_FAR:
+    if abs(drift) < wall_clock.TOO_FAR:
         return f"{round(drift):+d} s", True
     return f"off by {round(drift):+d} s, and so are its punches; put it right, or timezone:", False
 

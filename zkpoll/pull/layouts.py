@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Final
 
 from zkpoll.errors import UnknownLayout
 from zkpoll.model.punch import Punch, Quarantined
-from zkpoll.pull.packed_time import CALENDAR, DAY
+from zkpoll.pull.packed_time import CALENDAR
+from zkpoll.wall_clock import DAY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

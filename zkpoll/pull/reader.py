@@ -14,9 +14,10 @@ from datetime import UTC, datetime
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
+from zkpoll import wall_clock
 from zkpoll.errors import Refused, WireError
 from zkpoll.model.log import Reading, Sink, Slice, Watermark
-from zkpoll.pull import layouts, packed_time, plan, user_table
+from zkpoll.pull import layouts, plan, user_table
 from zkpoll.pull.link import Address, Limits
 from zkpoll.pull.session import LOG, USERS, MaybeEmpty, Session, Table
 from zkpoll.pull.slices import TAIL, Slicer
@@ -96,7 +97,7 @@ class _Log:
         self._known = sink.identify(session.option("~SerialNumber"))
         asked = datetime.now(UTC)
         self._drift = self._ask_drift()
-        self._complete_until = packed_time.complete_until(asked, self._drift, target.zone)
+        self._complete_until = wall_clock.complete_until(asked, self._drift, target.zone)
         self._sizes = session.sizes()
         self._users: Mapping[int, str] | None = None
         self._layout: layouts.Layout | None = None
@@ -126,7 +127,7 @@ class _Log:
         shown = self._session.time()
         if shown is None:
             return None
-        return packed_time.drift(shown, datetime.now(UTC), self._target.zone).total_seconds()
+        return wall_clock.drift(shown, datetime.now(UTC), self._target.zone).total_seconds()
 
     def _laid_out(self) -> tuple[Table, int]:
         return lay_out(self._session, self._sizes, self._known)
