@@ -34,8 +34,10 @@ from tests.pull.devices import (
     terminal_of,
 )
 from zkpoll.errors import HungUp
+from zkpoll.pull import codes
 from zkpoll.pull.link import Address, Limits
-from zkpoll.pull.session import LOG, USERS, Session
+from zkpoll.pull.session import Session
+from zkpoll.pull.tables import LOG, USERS
 from zkpoll.simulator import Command, Faults, Terminal, WireFrame, never, serve
 
 if TYPE_CHECKING:
@@ -91,6 +93,14 @@ def used_by(method: str) -> set[str]:
 
 
 # --- what is replaced is there ---
+
+
+@pytest.mark.parametrize("name", sorted(name for name in vars(codes) if name.isupper()))
+def test_the_codes_are_the_drivers(name: str) -> None:
+    """Each command and reply code that the driver has a name for is the same here."""
+    theirs = name if name == "FCT_USER" else f"CMD_{name}"
+    unnamed = {"PREPARE_BUFFER": 1503, "READ_BUFFER": 1504, "CONNECT_REFUSED": 6001}
+    assert vars(codes)[name] == (unnamed.get(name) or getattr(const, theirs))
 
 
 def test_the_driver_is_the_one_that_was_read() -> None:
@@ -266,8 +276,8 @@ def test_reply_ids_begin_anew_before_65535(transport: Transport) -> None:
         driver._ZK__reply_id = 65_530
         for _ in range(5):
             assert driver.get_firmware_version() == terminal.model.firmware
-        table = driver.open_table(LOG)
-        assert b"".join(driver.runs(table))[4:] == b"".join(terminal.log)
+        table = driver.tables.open(LOG)
+        assert b"".join(driver.tables.runs(table))[4:] == b"".join(terminal.log)
     assert numbers[1:] == [65_531, 65_532, 65_533, 65_534, 0, *range(1, len(numbers) - 5)]
 
 

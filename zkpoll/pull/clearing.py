@@ -21,13 +21,14 @@ from zkpoll.model.log import Slice, Watermark
 from zkpoll.pull import layouts
 from zkpoll.pull.link import Limits
 from zkpoll.pull.reader import LENGTH, Target, lay_out, layout_of, slots
-from zkpoll.pull.session import Session, Table
+from zkpoll.pull.session import Session
 from zkpoll.pull.slices import SLICE, TAIL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from zkpoll.pull.sizes import Sizes
+    from zkpoll.pull.tables import Table
 
 ENABLE_LIMIT: Final = 20.0
 """Seconds for which a device is asked to let people punch again. Whoever stops a run waits as long: systemd
@@ -239,10 +240,10 @@ def _has_room(sizes: Sizes | None, records: int) -> bool:
 
 def _read(session: Session, table: Table, *ranges: tuple[int, int]) -> bytes:
     """Return the bytes of a log's records that lie in `ranges` (start, end)."""
-    runs = (session.runs(table, LENGTH + start, LENGTH + end) for start, end in ranges)
+    runs = (session.tables.runs(table, LENGTH + start, LENGTH + end) for start, end in ranges)
     data = b"".join(chain.from_iterable(runs))
     if table.content is None:
-        session.free_table()
+        session.tables.free()
     return data
 
 

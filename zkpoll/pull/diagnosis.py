@@ -25,6 +25,7 @@ from zkpoll.errors import (
     ZkpollError,
 )
 from zkpoll.model.step import Step
+from zkpoll.pull import codes
 from zkpoll.pull.framing import Frame, encode_tcp
 from zkpoll.pull.link import Address, Limits, open_link
 from zkpoll.pull.session import Session
@@ -39,11 +40,6 @@ if TYPE_CHECKING:
     Hook = Callable[[Session], None]
     Who = Callable[[str | None], Identity]
 
-_CONNECT: Final = 1000
-_EXIT: Final = 1001
-_GET_VERSION: Final = 1100
-_AUTH: Final = 1102
-_ACK_OK: Final = 2000
 _LOGIN: Final = ("port", "protocol", "key")
 """The parts of a login, in order."""
 
@@ -174,7 +170,7 @@ class Watched(Session):
     @property
     def asked_for_key(self) -> bool:
         """Whether the terminal wanted a comm key."""
-        return _AUTH in self.answered
+        return codes.AUTH in self.answered
 
     def ask(self, command: int, data: bytes = b"") -> Frame:
         """Ask as `Session` does."""
@@ -251,9 +247,9 @@ def _part(session: Watched, name: str) -> Step:
         over_tcp = address.transport == "tcp"
         return Step(name, True, session.opened if over_tcp else None, f"{address.transport} {address.port}")
     if name == "protocol":
-        return Step(name, True, session.answered.get(_CONNECT), "a terminal answers")
+        return Step(name, True, session.answered.get(codes.CONNECT), "a terminal answers")
     text = "accepted" if session.asked_for_key else "none is asked for"
-    return Step(name, True, session.answered.get(_AUTH), text)
+    return Step(name, True, session.answered.get(codes.AUTH), text)
 
 
 def _login_failed(session: Watched, error: ZkpollError, steps: _Steps) -> None:
@@ -323,11 +319,11 @@ def speaks(address: Address, limits: Limits) -> bool:
     except TryLater:
         return False
     try:
-        link.send(Frame(_CONNECT, 0, 0))
+        link.send(Frame(codes.CONNECT, 0, 0))
         reply = link.receive(limits.silence())
-        if reply.command == _CONNECT:
+        if reply.command == codes.CONNECT:
             return False  # an echo
-        link.send(Frame(_EXIT, reply.session, 1))
+        link.send(Frame(codes.EXIT, reply.session, 1))
         with suppress(TryLater):
             link.receive(limits.silence())
     except TryLater:
@@ -344,7 +340,7 @@ def first_bytes(address: Address, limits: Limits) -> bytes:
         return b""
     try:
         with socket.create_connection((address.host, address.port), limits.timeout) as sock:
-            sock.sendall(encode_tcp(Frame(_CONNECT, 0, 0)))
+            sock.sendall(encode_tcp(Frame(codes.CONNECT, 0, 0)))
             return sock.recv(_FIRST_BYTES)
     except OSError:
         return b""
@@ -396,8 +392,8 @@ def _told(text: str | None) -> tuple[str, bool | None]:
 
 
 def _firmware(session: Session) -> str | None:
-    reply = session.ask(_GET_VERSION)
-    if reply.command != _ACK_OK:
+    reply = session.ask(codes.GET_VERSION)
+    if reply.command != codes.ACK_OK:
         return None
     return reply.data.partition(b"\0")[0].decode("ascii", "backslashreplace").strip() or None
 

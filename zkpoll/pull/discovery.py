@@ -142,7 +142,4 @@ class _Search:
 class _OneKnock(Watched):
     """A session that does not try again where it is turned away."""
 
-    def connect(self) -> _OneKnock:
-        """Log in at the first attempt."""
-        self._connect()
-        return self
+    knocks = 1

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 _STOP_POLL: Final = 0.25
 """Seconds between looks at whether the run was stopped, so that Ctrl-C never waits out a timeout."""
+_RESEND: Final = 1.0
+"""Seconds before a datagram is sent again; real units answer within 0.15 s."""
+_SENDINGS: Final = 8
+"""How often a datagram is sent, at least, before its answer has been awaited for a whole timeout."""
 _RECEIVE: Final = 256 * 1024
 """Bytes asked of the socket at once; larger than any datagram and than pyzk's largest slice."""
 
@@ -64,6 +68,10 @@ class Limits:
     def silence(self) -> float:
         """Return the moment (`time.monotonic`) at which silence from now on has lasted too long."""
         return time.monotonic() + self.timeout
+
+    def patience(self) -> float:
+        """Return the seconds after which a datagram counts as lost."""
+        return min(_RESEND, self.timeout / _SENDINGS)
 
     def pause(self, until: float) -> float:
         """Given a moment to wait for, return the seconds to wait before looking around again."""

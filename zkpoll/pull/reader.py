@@ -19,8 +19,9 @@ from zkpoll.errors import Refused, WireError
 from zkpoll.model.log import Reading, Sink, Slice, Watermark
 from zkpoll.pull import layouts, plan, user_table
 from zkpoll.pull.link import Address, Limits
-from zkpoll.pull.session import LOG, USERS, MaybeEmpty, Session, Table
+from zkpoll.pull.session import Session
 from zkpoll.pull.slices import TAIL, Slicer
+from zkpoll.pull.tables import LOG, USERS, MaybeEmpty, Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -150,7 +151,7 @@ class _Log:
         self._whole = again or part.start == 0
         self._continued = part.start > 0
         if table.content is None:
-            self._session.free_table()
+            self._session.tables.free()
         return True
 
     def _empty(self) -> None:
@@ -165,7 +166,7 @@ class _Log:
         start = plan.resume(known, layout.width, total) if layout else None
         if known is None or layout is None or start is None:
             return None
-        runs = self._session.runs(table, LENGTH + start * layout.width)
+        runs = self._session.tables.runs(table, LENGTH + start * layout.width)
         first = next(runs)
         size = len(known.tail) * layout.width
         found = layout.decode(first[:size], layouts.ANY_SLOT, TAIL)
@@ -175,7 +176,7 @@ class _Log:
         return _Part(layout, known.count, chain([first[size:]], runs), last)
 
     def _all(self, table: Table, total: int) -> _Part:
-        runs = self._session.runs(table, LENGTH)
+        runs = self._session.tables.runs(table, LENGTH)
         head = next(runs)
         return _Part(layout_of(head, total, self._known), 0, chain([head], runs))
 
@@ -200,7 +201,7 @@ class _Log:
     def _go_over(self, table: Table, part: _Part) -> None:
         """Read the known part of the log again, but for the last records, which were just proved."""
         end = part.start - self._proved
-        runs = self._session.runs(table, LENGTH, LENGTH + end * part.layout.width)
+        runs = self._session.tables.runs(table, LENGTH, LENGTH + end * part.layout.width)
         self._records += self._slicer(part.layout).go_over().hand_on(runs, self._progress)
 
     def _slicer(self, layout: layouts.Layout) -> Slicer:
@@ -218,7 +219,7 @@ def lay_out(session: Session, sizes: Sizes | None, known: Watermark | None) -> t
     said = _said(session, table)
     if said != table.size - LENGTH and table.content is None:
         with suppress(Refused):
-            table = session.read_table(LOG)
+            table = session.tables.read_whole(LOG)
             said = _said(session, table)
     if said != table.size - LENGTH:
         raise WireError(f"the log says it has {said} bytes, the device laid out {table.size - LENGTH}")
@@ -227,7 +228,7 @@ def lay_out(session: Session, sizes: Sizes | None, known: Watermark | None) -> t
 
 def _said(session: Session, table: Table) -> int:
     """Return the bytes of records in `table` by its own account."""
-    return int.from_bytes(session.read(table, 0, LENGTH), "little")
+    return int.from_bytes(session.tables.read(table, 0, LENGTH), "little")
 
 
 def _open(session: Session, sizes: Sizes | None, known: Watermark | None) -> Table:
@@ -238,10 +239,10 @@ def _open(session: Session, sizes: Sizes | None, known: Watermark | None) -> Tab
     mean it.
     """
     try:
-        return session.open_table(LOG)
+        return session.tables.open(LOG)
     except Refused as refused:
         try:
-            return session.read_table(LOG)
+            return session.tables.read_whole(LOG)
         except Refused as again:
             said = isinstance(refused, MaybeEmpty) or isinstance(again, MaybeEmpty)
             if said and _expected_empty(sizes, known):
@@ -286,12 +287,12 @@ def all_users(session: Session) -> tuple[User, ...]:
 def read_users(session: Session) -> tuple[User, ...]:
     """Return the users of a device. Raise `Refused` when it will not tell, `WireError` for no table."""
     try:
-        table = session.open_table(*USERS)
+        table = session.tables.open(*USERS)
     except Refused:
-        table = session.read_table(*USERS)
-    data = b"".join(session.runs(table))
+        table = session.tables.read_whole(*USERS)
+    data = b"".join(session.tables.runs(table))
     if int.from_bytes(data[:LENGTH], "little") + LENGTH != len(data):
         raise WireError("the user table is not as long as it says")
     if table.content is None:
-        session.free_table()
+        session.tables.free()
     return user_table.decode(data[LENGTH:])
