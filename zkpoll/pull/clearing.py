@@ -1,9 +1,35 @@
-"""Clearing a device's log, with proof that nothing is lost.
+"""Clears a device's log, with proof that nothing is lost.
 
-A visit of its own. While people go on punching, the whole log is read, whoever keeps the records says that
-each of them is settled, and a copy is put aside. Only then is the device disabled, for a few round trips:
-its log must still be the copy, is cleared, and must be empty. Whatever happens, the device is enabled again;
-what is new or unproven is left to the next run.
+A visit of its own, in ten steps. What is on the right ends it.
+
+    people can punch    1  read the whole log                          it is empty        EMPTY
+                        2  ask the keeper about every record           one must stay      UNSETTLED
+                        3  keep a copy, on disk when this is done
+                        4  note that the device will be disabled, on disk as well
+    nobody can punch    5  DISABLE
+                        6  look at the log afresh                      not the copy       CHANGED
+                           and again, where it was not                 changed again      DISABLE_IGNORED
+                        7  CLEAR, once, whatever becomes of its answer
+                        8  REFRESH, and have the log laid out afresh
+                        9  ENABLE; answered: strike out the note of 4
+    people can punch   10  read what 8 laid out                        nothing old left   CLEARED
+                                                                       all of it left     CLEAR_IGNORED
+                                                                       neither, or mute   UNKNOWN
+
+    Whatever fails before 5 is raised: the log is as it was, nobody was disabled.
+    Whatever happens from 5 on, an error, a limit or a stop, leads through 9. It is tried for `ENABLE_LIMIT`
+    seconds, in new sessions if need be. If nothing answers, the note of 4 stays: the device may still be
+    disabled, and whatever connects next enables it first.
+    A device error from 5 to 8 leads to 10 where CLEAR was sent (a log left whole is NOT_CLEARED there, if
+    CLEAR was not answered), else to NOT_CLEARED at once. A stop, or an error of the keeper, is raised
+    after 9.
+
+A record can be lost only between 6 and 7, where it is in the log and not in the copy. DISABLE prevents that.
+A device in whose log a record appears between two looks that both came after DISABLE ignores it, and must
+not be cleared again before a person has looked at it.
+
+It must never happen that CLEAR is sent twice, or without a copy on disk that equals the log; or that a
+device is disabled without a note of it on disk. Whatever is new or unproven is left to the next run.
 """
 
 from __future__ import annotations
@@ -40,7 +66,7 @@ _BETWEEN: Final = 1.0
 
 
 class Keeper(Protocol):
-    """Who keeps the records; the caller provides it, so that clearing knows no journal.
+    """The keeper of the records; the caller provides it, so that clearing knows no journal.
 
     After `will_disable` the device may be disabled, until `enabled` is called. Where that never happens,
     whatever was raised, the device MAY STILL BE DISABLED.
@@ -56,20 +82,20 @@ class Keeper(Protocol):
         """Say in one sentence why the records of `piece` must stay on the device, or None if none must."""
 
     def keep_copy(self, layout: int, log: bytes, users: Mapping[int, str]) -> None:
-        """Keep the log's records, as read; on disk when this returns.
+        """Keep a copy of the log's records, as read; on disk when this returns.
 
         `layout` is the width of one, `users` the user ids by slot, where records carry slots instead.
         """
 
     def will_disable(self) -> None:
-        """Write down that the device is about to be disabled; on disk when this returns."""
+        """Note that the device is about to be disabled; on disk when this returns."""
 
     def enabled(self, *, clear_sent: bool) -> None:
-        """Strike that out: the device has answered ENABLE. With `clear_sent` its log may be empty by now."""
+        """Strike that note out: ENABLE was answered. With `clear_sent` the log may be empty by now."""
 
 
 class Fate(Enum):
-    """What became of a log. Only `CLEARED`, `EMPTY` and `UNKNOWN` may leave it without what it held."""
+    """The fate of a log. Only `CLEARED`, `EMPTY` and `UNKNOWN` may leave it without what it held."""
 
     CLEARED = "cleared"
     EMPTY = "empty"
@@ -90,7 +116,7 @@ class Fate(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Cleared:
-    """What a clearing came to."""
+    """The result of a clearing."""
 
     outcome: Fate
     records: int
@@ -121,7 +147,7 @@ def clear_log(
     stopped: Callable[[], bool] = lambda: False,
     after_connect: Callable[[Session], None] = lambda _session: None,
 ) -> Cleared:
-    """Clear a device's log if every record in it is settled, and return what that came to.
+    """Clear a device's log if every record in it is settled, and return the result.
 
     Calls `after_connect` before anything is asked. Raise one of the device errors while the device is not yet
     disabled, and at any time what `keeper` raises or `Stopped`; before that goes up the device is enabled.
@@ -137,7 +163,7 @@ def clear_log(
         if refusal := next(filter(None, refusals), None):
             return Cleared(Fate.UNSETTLED, copy.records, refusal)
         keeper.keep_copy(copy.layout.width, copy.log, users)
-        return _Clearing(session, target.timeout, keeper, copy).run()
+        return _DisabledPhase(session, target.timeout, keeper, copy).run()
 
 
 def enable(session: Session, timeout: float) -> None:
@@ -169,7 +195,7 @@ def _enable_once(session: Session) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Glimpse:
-    """As much of a log as tells whether it has changed."""
+    """The part of a log that shows whether it has changed."""
 
     total: int
     """Bytes of all its records."""
@@ -191,19 +217,19 @@ class _Copy:
         return len(self.log) // self.layout.width
 
     def slices(self, users: Mapping[int, str]) -> Iterator[Slice]:
-        """Yield what its records are."""
+        """Yield its records, decoded."""
         step = SLICE // self.layout.width * self.layout.width
         for at in range(0, len(self.log), step):
             decoded = self.layout.decode(self.log[at : at + step], users)
             yield Slice(decoded.punches, decoded.quarantined, mark=None)
 
     def glimpse(self) -> _Glimpse:
-        """Return what a look at it would show."""
+        """Return what a look at the log would show, were it still the copy."""
         total = len(self.log)
         return _Glimpse(total, b"".join(self.log[start:end] for start, end in self.ranges(total)))
 
     def ranges(self, total: int) -> tuple[tuple[int, int], ...]:
-        """Return which bytes (start, end) of a log of `total` bytes to look at."""
+        """Return the ranges of bytes (start, end) to look at in a log of `total` bytes."""
         some = min(total, TAIL * self.layout.width)
         return ((0, some), (total - some, total)) if self.has_room else ((0, total),)
 
@@ -211,9 +237,8 @@ class _Copy:
         """Say whether two looks saw one log, but for bytes that mean nothing."""
         if one == other:
             return True
-        return one.total == other.total and _identities(self.layout, one.part) == _identities(
-            self.layout, other.part
-        )
+        mine, theirs = _identities(self.layout, one.part), _identities(self.layout, other.part)
+        return one.total == other.total and mine == theirs
 
 
 def _read_copy(session: Session, keeper: Keeper) -> _Copy | None:
@@ -247,7 +272,7 @@ def _read(session: Session, table: Table, *ranges: tuple[int, int]) -> bytes:
     return data
 
 
-class _Clearing:
+class _DisabledPhase:
     """The part of a clearing in which the device is disabled."""
 
     def __init__(self, session: Session, timeout: float, keeper: Keeper, copy: _Copy) -> None:
@@ -270,8 +295,8 @@ class _Clearing:
         except TryLater as error:
             why = str(error)
         if self._clear_sent:
-            return self._what_became_of_it(why)
-        return self._told(fate, why, disable_ignored=fate is Fate.DISABLE_IGNORED)
+            return self._fate_after_clear(why)
+        return self._result(fate, why, disable_ignored=fate is Fate.DISABLE_IGNORED)
 
     @contextmanager
     def _disabled(self) -> Iterator[None]:
@@ -282,15 +307,12 @@ class _Clearing:
             yield
         finally:
             self._round_trips = max(0, self._session.round_trips - before)
-            self._enable()
-
-    def _enable(self) -> None:
-        try:
-            enable(self._session, self._timeout)
-        except ZkpollError as error:
-            self._locked = f"it may still be disabled, for it could not be enabled again ({error})"
-        else:
-            self._keeper.enabled(clear_sent=self._clear_sent)
+            try:
+                enable(self._session, self._timeout)
+            except ZkpollError as error:
+                self._locked = f"it may still be disabled, for it could not be enabled again ({error})"
+            else:
+                self._keeper.enabled(clear_sent=self._clear_sent)
 
     def _clear_if_unchanged(self) -> Fate:
         copy, now = self._copy, self._look()
@@ -312,23 +334,23 @@ class _Clearing:
         self._session.refresh()
         return lay_out(self._session, self._session.sizes(), Watermark(self._copy.layout.width, 0, ()))
 
-    def _what_became_of_it(self, why: str | None) -> Cleared:
-        """Find out what became of the log once CLEAR was sent; `why` says how the visit broke off, if it did.
+    def _fate_after_clear(self, why: str | None) -> Cleared:
+        """Find out the log's fate once CLEAR was sent; `why` is the error that broke the visit off, if any.
 
-        What was laid out while the device was disabled does not change, so that reading it can wait until
-        people can punch again.
+        What was laid out while the device was disabled does not change, so reading it can wait until people
+        can punch again.
         """
         try:
             table, total = self._after or self._lay_out_cleared()
             now = _read(self._session, table, (0, total)) if total else b""
         except TryLater as error:
-            return self._told(Fate.UNKNOWN, f"{_PROBLEMS[Fate.UNKNOWN]} ({why or error})")
+            return self._result(Fate.UNKNOWN, f"{_PROBLEMS[Fate.UNKNOWN]} ({why or error})")
         fate, more = compare(self._copy.layout, self._copy.log, now)
         if fate is Fate.CLEAR_IGNORED and not self._clear_answered:
-            return self._told(Fate.NOT_CLEARED, why)
-        return self._told(fate, disable_ignored=more and self._after is not None)
+            return self._result(Fate.NOT_CLEARED, why)
+        return self._result(fate, disable_ignored=more and self._after is not None)
 
-    def _told(self, fate: Fate, why: str | None = None, *, disable_ignored: bool = False) -> Cleared:
+    def _result(self, fate: Fate, why: str | None = None, *, disable_ignored: bool = False) -> Cleared:
         ignored = _IGNORES_DISABLE if disable_ignored else None
         problems = dict.fromkeys((self._locked, why or _PROBLEMS.get(fate), ignored))
         return Cleared(
@@ -342,7 +364,7 @@ class _Clearing:
 
 
 def compare(layout: layouts.Layout, copy: bytes, now: bytes) -> tuple[Fate, bool]:
-    """Given a log's records before CLEAR and now, return what became of it, and whether there are new ones.
+    """Given a log's records before CLEAR and now, return its fate, and whether there are new ones.
 
     `CLEARED` where none of the old ones is there, `CLEAR_IGNORED` where all are, in front; else `UNKNOWN`.
     """

@@ -1,6 +1,7 @@
-"""Command and reply codes of the 4370 protocol, as far as zkpoll knows them.
+"""Command and reply codes of the 4370 protocol. Pure.
 
-Source: published captures; pyzk has the same, and a test compares the two.
+Those that zkpoll sends or tells apart. The one that would delete a device's users is not among them: see
+`Session.ask`. Source: published captures. pyzk has the same, and a test compares the two.
 """
 
 from __future__ import annotations
@@ -26,8 +27,6 @@ GET_TIME: Final = 201
 GET_VERSION: Final = 1100
 
 # What changes it
-CLEAR_DATA: Final = 14
-"""Deletes the users, too: nothing here sends it."""
 CLEAR_ATTLOG: Final = 15
 SET_TIME: Final = 202
 ENABLEDEVICE: Final = 1002

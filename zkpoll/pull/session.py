@@ -14,7 +14,7 @@ from struct import Struct
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_fixed
-from zk import ZK
+from zk import ZK, const
 
 from zkpoll.errors import (
     FirmwareRefuses,
@@ -249,7 +249,7 @@ class Session(ZK):  # type: ignore[misc]  # pyzk has no types
         Raise `Silent`, `HungUp` (also where the device has forgotten the session), `WireError`, `OverLimit`
         or `Stopped`.
         """
-        if command == codes.CLEAR_DATA:  # the driver has a method that sends it
+        if command == const.CMD_CLEAR_DATA:  # the driver has a method that sends it
             raise ValueError("this command would delete the device's users; it is never sent")
         if self._link is None:
             raise HungUp("the session has ended")
