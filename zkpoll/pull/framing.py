@@ -104,16 +104,12 @@ class FrameReader:
             raise WireError(f"a frame starts with 50 50 82 7d, not with {head.hex(' ')}")
         if len(buffer) < _TOP.size:
             return NEED_MORE
-        length = self._length()
+        length: int = _TOP.unpack_from(buffer)[1]
+        if not _HEADER.size <= length <= MAX_PAYLOAD:
+            raise WireError(f"a frame cannot be {length} bytes long")
         end = _TOP.size + length
         if len(buffer) < end:
             return NEED_MORE
         payload = bytes(memoryview(buffer)[_TOP.size : end])
         del buffer[:end]
         return decode(payload)
-
-    def _length(self) -> int:
-        length: int = _TOP.unpack_from(self._buffer)[1]
-        if not _HEADER.size <= length <= MAX_PAYLOAD:
-            raise WireError(f"a frame cannot be {length} bytes long")
-        return length

@@ -1,4 +1,4 @@
-"""Which device key a visit runs under. Pure.
+"""The device key that a visit runs under. Pure.
 
 The key is part of every punch's identity, so it is chosen once, at first contact, and never guessed again.
 """
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who answered."""
+    """The identity of the device that answered."""
 
     key: str
     """The device key that its log is journalled under."""
@@ -27,13 +27,21 @@ class Identity:
 def identify(
     name: str, told: str | None, configured: str | None, stored: str | None, aliases: AbstractSet[str]
 ) -> Identity:
-    """Given the serial a device tells, the one in the inventory and what is stored of it, say who it is.
+    """Given the serial numbers that a device tells and that are known of it, return its identity.
 
-    `aliases` are the serial numbers that repairs gave to the device. Raise `WrongSerial` when a device that
-    tells no serial number has no other key, or had one before.
+    `configured` is the one in the inventory, `stored` the one in the journal; `aliases` are those that
+    repairs gave to the device. Raise `WrongSerial` when a device that tells none has no other key, or told
+    one before.
     """
     if told is None:
-        return Identity(_key_of_the_silent(name, configured, stored))
+        if configured is None and stored is None:
+            raise WrongSerial(f"{name} tells no serial number; give it one with serial: in the inventory")
+        if configured is None or (stored is not None and stored != configured):
+            raise WrongSerial(
+                f"{name} tells no serial number any more, and was {stored} before; "
+                "check that host: is still that terminal"
+            )
+        return Identity(configured)
     if stored is not None and told in aliases:
         return Identity(stored)
     if configured is not None and configured != told:
@@ -46,14 +54,3 @@ def identify(
         )
         return Identity(told, problem)
     return Identity(told)
-
-
-def _key_of_the_silent(name: str, configured: str | None, stored: str | None) -> str:
-    if configured is None and stored is None:
-        raise WrongSerial(f"{name} tells no serial number; give it one with serial: in the inventory")
-    if configured is None or (stored is not None and stored != configured):
-        raise WrongSerial(
-            f"{name} tells no serial number any more, and was {stored} before; "
-            "check that host: is still that terminal"
-        )
-    return configured

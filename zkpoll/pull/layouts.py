@@ -1,15 +1,35 @@
-"""Which layout the bytes of a log are, and their records and users. Pure.
+"""The layouts of a log's records: which one its bytes have, and what they say. Pure.
 
-The layout is found by evidence: the log is decoded under each candidate, and the one under which nearly
-all records are believable wins. Neither a clock nor the device's count takes part: terminals lose the
-one, and the other is often stale. Sources for all layouts: captures published with client projects, and
-the 2006 vendor manual; each `Layout` names its own.
+The layout is found by evidence, the bytes themselves. Neither a clock nor the device's count takes part:
+terminals lose the one, and the other is often stale.
+
+    the first bytes of a log, 2,000 records at most
+    |  count       decode them under each layout whose width divides the log: how many are believable?
+    |  candidates  the layouts under which 2/3 are. A wrong one reaches 3/5 (40-byte records read as 16)
+    |  8 or 16?    each pair of 8-byte records is one of 16, so these two are told apart by fields that only
+    |              one of them can have. Where these tell nothing (a tiny log from a clock that restarted in
+    |              2000): 16, if half of the records are believable so; but if 8 fits as well, no layout
+    |  narrowest   of the candidates, the narrowest: it was asked to prove itself most often
+    |  proof       19 of 20 records are believable under it; one impossible record is always allowed. Records
+    |              of 8 bytes must show flags, too
+    v
+    a layout, or `UnknownLayout`: the bytes are saved, the log stays on the device, a person looks
+
+    a watermark's layout is presumed before all this, until it no longer fits (`reader.layout_of`)
+    single impossible records of a known layout are quarantined; too many of them end the reading
+
+It must never happen that a log is decoded by the nearest layout, that a time which cannot be right
+(2000-01-01) counts against a record, or that a record is left out without being quarantined.
+
+Sources for all layouts: captures published with client projects, and the 2006 vendor manual; each decoder
+names its own.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
 from struct import Struct
 from typing import TYPE_CHECKING, Final
 
@@ -39,16 +59,20 @@ _NEVER_BY_CHANCE: Final = 3
 _SECOND: Final = tuple(timedelta(seconds=second) for second in range(DAY))
 """Seconds of the day, ready made: building one for each record would be a third of all decoding time."""
 
-_NO_DATE: Final = "no such date"
-_NO_ID: Final = "user id is not printable text"
-_NO_STATE: Final = "unknown state"
-_NO_SLOT: Final = "its slot is not in the user table"
-_ODD_BYTES: Final = "bytes that are constant in this layout differ"
+
+class Doubt(StrEnum):
+    """The reason why a record is not believable, in words that are told."""
+
+    NO_DATE = "no such date"
+    NO_ID = "user id is not printable text"
+    NO_STATE = "unknown state"
+    NO_SLOT = "its slot is not in the user table"
+    ODD_BYTES = "bytes that are constant in this layout differ"
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """What a run of records is, in the log's order."""
+    """A run of records, decoded, in the log's order."""
 
     punches: tuple[Punch, ...]
     quarantined: tuple[Quarantined, ...]
@@ -57,8 +81,8 @@ class Decoded:
 
     @property
     def impossible(self) -> int:
-        """How many records speak against the layout. One whose user was deleted since does not."""
-        return sum(record.reason != _NO_SLOT for record in self.quarantined)
+        """How many records speak against the layout; one whose user was deleted since does not."""
+        return sum(record.reason != Doubt.NO_SLOT for record in self.quarantined)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +97,9 @@ class Layout:
     """Whether records carry slots of the user table instead of user ids."""
 
     def decode(self, data: bytes, users: Mapping[int, str], keep: int = 0) -> Decoded:
-        """Given whole records and the device's users by slot, return what they are.
+        """Given whole records and the device's users by slot, return them decoded.
 
-        Also return the identities of the last `keep` of them. `data` must be a multiple of `width` long.
+        With the identities of the last `keep` of them. `data` must be a multiple of `width` long.
         """
         records = list(self.records(data, users))
         punches = tuple([record for record in records if type(record) is Punch])
@@ -110,7 +134,7 @@ def _text_records(data: bytes, users: Mapping[int, str]) -> Iterator[Believed]: 
             canonical = pack(number, clean, verify, time, state, b"")
             yield new(Punch, (user_id, day + seconds[time % DAY], verify, state, 0, canonical))
         else:
-            reason = _NO_ID if not user_id else _NO_STATE if day else _NO_DATE
+            reason = Doubt.NO_ID if not user_id else Doubt.NO_STATE if day else Doubt.NO_DATE
             yield Quarantined(pack(number, text, verify, time, state, tail), reason)
 
 
@@ -124,7 +148,7 @@ def _trailed_records(data: bytes, users: Mapping[int, str]) -> Iterator[Believed
     for record, head, trailer in zip(records, heads, trailers, strict=True):
         text = trailer[1:].partition(b"\0")[0]
         if trailer[0] != 0xFF or not (not text or text.isdigit()):
-            yield Quarantined(head + trailer, _ODD_BYTES)
+            yield Quarantined(head + trailer, Doubt.ODD_BYTES)
         elif isinstance(record, Punch):
             yield record._replace(canonical=record.canonical + b"\xff" + text.ljust(8, b"\0"))
         else:
@@ -146,7 +170,7 @@ def _numeric_records(data: bytes, users: Mapping[int, str]) -> Iterator[Believed
             yield Punch(str(user), day + _SECOND[time % DAY], verify, state, work_code, canonical)
         else:
             raw = _NUMERIC.pack(user, time, state, verify, reserved, work_code)
-            yield Quarantined(raw, _NO_ID if not user else _NO_STATE if day else _NO_DATE)
+            yield Quarantined(raw, Doubt.NO_ID if not user else Doubt.NO_STATE if day else Doubt.NO_DATE)
 
 
 _WIFI = Struct("<H6s4sBIB4s")
@@ -167,15 +191,8 @@ def _wifi_records(data: bytes, users: Mapping[int, str]) -> Iterator[Believed]: 
             yield Punch(user_id, day + _SECOND[time % DAY], 0, state, 0, canonical)
         else:
             raw = _WIFI.pack(slot, text, zeros, one, time, state, more_zeros)
-            yield Quarantined(raw, _wifi_reason(user_id, bool(day), state))
-
-
-def _wifi_reason(user_id: str, dated: bool, state: int) -> str:
-    if not user_id:
-        return _NO_ID
-    if not dated:
-        return _NO_DATE
-    return _ODD_BYTES if state in _STATES else _NO_STATE
+            odd = Doubt.ODD_BYTES if state in _STATES else Doubt.NO_STATE
+            yield Quarantined(raw, Doubt.NO_ID if not user_id else odd if day else Doubt.NO_DATE)
 
 
 _SLOTTED = Struct("<HBBI")
@@ -191,13 +208,13 @@ def _slotted_records(data: bytes, users: Mapping[int, str]) -> Iterator[Believed
         state, verify = flags & 7, flags >> 3 & 3
         raw = _SLOTTED.pack(user, flags, zero, time)
         if not day:
-            yield Quarantined(raw, _NO_DATE)
+            yield Quarantined(raw, Doubt.NO_DATE)
         elif state not in _STATES:
-            yield Quarantined(raw, _NO_STATE)
+            yield Quarantined(raw, Doubt.NO_STATE)
         elif not user or zero or flags & 0xC0:
-            yield Quarantined(raw, _ODD_BYTES)
+            yield Quarantined(raw, Doubt.ODD_BYTES)
         elif user not in users:
-            yield Quarantined(raw, _NO_SLOT)
+            yield Quarantined(raw, Doubt.NO_SLOT)
         else:
             yield Punch(users[user], day + _SECOND[time % DAY], verify, state, 0, raw)
 
@@ -263,7 +280,7 @@ def fits(layout: Layout, data: bytes) -> bool:
 
 
 def _counted(layout: Layout, data: bytes) -> tuple[int, int]:
-    """Return how many of the first records of `data` are believable under `layout`, and how many they are."""
+    """Return how many of the first records of `data` are believable under `layout`, and their number."""
     sample = data[: len(data) // layout.width * layout.width][: _SAMPLE * layout.width]
     decoded = layout.decode(sample, ANY_SLOT)
     return len(decoded.punches), len(sample) // layout.width
@@ -272,9 +289,7 @@ def _counted(layout: Layout, data: bytes) -> tuple[int, int]:
 def detect(data: bytes, total: int) -> Layout:
     """Given the first bytes of a log of `total` bytes, return its layout.
 
-    Raise `UnknownLayout` when none fits, or when two fit and nothing tells them apart. Of the layouts that
-    most records are believable under only the narrowest can be it, for it was asked to prove itself most
-    often; and it must fit.
+    Raise `UnknownLayout` when none fits, or when two fit and nothing tells them apart.
     """
     counts = {width: _counted(layout, data) for width, layout in LAYOUTS.items() if not total % width}
     shares = {width: believable / max(records, 1) for width, (believable, records) in counts.items()}

@@ -1,8 +1,8 @@
 """Frames over one socket, with a limit on every wait.
 
 A `Link` is one TCP connection or one UDP socket to one device: it sends frames, and gives the frames that
-come back. It knows nothing of commands. Every wait ends: `timeout` seconds of silence, `deadline` for the
-whole visit, or at once when the run is stopped.
+come back. It knows nothing of commands. Every wait ends: after `timeout` seconds of silence, at the end of
+the visit's time, or at once when the run is stopped.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _RECEIVE: Final = 256 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a device answers."""
+    """The address of a device: host, port, transport."""
 
     host: str
     port: int = 4370
@@ -47,7 +47,7 @@ class Address:
 
 
 class Limits:
-    """The limits of one visit."""
+    """The limits of one visit: on silence, on its whole time, and a stop of the run."""
 
     def __init__(
         self, timeout: float, visit_limit: float, stopped: Callable[[], bool] = lambda: False
@@ -147,14 +147,11 @@ class TcpLink(Link):
         while (frame := self._reader.next_frame()) is framing.NEED_MORE:
             data = self._receive_some(until)
             if not data:
-                raise HungUp(self._farewell())
+                where = " in the middle of a frame" if self._reader.started else ""
+                raise HungUp(f"the device closed the connection{where}")
             self._reader.feed(data)
             until = self.limits.silence()
         return frame
-
-    def _farewell(self) -> str:
-        where = " in the middle of a frame" if self._reader.started else ""
-        return f"the device closed the connection{where}"
 
 
 class UdpLink(Link):
