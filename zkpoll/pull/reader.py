@@ -1,9 +1,10 @@
-"""What part of a device's log to read, handed on in verified slices.
+"""A visit: the part of a device's log that is new, or all of it, in verified slices.
 
-A visit connects once, asks who answers, and reads the log while people go on punching: the device lays its
-log out as a table that does not change under the reader. The last records that are known and everything
-after them come first; if those are what they were, the log was only appended to, and the rest need not be
-read. Whatever is verified is handed on as it comes, so that a visit that breaks off has made progress.
+A visit connects once, asks for the serial number, and reads the log while people go on punching: the device
+lays its log out as a table that does not change under the reader. The last records that are known and
+everything after them come first. If those are what they were, the log was only appended to, and the rest
+need not be read. What is verified is handed on as it comes, so that a visit that breaks off has made
+progress.
 """
 
 from __future__ import annotations
@@ -71,13 +72,13 @@ def visit(
     limits = Limits(target.timeout, target.visit_limit, stopped)
     with Session(target.address, limits=limits, key=target.key) as session:
         after_connect(session)
-        reading = _Log(session, target, sink, progress).read()
+        reading = _LogReader(session, target, sink, progress).read()
         before_exit(session, reading)
     return replace(reading, round_trips=session.round_trips, bytes_received=session.bytes_received)
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
+class _Stretch:
     """Consecutive records of a log, from the `start`-th on."""
 
     layout: layouts.Layout
@@ -87,8 +88,8 @@ class _Part:
     """The time of the record before them."""
 
 
-class _Log:
-    """A device's log on its way from the device to the sink."""
+class _LogReader:
+    """Reads a device's log into the sink."""
 
     def __init__(self, session: Session, target: Target, sink: Sink, progress: Callable[[int], None]) -> None:
         self._session = session
@@ -97,7 +98,9 @@ class _Log:
         self._progress = progress
         self._known = sink.identify(session.option("~SerialNumber"))
         asked = datetime.now(UTC)
-        self._drift = self._ask_drift()
+        shown = session.time()
+        drift = wall_clock.drift(shown, datetime.now(UTC), target.zone) if shown else None
+        self._drift = None if drift is None else drift.total_seconds()
         self._complete_until = wall_clock.complete_until(asked, self._drift, target.zone)
         self._sizes = session.sizes()
         self._users: Mapping[int, str] | None = None
@@ -107,10 +110,10 @@ class _Log:
 
     def read(self) -> Reading:
         """Read what is new, or all of it, handing records on in slices; return what was found."""
-        if not self._read_table(*self._laid_out()):
+        if not self._read_once():
             # A device lays out one table at a time: the users first, then the log afresh.
             self._users = slots(self._session)
-            self._read_table(*self._laid_out())
+            self._read_once()
         return Reading(
             layout=self._layout.width if self._layout else None,
             records=self._records,
@@ -124,42 +127,35 @@ class _Log:
             complete_until=self._complete_until,
         )
 
-    def _ask_drift(self) -> float | None:
-        shown = self._session.time()
-        if shown is None:
-            return None
-        return wall_clock.drift(shown, datetime.now(UTC), self._target.zone).total_seconds()
-
-    def _laid_out(self) -> tuple[Table, int]:
-        return lay_out(self._session, self._sizes, self._known)
-
-    def _read_table(self, table: Table, total: int) -> bool:
-        """Read the log that `table` holds; False if the users must be read first."""
+    def _read_once(self) -> bool:
+        """Have the log laid out and read it; False if the users must be read first."""
+        table, total = lay_out(self._session, self._sizes, self._known)
         if not total:
-            self._empty()
+            width = self._known.layout if self._known else 0
+            self._sink.take(Slice((), (), Watermark(width, 0, ()), self._drift))
+            self._whole = True
             return True
-        part = self._appended(table, total) or self._all(table, total)
-        end = total // part.layout.width
-        again = part.start > 0 and self._again(end)
-        if part.layout.needs_users and self._users is None and (again or part.start < end):
+        stretch = self._appended(table, total)
+        if stretch is None:
+            runs = self._session.tables.runs(table, LENGTH)
+            head = next(runs)
+            stretch = _Stretch(layout_of(head, total, self._known), 0, chain([head], runs))
+        end = total // stretch.layout.width
+        again = stretch.start > 0 and self._again(end)
+        if stretch.layout.needs_users and self._users is None and (again or stretch.start < end):
             return False
-        self._layout, self._end = part.layout, end
-        self._hand_on(part)
+        self._layout, self._end = stretch.layout, end
+        self._hand_on(stretch)
         if again:
             # What is new is safe by now; if going over the old breaks off, no progress is lost.
-            self._go_over(table, part)
-        self._whole = again or part.start == 0
-        self._continued = part.start > 0
+            self._go_over(table, stretch)
+        self._whole = again or stretch.start == 0
+        self._continued = stretch.start > 0
         if table.content is None:
             self._session.tables.free()
         return True
 
-    def _empty(self) -> None:
-        width = self._known.layout if self._known else 0
-        self._sink.take(Slice((), (), Watermark(width, 0, ()), self._drift))
-        self._whole = True
-
-    def _appended(self, table: Table, total: int) -> _Part | None:
+    def _appended(self, table: Table, total: int) -> _Stretch | None:
         """Return what follows the last known records, if those are where they were."""
         known = self._known
         layout = layouts.LAYOUTS.get(known.layout) if known else None
@@ -173,12 +169,7 @@ class _Log:
         if found.tail != known.tail:
             return None
         last = found.punches[-1].time.replace(fold=known.fold) if found.punches else None
-        return _Part(layout, known.count, chain([first[size:]], runs), last)
-
-    def _all(self, table: Table, total: int) -> _Part:
-        runs = self._session.tables.runs(table, LENGTH)
-        head = next(runs)
-        return _Part(layout_of(head, total, self._known), 0, chain([head], runs))
+        return _Stretch(layout, known.count, chain([first[size:]], runs), last)
 
     def _again(self, end: int) -> bool:
         """Say whether to go over the known part of a log of `end` records again.
@@ -191,25 +182,25 @@ class _Log:
         quiet, zone = self._target.quiet_hours, self._target.zone
         return plan.reconciliation_due(whole_at, datetime.now(UTC), quiet, zone)
 
-    def _hand_on(self, part: _Part) -> None:
-        slicer = self._slicer(part.layout)
-        if self._known and part.start:
-            slicer.go_on(self._known, part.last)
+    def _hand_on(self, stretch: _Stretch) -> None:
+        slicer = self._slicer(stretch.layout)
+        if self._known and stretch.start:
+            slicer.go_on(self._known, stretch.last)
             self._proved = len(self._known.tail)
-        self._records += self._proved + slicer.hand_on(part.runs, self._progress)
+        self._records += self._proved + slicer.hand_on(stretch.runs, self._progress)
 
-    def _go_over(self, table: Table, part: _Part) -> None:
+    def _go_over(self, table: Table, stretch: _Stretch) -> None:
         """Read the known part of the log again, but for the last records, which were just proved."""
-        end = part.start - self._proved
-        runs = self._session.tables.runs(table, LENGTH, LENGTH + end * part.layout.width)
-        self._records += self._slicer(part.layout).go_over().hand_on(runs, self._progress)
+        end = stretch.start - self._proved
+        runs = self._session.tables.runs(table, LENGTH, LENGTH + end * stretch.layout.width)
+        self._records += self._slicer(stretch.layout).go_over().hand_on(runs, self._progress)
 
     def _slicer(self, layout: layouts.Layout) -> Slicer:
         return Slicer(layout, self._users or {}, self._target.zone, self._drift, self._sink.take)
 
 
 def lay_out(session: Session, sizes: Sizes | None, known: Watermark | None) -> tuple[Table, int]:
-    """Have the device lay out its log; return it as a table, and the bytes of its records.
+    """Have the device lay out its log; return the table, and the number of bytes of its records.
 
     `sizes` and `known` tell whether it may be empty. Some firmware tells too small a size for the table it
     lays out; the old command sends all of it. Raise `Refused` when the log cannot be read, `WireError` when
@@ -227,7 +218,7 @@ def lay_out(session: Session, sizes: Sizes | None, known: Watermark | None) -> t
 
 
 def _said(session: Session, table: Table) -> int:
-    """Return the bytes of records in `table` by its own account."""
+    """Return the number of bytes of records in `table`, by the length in front of them."""
     return int.from_bytes(session.tables.read(table, 0, LENGTH), "little")
 
 
@@ -245,20 +236,15 @@ def _open(session: Session, sizes: Sizes | None, known: Watermark | None) -> Tab
             return session.tables.read_whole(LOG)
         except Refused as again:
             said = isinstance(refused, MaybeEmpty) or isinstance(again, MaybeEmpty)
-            if said and _expected_empty(sizes, known):
+            # By the device's own count; where it gives none, by what was known of the log.
+            expected = sizes.records == 0 if sizes else known is not None and known.count == 0
+            if said and expected:
                 return _EMPTY
             raise Refused(f"the log cannot be read, and may not be empty: {refused}, {again}") from again
 
 
-def _expected_empty(sizes: Sizes | None, known: Watermark | None) -> bool:
-    """Say whether a log is empty by the device's count, or, where it gives none, was so last time."""
-    if sizes:
-        return sizes.records == 0
-    return known is not None and known.count == 0
-
-
 def layout_of(head: bytes, total: int, watermark: Watermark | None) -> layouts.Layout:
-    """Return the layout of a log: the one it had before, unless it no longer fits."""
+    """Return the layout of a log: the one it had before, unless that no longer fits."""
     known = layouts.LAYOUTS.get(watermark.layout) if watermark else None
     if known and total % known.width == 0 and layouts.fits(known, head):
         return known

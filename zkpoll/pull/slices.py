@@ -88,18 +88,19 @@ class Slicer:
         data = bytes(memoryview(held)[:end])
         del held[:end]
         decoded = self._layout.decode(data, self._users, TAIL)
-        self._count(decoded.impossible, end // self._layout.width, data)
-        self._tail.extend(decoded.tail)
-        self._hand(Slice(self._timed(decoded.punches), decoded.quarantined, self._mark(), self._drift))
-
-    def _count(self, impossible: int, records: int, data: bytes) -> None:
-        self._impossible += impossible
-        self._records += records
-        self._at += records
+        self._impossible += decoded.impossible
+        self._records += end // self._layout.width
+        self._at += end // self._layout.width
         if not self._proved and layouts.too_many(self._impossible, self._records):
             raise UnknownLayout(
                 f"{self._impossible} of {self._records} records are impossible: no known layout", data
             )
+        self._tail.extend(decoded.tail)
+        punches, mark = self._timed(decoded.punches), None
+        if self._marking:
+            fold = self._last.fold if self._last else 0
+            mark = Watermark(self._layout.width, self._at, tuple(self._tail), fold)
+        self._hand(Slice(punches, decoded.quarantined, mark, self._drift))
 
     def _timed(self, punches: tuple[Punch, ...]) -> tuple[Punch, ...]:
         """Return `punches` with the fold of their times set."""
@@ -109,9 +110,3 @@ class Slicer:
         if not any(time.fold for time in times):
             return punches
         return tuple(punch._replace(time=time) for punch, time in zip(punches, times, strict=True))
-
-    def _mark(self) -> Watermark | None:
-        if not self._marking:
-            return None
-        fold = self._last.fold if self._last else 0
-        return Watermark(self._layout.width, self._at, tuple(self._tail), fold)
