@@ -1,7 +1,8 @@
-"""Why a terminal does not answer, or what it says of itself, step by step; nothing on it is changed.
+"""A terminal looked at step by step: why it does not answer, or its own account of itself.
 
 The login is the one that visits make, on the one connection that most units take, and alone decides. Only
-where it fails is a second look taken: at what does answer there, or whether the other transport does.
+where it fails is a second look taken: at the bytes that do come back there, or over the other transport.
+Nothing on the terminal is changed.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from zkpoll import wall_clock
@@ -40,9 +42,6 @@ if TYPE_CHECKING:
     Hook = Callable[[Session], None]
     Who = Callable[[str | None], Identity]
 
-_LOGIN: Final = ("port", "protocol", "key")
-"""The parts of a login, in order."""
-
 _SECOND_LOOK: Final = 2.0
 """Seconds for each second look, at most; terminals answer within 0.15 s."""
 _FIRST_BYTES: Final = 64
@@ -53,7 +52,7 @@ _STRANGERS: Final = (
     (b"\x15\x03", "a server that speaks TLS"),
     (b"\xaa", "a C3 or inBio panel, which speaks another protocol"),
 )
-"""What answers on such a port and is no terminal, by the first bytes it sends."""
+"""Other servers on such a port, by the first bytes they send."""
 _DETAILS: Final = {
     "vendor": "~OEMVendor",
     "platform": "~Platform",
@@ -65,9 +64,17 @@ _DETAILS: Final = {
 T = TypeVar("T")
 
 
+class LoginPart(StrEnum):
+    """The parts of a login, in order."""
+
+    PORT = "port"
+    PROTOCOL = "protocol"
+    KEY = "key"
+
+
 @dataclass(frozen=True, slots=True)
 class About:
-    """What a terminal says of itself; None for what it does not tell."""
+    """A terminal's account of itself; None where it does not tell."""
 
     serial_number: str | None = None
     model: str | None = None
@@ -91,7 +98,7 @@ class About:
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """What became of looking at a terminal."""
+    """The result of looking at a terminal."""
 
     steps: tuple[Step, ...]
     """As far as it came."""
@@ -107,7 +114,7 @@ class Diagnosis:
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """What to do about each step that failed."""
+        """The text of each step that failed: the cause and the cure."""
         return tuple(step.text for step in self.steps if step.ok is False)
 
 
@@ -119,10 +126,10 @@ def diagnose(
     after_connect: Hook = lambda _session: None,
     details: bool = False,
 ) -> Diagnosis:
-    """Given a device, log in to it and ask what it is; return each step, and what it said.
+    """Given a device, log in to it and ask for its account of itself; return that, and each step.
 
     `who` settles whose serial number it tells, `after_connect` is called before anything is asked. With
-    `details` it is asked for what `About` has besides. Raise only what stops the whole run.
+    `details` it is asked for the rest of `About`, too. Raise only what stops the whole run.
     """
     session = Watched(
         target.address, limits=Limits(target.timeout, target.visit_limit, stopped), key=target.key
@@ -130,16 +137,16 @@ def diagnose(
     steps = _Steps()
     try:
         steps.ask("name", lambda: _resolved(target.address), lambda found: (", ".join(found), True))
-        steps.begin("port")
+        steps.begin(LoginPart.PORT)
         with session:
-            steps.done += [_part(session, name) for name in _LOGIN]
+            steps.done += [_part(session, part) for part in LoginPart]
             steps.begin("enable")
             after_connect(session)
             about = _asked(session, target, who, steps, details=details)
     except StopRun:
         raise
     except ZkpollError as error:
-        if steps.name == "port":
+        if steps.name == LoginPart.PORT:
             _login_failed(session, error, steps)
             text = explained(session, error, target.timeout, stopped)  # takes a time of its own
             steps.done[-1] = replace(steps.done[-1], text=text)
@@ -240,37 +247,36 @@ def _resolved(address: Address) -> list[str]:
     return list(dict.fromkeys(str(where[0]) for *_, where in found))
 
 
-def _part(session: Watched, name: str) -> Step:
+def _part(session: Watched, part: LoginPart) -> Step:
     """Return a part of a login that is done, as a step."""
     address = session.address
-    if name == "port":
+    if part is LoginPart.PORT:
         over_tcp = address.transport == "tcp"
-        return Step(name, True, session.opened if over_tcp else None, f"{address.transport} {address.port}")
-    if name == "protocol":
-        return Step(name, True, session.answered.get(codes.CONNECT), "a terminal answers")
+        return Step(part, True, session.opened if over_tcp else None, f"{address.transport} {address.port}")
+    if part is LoginPart.PROTOCOL:
+        return Step(part, True, session.answered.get(codes.CONNECT), "a terminal answers")
     text = "accepted" if session.asked_for_key else "none is asked for"
-    return Step(name, True, session.answered.get(codes.AUTH), text)
+    return Step(part, True, session.answered.get(codes.AUTH), text)
 
 
 def _login_failed(session: Watched, error: ZkpollError, steps: _Steps) -> None:
-    """Add the parts of a login as far as it came, and the one that `error` ended, with its own words."""
-    steps.name = _failed_part(session, error)
-    past = [_part(session, name) for name in _LOGIN[: _LOGIN.index(steps.name)]]
-    steps.add(str(error), ok=False)
-    steps.done[-1:-1] = past
-
-
-def _failed_part(session: Watched, error: ZkpollError) -> str:
-    """Return which part of a login an error ended."""
+    """Add the parts of a login that are done, and the one that `error` ended, with its own words."""
     if session.opened is None or (not session.tcp and isinstance(error, Unreachable)):
-        return "port"
-    return "key" if session.asked_for_key or isinstance(error, WrongKey) else "protocol"
+        ended = LoginPart.PORT
+    elif session.asked_for_key or isinstance(error, WrongKey):
+        ended = LoginPart.KEY
+    else:
+        ended = LoginPart.PROTOCOL
+    steps.name = ended
+    steps.add(str(error), ok=False)
+    parts = list(LoginPart)
+    steps.done[-1:-1] = [_part(session, part) for part in parts[: parts.index(ended)]]
 
 
 def explained(
     session: Watched, error: ZkpollError, timeout: float, stopped: Callable[[], bool] = lambda: False
 ) -> str:
-    """Given a login that failed, return the cause and what to do about it, after a second look."""
+    """Given a login that failed, return the cause and the cure, after a second look."""
     address, limits = session.address, Limits(min(timeout, _SECOND_LOOK), 3 * _SECOND_LOOK, stopped)
     if isinstance(error, WrongKey):
         return f"{error}; see Comm Key in the Comm. menu of the terminal"
@@ -347,18 +353,18 @@ def first_bytes(address: Address, limits: Limits) -> bytes:
 
 
 def stranger_of(data: bytes) -> str | None:
-    """Given the first bytes that something sends, return what it is, or None where they do not tell."""
+    """Given the first bytes that a server sends, return its kind, or None where they do not tell."""
     return next((what for start, what in _STRANGERS if data.startswith(start)), None)
 
 
-# --- what it says of itself ---
+# --- its account of itself ---
 
 
 def _asked(session: Session, target: Target, who: Who, steps: _Steps, *, details: bool) -> About:
-    """Ask a terminal what it is, a step each, and return what it said."""
+    """Ask a terminal for its account of itself, a step for each question, and return it."""
     serial = steps.ask("serial", lambda: session.option("~SerialNumber"), lambda told: _whose(who, told))
-    model = steps.ask("model", lambda: session.option("~DeviceName"), _told)
-    firmware = steps.ask("firmware", lambda: _firmware(session), _told)
+    model = steps.ask("model", lambda: session.option("~DeviceName"), _as_step)
+    firmware = steps.ask("firmware", session.firmware, _as_step)
     held = steps.ask("users", session.sizes, _users)
     steps.done.append(Step("records", *_records(held)))
     clock, drift = steps.ask("clock", lambda: shown_clock(session, target), lambda told: judged(told[1]))
@@ -386,16 +392,10 @@ def _whose(who: Who, serial: str | None) -> tuple[str, bool | None]:
     return shown(serial) or f"it tells none; {found.key} in the inventory", True
 
 
-def _told(text: str | None) -> tuple[str, bool | None]:
-    told = shown(text)
-    return (told, True) if told else ("it does not tell", None)
-
-
-def _firmware(session: Session) -> str | None:
-    reply = session.ask(codes.GET_VERSION)
-    if reply.command != codes.ACK_OK:
-        return None
-    return reply.data.partition(b"\0")[0].decode("ascii", "backslashreplace").strip() or None
+def _as_step(text: str | None) -> tuple[str, bool | None]:
+    """Return a terminal's answer in words, and whether it is one."""
+    answer = shown(text)
+    return (answer, True) if answer else ("it does not tell", None)
 
 
 def _users(held: Sizes | None) -> tuple[str, bool | None]:
@@ -406,7 +406,7 @@ def _users(held: Sizes | None) -> tuple[str, bool | None]:
 
 
 def _records(held: Sizes | None) -> tuple[bool | None, None, str]:
-    """Return what a terminal's records come to, as the rest of a step."""
+    """Return how full a terminal's log is, as the rest of a step."""
     if held is None:
         return None, None, "it does not tell"
     text = f"{held.records:,} of {held.capacity:,}, {fill(held.records, held.capacity)}"
@@ -416,13 +416,13 @@ def _records(held: Sizes | None) -> tuple[bool | None, None, str]:
 
 
 def shown_clock(session: Session, target: Target) -> tuple[datetime | None, float | None]:
-    """Return what a terminal's wall clock shows, and how many seconds it is ahead; None for no real date."""
+    """Return the time on a terminal's clock, and how many seconds that is ahead; None for no real date."""
     clock = session.time()
     return clock, wall_clock.drift(clock, datetime.now(UTC), target.zone).total_seconds() if clock else None
 
 
 def judged(drift: float | None) -> tuple[str, bool | None]:
-    """Given the seconds by which a clock is ahead, return that in words, and whether it will do."""
+    """Given the seconds by which a clock is ahead, return them in words, and whether that is acceptable."""
     if drift is None:
         return "it shows no real date", None
     if abs(drift) < wall_clock.TOO_FAR:
@@ -437,5 +437,5 @@ def fill(records: int, capacity: int) -> str:
 
 
 def shown(text: str | None) -> str | None:
-    """Return a terminal's own words as they may be shown: what steers a screen is replaced."""
+    """Return a terminal's own words, fit for a screen: control characters are replaced."""
     return text and "".join(letter if letter.isprintable() else "?" for letter in text)

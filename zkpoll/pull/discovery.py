@@ -1,7 +1,7 @@
-"""Terminals on a network, found at a polite rate.
+"""The terminals of a network, found at a polite rate.
 
-Each address gets one TCP connection, and where no terminal answers over that, one datagram. What answers is
-asked for its serial number and model; nothing on it is changed.
+Each address gets one TCP connection and, where no terminal answers over that, one datagram. A terminal that
+answers is asked for its serial number and model. Nothing on it is changed.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _LIMIT: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Responder:
-    """Something that answers on the port."""
+    """A terminal, or something else, that answers on the port."""
 
     address: Address
     serial_number: str | None = None
@@ -45,7 +45,7 @@ class Responder:
     kind: str | None = None
     """Kind of the error that kept it from telling what it is; None for a terminal that told."""
     problem: str | None = None
-    """What is the matter, in one sentence."""
+    """The trouble with it, in one sentence."""
 
     @property
     def terminal(self) -> bool:
@@ -66,10 +66,10 @@ def discover(
     stopped: Callable[[], bool] = lambda: False,
     around: Around = lambda _address: nullcontext(lambda _session: None),
 ) -> Iterator[Responder]:
-    """Given addresses, yield what answers there, in their order.
+    """Given addresses, yield the responders there, in their order.
 
-    `around` is entered before a terminal is spoken to, and gives what is called first thing after the login.
-    Raise `Stopped` soon after `stopped` says so.
+    `around` is entered before a terminal is spoken to, and gives the hook that is called right after the
+    login. Raise `Stopped` soon after `stopped` says so.
     """
     search = _Search(port, _Pace(rate, stopped), stopped, around)
     with ThreadPoolExecutor(AT_ONCE, "probe") as pool:
@@ -77,7 +77,7 @@ def discover(
 
 
 class _Pace:
-    """Gives turns, so many a second, to all threads together."""
+    """The common pace of all threads: so many turns a second."""
 
     def __init__(self, rate: float, stopped: Callable[[], bool]) -> None:
         self._apart = 1 / rate
@@ -96,7 +96,7 @@ class _Pace:
 
 @dataclass(frozen=True, slots=True)
 class _Search:
-    """One search: what all its threads share."""
+    """One search, shared by its threads."""
 
     port: int
     pace: _Pace
@@ -104,24 +104,20 @@ class _Search:
     around: Around
 
     def probe(self, host: str) -> Responder | None:
-        """Return what answers at an address, over TCP or else over UDP; None when nothing does."""
+        """Return the responder at an address, over TCP or else over UDP; None when nothing answers."""
         address = Address(host, self.port)
         try:
             with self.around(address) as hook:
-                over_tcp = self._over_tcp(address, hook)
+                self.pace.wait()
+                over_tcp = self._asked(address, hook)
                 if over_tcp and over_tcp.terminal:
                     return over_tcp
-                return self._over_udp(replace(address, transport="udp"), hook) or over_tcp
+                self.pace.wait()
+                udp = replace(address, transport="udp")
+                over_udp = self._asked(udp, hook) if speaks(udp, self._limits()) else None
+                return over_udp or over_tcp
         except TryLater as error:  # another run is at it
             return Responder(address, kind=error.kind, problem=f"{address}: {error}")
-
-    def _over_tcp(self, address: Address, hook: Hook) -> Responder | None:
-        self.pace.wait()
-        return self._asked(address, hook)
-
-    def _over_udp(self, address: Address, hook: Hook) -> Responder | None:
-        self.pace.wait()
-        return self._asked(address, hook) if speaks(address, self._limits()) else None
 
     def _asked(self, address: Address, hook: Hook) -> Responder | None:
         session = _OneKnock(address, limits=self._limits())

@@ -316,6 +316,13 @@ class Session(ZK):  # type: ignore[misc]  # pyzk has no types
         value = reply.data.partition(b"\0")[0].rpartition(b"=")[2]
         return value.decode("ascii", "backslashreplace").strip() or None
 
+    def firmware(self) -> str | None:
+        """Return the version of the device's firmware, or None if it does not tell."""
+        reply = self.ask(codes.GET_VERSION)
+        if reply.command != codes.ACK_OK:
+            return None
+        return reply.data.partition(b"\0")[0].decode("ascii", "backslashreplace").strip() or None
+
     def sizes(self) -> sizes.Sizes | None:
         """Return what the device says it holds, or None if it refuses or does not add up."""
         reply = self.ask(codes.GET_FREE_SIZES)
