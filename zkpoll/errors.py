@@ -2,7 +2,7 @@
 
 Three answers to a failure: stop the run (`StopRun`), try this device or dashboard again in the next
 run (`TryLater`), or set it aside until a person acts (`SetAside`). Every message is one sentence that
-a person can act on; it never holds a secret. `kind` is the same in JSON output and in logs.
+a person can act on, without secrets. `kind` is the same in JSON output and in logs.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import ClassVar
 
 
 class ExitCode(IntEnum):
-    """What a run ends with."""
+    """The exit codes of a run."""
 
     OK = 0
     ATTENTION = 1  # some device or delivery needs attention, the rest is done
@@ -60,7 +60,7 @@ class Stopped(StopRun):
 
     @classmethod
     def by(cls, number: Signals) -> Stopped:
-        """Given the signal that stopped the run, return what to raise; its exit code is the shell's."""
+        """Given the signal that stopped the run, return the error to raise. Its exit code is the shell's."""
         kind = Interrupted if number is Signals.SIGINT else cls
         return kind(f"stopped by {number.name}; what was journalled and confirmed until then stays so")
 

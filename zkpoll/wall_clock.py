@@ -1,7 +1,7 @@
-"""What terminals' wall clock times mean in their zone. Pure.
+"""The meaning of terminals' wall clock times in their zone. Pure.
 
-A terminal writes down what its clock shows: no zone, no word on daylight saving. When that ends, the clock
-shows the same hour twice, and only the order of the log says which of the two a record belongs to.
+A terminal writes down the time on its clock: no zone, no word on daylight saving. When that ends, the clock
+shows the same hour twice, and only the order of the log tells the two apart.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ so small a step takes two records that are all but the whole span apart."""
 REAL_YEAR: Final = 2010
 """Terminals whose clock lost its power restart at 2000-01-01."""
 TOO_FAR: Final = 3600.0
-"""Seconds; who is off by an hour or more has the wrong zone or daylight saving, not a slow clock."""
+"""Seconds. A clock that is off by an hour or more has the wrong zone or daylight saving, and is not slow."""
 
 
 def unfold(times: Sequence[datetime], zone: tzinfo, last: datetime | None) -> list[datetime]:
     """Given wall clock times in the log's order, return them with `fold` set where the zone repeats them.
 
-    `last` is what this function made of the time just before the first, or None if there is none. Only the
+    `last` is the time just before the first, as this function returned it, or None if there is none. Only the
     time before counts for each, so a log may be cut into slices and visits anywhere. Within a repeated span,
     times are of the first pass until one steps back by more than `CORRECTION`; those that follow within the
     span are of the second. So is a time that steps back into the span from just after it (by no more than
@@ -68,8 +68,8 @@ def in_gap(time: datetime, zone: tzinfo) -> bool:
 def out_of_repeats(moment: datetime, zone: tzinfo) -> datetime:
     """Given a moment (aware), return it; in an hour that the zone's wall clock shows twice, one from before.
 
-    Whoever goes on from a wall clock's time must not be told one from such an hour: in its first pass the
-    same times are still to come, and of a punch in it nobody may know which pass it was of.
+    A caller that goes on from a wall clock's time must not be given one from such an hour: in its first pass
+    the same times are still to come, and a punch in it may be of either pass.
     """
     wall = moment.astimezone(zone).replace(tzinfo=None)
     first, second = (wall.replace(tzinfo=zone, fold=fold).utcoffset() for fold in (0, 1))
@@ -80,10 +80,10 @@ def out_of_repeats(moment: datetime, zone: tzinfo) -> datetime:
 def complete_until(asked: datetime, off_by: float | None, zone: tzinfo) -> datetime | None:
     """Given when a device was asked for its clock (aware), return up to when a log read then is complete.
 
-    Whatever the device stamps with an earlier time is in that log. `off_by` is how far it was ahead, in
-    seconds; None where it showed no date, and then nobody can tell. A clock that lags stamps the next punch
+    Every record that the device stamps with an earlier time is in that log. `off_by` is how far it was ahead,
+    in seconds. None, for no date on its clock, gives None. A clock that lags stamps the next punch
     with a time gone by, and one that is ahead may be put right a moment later: so both count against it, and
-    a second for rounding. So does an hour that its `zone` repeats, of which nobody may know the pass.
+    a second for rounding. So does an hour that its `zone` repeats, as its pass may be unknown.
     """
     if off_by is None:
         return None

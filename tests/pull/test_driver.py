@@ -35,9 +35,9 @@ from tests.pull.devices import (
 )
 from zkpoll.errors import HungUp
 from zkpoll.pull import codes
+from zkpoll.pull.device_tables import LOG, USERS
 from zkpoll.pull.link import Address, Limits
 from zkpoll.pull.session import Session
-from zkpoll.pull.tables import LOG, USERS
 from zkpoll.simulator import Command, Faults, Terminal, WireFrame, never, serve
 
 if TYPE_CHECKING:

@@ -47,10 +47,10 @@ from zkpoll.errors import (
     WrongKey,
     ZkpollError,
 )
+from zkpoll.pull.device_tables import LOG
 from zkpoll.pull.link import Address, Limits
 from zkpoll.pull.reader import visit
 from zkpoll.pull.session import Session, scramble_key
-from zkpoll.pull.tables import LOG
 from zkpoll.simulator import (
     Command,
     Faults,

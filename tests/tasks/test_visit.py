@@ -23,7 +23,7 @@ from zkpoll.journal.intake import Ledger
 from zkpoll.journal.outbox import Outbox
 from zkpoll.journal.sqlite import Journal
 from zkpoll.model.sums import Tally
-from zkpoll.pull import slices, tables
+from zkpoll.pull import device_tables, slices
 from zkpoll.pull.layouts import ANY_SLOT, LAYOUTS
 from zkpoll.pull.link import Address
 from zkpoll.pull.reader import Target, visit
@@ -71,7 +71,7 @@ class Site(RuleBasedStateMachine):
         super().__init__()
         self.stack = ExitStack()
         patch = self.stack.enter_context(pytest.MonkeyPatch.context())
-        patch.setattr(tables, "TCP_SLICE", 10 * 40)  # a log of sixty records is a long one here
+        patch.setattr(device_tables, "TCP_SLICE", 10 * 40)  # a log of sixty records is a long one here
         patch.setattr(slices, "SLICE", 20 * 40)
         self.path = Path(self.stack.enter_context(tempfile.TemporaryDirectory())) / "journal.db"
         self.journal = self.stack.enter_context(Journal(self.path))

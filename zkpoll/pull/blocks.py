@@ -1,15 +1,15 @@
 """The numbered blocks of one UDP stream, put into place. Pure.
 
-A device answers a read with DATA datagrams whose session field counts 0, 1, 2 ...; all but the last have
-one length, which only the device knows. Source: published captures of two UDP terminals (blocks of 1024
-bytes, counters 0-5 and up to 123). Others put something else there: a constant, or a byte count.
+A device answers a read with DATA datagrams whose session field counts 0, 1, 2 ... All but the last have one
+length, known to the device alone. Source: published captures of two UDP terminals (blocks of 1024 bytes,
+counters 0-5 and up to 123). Others put something else there: a constant, or a byte count.
 """
 
 from __future__ import annotations
 
 
 class Blocks:
-    """Collects the blocks of a stream of `size` bytes and says which bytes are still missing."""
+    """Collects the blocks of a stream of `size` bytes and puts them into place."""
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -18,7 +18,7 @@ class Blocks:
         self._contradicted = False  # two blocks claim one place: what this device counts is not blocks
 
     def add(self, number: int, data: bytes) -> None:
-        """Take one block; the same block twice is one block."""
+        """Take one block. The same block twice is one block."""
         if number not in self._received:
             self._received[number] = data
             self._length += len(data)
@@ -46,8 +46,8 @@ class Blocks:
     def placed(self) -> list[tuple[int, bytes]]:
         """Return (offset, bytes) of the blocks whose place is certain, in order.
 
-        The numbers are believed where they show what they are. They count by ones: two neighbours came.
-        They count from 0: block 0 came, or a last one shorter than the others, which has one place only.
+        The numbers are believed once they prove two things. They count by ones: two neighbours came. They
+        count from 0: block 0 came, or a last block that is shorter than the others and so has one place only.
         """
         if self._contradicted or not any(number + 1 in self._received for number in self._received):
             return []

@@ -1,6 +1,6 @@
 """Clears a device's log, with proof that nothing is lost.
 
-A visit of its own, in ten steps. What is on the right ends it.
+A visit of its own, in ten steps. Each may end it, for the reason on its right.
 
     people can punch    1  read the whole log                          it is empty        EMPTY
                         2  ask the keeper about every record           one must stay      UNSETTLED
@@ -53,12 +53,12 @@ from zkpoll.pull.slices import SLICE, TAIL
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from zkpoll.pull.device_tables import Table
     from zkpoll.pull.sizes import Sizes
-    from zkpoll.pull.tables import Table
 
 ENABLE_LIMIT: Final = 20.0
-"""Seconds for which a device is asked to let people punch again. Whoever stops a run waits as long: systemd
-ends a service after 90 s. A device that is away for longer has restarted, which enables it."""
+"""Seconds for which a device is asked to let people punch again. A run that is stopped may take as long to
+end; systemd kills a service after 90 s. A device that is away for longer has restarted, which enables it."""
 _ANSWER: Final = ENABLE_LIMIT / 4
 """Seconds of silence after which ENABLE is tried on a new connection, so that there is time for a few."""
 _BETWEEN: Final = 1.0
@@ -73,7 +73,7 @@ class Keeper(Protocol):
     """
 
     def identify(self, serial: str | None) -> Watermark | None:
-        """Given the serial number the device tells, return what is already known of its log.
+        """Given the serial number the device tells, return the watermark of its log.
 
         Raise `WrongSerial` if it is not the device whose log is to be cleared.
         """
@@ -122,7 +122,7 @@ class Cleared:
     records: int
     """Records in the log, and in the copy if one was kept."""
     problem: str | None = None
-    """Why it is not cleared, or what else a person should know, in one sentence."""
+    """Why it is not cleared, or another thing a person should know, in one sentence."""
     disable_ignored: bool = False
     """Whether people could punch while it was disabled, also where its log is cleared all the same."""
     locked: bool = False
@@ -150,7 +150,7 @@ def clear_log(
     """Clear a device's log if every record in it is settled, and return the result.
 
     Calls `after_connect` before anything is asked. Raise one of the device errors while the device is not yet
-    disabled, and at any time what `keeper` raises or `Stopped`; before that goes up the device is enabled.
+    disabled, and at any time `Stopped` or an error of `keeper`. The device is enabled before that goes up.
     """
     limits = Limits(target.timeout, target.visit_limit, stopped)
     with Session(target.address, limits=limits, key=target.key) as session:
@@ -325,20 +325,20 @@ class _DisabledPhase:
         return Fate.CLEARED
 
     def _look(self) -> _Glimpse:
-        """Look at the log afresh, which is not expected to be empty."""
+        """Look at the log afresh; it is not expected to be empty."""
         table, total = lay_out(self._session, None, None)
         return _Glimpse(total, _read(self._session, table, *self._copy.ranges(total)))
 
     def _lay_out_cleared(self) -> tuple[Table, int]:
-        """Lay out the log afresh, which is expected to be empty."""
+        """Lay out the log afresh; it is expected to be empty."""
         self._session.refresh()
         return lay_out(self._session, self._session.sizes(), Watermark(self._copy.layout.width, 0, ()))
 
     def _fate_after_clear(self, why: str | None) -> Cleared:
         """Find out the log's fate once CLEAR was sent; `why` is the error that broke the visit off, if any.
 
-        What was laid out while the device was disabled does not change, so reading it can wait until people
-        can punch again.
+        A table that was laid out while the device was disabled does not change, so reading it can wait until
+        people can punch again.
         """
         try:
             table, total = self._after or self._lay_out_cleared()
@@ -366,7 +366,7 @@ class _DisabledPhase:
 def compare(layout: layouts.Layout, copy: bytes, now: bytes) -> tuple[Fate, bool]:
     """Given a log's records before CLEAR and now, return its fate, and whether there are new ones.
 
-    `CLEARED` where none of the old ones is there, `CLEAR_IGNORED` where all are, in front; else `UNKNOWN`.
+    `CLEARED` if none of the old ones is there, `CLEAR_IGNORED` if all are, in front, else `UNKNOWN`.
     """
     if not now:
         return Fate.CLEARED, False
@@ -378,6 +378,6 @@ def compare(layout: layouts.Layout, copy: bytes, now: bytes) -> tuple[Fate, bool
 
 
 def _identities(layout: layouts.Layout, records: bytes) -> tuple[bytes, ...]:
-    """Return what each record is recognised by; bytes that are no whole records, as one."""
+    """Return the identity of each record. Bytes that are no whole records count as one."""
     count, rest = divmod(len(records), layout.width)
     return (records,) if rest else layout.decode(records, layouts.ANY_SLOT, count).tail

@@ -54,7 +54,7 @@ class Responder:
 
 
 def hosts(network: Network) -> list[str]:
-    """Return the addresses of a network at which hosts can be."""
+    """Return the addresses of a network that hosts can have."""
     return [str(address) for address in network.hosts()]
 
 
@@ -136,6 +136,6 @@ class _Search:
 
 
 class _OneKnock(Watched):
-    """A session that does not try again where it is turned away."""
+    """A session that knocks once."""
 
     knocks = 1

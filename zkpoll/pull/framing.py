@@ -1,7 +1,7 @@
 """Bytes <-> frames of the 4370 protocol. No I/O.
 
-A frame's payload is command, checksum, session field and reply id (four u16), then data; all integers
-are little-endian. UDP carries one payload a datagram; TCP puts 8 bytes in front: `50 50 82 7d` and the
+A frame's payload is command, checksum, session field and reply id (four u16), then data. All integers
+are little-endian. UDP carries one payload a datagram. TCP puts 8 bytes in front: `50 50 82 7d` and the
 payload's length as u32. Source: published captures, and https://github.com/adrobinoga/zk-protocol
 (`protocol.md`).
 """
@@ -56,7 +56,7 @@ def checksum(payload: bytes) -> int:
 
 
 def encode(frame: Frame) -> bytes:
-    """Return the payload of `frame`: what one UDP datagram carries."""
+    """Return the payload of `frame`: one UDP datagram."""
     bare = _HEADER.pack(frame.command, 0, frame.session, frame.reply_id) + frame.data
     return bare[:2] + checksum(bare).to_bytes(2, "little") + bare[4:]
 

@@ -1,4 +1,4 @@
-"""Whether this host's own clock can be trusted."""
+"""This host's own clock: whether the kernel trusts it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _STA_UNSYNC: Final = 0x0040
 
 
 def synchronised() -> bool | None:
-    """Return whether the kernel says that this host's clock is synchronised, None where it cannot tell.
+    """Return whether this host's clock is synchronised, by the kernel's word; None if it cannot tell.
 
     It is not when adjtimex(2) returns TIME_ERROR or the status STA_UNSYNC: so it is after every boot and
     every setting by hand, until ntpd, chrony or systemd-timesyncd says otherwise, and again some hours after

@@ -1,4 +1,4 @@
-"""The layouts of a log's records: which one its bytes have, and what they say. Pure.
+"""The layouts of a log's records: finding one by the bytes, and decoding under it. Pure.
 
 The layout is found by evidence, the bytes themselves. Neither a clock nor the device's count takes part:
 terminals lose the one, and the other is often stale.
@@ -109,7 +109,7 @@ class Layout:
 
 
 def identity(record: Believed) -> bytes:
-    """Return the bytes by which a record is recognised when it is read again."""
+    """Return the bytes that identify a record when it is read again."""
     return record.canonical if isinstance(record, Punch) else record.raw
 
 
@@ -318,11 +318,11 @@ def _flagged(data: bytes) -> bool:
 
 
 def _eight_or_sixteen(data: bytes) -> int | None:
-    """Given a log that may be of 8-byte or of 16-byte records, return which it is, or None if it says not.
+    """Given a log of 8-byte or of 16-byte records, return 8 or 16, or None if nothing tells them apart.
 
-    A 16-byte record ends in two reserved bytes, always 0, and a work code, mostly 0, which reads as a second
-    8-byte record around the year 2000. Two 8-byte records end in the second one's time, in the range of the
-    first one's, and have the second one's flags where the reserved bytes would be. From a clock that
+    A 16-byte record ends in two reserved bytes, always 0, and a work code, mostly 0. Read as a second 8-byte
+    record, they are of the year 2000. Two 8-byte records end in the second one's time, in the range of the
+    first one's, and have the second one's flags in place of the reserved bytes. From a clock that
     restarted in 2000, a time and a work code look alike.
     """
     pairs = [fields[1:] for fields in _NUMERIC.iter_unpack(data[: len(data) // 16 * 16])]

@@ -66,7 +66,7 @@ class Limits:
             raise OverLimit(f"the visit took longer than its limit of {self._limit:g} s")
 
     def silence(self) -> float:
-        """Return the moment (`time.monotonic`) at which silence from now on has lasted too long."""
+        """Return the moment (`time.monotonic`) when silence from now on has lasted too long."""
         return time.monotonic() + self.timeout
 
     def patience(self) -> float:
@@ -102,12 +102,12 @@ class Link(ABC):
     def receive(self, until: float) -> framing.Frame:
         """Return the next frame, waiting until the moment `until` for it to begin.
 
-        Raise `Silent` when nothing came, `HungUp` when the device closed, `WireError` for what is no frame,
-        `OverLimit` at the end of the visit's time.
+        Raise `Silent` when nothing came, `HungUp` when the device closed, `WireError` for bytes that are no
+        frame, `OverLimit` at the end of the visit's time.
         """
 
     def close(self) -> None:
-        """Close the socket; never raises."""
+        """Close the socket. Never raises."""
         self._socket.close()
 
     def _receive_some(self, until: float) -> bytes:
@@ -192,8 +192,8 @@ def open_link(address: Address, limits: Limits) -> Link:
 def _udp_socket(address: Address) -> socket.socket:
     """Return a connected UDP socket, so that only this device is heard and a closed port is noticed.
 
-    Nothing tells whether a host hears us before it answers, so of several addresses one is chosen: IPv4,
-    which is all that terminals of the UDP age speak.
+    Before a host answers, nothing tells whether it hears us. So of several addresses one is chosen: IPv4,
+    since terminals of the UDP age speak nothing else.
     """
     found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_DGRAM)
     family, kind, protocol, _, target = min(found, key=lambda one: one[0] is not socket.AF_INET)

@@ -1,8 +1,8 @@
-"""Which part of a log to read. Pure.
+"""The part of a log that a visit reads. Pure.
 
-A log is appended to until it is cleared, wrapped or rewritten. The watermark says how many of its records
-are in the journal and what the last of them were; if those are still where they were, everything before
-them need not be read again, except once a day as a reconciliation.
+A log is appended to until it is cleared, wrapped or rewritten. The watermark has the number of its
+records in the journal, and the last of them. If those are still in their place, everything before them need
+not be read again, except once a day as a reconciliation.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ _OUTSIDE_QUIET_HOURS: Final = timedelta(days=2)
 
 
 def resume(watermark: Watermark | None, width: int, total: int) -> int | None:
-    """Given what is known of a log that now has `total` bytes of records, return where to go on.
+    """Given the watermark of a log that now has `total` bytes of records, return the record to go on from.
 
-    That is the index of the first of the watermark's last records, to be read again as the proof. None when
-    all must be read: the log is new, shorter than it was, or of another layout.
+    That is the first of the watermark's last records, to be read again as the proof. None when all must be
+    read: the log is new, shorter than it was, or of another layout.
     """
     if watermark is None or not watermark.tail or watermark.layout != width or total % width:
         return None

@@ -1,10 +1,9 @@
 """A visit: the part of a device's log that is new, or all of it, in verified slices.
 
 A visit connects once, asks for the serial number, and reads the log while people go on punching: the device
-lays its log out as a table that does not change under the reader. The last records that are known and
-everything after them come first. If those are what they were, the log was only appended to, and the rest
-need not be read. What is verified is handed on as it comes, so that a visit that breaks off has made
-progress.
+lays its log out as a table that does not change under the reader. The last known records and everything after
+them come first. If the known ones are unchanged, the log was only appended to, and the rest need not be
+read. Verified records are handed on as they come, so that a visit that breaks off has made progress.
 """
 
 from __future__ import annotations
@@ -19,10 +18,10 @@ from zkpoll import wall_clock
 from zkpoll.errors import Refused, WireError
 from zkpoll.model.log import Reading, Sink, Slice, Watermark
 from zkpoll.pull import layouts, plan, user_table
+from zkpoll.pull.device_tables import LOG, USERS, MaybeEmpty, Table
 from zkpoll.pull.link import Address, Limits
 from zkpoll.pull.session import Session
 from zkpoll.pull.slices import TAIL, Slicer
-from zkpoll.pull.tables import LOG, USERS, MaybeEmpty, Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -63,11 +62,11 @@ def visit(
     after_connect: Callable[[Session], None] = lambda _session: None,
     before_exit: Callable[[Session, Reading], None] = lambda _session, _reading: None,
 ) -> Reading:
-    """Read a device's log into `sink` and return what was found.
+    """Read a device's log into `sink` and return the reading.
 
     Calls `after_connect` before anything is asked, `progress` with the number of records each time some
-    came, and `before_exit` when all is read. Raise one of the device errors; what was handed on until then
-    stays.
+    came, and `before_exit` when all is read. Raise one of the device errors. Slices handed on until then
+    stay.
     """
     limits = Limits(target.timeout, target.visit_limit, stopped)
     with Session(target.address, limits=limits, key=target.key) as session:
@@ -109,7 +108,7 @@ class _LogReader:
         self._whole = self._continued = False
 
     def read(self) -> Reading:
-        """Read what is new, or all of it, handing records on in slices; return what was found."""
+        """Read the new part, or all of it, and hand it on in slices. Return the reading."""
         if not self._read_once():
             # A device lays out one table at a time: the users first, then the log afresh.
             self._users = slots(self._session)
@@ -156,7 +155,7 @@ class _LogReader:
         return True
 
     def _appended(self, table: Table, total: int) -> _Stretch | None:
-        """Return what follows the last known records, if those are where they were."""
+        """Return the records behind the last known ones, if those are still in their place."""
         known = self._known
         layout = layouts.LAYOUTS.get(known.layout) if known else None
         start = plan.resume(known, layout.width, total) if layout else None
@@ -174,7 +173,7 @@ class _LogReader:
     def _again(self, end: int) -> bool:
         """Say whether to go over the known part of a log of `end` records again.
 
-        A log at its capacity may be overwritten in place, which leaves the last known records where they are.
+        A log at its capacity may be overwritten in place, and then the last known records stay in theirs.
         """
         if self._target.full or (self._sizes is not None and 0 < self._sizes.capacity <= end):
             return True
@@ -190,7 +189,7 @@ class _LogReader:
         self._records += self._proved + slicer.hand_on(stretch.runs, self._progress)
 
     def _go_over(self, table: Table, stretch: _Stretch) -> None:
-        """Read the known part of the log again, but for the last records, which were just proved."""
+        """Read the known part of the log again, but for the last records: they were just proved."""
         end = stretch.start - self._proved
         runs = self._session.tables.runs(table, LENGTH, LENGTH + end * stretch.layout.width)
         self._records += self._slicer(stretch.layout).go_over().hand_on(runs, self._progress)
@@ -257,7 +256,7 @@ def slots(session: Session) -> dict[int, str]:
 
 
 def all_users(session: Session) -> tuple[User, ...]:
-    """Return the users of a device, none where it has none. Raise as `read_users` does.
+    """Return the users of a device, maybe none. Raise as `read_users` does.
 
     An error answer means that it has none only if its own count agrees.
     """

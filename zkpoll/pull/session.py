@@ -29,9 +29,9 @@ from zkpoll.errors import (
     ZkpollError,
 )
 from zkpoll.pull import codes, packed_time, sizes
+from zkpoll.pull.device_tables import STRAGGLERS, MaybeEmpty, Table, Tables
 from zkpoll.pull.framing import Frame
 from zkpoll.pull.link import Address, Limits, Link, open_link
-from zkpoll.pull.tables import STRAGGLERS, MaybeEmpty, Table, Tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -128,8 +128,8 @@ class Session(ZK):  # type: ignore[misc]  # pyzk has no types
     def connect(self) -> Session:
         """Open the one connection, start a session, give the comm key if asked for one.
 
-        Most units take one TCP client and turn others away, so who is turned away waits and tries again, a
-        few times. Raise `Unreachable` when nothing speaks the protocol there, `NotATerminal` when something
+        Most units take one TCP client and turn others away. Turned away, it waits and tries again, a few
+        times. Raise `Unreachable` when nothing speaks the protocol there, `NotATerminal` when something
         else answers, `WrongKey`, `FirmwareRefuses`, or `Refused`.
         """
         retrying = Retrying(
@@ -297,7 +297,7 @@ class Session(ZK):  # type: ignore[misc]  # pyzk has no types
                 link.send(request)
 
     def _reply(self, link: Link, request: Frame, until: float) -> Frame:
-        """Return the next frame that answers `request`; late and realtime ones are put aside."""
+        """Return the next frame that answers `request`. Late and realtime ones are put aside."""
         while True:
             link.limits.check()
             if time.monotonic() >= until:
@@ -306,7 +306,7 @@ class Session(ZK):  # type: ignore[misc]  # pyzk has no types
             if _answers(frame, request):
                 return frame
 
-    # --- what a device says of itself ---
+    # --- the device's account of itself ---
 
     def option(self, name: str) -> str | None:
         """Return the value of a device option such as `~SerialNumber`, or None if it has none."""
@@ -324,7 +324,7 @@ class Session(ZK):  # type: ignore[misc]  # pyzk has no types
         return reply.data.partition(b"\0")[0].decode("ascii", "backslashreplace").strip() or None
 
     def sizes(self) -> sizes.Sizes | None:
-        """Return what the device says it holds, or None if it refuses or does not add up."""
+        """Return the device's counts and capacities, or None if it refuses or they do not add up."""
         reply = self.ask(codes.GET_FREE_SIZES)
         return sizes.parse(reply.data) if reply.command == codes.ACK_OK else None
 
@@ -335,7 +335,7 @@ class Session(ZK):  # type: ignore[misc]  # pyzk has no types
             return None
         return packed_time.unpack(_U32.unpack_from(reply.data)[0])
 
-    # --- what changes it ---
+    # --- changes to the device ---
 
     def set_time(self, timestamp: datetime) -> None:
         """Set the device's wall clock, to the second. Raise `Refused` when it will not."""
@@ -350,11 +350,11 @@ class Session(ZK):  # type: ignore[misc]  # pyzk has no types
         self.order(codes.ENABLEDEVICE)
 
     def clear_log(self) -> None:
-        """Delete the attendance log; asked once, whatever becomes of the answer. Raise `Refused`."""
+        """Delete the attendance log. Asked once, even if the answer is lost. Raise `Refused`."""
         self.order(codes.CLEAR_ATTLOG)
 
     def refresh(self) -> None:
-        """Let the device take in what was changed. A refusal is left to whoever looks at the result."""
+        """Let the device take in changes. A refusal is ignored: the caller looks at the result."""
         self.ask(codes.REFRESHDATA)
 
     # --- pyzk's own names, so that its commands run over this transport ---

@@ -1,4 +1,4 @@
-"""Setting a device's clock, where the inventory asks for it and this host can be trusted."""
+"""Sets a device's clock, if the inventory asks for it and this host's clock can be trusted."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def correct(
     session: Session, zone: tzinfo, drift: float, limit: float, newest_run: datetime | None
 ) -> str | None:
-    """Given a device that is more than `limit` seconds off, set its clock; return why not, or None.
+    """Set the clock of a device that is more than `limit` seconds off. Return why not, or None.
 
     `drift` is in seconds, `newest_run` (aware) is the journal's. Raise `Refused` when the device will not.
     """

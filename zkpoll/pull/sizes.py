@@ -1,4 +1,4 @@
-"""What a device says it holds: the sizes reply (command 50). Pure.
+"""A device's counts and capacities: the sizes reply (command 50). Pure.
 
 Source: six published captures of 80 and 92 bytes, in which free = capacity - held holds throughout.
 """
@@ -26,7 +26,7 @@ class Sizes:
 
 
 def parse(data: bytes) -> Sizes | None:
-    """Given the data of a sizes reply, return what it says, or None if it does not add up."""
+    """Given the data of a sizes reply, return its numbers, or None if they do not add up."""
     if len(data) < _DWORDS.size:
         return None  # D2 and WL20 answer one zero dword
     dwords = _DWORDS.unpack_from(data)

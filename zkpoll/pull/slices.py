@@ -48,13 +48,13 @@ class Slicer:
         self._records = self._impossible = 0
 
     def go_on(self, known: Watermark, last: datetime | None) -> Self:
-        """Begin behind the known records instead, which prove the layout; `last` is the time of the last."""
+        """Begin behind the known records instead. They prove the layout; `last` is the time of the last."""
         self._at, self._last, self._proved = known.count, last, True
         self._tail.extend(known.tail)
         return self
 
     def go_over(self) -> Self:
-        """Begin at the first record of what is known already: no slice carries a watermark."""
+        """Begin at the first of the records that are known already. No slice carries a watermark."""
         self._marking, self._proved = False, True
         return self
 

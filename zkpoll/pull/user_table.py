@@ -1,4 +1,4 @@
-"""User records of a device: which of the two layouts, and what they say. Pure.
+"""The user table of a device, decoded under one of two layouts. Pure.
 
 The table holds every user's PIN in clear; nothing here keeps it. Sources: captures published with client
 projects (80 records of 72 bytes, 9 of 28), and the 2006 vendor manual.
@@ -43,7 +43,7 @@ def decode(data: bytes) -> tuple[User, ...]:
 
 
 def _read(data: bytes, struct: Struct, build: Callable[..., User | None]) -> tuple[float, tuple[User, ...]]:
-    """Return what share of the records that are not empty slots are users, and those users."""
+    """Return the users, and their share of the records that are not empty slots."""
     records = (data[at : at + struct.size] for at in range(0, len(data), struct.size))
     taken = [struct.unpack(record) for record in records if any(record) and record[2] != _TEMPLATE]
     users = tuple(user for fields in taken if (user := build(*fields)) is not None)
@@ -77,5 +77,5 @@ def _old_user(
 
 
 def _text(field: bytes) -> bytes:
-    """Return a text field up to its NUL; what follows is old memory."""
+    """Return a text field up to its NUL. Old memory follows."""
     return field.partition(b"\0")[0]

@@ -8,9 +8,9 @@ import pytest
 
 from tests.pull.devices import TIMEOUT, Network, check_whole, read, session, terminal_of, through
 from zkpoll.errors import Refused, Silent, WireError, ZkpollError
+from zkpoll.pull.device_tables import LOG, USERS, MaybeEmpty, Table
 from zkpoll.pull.link import Address, Limits
 from zkpoll.pull.session import Session
-from zkpoll.pull.tables import LOG, USERS, MaybeEmpty, Table
 from zkpoll.simulator import Command, Faults, WireFrame, refuse, serve
 
 if TYPE_CHECKING:
