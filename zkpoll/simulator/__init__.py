@@ -6,11 +6,12 @@
 wire       frames, checksum, packed time, comm key    (from published captures, not from zkpoll.pull)
 | records  log and user records as bytes
 | samples  users and logs that could be real
-| model    which kind of terminal it is
-| faults   what goes wrong, and how often
-| terminal what a terminal holds, and what it answers
-| server   that, on a TCP or UDP socket
+| model    the kind of a terminal
+| faults   what goes wrong with it, and how often
+| terminal its users, its log, its answers
+| server   a terminal on a TCP or UDP socket
 dashboard  takes punches over HTTP, and remembers them
+demo       the whole way of a punch, for people to see
 """
 
 from zkpoll.simulator.dashboard import HttpAnswer, Received, SampleDashboard

@@ -45,7 +45,7 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """One HTTP answer, and what goes wrong with it."""
+    """One HTTP answer, and its faults."""
 
     status: int = 200
     body: bytes = b"{}"
@@ -66,14 +66,14 @@ class HttpAnswer:
 
 
 Script = HttpAnswer | Callable[[Received], HttpAnswer]
-"""What answers one request: an answer, or a function that makes it."""
+"""The answer to one request, or a function that makes it."""
 
 
 class SampleDashboard:
     """A dashboard on a loopback address, for as long as the `with` block lasts.
 
-    Answers wait in `answers`, which a test may fill at any time; each is used once. When there are
-    none, `default` answers: 401 for a wrong token, 400 for no JSON, 422 for no events, else
+    A test may put answers into `answers` at any time; each is used once. When there are none,
+    `default` answers: 401 for a wrong token, 400 for no JSON, 422 for no events, else
     `200 {"accepted": n}`.
     """
 
@@ -117,7 +117,7 @@ class SampleDashboard:
         return f"http://{name!s}:{port}/v1/attendance"
 
     def answer(self, request: Received) -> HttpAnswer:
-        """Record `request`, keep its events where the answer says so, and return the answer."""
+        """Record `request`, keep its events if the answer says so, and return the answer."""
         with self._lock:
             self.requests.append(request)
             script = self.answers.popleft() if self.answers else self.default
@@ -128,7 +128,7 @@ class SampleDashboard:
         return answer
 
     def default(self, request: Received) -> HttpAnswer:
-        """Return what a well-behaved dashboard answers to `request`."""
+        """Return the answer of a well-behaved dashboard to `request`."""
         if self.token and request.headers.get("authorization") != f"Bearer {self.token}":
             return _answer(HTTPStatus.UNAUTHORIZED, error="wrong token")
         if request.method != "POST":
@@ -156,7 +156,7 @@ def _answer(status: HTTPStatus, **body: object) -> HttpAnswer:
 
 
 def _events(body: bytes) -> list[JsonEvent] | None:
-    """Return the events of `{"events": [...]}` or of one bare event, None if it is neither.
+    """Return the events of `{"events": [...]}` or one bare event, or None if it is neither.
 
     Raise `ValueError` if it is no JSON.
     """
@@ -164,13 +164,10 @@ def _events(body: bytes) -> list[JsonEvent] | None:
     if not isinstance(content, dict):
         return None
     events = content.get("events", [content])
-    if not isinstance(events, list) or not all(map(_is_event, events)):
+    if not isinstance(events, list):
         return None
-    return events
-
-
-def _is_event(event: object) -> bool:
-    return isinstance(event, dict) and isinstance(event.get("id"), str)
+    sound = all(isinstance(event, dict) and isinstance(event.get("id"), str) for event in events)
+    return events if sound else None
 
 
 class _Server(Stoppable, TCPServer):
@@ -213,14 +210,11 @@ class _Exchange(BaseHTTPRequestHandler):
         """Say nothing."""
 
     def do_POST(self) -> None:
-        self._respond(self.server.dashboard.answer(self._received()))
-
-    do_GET = do_PUT = do_PATCH = do_OPTIONS = do_POST  # noqa: N815
-
-    def _received(self) -> Received:
         headers = {name.lower(): value for name, value in self.headers.items()}
         body = self.rfile.read(int(headers.get("content-length", 0)))
-        return Received(self.command, self.path, headers, body)
+        self._respond(self.server.dashboard.answer(Received(self.command, self.path, headers, body)))
+
+    do_GET = do_PUT = do_PATCH = do_OPTIONS = do_POST  # noqa: N815
 
     def _respond(self, answer: HttpAnswer) -> None:
         self._wait(answer.delay)
@@ -231,9 +225,6 @@ class _Exchange(BaseHTTPRequestHandler):
         for name, value in {"Content-Length": str(len(answer.body)), **answer.headers}.items():
             self.send_header(name, value)
         self.end_headers()
-        self._send_body(answer)
-
-    def _send_body(self, answer: HttpAnswer) -> None:
         if answer.cut:
             self.wfile.write(answer.body[: len(answer.body) // 2])
             self.close_connection = True

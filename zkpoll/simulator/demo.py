@@ -1,4 +1,4 @@
-"""The whole way of a punch, shown on loopback: three terminals, a dashboard, the real `zkpoll sync`."""
+"""The demo: three virtual terminals, a sample dashboard, and the real `zkpoll sync` between them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from zkpoll.simulator.server import serve
 from zkpoll.simulator.terminal import Terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from zkpoll.simulator.server import Transport
@@ -74,7 +74,7 @@ def run(folder: Path, say: Callable[[str], None]) -> int:
         inventory.write_text(_inventory(dashboard.url, ports), "utf-8")
         say(f"Three virtual terminals and a sample dashboard are up; the inventory is {inventory}.")
         codes = [_sync(inventory, say)]
-        _tell_arrived(dashboard, say)
+        _show_arrived(dashboard, say)
         requests = len(dashboard.requests)
         codes.append(_sync(inventory, say))
         again = len(dashboard.requests) - requests
@@ -109,16 +109,11 @@ def _sync(inventory: Path, say: Callable[[str], None]) -> int:
     return subprocess.run(command, env=os.environ | {"DEMO_TOKEN": _TOKEN}, check=False).returncode
 
 
-def _tell_arrived(dashboard: SampleDashboard, say: Callable[[str], None]) -> None:
-    say(f"\nThe dashboard has {len(dashboard.events):,} punches, in {len(dashboard.requests)} requests:")
-    for line in _arrived(dashboard):
-        say(f"  {line}")
-
-
-def _arrived(dashboard: SampleDashboard) -> Iterator[str]:
+def _show_arrived(dashboard: SampleDashboard, say: Callable[[str], None]) -> None:
     events = list(dashboard.events.values())
+    say(f"\nThe dashboard has {len(events):,} punches, in {len(dashboard.requests)} requests:")
     for device, punches in sorted(Counter(event["device"] for event in events).items()):
-        yield f"{device}: {punches:,}"
+        say(f"  {device}: {punches:,}")
     for event in events[:_SHOWN]:
-        yield json.dumps(event)
-    yield "..."
+        say(f"  {json.dumps(event)}")
+    say("  ...")

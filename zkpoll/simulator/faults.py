@@ -1,6 +1,6 @@
-"""What goes wrong, and how often.
+"""The faults of a virtual terminal, and how often each happens.
 
-`Faults` is a frozen list of wishes, all off; `FaultInjector` carries them out and counts. Faults last for
+`Faults` is a frozen list of wishes, all off. `FaultInjector` carries them out and counts. Faults last for
 as long as they are set, across connections, unless they say how many times they happen: a client that
 tries again must meet them again. Counting starts anew whenever a terminal is given other faults.
 """
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Instead:
-    """What comes in place of the answer to a command: another code, or nothing."""
+    """The answer in place of the usual one to a command: another code, or none."""
 
     command: int
     code: int | None = None
@@ -59,10 +59,10 @@ def refuse(
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """What goes wrong. Shares are between 0 and 1; frames and datagrams are numbered from 1."""
+    """The faults of a terminal. Shares are between 0 and 1; frames and datagrams are numbered from 1."""
 
     seed: int = 1
-    """Of everything random here."""
+    """The seed of everything random here."""
 
     # Commands
     instead: tuple[Instead, ...] = ()
@@ -97,7 +97,7 @@ class Faults:
     bandwidth: int | None = None
     """Bytes a second."""
     damage: frozenset[int] = frozenset()
-    """Which frames have one byte inverted behind the checksum's back."""
+    """Frames with one byte inverted behind the checksum's back."""
     damage_share: float = 0.0
 
     # TCP
@@ -120,12 +120,12 @@ class Faults:
     duplicate: frozenset[int] = frozenset()
     duplicate_share: float = 0.0
     swap: frozenset[int] = frozenset()
-    """Which datagrams change places with the next one of the same answer."""
+    """Datagrams that change places with the next one of the same answer."""
     swap_share: float = 0.0
 
 
 class FaultInjector:
-    """Carries out `Faults`: counts what was sent, and decides what goes wrong next."""
+    """Carries out `Faults`: counts frames and commands, and spoils those whose turn it is."""
 
     def __init__(self, faults: Faults) -> None:
         self.faults = faults
@@ -136,7 +136,7 @@ class FaultInjector:
         self._hung_up = 0
 
     def instead(self, command: int) -> Instead | None:
-        """Count `command`, and return what comes in place of its answer, if anything."""
+        """Count `command`, and return the answer in place of its own, if there is one."""
         self._turns[command] += 1
         turn = self._turns[command]
         return next((one for one in self.faults.instead if one.hits(command, turn)), None)
@@ -171,7 +171,7 @@ class FaultInjector:
         return max(1, self.faults.bandwidth // 10) if self.faults.bandwidth else 1 << 30
 
     def datagrams(self, payloads: Sequence[bytes]) -> list[bytes]:
-        """Return what the network makes of an answer's datagrams."""
+        """Return the datagrams of an answer as the network delivers them."""
         order = list(payloads)
         numbers = range(self._datagrams, self._datagrams + len(order))
         self._datagrams += len(order)
@@ -179,14 +179,12 @@ class FaultInjector:
         for place, number in enumerate(numbers[:-1], 1):
             if self._hit(number + 1, faults.swap, faults.swap_share):
                 order[place - 1 : place + 1] = order[place], order[place - 1]
-        numbered = zip(numbers, order, strict=True)
-        return [one for number, one in numbered for _ in range(self._copies(number + 1))]
-
-    def _copies(self, number: int) -> int:
-        """Return how many copies of datagram `number` arrive."""
-        if self._hit(number, self.faults.drop, self.faults.drop_share):
-            return 0
-        return 1 + self._hit(number, self.faults.duplicate, self.faults.duplicate_share)
+        arrived: list[bytes] = []
+        for number, payload in zip(numbers, order, strict=True):
+            if not self._hit(number + 1, faults.drop, faults.drop_share):
+                copies = 1 + self._hit(number + 1, faults.duplicate, faults.duplicate_share)
+                arrived += [payload] * copies
+        return arrived
 
     def may_send(self, sent: int) -> int | None:
         """Given the bytes a connection has sent, return how many more it may; None for any."""

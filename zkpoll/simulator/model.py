@@ -1,4 +1,4 @@
-"""Which kind of terminal a virtual one is: where real ones differ without anything being wrong."""
+"""The kind of a virtual terminal: real ones differ in these without anything being wrong."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 CAPACITY: Final = 100_000
-"""Records: what many units are sold with."""
+"""Records; many units are sold with this."""
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """Which kind of terminal this is."""
+    """The kind of a terminal."""
 
     layout: int = 40
     """Width in bytes of a log record: 8, 16, 22, 40 or 49."""
@@ -41,13 +41,13 @@ class Model:
     seats: int = 1
     """TCP clients at a time."""
     when_taken: Literal["silent", "reset"] = "silent"
-    """What a further client's CONNECT gets: no answer, or a connection reset."""
+    """The answer to a further client's CONNECT: none, or a connection reset."""
     inline_limit: int = 1008
     """Bytes: a table that fits comes at once in answer to 1503."""
     block_size: int | None = None
     """Bytes in a DATA frame over TCP (1008 and 1024 were seen); None for one frame a slice."""
     final_ack_field: Literal["block", "bytes"] = "bytes"
-    """What the last ACK_OK of a stream holds as session: number of the last block, or bytes sent."""
+    """The session field of a stream's last ACK_OK: number of the last block, or bytes sent."""
     empty_log: Literal["error", "table"] = "error"
     unknown_option: int = Command.ACK_ERROR
     """2001, or 0xffff as on a D2."""

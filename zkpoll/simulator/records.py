@@ -116,7 +116,7 @@ def table(rows: Iterable[bytes]) -> bytes:
     return len(body).to_bytes(4, "little") + body
 
 
-# Where the text of a record stands: what follows its NUL means nothing and is old memory.
+# Text fields of a record: the bytes behind their NUL mean nothing and are old memory.
 _TEXT: Final = {22: [(2, 8)], 40: [(2, 26)], 49: [(2, 26)], 72: [(3, 11), (11, 35), (48, 72)]}
 # Bytes that mean nothing at all.
 _UNUSED: Final = {40: [(32, 40)], 49: [(32, 40)]}
@@ -136,7 +136,7 @@ def with_old_memory(row: bytes, width: int, rubbish: Callable[[int], bytes]) -> 
 
 @dataclass(frozen=True, slots=True)
 class FreeSizes:
-    """What the answer to GET_FREE_SIZES (50) tells."""
+    """The numbers in the answer to GET_FREE_SIZES (50)."""
 
     users: int = 0
     fingers: int = 0

@@ -25,20 +25,16 @@ def sample_users(count: int, layout: int = 40) -> list[EnrolledUser]:
     In text layouts every seventh id is not a number: `NB2401007` (`NB0007` in 22-byte records, whose
     ids have six characters). The first user is an administrator.
     """
-    return [_sample_user(uid, layout) for uid in range(1, count + 1)]
-
-
-def _sample_user(uid: int, layout: int) -> EnrolledUser:
-    privilege = ADMIN if uid == 1 else 0
-    first, last = _FIRST[uid % len(_FIRST)], _LAST[uid // len(_FIRST) % len(_LAST)]
-    name = f"{first} {last}" if layout in {22, 40, 49} else first
-    return EnrolledUser(uid, _sample_id(uid, layout), name, privilege)
-
-
-def _sample_id(uid: int, layout: int) -> str:
-    if uid % 7 or layout in {8, 16}:
-        return str(1000 + uid)
-    return f"NB{uid:04d}" if layout == 22 else f"NB2401{uid:03d}"
+    text = layout in {22, 40, 49}
+    users = []
+    for uid in range(1, count + 1):
+        first, last = _FIRST[uid % len(_FIRST)], _LAST[uid // len(_FIRST) % len(_LAST)]
+        user_id = str(1000 + uid)
+        if text and uid % 7 == 0:
+            user_id = f"NB{uid:04d}" if layout == 22 else f"NB2401{uid:03d}"
+        name = f"{first} {last}" if text else first
+        users.append(EnrolledUser(uid, user_id, name, ADMIN if uid == 1 else 0))
+    return users
 
 
 def sample_records(
@@ -79,7 +75,7 @@ def _working_days(before: date) -> Iterator[date]:
 
 
 _Shift = tuple[datetime, int, int]
-"""When it begins, how many seconds people take to punch, and the punches' state."""
+"""Its beginning, the seconds people take to punch, and the punches' state."""
 
 
 def _shifts(day: date, a_day: int) -> Iterator[_Shift]:

@@ -28,7 +28,7 @@ _UDP_CLIENTS: Final = 64
 
 
 class Endpoint(NamedTuple):
-    """Where a terminal answers."""
+    """The address that a terminal answers at."""
 
     host: str
     port: int
@@ -38,7 +38,7 @@ class Endpoint(NamedTuple):
 def serve(
     terminal: Terminal, host: str = "127.0.0.1", port: int = 0, transport: Transport = "tcp"
 ) -> Iterator[Endpoint]:
-    """Let `terminal` answer on `host` and `port` (0 for any free one), and yield where that is.
+    """Let `terminal` answer on `host` and `port` (0 for any free one), and yield its endpoint.
 
     Raise `OSError` if the address cannot be had.
     """
@@ -90,8 +90,11 @@ class _TcpClient(BaseRequestHandler):
             stream += data
             for payload in take_payloads(stream):
                 self._send(self.terminal.reply(self.session, payload))
+                if self.session.hang_up == "reset":
+                    # A zero linger time makes close() send RST.
+                    self.request.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, pack("ii", 1, 0))
+                    self.request.close()
                 if self.session.hang_up:
-                    self._close()
                     return
 
     def _send(self, answer: Sequence[bytes]) -> None:
@@ -117,12 +120,6 @@ class _TcpClient(BaseRequestHandler):
     def _pause(self, seconds: float) -> None:
         if seconds and self.server.stopping.wait(seconds):
             raise ConnectionAbortedError
-
-    def _close(self) -> None:
-        if self.session.hang_up == "reset":
-            # A zero linger time makes close() send RST.
-            self.request.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, pack("ii", 1, 0))
-            self.request.close()
 
 
 class _UdpServer(UDPServer):
@@ -164,14 +161,11 @@ class _Datagram(BaseRequestHandler):
         for number, datagram in enumerate(terminal.injector.datagrams(answer), 1):
             terminal.bytes_sent += len(datagram)
             outlet.sendto(datagram, self.client_address)
-            if self._stopped(self._rest(number, datagram)):
+            rest = 0.0 if number % _BURST else _BREATH
+            if bandwidth := terminal.faults.bandwidth:
+                rest = len(datagram) / bandwidth
+            if self._stopped(rest):
                 return
-
-    def _rest(self, number: int, datagram: bytes) -> float:
-        """Return the seconds to wait behind `datagram`, the `number`-th of its answer."""
-        if bandwidth := self.server.terminal.faults.bandwidth:
-            return len(datagram) / bandwidth
-        return 0.0 if number % _BURST else _BREATH
 
     def _stopped(self, seconds: float) -> bool:
         return bool(seconds) and self.server.stopping.wait(seconds)

@@ -1,8 +1,8 @@
-"""A virtual terminal: what it holds, and what it answers.
+"""A virtual terminal: its users, its log, its answers.
 
 No sockets here: `Terminal.reply` takes the payload of one request and returns the payloads of its
-answer. What it does, real terminals were seen to do; where they differ, `Model` says which kind this
-one is, and `Faults` what is wrong with it.
+answer. Real terminals were seen to behave as it does. Where they differ, `Model` is the kind, and
+`Faults` are its faults.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class ClientSession:
     late: list[WireFrame] = field(default_factory=list)
     """Frames that wait for the next answer."""
     hang_up: Literal["close", "reset"] | None = None
-    """What the transport is to do after this answer."""
+    """The transport's duty after this answer."""
 
 
 Handler = Callable[[ClientSession, WireFrame], list[WireFrame]]
@@ -66,9 +66,9 @@ Handler = Callable[[ClientSession, WireFrame], list[WireFrame]]
 
 
 class Terminal:
-    """What a terminal holds and answers. Safe to use from several threads.
+    """A virtual terminal. Safe to use from several threads.
 
-    For what the knobs do not foresee: put a function into `handlers` (by command), set
+    Beyond the knobs of `Model` and `Faults`: put a function into `handlers` (by command), set
     `before_command` (called with each command before it is looked at) or `rewrite` (called with
     request and answer, returns the frames to send), or subclass.
     """
@@ -81,7 +81,7 @@ class Terminal:
         self.log: list[bytes] = []
         """The records in the log, packed."""
         self.history: list[Record] = []
-        """Every punch that ever entered the log, whatever became of it."""
+        """Every punch that ever entered the log, also if it was overwritten or cleared."""
         self.commands: list[int] = []
         """Every command received."""
         self.rejected = 0
@@ -92,7 +92,7 @@ class Terminal:
         """TCP connections accepted."""
         self.disabled = False
         self.state = 2
-        """What STATE_RRQ answers; 2 is "identifying" (zk-protocol)."""
+        """The answer to STATE_RRQ; 2 is "identifying" (zk-protocol)."""
         self.before_command: Callable[[int], None] | None = None
         self.rewrite: Callable[[WireFrame, list[WireFrame]], list[WireFrame]] | None = None
         self.injector = FaultInjector(faults or Faults())
@@ -119,7 +119,7 @@ class Terminal:
 
     @property
     def faults(self) -> Faults:
-        """What is wrong with it. Setting this starts all counting anew."""
+        """Its faults. Setting them starts all counting anew."""
         return self.injector.faults
 
     @faults.setter
@@ -130,7 +130,7 @@ class Terminal:
     # The clock
 
     def now(self) -> datetime:
-        """Return what the wall clock of the terminal shows, to the second."""
+        """Return the time on the terminal's wall clock, to the second."""
         moment = self._frozen_at or datetime.now() + self._clock_offset
         return moment.replace(microsecond=0)
 
@@ -149,7 +149,7 @@ class Terminal:
         state: int = 0,
         work_code: int = 0,
     ) -> Record | None:
-        """Let somebody punch, and return the record; None if the terminal did not take it.
+        """Let somebody punch, and return the record, or None if the terminal did not take it.
 
         It takes none while disabled, nor when its log is full and it is one that stops then.
         """
@@ -164,12 +164,10 @@ class Terminal:
     def record(self, records: Iterable[Record]) -> int:
         """Append `records` to the log as they are, and return how many of them it took."""
         with self._changed:
-            taken = [record for record in records if self.append(self._encoded(record))]
+            layout = self.model.layout
+            taken = [record for record in records if self.append(encode_record(record, layout))]
             self.history += taken
             return len(taken)
-
-    def _encoded(self, record: Record) -> bytes:
-        return encode_record(record, self.model.layout)
 
     def append(self, row: bytes) -> bool:
         """Append any bytes as one record, and return whether the log took them."""
@@ -177,16 +175,13 @@ class Terminal:
             if len(self.log) < self.model.capacity:
                 self.log.append(row)
                 return True
-            return self._append_to_full(row)
-
-    def _append_to_full(self, row: bytes) -> bool:
-        if self.model.when_full == "overwrite":
-            self.log[self._cursor % self.model.capacity] = row
-            self._cursor += 1
-        elif self.model.when_full == "drop":
-            del self.log[: self.model.drop_count]
-            self.log.append(row)
-        return self.model.when_full != "stop"
+            if self.model.when_full == "overwrite":
+                self.log[self._cursor % self.model.capacity] = row
+                self._cursor += 1
+            elif self.model.when_full == "drop":
+                del self.log[: self.model.drop_count]
+                self.log.append(row)
+            return self.model.when_full != "stop"
 
     def clear(self) -> None:
         """Empty the log."""
@@ -248,7 +243,8 @@ class Terminal:
         waiting, session.late = session.late, []
         answer = waiting + self._events(request) + self._own_answer(session, request)
         if self.faults.session_rubbish and request.command != Command.CONNECT:
-            answer = [frame._replace(session=self._any_u16()) for frame in answer]
+            rubbish = self.injector.rubbish
+            answer = [frame._replace(session=int.from_bytes(rubbish(2), "little")) for frame in answer]
         return self.rewrite(request, answer) if self.rewrite else answer
 
     def _own_answer(self, session: ClientSession, request: WireFrame) -> list[WireFrame]:
@@ -268,10 +264,10 @@ class Terminal:
         if not allowed:
             return _short(Command.ACK_UNAUTH, session, request)
         handler = self.handlers.get(request.command)
-        return handler(session, request) if handler else _unknown(session, request)
+        return handler(session, request) if handler else _short(Command.ACK_UNKNOWN, session, request)
 
     def _handlers(self) -> dict[int, Handler]:
-        """Return what answers each command; what is not here is answered with 0xffff."""
+        """Return the handler of each command; any other command is answered with 0xffff."""
         return {
             Command.CONNECT: self._connect,
             Command.AUTH: self._auth,
@@ -297,7 +293,7 @@ class Terminal:
         }
 
     def _connect(self, session: ClientSession, request: WireFrame) -> list[WireFrame]:
-        """Begin a session; the answer carries its id, even when a comm key is due (2005)."""
+        """Begin a session. The answer carries its id, even when a comm key is due (2005)."""
         if not self._sit_down(session):
             session.hang_up = "reset" if self.model.when_taken == "reset" else None
             return []
@@ -357,12 +353,9 @@ class Terminal:
     def _sizes(self, session: ClientSession, request: WireFrame) -> list[WireFrame]:
         if self.model.sizes is None:
             return _short(Command.ACK_ERROR, session, request)
-        return _ok(session, request, encode_sizes(self._counts(), self.model.sizes))
-
-    def _counts(self) -> FreeSizes:
         told = self.faults.sizes_records
         records = len(self.log) - self.faults.sizes_stale if told is None else told
-        return FreeSizes(
+        sizes = FreeSizes(
             users=len(self.users),
             records=max(0, records),
             operations=self.model.operations,
@@ -372,6 +365,7 @@ class Terminal:
             user_capacity=self.model.user_capacity,
             record_capacity=self.model.capacity,
         )
+        return _ok(session, request, encode_sizes(sizes, self.model.sizes))
 
     # Tables
 
@@ -431,9 +425,7 @@ class Terminal:
             for number, start in enumerate(range(0, len(body), size))
         ]
         last = len(body) if self.model.final_ack_field == "bytes" else len(frames) - 2
-        return self._ended(session, frames, WireFrame(Command.ACK_OK, last & 0xFFFF, reply_id))
-
-    def _ended(self, session: ClientSession, frames: list[WireFrame], ack: WireFrame) -> list[WireFrame]:
+        ack = WireFrame(Command.ACK_OK, last & 0xFFFF, reply_id)
         match self.faults.final_ack:
             case "sent":
                 return [*frames, ack]
@@ -453,9 +445,6 @@ class Terminal:
         data = user_id.encode().ljust(24, b"\0") + b"\x01\0" + bytes(moment)
         return [WireFrame(Command.REG_EVENT, 1, self.faults.event_reply_id, data)]
 
-    def _any_u16(self) -> int:
-        return int.from_bytes(self.injector.rubbish(2), "little")
-
 
 def _short(code: int, session: ClientSession, request: WireFrame) -> list[WireFrame]:
     return [WireFrame(code, session.id, request.reply_id)]
@@ -463,10 +452,6 @@ def _short(code: int, session: ClientSession, request: WireFrame) -> list[WireFr
 
 def _ok(session: ClientSession, request: WireFrame, data: bytes = b"") -> list[WireFrame]:
     return [WireFrame(Command.ACK_OK, session.id, request.reply_id, data)]
-
-
-def _unknown(session: ClientSession, request: WireFrame) -> list[WireFrame]:
-    return _short(Command.ACK_UNKNOWN, session, request)
 
 
 def _empty(request: WireFrame) -> list[WireFrame]:

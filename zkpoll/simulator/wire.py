@@ -64,7 +64,7 @@ class NoStartMarkError(Exception):
 
 
 class WireFrame(NamedTuple):
-    """One message. `session` is the header's third field, whatever it holds."""
+    """One message. `session` is the header's third field, often something else than the session."""
 
     command: int
     session: int
@@ -94,7 +94,7 @@ def encode(frame: WireFrame) -> bytes:
 
 
 def decode(payload: bytes) -> WireFrame | None:
-    """Return the frame in `payload`, or None where a terminal would not listen (size, checksum)."""
+    """Return the frame in `payload`, or None if a terminal would ignore it (size, checksum)."""
     if len(payload) < _HEADER.size:
         return None
     command, found, session, reply_id = _HEADER.unpack_from(payload)
@@ -161,6 +161,6 @@ def key_matches(sent: bytes, key: int, session: int) -> bool:
 
 
 def u32(data: bytes, offset: int = 0) -> int:
-    """Return the u32 at `offset`; what is missing reads as zero."""
+    """Return the u32 at `offset`. Missing bytes read as zero."""
     number: int = unpack("<I", data[offset : offset + 4].ljust(4, b"\0"))[0]
     return number
