@@ -1,4 +1,4 @@
-"""A device's tables, the log and the users, read whole or in slices over TCP or UDP.
+"""A device's tables, the log and the users, whole or in slices.
 
     laid out (1503)     then any slice of it is read (1504), as often as it takes; freed at the end
     read whole (13, 9)  what firmware without 1503 knows; over UDP all or nothing
@@ -71,7 +71,7 @@ _SIZE = Struct("<I")
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table the device laid out for this session: u32 length of the records, then the records."""
+    """A table that the device laid out: u32 length of the records, then the records."""
 
     size: int
     """Bytes, with the 4 of the length."""

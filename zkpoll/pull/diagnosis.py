@@ -1,4 +1,4 @@
-"""A terminal looked at step by step: why it does not answer, or its own account of itself.
+"""A terminal looked at step by step: its login, and its account of itself.
 
 The login is the one that visits make, on the one connection that most units take, and alone decides. Only
 where it fails is a second look taken: at the bytes that do come back there, or over the other transport.
@@ -195,7 +195,7 @@ class Watched(Session):
 
 @contextmanager
 def logged_in(target: Target, stopped: Callable[[], bool] = lambda: False) -> Iterator[Session]:
-    """Give a session with a device; one that cannot be had is told as `diagnose` tells it."""
+    """Give a session with a device. A login that fails is explained as by `diagnose`."""
     session = Watched(
         target.address, limits=Limits(target.timeout, target.visit_limit, stopped), key=target.key
     )

@@ -1,4 +1,4 @@
-"""The layouts of a log's records: finding one by the bytes, and decoding under it. Pure.
+"""Record layouts: finding that of a log, and decoding under it. Pure.
 
 The layout is found by evidence, the bytes themselves. Neither a clock nor the device's count takes part:
 terminals lose the one, and the other is often stale.

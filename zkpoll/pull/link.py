@@ -47,7 +47,7 @@ class Address:
 
 
 class Limits:
-    """The limits of one visit: on silence, on its whole time, and a stop of the run."""
+    """The limits of one visit: silence, its whole time, a stop of the run."""
 
     def __init__(
         self, timeout: float, visit_limit: float, stopped: Callable[[], bool] = lambda: False

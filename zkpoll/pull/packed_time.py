@@ -1,4 +1,4 @@
-"""Packed time, as terminals write it: seconds in a calendar of 31-day months. Pure."""
+"""Terminals' packed time: seconds in a calendar of 31-day months. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A visit: the part of a device's log that is new, or all of it, in verified slices.
+"""A visit: reads the new part of a device's log, in verified slices.
 
 A visit connects once, asks for the serial number, and reads the log while people go on punching: the device
 lays its log out as a table that does not change under the reader. The last known records and everything after

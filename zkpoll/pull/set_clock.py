@@ -1,4 +1,4 @@
-"""Sets a device's clock, if the inventory asks for it and this host's clock can be trusted."""
+"""Sets a device's clock by this host's, if that can be trusted."""
 
 from __future__ import annotations
 

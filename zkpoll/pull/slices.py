@@ -1,4 +1,4 @@
-"""Records on their way from a table's bytes to verified slices."""
+"""Cuts a table's bytes into verified slices of records."""
 
 from __future__ import annotations
 

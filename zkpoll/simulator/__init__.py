@@ -1,4 +1,4 @@
-"""A virtual terminal and a sample dashboard, for tests, demonstrations and trying things out.
+"""A virtual terminal and a sample dashboard, for tests, the demo and trials.
 
     with serve(Terminal.with_samples(records=1000)) as address, SampleDashboard() as dashboard:
         ...
