@@ -34,7 +34,7 @@ def test_a_table_may_come_at_once(transport: Transport, size: int) -> None:
         WireFrame(Command.DATA, s.id, r.reply_id, content[:size])
     ]
     with session(terminal, transport) as open_session:
-        table = open_session.tables.open(LOG)
+        table = open_session.tables.prepare(LOG)
         assert table == Table(size, content[:size])
         assert b"".join(open_session.tables.runs(table)) == content[:size]
         assert b"".join(open_session.tables.runs(table, 4)) == content[4:size]
@@ -47,7 +47,7 @@ def test_any_part_of_a_table_can_be_read(transport: Transport) -> None:
     terminal = terminal_of(records=3000)
     whole = (40 * 3000).to_bytes(4, "little") + b"".join(terminal.log)
     with session(terminal, transport, timeout=1) as open_session:
-        table = open_session.tables.open(LOG)
+        table = open_session.tables.prepare(LOG)
         assert table == Table(len(whole), None)
         for offset, size in ((0, 4), (4, 1), (17, 1023), (1000, 1025), (60_000, 50_000), (len(whole) - 1, 1)):
             assert open_session.tables.read(table, offset, size) == whole[offset : offset + size]
@@ -60,7 +60,7 @@ def test_any_part_of_a_table_can_be_read(transport: Transport) -> None:
 def test_a_slice_past_the_end_is_refused(transport: Transport) -> None:
     """What the terminal does not have, it refuses; nothing is made up."""
     with session(terminal_of(records=LONG), transport) as open_session:
-        table = open_session.tables.open(LOG)
+        table = open_session.tables.prepare(LOG)
         with pytest.raises(Refused, match="the device answers command 1504 with 2001"):
             open_session.tables.read(table, table.size, 1)
 
@@ -139,7 +139,7 @@ def test_a_slice_that_is_not_the_one_asked_for(
     terminal = terminal_of(records=LONG)
     terminal.handlers[Command.READ_BUFFER] = handler
     with session(terminal) as open_session:
-        table = open_session.tables.open(LOG)
+        table = open_session.tables.prepare(LOG)
         with pytest.raises(error, match=message):
             open_session.tables.read(table, 0, 9)
 
@@ -152,7 +152,7 @@ def test_a_table_without_a_size(data: bytes) -> None:
         WireFrame(Command.ACK_OK, s.id, r.reply_id, data)
     ]
     with session(terminal) as open_session, pytest.raises(WireError, match="without telling its size"):
-        open_session.tables.open(LOG)
+        open_session.tables.prepare(LOG)
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_a_table_of_no_bytes_may_mean_empty(answer: tuple[int, bytes]) -> None:
     command, data = answer
     terminal.handlers[Command.PREPARE_BUFFER] = lambda s, r: [WireFrame(command, s.id, r.reply_id, data)]
     with session(terminal) as open_session, pytest.raises(MaybeEmpty, match="for command 13 has no bytes"):
-        open_session.tables.open(LOG)
+        open_session.tables.prepare(LOG)
 
 
 def test_freeing_a_table_may_be_refused() -> None:

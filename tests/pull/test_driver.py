@@ -276,7 +276,7 @@ def test_reply_ids_begin_anew_before_65535(transport: Transport) -> None:
         driver._ZK__reply_id = 65_530
         for _ in range(5):
             assert driver.get_firmware_version() == terminal.model.firmware
-        table = driver.tables.open(LOG)
+        table = driver.tables.prepare(LOG)
         assert b"".join(driver.tables.runs(table))[4:] == b"".join(terminal.log)
     assert numbers[1:] == [65_531, 65_532, 65_533, 65_534, 0, *range(1, len(numbers) - 5)]
 

@@ -685,7 +685,7 @@ def test_a_session_that_has_ended_answers_no_more() -> None:
     """After EXIT nothing is sent, and asking says so."""
     terminal = terminal_of(records=LONG)
     with session(terminal) as open_session:
-        table = open_session.tables.open(LOG)
+        table = open_session.tables.prepare(LOG)
         assert open_session.disconnect()
         for ask in (open_session.sizes, lambda: open_session.tables.read(table, 0, 4)):
             with pytest.raises(HungUp, match="the session has ended"):

@@ -113,7 +113,7 @@ class Tables:
         self._session = session
         self._block_limit = UDP_SLICE
 
-    def open(self, command: int, function: int = 0) -> Table:
+    def prepare(self, command: int, function: int = 0) -> Table:
         """Have the device lay out a table (`LOG`, `USERS`) and return it.
 
         Raise `Refused` when the device does not do it: the table may be empty, or the firmware old.
@@ -128,7 +128,7 @@ class Tables:
         return _table(command, len(content), content)
 
     def read_whole(self, command: int, function: int = 0) -> Table:
-        """Read a whole table the old way, by its own command. Raise `Refused` as `open` does.
+        """Read a whole table the old way, by its own command. Raise `Refused` as `prepare` does.
 
         It cannot be asked for in parts: where a datagram is lost, all of it is asked for again.
         """

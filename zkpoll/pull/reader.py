@@ -229,7 +229,7 @@ def _open(session: Session, sizes: Sizes | None, known: Watermark | None) -> Tab
     mean it.
     """
     try:
-        return session.tables.open(LOG)
+        return session.tables.prepare(LOG)
     except Refused as refused:
         try:
             return session.tables.read_whole(LOG)
@@ -272,7 +272,7 @@ def all_users(session: Session) -> tuple[User, ...]:
 def read_users(session: Session) -> tuple[User, ...]:
     """Return the users of a device. Raise `Refused` when it will not tell, `WireError` for no table."""
     try:
-        table = session.tables.open(*USERS)
+        table = session.tables.prepare(*USERS)
     except Refused:
         table = session.tables.read_whole(*USERS)
     data = b"".join(session.tables.runs(table))
