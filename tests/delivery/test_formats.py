@@ -85,7 +85,7 @@ def test_any_text_travels(name: str, text: str) -> None:
 def test_pure_modules_load_no_http() -> None:
     """Importing the room, its formats and its policy loads no HTTP library."""
     program = (
-        "import sys, zkpoll.delivery, zkpoll.delivery.formats, zkpoll.delivery.trial\n"
+        "import sys, zkpoll.delivery, zkpoll.delivery.formats, zkpoll.delivery.bisection\n"
         "sys.exit(bool({'requests', 'urllib3', 'tenacity', 'http.client'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
