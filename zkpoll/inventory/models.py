@@ -32,10 +32,10 @@ from zkpoll.inventory.kinds import (
     Zone,
     written,
 )
+from zkpoll.inventory.monitoring import Health, Metrics
 from zkpoll.inventory.people import UserIds
 from zkpoll.inventory.problems import Sentence
 from zkpoll.inventory.settings import Settings, masked
-from zkpoll.inventory.watchers import Health, Metrics
 
 _as_written = PlainSerializer(written, return_type=str)
 

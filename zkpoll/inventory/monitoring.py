@@ -1,4 +1,4 @@
-"""The settings of who watches runs from outside."""
+"""Settings of the services that watch runs from outside."""
 
 from __future__ import annotations
 
