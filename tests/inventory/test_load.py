@@ -11,7 +11,7 @@ from pydantic import SecretStr, ValidationError
 from tests.certificates import Authority
 from tests.inventory.helpers import GOOD, dashboard, device, read
 from zkpoll.errors import InventoryError
-from zkpoll.inventory import Clear, Clock, Dashboard, Device, Inventory, load
+from zkpoll.inventory import Clear, ClockSetting, Dashboard, Device, Inventory, load
 from zkpoll.inventory.models import SECRETS
 
 KEY = "c2lnbmluZy1zZWNyZXQtb2YtMzItYnl0ZXMtMDEyMw=="
@@ -143,7 +143,7 @@ def test_quiet_hours_are_two_times_of_day(tmp_path: Path, written: str, hours: t
 def test_a_clock_is_set_when_it_is_off_by_so_much(tmp_path: Path, written: str, seconds: float) -> None:
     """The limit of a clock's error is kept in seconds, in a block of its own."""
     for lines in ([f"clock: {{set_when_off_by: {written}}}"], ["clock:", f"  set_when_off_by: {written}"]):
-        assert read(tmp_path, device(*lines)).devices[0].clock == Clock(set_when_off_by=seconds)
+        assert read(tmp_path, device(*lines)).devices[0].clock == ClockSetting(set_when_off_by=seconds)
 
 
 def test_quiet_hours_and_the_clock_may_stand_in_defaults(tmp_path: Path) -> None:
@@ -152,8 +152,8 @@ def test_quiet_hours_and_the_clock_may_stand_in_defaults(tmp_path: Path) -> None
     text = GOOD.replace("devices:", shared)
     text += "  - {name: b, host: b, quiet_hours: 01:00-02:00, clock: {set_when_off_by: 2m}}\n"
     front, back = read(tmp_path, text).devices
-    assert (front.quiet_hours, front.clock) == ((time(22), time(5)), Clock(set_when_off_by=30))
-    assert (back.quiet_hours, back.clock) == ((time(1), time(2)), Clock(set_when_off_by=120))
+    assert (front.quiet_hours, front.clock) == ((time(22), time(5)), ClockSetting(set_when_off_by=30))
+    assert (back.quiet_hours, back.clock) == ((time(1), time(2)), ClockSetting(set_when_off_by=120))
 
 
 @pytest.mark.parametrize(
@@ -505,8 +505,10 @@ def test_models_take_typed_values_and_refuse_bad_ones() -> None:
     made = Device(name="a", host="h", timezone="UTC", timeout=0.05, comm_key=SecretStr("7"))
     assert (made.timeout, made.key()) == (0.05, 7)
     night = (time(22), time(5))
-    kept = Device(name="a", host="h", timezone="UTC", quiet_hours=night, clock=Clock(set_when_off_by=30))
-    assert (kept.quiet_hours, kept.clock) == (night, Clock(set_when_off_by=30.0))
+    kept = Device(
+        name="a", host="h", timezone="UTC", quiet_hours=night, clock=ClockSetting(set_when_off_by=30)
+    )
+    assert (kept.quiet_hours, kept.clock) == (night, ClockSetting(set_when_off_by=30.0))
     for begin in (time(5), time(22, 0, 30), time(22, tzinfo=UTC)):
         with pytest.raises(ValidationError, match="expected two different times of day"):
             Device(name="a", host="h", timezone="UTC", quiet_hours=(begin, time(5)))

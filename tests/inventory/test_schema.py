@@ -15,7 +15,7 @@ from tests.certificates import Authority
 from tests.inventory.helpers import GOOD
 from zkpoll.inventory import (
     Clear,
-    Clock,
+    ClockSetting,
     Dashboard,
     Device,
     Frappe,
@@ -322,7 +322,7 @@ def test_the_examples_optional_settings_load_too(tmp_path: Path) -> None:
     assert inventory.health is not None
     for each in inventory.devices:
         assert each.quiet_hours == (time(22), time(5))
-        assert each.clock == Clock(set_when_off_by=30)
+        assert each.clock == ClockSetting(set_when_off_by=30)
         assert each.clear == Clear(above=80)
         assert (each.since, each.repeat_within) == (datetime(2026, 11, 1), 30)
         assert each.user_id == UserIds(strip_zeros=True)

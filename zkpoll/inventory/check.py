@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
     from zkpoll.inventory.formats.frappe import Frappe
-    from zkpoll.inventory.problems import Ledger, Place
+    from zkpoll.inventory.problems import Place, Problems
     from zkpoll.inventory.text import Tree
 
 M = TypeVar("M", bound=BaseModel)
@@ -33,32 +33,32 @@ ONE_DEVICE_ONLY = ("name", "host", "serial")
 """What tells devices apart and so cannot stand in `defaults`."""
 
 
-def inventory(tree: Tree, ledger: Ledger, folder: Path, *, strict: bool) -> Inventory | None:
-    """Given a file's tree and folder, return the inventory; what is wrong goes to the ledger.
+def inventory(tree: Tree, problems: Problems, folder: Path, *, strict: bool) -> Inventory | None:
+    """Given a file's tree and folder, return the inventory; what is wrong is noted in `problems`.
 
     Whether it is `strict` is for the kinds of settings that tell of a smaller mistake when it is needed.
 
-    Where the ledger holds problems, what is returned (None or not) cannot be used.
+    Where there are problems, what is returned (None or not) cannot be used.
     """
     if tree in ("", {}):
-        ledger.add((), "the file is empty, expected an inventory")
+        problems.add((), "the file is empty, expected an inventory")
         return None
-    top = _mapping(tree, (), ledger)
+    top = _mapping(tree, (), problems)
     if top is None:
         return None
-    settings = ledger.known(top, TOP, ())
-    check = _Check(ledger, {"folder": folder, "strict": strict}, _names(settings))
+    settings = problems.known(top, TOP, ())
+    check = _Check(problems, {"folder": folder, "strict": strict}, _names(settings))
     parts: Settings = {key: settings[key] for key in _PLAIN if key in settings}
     parts["dashboards"] = check.dashboards(settings)
     parts["devices"] = check.devices(settings)
     return check.build(Inventory, parts, lambda key: (key,))
 
 
-def _mapping(tree: object, place: Place, ledger: Ledger) -> Settings | None:
+def _mapping(tree: object, place: Place, problems: Problems) -> Settings | None:
     """Given a value where a mapping belongs, return it, or None after noting what it is."""
     if isinstance(tree, dict):
         return tree
-    ledger.add(place, f"found {found_shape(tree)}, expected a mapping of settings (name: value)")
+    problems.add(place, f"found {found_shape(tree)}, expected a mapping of settings (name: value)")
     return None
 
 
@@ -72,8 +72,8 @@ def _names(top: Settings) -> Collection[str]:
 class _Check:
     """The checks of one file."""
 
-    def __init__(self, ledger: Ledger, context: Mapping[str, object], names: Collection[str]) -> None:
-        self._ledger = ledger
+    def __init__(self, problems: Problems, context: Mapping[str, object], names: Collection[str]) -> None:
+        self._problems = problems
         self._context = dict(context)
         self._names = names
 
@@ -86,33 +86,33 @@ class _Check:
                 (key, *inner), sentence = _told(model, detail)
                 place = (*where(str(key)), *inner)
                 # While a part of it is unreadable, nothing can be told of the whole.
-                if not self._ledger.within(place):
-                    self._ledger.add(place, sentence)
+                if not self._problems.within(place):
+                    self._problems.add(place, sentence)
             return None
 
     def dashboards(self, top: Settings) -> list[Dashboard]:
         """Given the top of a file, return its valid dashboards."""
         if "dashboard" not in top:
-            self._ledger.add(("dashboard",), "missing (where punches go: a mapping with a url)")
+            self._problems.add(("dashboard",), "missing (where punches go: a mapping with a url)")
             return []
         tree = top["dashboard"]
         if not isinstance(tree, list):
             return self._dashboard(tree, ("dashboard",), "url")
         if not tree:
-            self._ledger.add(("dashboard",), "found an empty list, expected a dashboard")
+            self._problems.add(("dashboard",), "found an empty list, expected a dashboard")
         self._unique("name", tree, ("dashboard",))
         places = [(item, ("dashboard", i)) for i, item in enumerate(tree)]
         return [made for item, at in places for made in self._dashboard(item, at, "name", "url")]
 
     def _dashboard(self, tree: object, place: Place, *required: str) -> list[Dashboard]:
         """Given one dashboard's tree and the settings it needs, return it, in a list of 0 or 1."""
-        own = _mapping(tree, place, self._ledger)
+        own = _mapping(tree, place, self._problems)
         if own is None:
             return []
-        own = self._ledger.known(own, tuple(Dashboard.model_fields), place)
+        own = self._problems.known(own, tuple(Dashboard.model_fields), place)
         for key in required:
             if key not in own:
-                self._ledger.add((*place, key), _missing(Dashboard, key))
+                self._problems.add((*place, key), _missing(Dashboard, key))
         made = self.build(Dashboard, own, lambda key: (*place, key))
         if made is None:
             # Credentials are compared, and files read, last, and not at all after another mistake; do it now.
@@ -130,14 +130,14 @@ class _Check:
             self._once("in this shift", devices)
             for name, here in devices:
                 if name not in self._names:
-                    self._ledger.add(here, _no_device(name, self._names))
+                    self._problems.add(here, _no_device(name, self._names))
 
     def devices(self, top: Settings) -> list[Device]:
         """Given the top of a file, return its valid devices, defaults merged in."""
         defaults = self._defaults(top.get("defaults", ""))
         tree = top.get("devices", "")
         if not isinstance(tree, list) or not tree:
-            self._ledger.add(("devices",), _no_devices(tree))
+            self._problems.add(("devices",), _no_devices(tree))
             return []
         read = [self._entry(item, ("devices", i), defaults) for i, item in enumerate(tree)]
         entries = [entry for entry in read if entry]
@@ -150,12 +150,12 @@ class _Check:
         """Given the tree of `defaults`, return what may stand there; note what is wrong with it."""
         place: Place = ("defaults",)
         # All of it may be commented out.
-        given = _mapping(tree, place, self._ledger) if tree else {}
-        known = self._ledger.known(given or {}, tuple(Device.model_fields), place)
+        given = _mapping(tree, place, self._problems) if tree else {}
+        known = self._problems.known(given or {}, tuple(Device.model_fields), place)
         for key in ONE_DEVICE_ONLY:
             if known.pop(key, None) is not None:
                 sentence = "tells one device from another, so it cannot stand in defaults"
-                self._ledger.add((*place, key), sentence)
+                self._problems.add((*place, key), sentence)
         # A wrong default is told even if every device overrides it; what it needs, each may have itself.
         whole = {"in_states": [], "out_states": [], "latitude": 0, "longitude": 0}
         stand_in = {"name": "x", "host": "x", "timezone": "UTC", **whole} | known
@@ -163,10 +163,10 @@ class _Check:
         return known
 
     def _entry(self, tree: object, place: Place, defaults: Settings) -> _Entry | None:
-        own = _mapping(tree, place, self._ledger)
+        own = _mapping(tree, place, self._problems)
         if own is None:
             return None
-        own = self._ledger.known(own, tuple(Device.model_fields), place)
+        own = self._problems.known(own, tuple(Device.model_fields), place)
         return _Entry(place, own, defaults)
 
     def _unique(self, key: str, items: list[Any], place: Place) -> None:
@@ -181,8 +181,8 @@ class _Check:
         for text, here in texts:
             there = first.setdefault(text, here)
             if there != here:
-                line = self._ledger.line(there)
-                self._ledger.add(here, f"{found(text)} is already {what} on line {line}")
+                line = self._problems.line(there)
+                self._problems.add(here, f"{found(text)} is already {what} on line {line}")
 
     def _apart(self, entries: list[_Entry]) -> None:
         """Given the devices, note each enabled one that is the same terminal as an earlier one."""
@@ -191,9 +191,9 @@ class _Check:
             for key, mark, told in entry.marks():
                 there = seen.setdefault(mark, entry.place)
                 if there != entry.place:
-                    line = self._ledger.line(there)
+                    line = self._problems.line(there)
                     sentence = f"{told} is already an enabled device on line {line}"
-                    self._ledger.add(entry.where(key), sentence)
+                    self._problems.add(entry.where(key), sentence)
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,7 @@ class Password(Secret):
     expected = "a password without control characters"
 
 
-class User(Kind):
+class UserName(Kind):
     """The user name of HTTP's basic authentication: its first colon is where the password begins."""
 
     def parse(self, value: object) -> str:

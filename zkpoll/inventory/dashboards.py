@@ -16,7 +16,7 @@ from zkpoll.inventory.credentials import (
     Password,
     SigningSecret,
     Token,
-    User,
+    UserName,
 )
 from zkpoll.inventory.files import check_key, content
 from zkpoll.inventory.formats.frappe import Frappe  # noqa: TC001  (pydantic reads the annotations)
@@ -53,7 +53,7 @@ _KEY_AND_SECRET: Final = re.compile("[^:]+:[^:]+")
 class Basic(Settings):
     """A user name and its password."""
 
-    user: Annotated[str, User()] = Field(description="The user name")
+    user: Annotated[str, UserName()] = Field(description="The user name")
     password: Annotated[SecretStr, Password(), masked] = Field(
         description="Its password; best from the environment or a file: ${NAME}, ${file:PATH}"
     )

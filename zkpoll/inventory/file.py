@@ -9,7 +9,7 @@ from zkpoll.errors import InventoryError
 from zkpoll.inventory import check, text
 from zkpoll.inventory.files import expanded
 from zkpoll.inventory.models import SECRETS
-from zkpoll.inventory.problems import Ledger
+from zkpoll.inventory.problems import Problems
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,11 +65,11 @@ def load(path: Path, env: Mapping[str, str], *, secrets: bool = True, strict: bo
     Raise InventoryError with all problems at once, each on a line of its own that says file, line,
     place, what was found and what was expected. Secrets are in none of them.
     """
-    ledger = Ledger(path)
-    tree = text.read(_contents(path), env, ledger, frozenset() if secrets else SECRETS)
-    inventory = check.inventory(tree, ledger, path.parent.absolute(), strict=strict)
-    if inventory is None or ledger:
-        raise ledger.error()
+    problems = Problems(path)
+    tree = text.read(_contents(path), env, problems, frozenset() if secrets else SECRETS)
+    inventory = check.inventory(tree, problems, path.parent.absolute(), strict=strict)
+    if inventory is None or problems:
+        raise problems.error()
     return inventory
 
 

@@ -313,7 +313,7 @@ class Percent(Kind):
         return pattern(f"^{self._WRITTEN}$")
 
 
-class Clearing(Kind):
+class WhenToClear(Kind):
     """When a log is cleared: a word, or a mapping of settings with a model of their own."""
 
     WORDS: ClassVar[dict[str, int | None]] = {"never": None, "confirmed": 0}

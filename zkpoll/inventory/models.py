@@ -15,7 +15,6 @@ from zkpoll.inventory.formats.odoo import Odoo
 from zkpoll.inventory.formats.template import Success, Template
 from zkpoll.inventory.kinds import (
     Choice,
-    Clearing,
     Degrees,
     Duration,
     File,
@@ -27,12 +26,13 @@ from zkpoll.inventory.kinds import (
     Percent,
     Section,
     State,
+    WhenToClear,
     Whole,
     YesNo,
     Zone,
     written,
 )
-from zkpoll.inventory.monitoring import Health, Metrics
+from zkpoll.inventory.monitoring import HealthChecks, Metrics
 from zkpoll.inventory.people import UserIds
 from zkpoll.inventory.problems import Sentence
 from zkpoll.inventory.settings import Settings, masked
@@ -46,7 +46,7 @@ Encoding = Literal[
 """What terminals were sold with: UTF-8, and the code pages of Windows (gb18030 holds GBK and cp936)."""
 
 
-class Clock(Settings):
+class ClockSetting(Settings):
     """What to do about a device's clock."""
 
     set_when_off_by: Annotated[float, Duration("1s", "1h")] = Field(
@@ -73,7 +73,7 @@ class Clear(Settings):
 
     def written(self) -> str | dict[str, str]:
         """Return it as it is written in an inventory."""
-        words = {above: word for word, above in Clearing.WORDS.items()}
+        words = {above: word for word, above in WhenToClear.WORDS.items()}
         return words.get(self.above) or {"above": f"{self.above}%"}
 
 
@@ -109,10 +109,10 @@ class Device(Settings):
         default=None,
         description="When to read its whole log, once a day, by its wall clock, such as 22:00-05:00",
     )
-    clock: Annotated[Clock, Section()] | None = Field(
+    clock: Annotated[ClockSetting, Section()] | None = Field(
         default=None, description="Keeps its clock right; without it nothing ever sets the clock"
     )
-    clear: Annotated[Clear, Clearing(), _clear_as_written] = Field(
+    clear: Annotated[Clear, WhenToClear(), _clear_as_written] = Field(
         default=Clear(above=None),
         json_schema_extra={"default": "never"},
         description="When to clear its log, once all in it is delivered: never, confirmed (always) or"
@@ -182,9 +182,9 @@ class Device(Settings):
 
 
 SECTIONS: Final[dict[str, type[BaseModel]]] = {
-    "clock": Clock, "clear": Clear, "basic": Basic, "signing": Signing,
-    "metrics": Metrics, "health": Health, "user_id": UserIds, "frappe": Frappe, "shifts": Shift, "odoo": Odoo,
-    "template": Template, "success": Success,
+    "clock": ClockSetting, "clear": Clear, "basic": Basic, "signing": Signing,
+    "metrics": Metrics, "health": HealthChecks, "user_id": UserIds, "frappe": Frappe, "shifts": Shift,
+    "odoo": Odoo, "template": Template, "success": Success,
 }  # fmt: skip
 """The settings that are, or may be, mappings of settings themselves or lists of such, and of which."""
 
@@ -214,7 +214,7 @@ class Inventory(Settings):
     metrics: Annotated[Metrics, Section()] | None = Field(
         default=None, description="Figures of every run, for Prometheus"
     )
-    health: Annotated[Health, Section()] | None = Field(
+    health: Annotated[HealthChecks, Section()] | None = Field(
         default=None, description="A service that raises an alarm when runs fail or stay away"
     )
     devices: tuple[Device, ...] = Field(description="The terminals, in the order they are visited")

@@ -46,7 +46,7 @@ class Metrics(Settings):
     )
 
 
-class Health(Settings):
+class HealthChecks(Settings):
     """A service that raises an alarm when runs fail or stay away."""
 
     ping_url: Annotated[SecretStr, PingUrl(), PlainSerializer(_masked, return_type=str)] = Field(

@@ -85,7 +85,7 @@ class Problem:
     sentence: str
 
 
-class Ledger:
+class Problems:
     """The lines of one file's values, and what was found wrong with them."""
 
     def __init__(self, file: Path) -> None:
@@ -124,9 +124,9 @@ class Ledger:
     def error(self) -> InventoryError:
         """Return all problems as one error, a line each, in the order of the file."""
         ordered = sorted(self._problems.values(), key=lambda problem: problem.line)
-        return InventoryError("\n".join(map(self._told, ordered)))
+        return InventoryError("\n".join(map(self._line_of, ordered)))
 
-    def _told(self, problem: Problem) -> str:
+    def _line_of(self, problem: Problem) -> str:
         parts = (f"{self.file}:{problem.line}", shown(problem.place), problem.sentence)
         return ": ".join(part for part in parts if part)
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
     from pathlib import Path
 
-    from zkpoll.inventory.problems import Ledger, Place
+    from zkpoll.inventory.problems import Place, Problems
 
 Tree: TypeAlias = "str | list[Tree] | dict[str, Tree]"
 Entry: TypeAlias = "tuple[yaml.Node, yaml.Node]"
@@ -43,22 +43,24 @@ class _TooLarge(Exception):
     """The values, aliases followed, are more than anybody's inventory."""
 
 
-def read(text: str, env: Mapping[str, str], ledger: Ledger, left_out: Collection[str] = frozenset()) -> Tree:
-    """Given the text of a file, return its tree; lines and problems go to the ledger.
+def read(
+    text: str, env: Mapping[str, str], problems: Problems, left_out: Collection[str] = frozenset()
+) -> Tree:
+    """Given the text of a file, return its tree; its lines, and what is wrong, are noted in `problems`.
 
     Entries whose name is among those `left_out` are as good as not written. Values are `Scalar`s. An empty
     one (`token:`, `~`, `null` or '') is the empty text; so is a value with a problem.
     Raise InventoryError when there is no tree to speak of.
     """
     try:
-        node = _compose(text, ledger.file)
+        node = _compose(text, problems.file)
         if node is None:
-            raise InventoryError(f"{ledger.file}: the file is empty, expected an inventory")
-        return _Walk(env, ledger, left_out).tree(node, ())
+            raise InventoryError(f"{problems.file}: the file is empty, expected an inventory")
+        return _Walk(env, problems, left_out).tree(node, ())
     except RecursionError:
-        raise InventoryError(f"{ledger.file}: nested too deeply for an inventory") from None
+        raise InventoryError(f"{problems.file}: nested too deeply for an inventory") from None
     except _TooLarge:
-        raise InventoryError(f"{ledger.file}: its aliases make it too large") from None
+        raise InventoryError(f"{problems.file}: its aliases make it too large") from None
 
 
 def _compose(text: str, file: Path) -> yaml.Node | None:
@@ -107,17 +109,17 @@ def _no_name(key: yaml.Node) -> str:
 class _Walk:
     """One walk over the nodes of one file."""
 
-    def __init__(self, env: Mapping[str, str], ledger: Ledger, left_out: Collection[str]) -> None:
+    def __init__(self, env: Mapping[str, str], problems: Problems, left_out: Collection[str]) -> None:
         self._env = env
-        self._ledger = ledger
-        self._folder = ledger.file.parent.absolute()
+        self._problems = problems
+        self._folder = problems.file.parent.absolute()
         self._left_out = left_out
         self._open: set[int] = set()
         self._seen = 0
 
     def tree(self, node: yaml.Node, place: Place) -> Tree:
         """Given a node and its place, return what it holds."""
-        self._ledger.lines.setdefault(place, _line(node))
+        self._problems.lines.setdefault(place, _line(node))
         if not self._admit(node, place):
             return ""
         self._open.add(id(node))
@@ -132,11 +134,11 @@ class _Walk:
         if self._seen > _MOST_VALUES:
             raise _TooLarge
         if id(node) in self._open:
-            self._ledger.add(place, "found an alias of something that holds the alias itself")
+            self._problems.add(place, "found an alias of something that holds the alias itself")
             return False
         if node.tag not in _TAGS:
             # The tag is not shown: a token that begins with ! looks like one.
-            self._ledger.add(place, "found a YAML tag (!), expected a plain value; quote it")
+            self._problems.add(place, "found a YAML tag (!), expected a plain value; quote it")
             return False
         return True
 
@@ -153,7 +155,7 @@ class _Walk:
         try:
             text, filled = fill(node.value, self._env, self._folder)
         except ValueError as error:
-            self._ledger.add(place, str(error))
+            self._problems.add(place, str(error))
             return ""
         block = node.style in {"|", ">"} and place[-2:] in _JSON
         if not self._printable(text, place, "\n\t" if block else ""):
@@ -166,7 +168,7 @@ class _Walk:
             if character not in also and unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"}:
                 code = f"U+{ord(character):04X}"
                 sentence = f"found a control character or line break ({code}), expected one line"
-                self._ledger.add(place, sentence)
+                self._problems.add(place, sentence)
                 return False
         return True
 
@@ -175,7 +177,7 @@ class _Walk:
         for name, (key, value) in self._entries(node, place).items():
             if name in self._left_out:
                 continue
-            self._ledger.lines[(*place, name)] = _line(key)
+            self._problems.lines[(*place, name)] = _line(key)
             tree[name] = self.tree(value, (*place, name))
         return tree
 
@@ -185,11 +187,11 @@ class _Walk:
         merged: dict[str, Entry] = {}
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode):
-                self._ledger.add(place, _no_name(key))
+                self._problems.add(place, _no_name(key))
             elif key.value in own:
                 first = _line(own[key.value][0])
                 sentence = f"written twice, first on line {first}"
-                self._ledger.add((*place, key.value), sentence, _line(key))
+                self._problems.add((*place, key.value), sentence, _line(key))
             else:
                 own[key.value] = (key, value)
         if "<<" in own and own["<<"][0].tag == f"{_YAML}merge":
@@ -201,7 +203,7 @@ class _Walk:
         """Given the value of `<<`, yield the mappings to merge, the strongest first."""
         for source in node.value if isinstance(node, yaml.SequenceNode) else [node]:
             if not isinstance(source, yaml.MappingNode):
-                self._ledger.add((*place, "<<"), "expected an alias of a mapping", _line(node))
+                self._problems.add((*place, "<<"), "expected an alias of a mapping", _line(node))
             elif self._admit(source, (*place, "<<")):
                 # Open while it is merged, so that one that merges itself is seen.
                 self._open.add(id(source))
