@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from zkpoll.delivery.verdicts import Answer, Failure, Reply, Verdict
+from zkpoll.delivery.contract import Answer, Failure, Reply, Verdict
 
 IDS = ("a1", "b2", "c3")
 """The ids of the request that is answered."""

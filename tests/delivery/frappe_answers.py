@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from tests.delivery.frappe_site import error_body
-from zkpoll.delivery.verdicts import Answer, Failure, Reply, Verdict
+from zkpoll.delivery.contract import Answer, Failure, Reply, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

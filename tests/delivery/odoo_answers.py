@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from tests.delivery import answers
 from tests.delivery.odoo_server import error_body
 from tests.delivery.outbox import some_events
-from zkpoll.delivery.verdicts import Answer, Failure, Reply, Verdict
+from zkpoll.delivery.contract import Answer, Failure, Reply, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tests.delivery.answers import HAS_ONE, IDS, PAGE, REJECTS_ONE, REJECTS_SOME, Case
-from zkpoll.delivery.verdicts import Failure, Reply, Verdict
+from zkpoll.delivery.contract import Failure, Reply, Verdict
 from zkpoll.inventory.formats.template import Success
 
 SUCCESS: Final = Success(status=(200, 201, 409), path=("ok",), value=True)

@@ -7,7 +7,8 @@ import base64
 from pydantic import SecretStr
 
 from zkpoll.delivery.access import Access
-from zkpoll.delivery.verdicts import Reply, judge
+from zkpoll.delivery.contract import Reply
+from zkpoll.delivery.verdicts import judge
 from zkpoll.inventory import Basic, Dashboard, Signing
 
 NEW, OLD = (base64.b64encode(bytes([letter]) * 24).decode() for letter in b"no")

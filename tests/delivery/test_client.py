@@ -21,8 +21,7 @@ from tests.delivery.outbox import EXAMPLE
 from zkpoll import __version__
 from zkpoll.delivery.access import Access
 from zkpoll.delivery.client import Client
-from zkpoll.delivery.contract import Request
-from zkpoll.delivery.verdicts import Answer, Failure, Reply
+from zkpoll.delivery.contract import Answer, Failure, Reply, Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING
 from tests.delivery.dashboard import DROP, Dashboard, Received, Script
 from tests.delivery.outbox import MemoryOutbox, some_events
 from zkpoll.delivery.access import Access
-from zkpoll.delivery.contract import Probe, Request, carried_out, carrying
+from zkpoll.delivery.contract import Decision, Failure, Probe, Reply, Request, Verdict, carried_out, carrying
 from zkpoll.delivery.formats.events import compact
 from zkpoll.delivery.loop import Delivered, Destination, deliver
-from zkpoll.delivery.verdicts import Decision, Failure, Reply, Verdict, judge
+from zkpoll.delivery.verdicts import judge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from zkpoll.delivery.contract import Exchange
-    from zkpoll.delivery.verdicts import Answer
+    from zkpoll.delivery.contract import Answer, Exchange, FollowUp
     from zkpoll.model.punch import Event
 
     Serve = Callable[..., Dashboard]
@@ -53,6 +52,10 @@ class Looking:
 
     def probes(self) -> tuple[Probe, ...]:
         """Ask nothing."""
+        return ()
+
+    def follow_ups(self) -> tuple[FollowUp, ...]:
+        """Send nothing more."""
         return ()
 
 

@@ -34,20 +34,19 @@ from tests.delivery.outbox import EXAMPLE, MemoryOutbox, some_events
 from tests.delivery.troubled import CUT
 from zkpoll.delivery.access import Access
 from zkpoll.delivery.client import Client
-from zkpoll.delivery.contract import Request, carried_out
-from zkpoll.delivery.formats.frappe import Frappe
+from zkpoll.delivery.contract import Decision, Failure, Reply, Request, Verdict, carried_out
+from zkpoll.delivery.formats.frappe import FrappeFormat
 from zkpoll.delivery.loop import Delivered, Destination, deliver
 from zkpoll.delivery.origins import Terminals
 from zkpoll.delivery.ping import Ping, ping
-from zkpoll.delivery.verdicts import Decision, Failure, Reply, Verdict
 from zkpoll.inventory import Device
-from zkpoll.inventory.formats.frappe import Frappe as Settings
+from zkpoll.inventory.formats.frappe import Frappe
 from zkpoll.simulator import HttpAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from zkpoll.delivery.verdicts import Answer
+    from zkpoll.delivery.contract import Answer
     from zkpoll.model.punch import Event
 
 PAGE: Final = (Path(__file__).parents[2] / "docs" / "frappe.md").read_text("utf-8")
@@ -56,18 +55,18 @@ MODULE: Final = "hrms.hr.doctype.employee_checkin.employee_checkin"
 ADD_LOG: Final = f"/api/method/{MODULE}.add_log_based_on_employee_field"
 
 
-def form(device: dict[str, Any] | None = None, **settings: Any) -> Frappe:
+def form(device: dict[str, Any] | None = None, **settings: Any) -> FrappeFormat:
     """Return the format with settings of its own, and with one terminal."""
     front = {"name": "front-door", "host": "192.0.2.1", "timezone": "Asia/Dhaka"} | (device or {})
     terminals = Terminals.of_inventory([Device.model_validate(front)], {})
-    return Frappe(Settings.model_validate({"timezone": "Asia/Dhaka"} | settings), terminals, SECRETS)
+    return FrappeFormat(Frappe.model_validate({"timezone": "Asia/Dhaka"} | settings), terminals, SECRETS)
 
 
 FORM: Final = form()
 
 
 def settled(
-    *answers: Answer, of: Frappe = FORM, event: Event = EXAMPLE, unsure: bool = False
+    *answers: Answer, of: FrappeFormat = FORM, event: Event = EXAMPLE, unsure: bool = False
 ) -> tuple[Decision, list[Request]]:
     """Answer an exchange with these, no more and no less; return what it decides, and its requests."""
     asked: list[Request] = []
@@ -81,14 +80,14 @@ def settled(
     return decision, asked
 
 
-def first(of: Frappe, event: Event = EXAMPLE) -> Request:
+def first(of: FrappeFormat, event: Event = EXAMPLE) -> Request:
     """Return the request for a new event, which is not there."""
     exchange = of.exchange((event,), unsure=False)
     asked = next(exchange)
     return asked if asked.key else exchange.send(rows())
 
 
-def body(of: Frappe, event: Event = EXAMPLE) -> str:
+def body(of: FrappeFormat, event: Event = EXAMPLE) -> str:
     """Return the body of the request for a new event."""
     return (first(of, event).body or b"").decode()
 
@@ -385,7 +384,12 @@ def frappe() -> Iterator[FrappeSite]:
 
 
 def sent(
-    site: FrappeSite, event: Event = EXAMPLE, *, of: Frappe = FORM, unsure: bool = False, token: str = TOKEN
+    site: FrappeSite,
+    event: Event = EXAMPLE,
+    *,
+    of: FrappeFormat = FORM,
+    unsure: bool = False,
+    token: str = TOKEN,
 ) -> Decision:
     """Send one event to a site; return what becomes of it."""
     with Client(Access(site.url, 5, token, scheme="token")) as client:
@@ -589,7 +593,7 @@ def test_shift_types_can_be_read_and_moved(frappe: FrappeSite) -> None:
 # --- ping ---
 
 
-def pinged(site: FrappeSite, of: Frappe = FORM, token: str = TOKEN) -> Ping:
+def pinged(site: FrappeSite, of: FrappeFormat = FORM, token: str = TOKEN) -> Ping:
     """Ping a site."""
     return ping(Access(site.url, 5, token, scheme="token"), of)
 
@@ -701,7 +705,9 @@ def test_a_ping_of_another_kind_of_dashboard(frappe: FrappeSite) -> None:
 # --- deliveries ---
 
 
-def delivered(site: FrappeSite, outbox: MemoryOutbox, of: Frappe = FORM, attempts: int = 6) -> Delivered:
+def delivered(
+    site: FrappeSite, outbox: MemoryOutbox, of: FrappeFormat = FORM, attempts: int = 6
+) -> Delivered:
     """Deliver what an outbox holds, in one run."""
     destination = Destination("main", Access(site.url, 5, TOKEN, scheme="token"), of, 100, attempts, 0)
     return deliver(outbox, destination, more=lambda: False, progress=lambda _: None, stop=threading.Event())

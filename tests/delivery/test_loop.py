@@ -39,7 +39,7 @@ def destination(
 ) -> Destination:
     """Return a destination that waits as little as a test can bear."""
     access = Access(url, timeout, TOKEN)
-    form = Events((TOKEN,)) if format == "events" else SingleEvent((TOKEN,))
+    form = Events(secrets=(TOKEN,)) if format == "events" else SingleEvent(secrets=(TOKEN,))
     return Destination("main", access, form, batch_size, attempts, retry_wait, most)
 
 

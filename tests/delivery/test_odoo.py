@@ -19,30 +19,29 @@ from tests.delivery.odoo_server import DATABASE, FIELDS, KEY, MODEL, OdooServer,
 from tests.delivery.outbox import EXAMPLE, MemoryOutbox, some_events
 from zkpoll.delivery.access import Access
 from zkpoll.delivery.client import Client
-from zkpoll.delivery.contract import Request
-from zkpoll.delivery.formats.odoo import Odoo
+from zkpoll.delivery.contract import Decision, Reply, Request, Verdict
+from zkpoll.delivery.formats.odoo import OdooFormat
 from zkpoll.delivery.loop import Delivered, Destination, deliver
 from zkpoll.delivery.origins import Terminals
 from zkpoll.delivery.ping import Ping, ping
-from zkpoll.delivery.verdicts import Decision, Reply, Verdict
 from zkpoll.inventory import Device
-from zkpoll.inventory.formats.odoo import Odoo as Settings
+from zkpoll.inventory.formats.odoo import Odoo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from zkpoll.delivery.verdicts import Answer
+    from zkpoll.delivery.contract import Answer
     from zkpoll.model.punch import Event
 
 PAGE = (Path(__file__).parents[2] / "docs" / "odoo.md").read_text("utf-8")
 BEARER: Final = f"bearer {KEY}"
 
 
-def form(device: dict[str, Any] | None = None, **settings: Any) -> Odoo:
+def form(device: dict[str, Any] | None = None, **settings: Any) -> OdooFormat:
     """Return the format with settings of its own, and with one terminal."""
     front = {"name": "front-door", "host": "192.0.2.1", "timezone": "Asia/Dhaka"} | (device or {})
     terminals = Terminals.of_inventory([Device.model_validate(front)], {})
-    return Odoo(Settings.model_validate(settings), terminals, (KEY,))
+    return OdooFormat(Odoo.model_validate(settings), terminals, (KEY,))
 
 
 FORM: Final = form()
@@ -60,12 +59,12 @@ def decided(
     return requests, end.value.value
 
 
-def first(of: Odoo, *events: Event, unsure: bool = False) -> Request:
+def first(of: OdooFormat, *events: Event, unsure: bool = False) -> Request:
     """Return the first request for events."""
     return next(of.exchange(events, unsure=unsure))
 
 
-def body(of: Odoo, *events: Event) -> str:
+def body(of: OdooFormat, *events: Event) -> str:
     """Return the body of the request that creates events."""
     return (first(of, *events).body or b"").decode()
 
@@ -369,7 +368,7 @@ def test_the_server_has_several_databases(server: OdooServer) -> None:
 
 
 def delivered(
-    server: OdooServer, outbox: MemoryOutbox, of: Odoo = FORM, size: int = 10, attempts: int = 6
+    server: OdooServer, outbox: MemoryOutbox, of: OdooFormat = FORM, size: int = 10, attempts: int = 6
 ) -> Delivered:
     """Deliver what is pending, without waiting between attempts."""
     where = Destination("odoo", access(server), of, size, attempts, retry_wait=0)
@@ -477,7 +476,7 @@ def test_locks_pass(server: OdooServer) -> None:
 # --- ping ---
 
 
-def asked(server: OdooServer, of: Odoo = FORM, key: str = KEY) -> Ping:
+def asked(server: OdooServer, of: OdooFormat = FORM, key: str = KEY) -> Ping:
     """Ping the server."""
     return ping(access(server, key), of)
 
@@ -607,7 +606,7 @@ def test_the_module_is_whole() -> None:
     assert {right for right in poller if right.startswith("perm_") and poller[right] == "1"} == {
         "perm_read", "perm_create",
     }  # fmt: skip
-    assert {row["model_id:id"] for row in rights} == {"model_" + Settings().model.replace(".", "_")}
+    assert {row["model_id:id"] for row in rights} == {"model_" + Odoo().model.replace(".", "_")}
 
 
 def test_the_module_takes_what_is_sent() -> None:
@@ -618,10 +617,10 @@ def test_the_module_takes_what_is_sent() -> None:
         for node in model.body
         if isinstance(node, ast.Assign)
     }
-    assert named["_name"] == repr(Settings().model)
+    assert named["_name"] == repr(Odoo().model)
     fields = {name: made for name, made in named.items() if made.startswith("fields.")}
-    assert list(fields) == list(Settings().fields.values()) == list(FIELDS)
+    assert list(fields) == list(Odoo().fields.values()) == list(FIELDS)
     kinds = {name: made.removeprefix("fields.").partition("(")[0].lower() for name, made in fields.items()}
     assert kinds == FIELDS
     (unique,) = [made for made in named.values() if made.startswith("models.Constraint(")]
-    assert f"UNIQUE({Settings().fields['id']})" in unique
+    assert f"UNIQUE({Odoo().fields['id']})" in unique

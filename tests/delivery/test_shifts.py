@@ -12,12 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zkpoll.delivery.contract import Request, carried_out
+from zkpoll.delivery.contract import Answer, Decision, Failure, Reply, Request, Verdict, carried_out
 from zkpoll.delivery.formats.frappe.answers import Judge
 from zkpoll.delivery.formats.frappe.shifts import bound as bound_by
 from zkpoll.delivery.formats.frappe.shifts import moving
-from zkpoll.delivery.verdicts import Answer, Decision, Failure, Reply, Verdict
-from zkpoll.inventory import Shift
+from zkpoll.inventory.formats.frappe import Shift
 from zkpoll.model.delivery import Reach, ShiftMove
 
 if TYPE_CHECKING:

@@ -19,22 +19,20 @@ from tests.delivery.template_answers import CASES, SUCCESS, TemplateCase
 from tests.delivery.template_server import API_KEY, WAYS, JsonApi, Manners
 from tests.site import TOKEN
 from zkpoll.delivery.access import Access
+from zkpoll.delivery.contract import Reply, Verdict
 from zkpoll.delivery.formats.events import compact
 from zkpoll.delivery.formats.fields import values
-from zkpoll.delivery.formats.template import Template
+from zkpoll.delivery.formats.template import TemplateFormat
 from zkpoll.delivery.loop import Delivered, Destination, deliver
 from zkpoll.delivery.origins import Terminals
-from zkpoll.delivery.verdicts import Reply, Verdict
 from zkpoll.inventory import Device, load
 from zkpoll.inventory.documents import NAMES, PLACEHOLDER
-from zkpoll.inventory.formats.template import Success
-from zkpoll.inventory.formats.template import Template as Settings
+from zkpoll.inventory.formats.template import Success, Template
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from zkpoll.delivery.contract import Request
-    from zkpoll.delivery.verdicts import Decision
+    from zkpoll.delivery.contract import Decision, Request
     from zkpoll.model.punch import Event
 
 PAGE: Final = (Path(__file__).parents[2] / "docs" / "template.md").read_text("utf-8")
@@ -51,7 +49,7 @@ FRONT: Final = Device.model_validate(
 )
 """The terminal of the page's example."""
 TERMINALS: Final = Terminals({FRONT.name: FRONT})
-ONE: Final = Settings.model_validate(
+ONE: Final = Template.model_validate(
     {
         "body": {
             "ref": "{{ id }}",
@@ -65,7 +63,7 @@ ONE: Final = Settings.model_validate(
         }
     }
 )
-LISTED: Final = Settings.model_validate(
+LISTED: Final = Template.model_validate(
     {
         "method": "PUT",
         "body": {"source": "zkpoll", "records": "{{ events }}", "more": None},
@@ -74,12 +72,12 @@ LISTED: Final = Settings.model_validate(
 )
 
 
-def request(settings: Settings, *events: Event, terminals: Terminals = TERMINALS) -> Request:
+def request(settings: Template, *events: Event, terminals: Terminals = TERMINALS) -> Request:
     """Return the request that carries events."""
-    return next(Template(settings, terminals).exchange(events, unsure=False))
+    return next(TemplateFormat(settings, terminals).exchange(events, unsure=False))
 
 
-def body(settings: Settings, *events: Event, terminals: Terminals = TERMINALS) -> str:
+def body(settings: Template, *events: Event, terminals: Terminals = TERMINALS) -> str:
     """Return the text of the body that carries events."""
     found = request(settings, *events, terminals=terminals).body
     assert found is not None
@@ -91,7 +89,7 @@ def decided(
 ) -> Decision:
     """Return what becomes of the events of so many ids when that is the answer to them."""
     settings = LISTED.model_copy(update={"success": success})
-    exchange = Template(settings, TERMINALS, secrets).exchange(
+    exchange = TemplateFormat(settings, TERMINALS, secrets).exchange(
         [EXAMPLE._replace(id=one) for one in ids], unsure=False
     )
     next(exchange)
@@ -151,7 +149,7 @@ def test_a_terminal_without_a_place() -> None:
 def test_odd_user_ids(user_id: str, written: str) -> None:
     """Whatever a user id holds stays within its text, and is not filled in once more."""
     texts = ["{{ user_id }}", "<{{ user_id }}>", '"{{ user_id }}', "\\{{ user_id }}", '"{{ type }}']
-    settings = Settings.model_validate({"body": [*texts, "{{ id }}"]})
+    settings = Template.model_validate({"body": [*texts, "{{ id }}"]})
     sent = body(settings, EXAMPLE._replace(user_id=user_id))
     assert sent == (
         f'["{written}","<{written}>","\\"{written}","\\\\{written}","\\"0","224c9c2b-8130-5e29-a627-3b68fe8961e9"]'
@@ -172,18 +170,18 @@ def test_the_request_of_several() -> None:
 
 def test_the_list_alone() -> None:
     """The body can be the list, and what stands for a punch can be a list."""
-    settings = Settings.model_validate({"body": "{{ events }}", "each": ["{{ id }}", "{{ epoch }}"]})
+    settings = Template.model_validate({"body": "{{ events }}", "each": ["{{ id }}", "{{ epoch }}"]})
     assert body(settings, EXAMPLE) == '[["224c9c2b-8130-5e29-a627-3b68fe8961e9",1795316398]]'
 
 
 def test_how_many_a_request_carries() -> None:
     """One punch without `each`, and any number with it."""
-    assert (Template(ONE, TERMINALS).most, Template(LISTED, TERMINALS).most) == (1, None)
+    assert (TemplateFormat(ONE, TERMINALS).most, TemplateFormat(LISTED, TERMINALS).most) == (1, None)
 
 
 def test_a_repeat_is_the_same_request() -> None:
     """What may be there already is sent again, byte for byte."""
-    form = Template(LISTED, TERMINALS)
+    form = TemplateFormat(LISTED, TERMINALS)
     assert next(form.exchange([EXAMPLE], unsure=True)) == next(form.exchange([EXAMPLE], unsure=False))
 
 
@@ -221,7 +219,7 @@ def test_any_document(tree: Any, user_id: str, device: str, latitude: float | No
     event = EXAMPLE._replace(user_id=user_id, device=device)
     terminals = Terminals({device: place})
     try:
-        settings = Settings.model_validate({"body": [tree, "{{ id }}"]})
+        settings = Template.model_validate({"body": [tree, "{{ id }}"]})
     except ValueError:  # such as `{{{{ id }}`
         return
     sent = json.loads(body(settings, event, terminals=terminals))
@@ -230,7 +228,7 @@ def test_any_document(tree: Any, user_id: str, device: str, latitude: float | No
 
 def test_probes_change_nothing() -> None:
     """A ping asks with OPTIONS, and carries no punch."""
-    (probe,) = Template(ONE, TERMINALS).probes()
+    (probe,) = TemplateFormat(ONE, TERMINALS).probes()
     assert (probe.request.method, probe.request.body, probe.step) == ("OPTIONS", None, "credentials")
 
 
@@ -387,9 +385,10 @@ def test_the_page_shows_the_request(tmp_path: Path) -> None:
     yaml = shown("yaml", "dashboard:\n  url: https://hr.example.com/api/v2/clockings\n  token")
     path.write_text(f"{yaml}journal: journal.db\ndevices: [{json.dumps(terminal)}]\n")
     (dashboard,) = load(path, {"HR_TOKEN": "t", "HR_API_KEY": "…"}).dashboards
-    assert dashboard.template is not None
-    assert dashboard.template.success == SUCCESS
-    assert body(dashboard.template, EXAMPLE) == compact(json.loads(shown("json", "{"))).decode()
+    template = dashboard.format_settings
+    assert isinstance(template, Template)
+    assert template.success == SUCCESS
+    assert body(template, EXAMPLE) == compact(json.loads(shown("json", "{"))).decode()
 
 
 # --- the server, and deliveries to it ---
@@ -456,15 +455,15 @@ def test_a_server_that_wants_things(serving: Callable[..., JsonApi]) -> None:
     assert [post(limited, RECORD)[0] for _ in range(4)] == [201, 429, 200, 429]
 
 
-def delivered(server: JsonApi, settings: Settings, outbox: MemoryOutbox, batch_size: int = 50) -> Delivered:
+def delivered(server: JsonApi, settings: Template, outbox: MemoryOutbox, batch_size: int = 50) -> Delivered:
     """Deliver what is in an outbox."""
     access = Access(server.url, 5, TOKEN)
-    form = Template(settings, TERMINALS, access.secrets)
+    form = TemplateFormat(settings, TERMINALS, access.secrets)
     where = Destination("main", access, form, batch_size, attempts=6, retry_wait=0)
     return deliver(outbox, where, more=lambda: False, progress=lambda _: None, stop=threading.Event())
 
 
-ROWS: Final = Settings.model_validate(
+ROWS: Final = Template.model_validate(
     {
         "body": {"rows": "{{ events }}"},
         "each": {"ref": "{{ id }}", "employee": "{{ user_id }}"},
@@ -525,7 +524,7 @@ def test_books_agree_whatever_goes_wrong(serving: Callable[..., JsonApi], way: s
     for _ in range(20):
         if not outbox.left:
             break
-        delivered(server, Settings.model_validate(template), outbox, batch_size=16)
+        delivered(server, Template.model_validate(template), outbox, batch_size=16)
     assert outbox.left == []
     assert {event.user_id for event in events if event.id in outbox.put_aside} == strangers
     assert sorted(server.refs) == sorted(outbox.confirmed)

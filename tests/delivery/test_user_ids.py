@@ -10,19 +10,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.delivery.outbox import EXAMPLE, SERIAL, some_events
-from zkpoll.delivery.contract import carried_out
+from zkpoll.delivery.contract import Decision, Failure, Reply, Verdict, carried_out
 from zkpoll.delivery.formats.events import OPTIONS, Events, SingleEvent
 from zkpoll.delivery.origins import Terminals
 from zkpoll.delivery.user_ids import Outward, People, Unknown
-from zkpoll.delivery.verdicts import Decision, Failure, Reply, Verdict
 from zkpoll.inventory import Device, load
 from zkpoll.inventory.people import Badges, UserIds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from zkpoll.delivery.contract import Request
-    from zkpoll.delivery.verdicts import Answer
+    from zkpoll.delivery.contract import Answer, Request
     from zkpoll.model.punch import Event
 
 PAGE = (Path(__file__).parents[2] / "docs" / "dashboards.md").read_text("utf-8")

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from zkpoll.delivery.contract import Failure, Reply, Verdict
 from zkpoll.delivery.excerpts import redact
 from zkpoll.delivery.rejections import named
-from zkpoll.delivery.verdicts import Failure, Reply, Verdict, asked_wait, is_html, judge
+from zkpoll.delivery.verdicts import asked_wait, is_html, judge
 
 TOKEN = "s3cret/tok+en==&<9f8e7d>"
 

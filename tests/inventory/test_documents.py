@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from tests.inventory.helpers import dashboard, read, wrong
 from zkpoll.cli.config import config
-from zkpoll.inventory import Document
-from zkpoll.inventory.documents import NAMES, JsonDocument, JsonValue
+from zkpoll.inventory.documents import NAMES, Document, JsonDocument, JsonValue
+from zkpoll.inventory.formats.template import Template
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,8 +34,8 @@ def body(folder: Path, *lines: str, env: dict[str, str] | None = None) -> Docume
 
 def loaded(folder: Path, *lines: str, env: dict[str, str] | None = None) -> Document:
     """Given settings of a template, return its body."""
-    made = read(folder, template(*lines), env).dashboards[0].template
-    assert made is not None
+    made = read(folder, template(*lines), env).dashboards[0].format_settings
+    assert isinstance(made, Template)
     return made.body
 
 
@@ -223,8 +223,8 @@ def test_both_documents_secrets_are_known(tmp_path: Path) -> None:
 def test_a_mask_is_nothing_but_what_is_shown(tmp_path: Path) -> None:
     """What is sent is what was written; null is a value, and is printed as one."""
     inventory = read(tmp_path, template(f"body: {{id: {ID}, a: , k: '${{A}}'}}"), {"A": "one"})
-    made = inventory.dashboards[0].template
-    assert made is not None
+    made = inventory.dashboards[0].format_settings
+    assert isinstance(made, Template)
     assert made.body.tree == {"id": "{{ id }}", "a": None, "k": "one"}
     assert inventory.masked()["dashboard"][0]["template"]["body"]["a"] is None
 

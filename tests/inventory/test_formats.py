@@ -8,8 +8,11 @@ import pytest
 from pydantic import ValidationError
 
 from tests.inventory.helpers import GOOD, dashboard, device, read, wrong
-from zkpoll.inventory import Dashboard, Device, Frappe, Odoo, Shift, Success, Template, load
+from zkpoll.inventory import Dashboard, Device, load
 from zkpoll.inventory.documents import NAMES
+from zkpoll.inventory.formats.frappe import Frappe, Shift
+from zkpoll.inventory.formats.odoo import Odoo
+from zkpoll.inventory.formats.template import Success, Template
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,7 +45,7 @@ def success(written: str) -> str:
 def test_a_site_of_frappe(tmp_path: Path) -> None:
     """A site needs its time zone, and all else of it has a default."""
     made = read(tmp_path, frappe()).dashboards[0]
-    assert made.frappe == Frappe(
+    assert made.format_settings == Frappe(
         timezone="Asia/Dhaka",
         app="hrms",
         employee_field="attendance_device_id",
@@ -51,7 +54,7 @@ def test_a_site_of_frappe(tmp_path: Path) -> None:
     )
     lines = ("app: erpnext", "employee_field: badge_no", "skip_auto_attendance: yes", "shifts:")
     inventory = read(tmp_path, frappe(*lines, "  - {name: Day, devices: [front]}"))
-    assert inventory.dashboards[0].frappe == Frappe(
+    assert inventory.dashboards[0].format_settings == Frappe(
         timezone="Asia/Dhaka",
         app="erpnext",
         employee_field="badge_no",
@@ -71,19 +74,22 @@ FIELDS = {
 def test_odoo_needs_no_settings(tmp_path: Path) -> None:
     """The model and its fields are those of our own module, unless others are named."""
     bare = dashboard(HERE, "format: odoo", KEYS["odoo"])
-    assert read(tmp_path, bare).dashboards[0].odoo is None
     made = Odoo()
+    assert read(tmp_path, bare).dashboards[0].format_settings == made
+    assert "odoo" not in read(tmp_path, bare).masked()["dashboard"][0]
     assert (made.database, made.model, made.fields) == (None, "zkpoll.punch", FIELDS)
     lines = ("odoo:", "  database: prod", "  model: x_hr.log", "  fields: {id: x_key, epoch: x_at}")
-    made = read(tmp_path, dashboard(HERE, "format: odoo", KEYS["odoo"], *lines)).dashboards[0].odoo or made
+    text = dashboard(HERE, "format: odoo", KEYS["odoo"], *lines)
+    made = Odoo.model_validate(read(tmp_path, text).dashboards[0].format_settings)
     assert (made.database, made.model, made.fields) == ("prod", "x_hr.log", {"id": "x_key", "epoch": "x_at"})
 
 
 def test_a_template(tmp_path: Path) -> None:
     """A request of one's own is a POST that any 2xx confirms, unless something else is said."""
     made = read(tmp_path, dashboard("url: https://a", "format: template", f"{TEMPLATE}}}")).dashboards[0]
-    assert made.template is not None
-    assert (made.template.method, made.template.each, made.template.success) == ("POST", None, None)
+    template = made.format_settings
+    assert isinstance(template, Template)
+    assert (template.method, template.each, template.success) == ("POST", None, None)
     assert made.secrets_in_bodies() == ()
     assert Dashboard(url="https://a").secrets_in_bodies() == ()
 
@@ -105,8 +111,8 @@ def test_what_confirms(
 ) -> None:
     """A status, something in a place, or a value in it; null is a value, too, and printed as one."""
     inventory = read(tmp_path, success(written))
-    template = inventory.dashboards[0].template
-    assert template is not None
+    template = inventory.dashboards[0].format_settings
+    assert isinstance(template, Template)
     made = template.success
     assert made is not None
     assert (made.status, made.path, made.has_value, made.value) == (status, path, has_value, value)
@@ -446,7 +452,8 @@ def test_formats_take_typed_values_and_refuse_bad_ones() -> None:
     assert Template(body=template.body, success=Success(path=("a", 0), value=None)).success == Success(
         path=("a", 0), value=None
     )
-    assert Dashboard(url="https://a", format="template", template=template).template == template
+    chosen = {"url": "https://a", "format": "template", "template": template}
+    assert Dashboard.model_validate(chosen).format_settings == template
     made = Device(name="a", host="h", timezone="UTC", in_states=(7,), latitude=-33.9, longitude=18)
     assert (made.in_states, made.latitude, made.longitude) == ((7,), -33.9, 18.0)
     for settings in ({"in_states": (255,)}, {"in_states": (True,)}, {"latitude": True, "longitude": 1}):

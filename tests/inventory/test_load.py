@@ -20,6 +20,7 @@ KEY = "c2lnbmluZy1zZWNyZXQtb2YtMzItYnl0ZXMtMDEyMw=="
 def test_the_smallest_inventory_gets_every_default(tmp_path: Path) -> None:
     """What is left out has the documented default."""
     inventory = read(tmp_path, GOOD)
+    assert inventory.dashboards[0].format_settings is None
     assert inventory == Inventory(
         dashboards=(
             Dashboard(
@@ -28,9 +29,6 @@ def test_the_smallest_inventory_gets_every_default(tmp_path: Path) -> None:
                 token=SecretStr("secret-token"),
                 token_file=None,
                 format="events",
-                frappe=None,
-                odoo=None,
-                template=None,
                 user_id=None,
                 batch_size=500,
                 max_per_run=None,

@@ -18,13 +18,13 @@ from zkpoll.inventory import (
     ClockSetting,
     Dashboard,
     Device,
-    Frappe,
     Inventory,
-    Odoo,
-    Template,
     UserIds,
     load,
 )
+from zkpoll.inventory.formats.frappe import Frappe
+from zkpoll.inventory.formats.odoo import Odoo
+from zkpoll.inventory.formats.template import Template
 from zkpoll.inventory.models import SECTIONS
 from zkpoll.inventory.schema import schema
 
@@ -350,17 +350,19 @@ def test_the_examples_formats_load_too(tmp_path: Path, name: str) -> None:
     made = load(path, {"ZKPOLL_TOKEN": "a:b", "WAREHOUSE_KEY": "1"}).dashboards[0]
     assert made.format == name
     assert accepts(schema(), yaml.safe_load(path.read_text(encoding="utf-8")))
-    match made:
-        case Dashboard(frappe=Frappe() as site):
+    match made.format_settings:
+        case Frappe() as site:
             assert site == Frappe(timezone=site.timezone, shifts=site.shifts)
             assert [one.devices for one in site.shifts] == [("front-door", "warehouse")]
-        case Dashboard(odoo=Odoo() as there):
+        case Odoo() as there:
             assert there.model == Odoo().model
             assert there.fields.items() <= Odoo().fields.items()
-        case Dashboard(template=Template() as template):
+        case Template() as template:
             assert template.each is not None
             assert template.success is not None
             assert template.method == "POST"
+        case other:
+            pytest.fail(f"nothing is known of {other}")
 
 
 def test_the_examples_defaults_are_the_defaults() -> None:

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from zkpoll.delivery.contract import Request
     from zkpoll.inventory import Dashboard
 
-_SCHEMES: Final = {"frappe": "token", "odoo": "bearer"}
-"""What stands in front of the token, by format, where that is not `Bearer`."""
 _SHORTEST: Final = 4
 """Characters of a header's value that is taken for a secret; less is a switch or a number."""
 
@@ -60,7 +58,7 @@ class Access:
             client_cert=dashboard.client_cert,
             client_key=dashboard.client_key,
             gzip=dashboard.gzip,
-            scheme=_SCHEMES.get(dashboard.format, "Bearer"),
+            scheme=dashboard.facts.scheme,
             in_bodies=dashboard.secrets_in_bodies(),
         )
 

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from zkpoll.delivery.verdicts import Verdict
+from zkpoll.delivery.contract import Verdict
 from zkpoll.model.delivery import Settled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from zkpoll.delivery.verdicts import Decision
+    from zkpoll.delivery.contract import Decision
     from zkpoll.model.delivery import Batch
     from zkpoll.model.punch import Event
 

@@ -20,9 +20,9 @@ import requests
 from urllib3.exceptions import HTTPError
 
 from zkpoll import __version__
+from zkpoll.delivery.contract import Answer, Failure, Reply
 from zkpoll.delivery.signing import signed
 from zkpoll.delivery.transport import WATCHDOG, WatchedAdapter
-from zkpoll.delivery.verdicts import Answer, Failure, Reply
 from zkpoll.delivery.watchdog import Watchdog
 
 if TYPE_CHECKING:

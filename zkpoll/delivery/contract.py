@@ -1,9 +1,13 @@
 """What a format is: how punches become requests, and what the answers mean. Pure.
 
-A format says what to ask, and the client carries its exchange out:
+A new format is a module in `formats` with a class like `Format` below, and a row in `formats.registry`; its
+settings are the twin of that in `zkpoll/inventory/formats/`. It does no I/O. It says what to ask, and the
+client asks:
 
     exchange = form.exchange(events, unsure=False)
     decision = carried_out(exchange, client.send)
+
+Nothing is raised: an answer that never came is a `Failure`, and what it means is a `Decision`.
 """
 
 from __future__ import annotations
@@ -11,21 +15,25 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Generator
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
-
-from zkpoll.delivery.verdicts import Answer, Decision, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
+    from zoneinfo import ZoneInfo
 
+    from zkpoll.model.delivery import Reach, ShiftMove
     from zkpoll.model.punch import Event
 
 T = TypeVar("T")
 
+# --- what is asked ---
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request over HTTP, but for what is the same in all of them: `Access` has that."""
+    """One request over HTTP, without what all requests to a dashboard share: `Access` has that."""
 
     body: bytes | None = field(default=None, repr=False)
     key: str | None = None
@@ -34,12 +42,77 @@ class Request:
     """The identities of the events in the body, in its order."""
     method: str = "POST"
     path: str = ""
-    """What follows the dashboard's URL."""
+    """Follows the dashboard's URL."""
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+# --- what is answered ---
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the dashboard answered. Its text may echo a secret, so no repr shows it."""
+
+    status: int
+    content_type: str = field(default="", repr=False)
+    body: bytes = field(default=b"", repr=False)
+    """The body, or as much of its beginning as the client cares to read."""
+    location: str = field(default="", repr=False)
+    retry_after: str = field(default="", repr=False)
+    date: str = field(default="", repr=False)
+    """When it answered, by its own clock."""
+    whole: bool = True
+    """Whether `body` is all of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why there is no answer."""
+
+    reason: str
+    """One sentence a person can act on; holds no secret."""
+    lasting: bool = False
+    """Another attempt would end the same way: a certificate, an address, a malformed token."""
+
+
+Answer: TypeAlias = Reply | Failure
+
+# --- what that means ---
+
+
+class Verdict(Enum):
+    """What becomes of the batch an answer is about."""
+
+    CONFIRMED = "confirmed"  # but for what the decision names as rejected
+    NAMED = "named"  # what the decision names is settled; the others go again
+    TRY_AGAIN = "try again"  # within this run
+    TOO_LARGE = "too large"
+    SUSPECT = "suspect"  # perhaps a record's own fault, perhaps the dashboard's
+    CONFIGURATION = "configuration"  # no attempt can succeed before a person changes something
+    GONE = "gone"  # for good, until a person says otherwise
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A verdict, with what a person needs to know."""
+
+    verdict: Verdict
+    message: str = ""
+    """One sentence a person can act on; empty when confirmed; holds no secret."""
+    wait: float = 0.0
+    """Seconds to wait before another attempt, at least, because the dashboard asked for it."""
+    rejected: Mapping[str, str] = field(default_factory=dict)
+    """Records refused for their own fault, by id, each with the dashboard's words."""
+    unasked: frozenset[str] = frozenset()
+    """Those of them about which nobody was asked: the words are ours."""
+    present: frozenset[str] = frozenset()
+    """Records that the dashboard holds already, by id."""
+
+
+# --- what a format offers ---
+
 Exchange: TypeAlias = Generator[Request, Answer, Decision]
-"""Gives one request after the other, is sent the answer to each, and returns what becomes of its events."""
+"""Yields requests, is sent the answer to each, and returns what becomes of its events."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,32 +122,32 @@ class Probe:
     step: str
     """The name of what its answer decides, as a step of a ping."""
     asked: str
-    """What is asked, in words that follow "200 to"."""
+    """The question in words that follow "200 to"."""
     request: Request
     meaning: Callable[[Reply], tuple[bool | None, str] | None]
-    """What a reply says of it: whether it is well (None: nobody knows), and words; None where it says
-    no more than it would to a delivery."""
+    """Reads a reply: whether it is well (None: nobody knows), and words; None where it says no more than it
+    would to a delivery."""
 
 
-def carrying(events: Sequence[Event], body: bytes, method: str = "POST", path: str = "") -> Request:
-    """Given events and a body that holds them, return the request; its key is the SHA-256 of the body."""
-    key = hashlib.sha256(body).hexdigest()
-    return Request(body, key, tuple(event.id for event in events), method, path)
+@dataclass(frozen=True, slots=True)
+class FollowUp:
+    """An exchange after a delivery that tells a dashboard how far its punches are complete."""
 
-
-def carried_out(exchange: Generator[Request, Answer, T], send: Callable[[Request], Answer]) -> T:
-    """Given an exchange and who sends one request, send all of its requests; return what it comes to."""
-    try:
-        request = next(exchange)
-        while True:
-            request = exchange.send(send(request))
-    except StopIteration as end:
-        result: T = end.value
-        return result
+    subject: str
+    """Of what, as a message says it: "shift Day"."""
+    zone: ZoneInfo
+    """The time zone in which people there read times."""
+    exchange: Callable[[Mapping[str, Reach], datetime], Generator[Request, Answer, ShiftMove | Decision]]
+    """Begins it, given how far each device is, by name, and the moment (aware) before which that is late. It
+    returns what came of it, or, where the dashboard does not answer, the decision that says so."""
 
 
 class Format(Protocol):
-    """How punches become requests, and what the answers mean. Pure: it asks by way of an `Exchange`."""
+    """How punches become requests, and what the answers mean.
+
+    Made of the settings of its format (None where it has none), the sources of the punches, and the secrets
+    that no message may hold, in this order.
+    """
 
     @property
     def most(self) -> int | None:
@@ -83,7 +156,7 @@ class Format(Protocol):
     def carry(self, events: Sequence[Event]) -> Request | Decision:
         """Given events, not more than a request can carry, return the request that carries them.
 
-        A decision where it is settled about all of them that none can be sent.
+        The same events always give the same bytes. A decision settles all of them without a request.
         """
 
     def exchange(self, events: Sequence[Event], *, unsure: bool) -> Exchange:
@@ -100,6 +173,29 @@ class Format(Protocol):
 
     def probes(self) -> Sequence[Probe]:
         """Return the questions that show whether it would take punches."""
+
+    def follow_ups(self) -> Sequence[FollowUp]:
+        """Return the exchanges that follow a delivery which ended well."""
+
+
+# --- for formats, and for those that use one ---
+
+
+def carrying(events: Sequence[Event], body: bytes, method: str = "POST", path: str = "") -> Request:
+    """Given events and a body that holds them, return the request; its key is the SHA-256 of the body."""
+    key = hashlib.sha256(body).hexdigest()
+    return Request(body, key, tuple(event.id for event in events), method, path)
+
+
+def carried_out(exchange: Generator[Request, Answer, T], send: Callable[[Request], Answer]) -> T:
+    """Given an exchange and a function that sends a request, send all of its requests; return its result."""
+    try:
+        request = next(exchange)
+        while True:
+            request = exchange.send(send(request))
+    except StopIteration as end:
+        result: T = end.value
+        return result
 
 
 def most_of(form: Format, batch_size: int) -> int:

@@ -22,8 +22,8 @@ from tenacity import (
 
 from zkpoll.delivery.bisection import Trial
 from zkpoll.delivery.client import Client
-from zkpoll.delivery.contract import carried_out, most_of
-from zkpoll.delivery.verdicts import KINDS, LONGEST_WAIT, Decision, Failure, Kind, Reply, Verdict
+from zkpoll.delivery.contract import Decision, Failure, Reply, Verdict, carried_out, most_of
+from zkpoll.delivery.verdicts import KINDS, LONGEST_WAIT, Kind
 
 if TYPE_CHECKING:
     import threading
@@ -31,8 +31,7 @@ if TYPE_CHECKING:
 
     from zkpoll.delivery.access import Access
     from zkpoll.delivery.bisection import Part
-    from zkpoll.delivery.contract import Format, Probe, Request
-    from zkpoll.delivery.verdicts import Answer
+    from zkpoll.delivery.contract import Answer, Format, Probe, Request
     from zkpoll.model.delivery import Batch, Settled
     from zkpoll.model.punch import Event
 

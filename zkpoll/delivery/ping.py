@@ -18,15 +18,15 @@ from urllib.parse import urlsplit
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies, select_proxy
 
 from zkpoll.delivery.client import Client
-from zkpoll.delivery.verdicts import NO_RIGHT, Failure, Reply, judge
+from zkpoll.delivery.contract import Failure, Reply
+from zkpoll.delivery.verdicts import NO_RIGHT, judge
 from zkpoll.model.step import Step
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from zkpoll.delivery.access import Access
-    from zkpoll.delivery.contract import Format, Probe
-    from zkpoll.delivery.verdicts import Answer
+    from zkpoll.delivery.contract import Answer, Format, Probe
 
 _PATIENCE: Final = 5.0
 """Seconds for a step on the way, at most; the exchange itself has the dashboard's own limit."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from zkpoll.delivery.contract import Decision
 from zkpoll.delivery.excerpts import as_text, redact
-from zkpoll.delivery.verdicts import Decision
 from zkpoll.inventory.settings import MASK, without_query
 from zkpoll.model.delivery import Preview
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from zkpoll.delivery.verdicts import Decision, Verdict
+from zkpoll.delivery.contract import Decision, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from zkpoll.delivery.contract import Exchange, Format, Probe, Request
+    from zkpoll.delivery.contract import Exchange, FollowUp, Format, Probe, Request
     from zkpoll.delivery.origins import Terminals
     from zkpoll.inventory import UserIds
     from zkpoll.model.punch import Event
@@ -105,3 +105,7 @@ class Outward:
     def probes(self) -> Sequence[Probe]:
         """Ask what the format asks."""
         return self.form.probes()
+
+    def follow_ups(self) -> Sequence[FollowUp]:
+        """Send what the format sends."""
+        return self.form.follow_ups()

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from enum import Enum
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
+from zkpoll.delivery.contract import Answer, Decision, Failure, Reply, Verdict
 from zkpoll.delivery.excerpts import as_text, excerpt, is_page, quoted, redact
 from zkpoll.delivery.rejections import named
 
@@ -20,18 +19,6 @@ NO_RIGHT: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 """What is answered to somebody who may not ask."""
 
 
-class Verdict(Enum):
-    """What becomes of the batch an answer is about."""
-
-    CONFIRMED = "confirmed"  # but for what the decision names as rejected
-    NAMED = "named"  # what the decision names is settled; the others go again
-    TRY_AGAIN = "try again"  # within this run
-    TOO_LARGE = "too large"
-    SUSPECT = "suspect"  # perhaps a record's own fault, perhaps the dashboard's
-    CONFIGURATION = "configuration"  # no attempt can succeed before a person changes something
-    GONE = "gone"  # for good, until a person says otherwise
-
-
 Kind: TypeAlias = Literal["unreachable", "configuration", "refused", "gone"]
 
 KINDS: Final[Mapping[Verdict, Kind]] = {
@@ -42,52 +29,6 @@ KINDS: Final[Mapping[Verdict, Kind]] = {
     Verdict.GONE: "gone",
 }
 """The word for a delivery that ended with this verdict, in JSON output and logs."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What the dashboard answered. Its text may echo a secret, so no repr shows it."""
-
-    status: int
-    content_type: str = field(default="", repr=False)
-    body: bytes = field(default=b"", repr=False)
-    """The body, or as much of its beginning as the client cares to read."""
-    location: str = field(default="", repr=False)
-    retry_after: str = field(default="", repr=False)
-    date: str = field(default="", repr=False)
-    """When it answered, by its own clock."""
-    whole: bool = True
-    """Whether `body` is all of it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """Why there is no answer."""
-
-    reason: str
-    """One sentence a person can act on; holds no secret."""
-    lasting: bool = False
-    """Another attempt would end the same way: a certificate, an address, a malformed token."""
-
-
-Answer: TypeAlias = Reply | Failure
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """A verdict, with what a person needs to know."""
-
-    verdict: Verdict
-    message: str = ""
-    """One sentence a person can act on; empty when confirmed; holds no secret."""
-    wait: float = 0.0
-    """Seconds to wait before another attempt, at least, because the dashboard asked for it."""
-    rejected: Mapping[str, str] = field(default_factory=dict)
-    """Records refused for their own fault, by id, each with the dashboard's words."""
-    unasked: frozenset[str] = frozenset()
-    """Those of them about which nobody was asked: the words are ours."""
-    present: frozenset[str] = frozenset()
-    """Records that the dashboard holds already, by id."""
 
 
 _Rule: TypeAlias = tuple[Verdict, str]

@@ -8,15 +8,11 @@ file.py    where the inventory is      (a path)
 """
 
 from zkpoll.inventory.dashboards import Basic, Dashboard, Signing
-from zkpoll.inventory.documents import Document
 from zkpoll.inventory.file import load, locate
-from zkpoll.inventory.formats.frappe import Frappe, Shift
-from zkpoll.inventory.formats.odoo import Odoo
-from zkpoll.inventory.formats.template import Success, Template
 from zkpoll.inventory.models import Clear, ClockSetting, Device, Inventory
 from zkpoll.inventory.people import Badges, UserIds
 
 __all__ = [
-    "Badges", "Basic", "Clear", "ClockSetting", "Dashboard", "Device", "Document", "Frappe", "Inventory",
-    "Odoo", "Shift", "Signing", "Success", "Template", "UserIds", "load", "locate",
+    "Badges", "Basic", "Clear", "ClockSetting", "Dashboard", "Device", "Inventory", "Signing", "UserIds",
+    "load", "locate",
 ]  # fmt: skip

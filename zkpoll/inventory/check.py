@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from zkpoll.inventory.dashboards import CREDENTIALS, Dashboard
+from zkpoll.inventory.dashboards import CREDENTIALS, Credentials, Dashboard
 from zkpoll.inventory.hosts import same_host
 from zkpoll.inventory.models import SECTIONS, Device, Inventory
 from zkpoll.inventory.problems import Sentence, found, found_shape, nearest, unknown
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from pydantic_core import ErrorDetails
 
-    from zkpoll.inventory.formats.frappe import Frappe
+    from zkpoll.inventory.formats import FormatSettings
     from zkpoll.inventory.problems import Place, Problems
     from zkpoll.inventory.text import Tree
 
@@ -117,20 +117,20 @@ class _Check:
         if made is None:
             # Credentials are compared, and files read, last, and not at all after another mistake; do it now.
             credentials: Settings = {key: own[key] for key in CREDENTIALS if key in own}
-            self.build(Dashboard, {"url": "https://x", **credentials}, lambda key: (*place, key))
-        elif made.frappe:
-            self._shifts(made.frappe, (*place, "frappe", "shifts"))
+            self.build(Credentials, credentials, lambda key: (*place, key))
+        elif made.format_settings:
+            self._names_in(made.format_settings, (*place, made.format))
         return [made] if made else []
 
-    def _shifts(self, frappe: Frappe, place: Place) -> None:
-        """Given a site and the place of its shifts, note names that stand twice and devices that are none."""
-        self._once("the name", ((shift.name, (*place, i, "name")) for i, shift in enumerate(frappe.shifts)))
-        for i, shift in enumerate(frappe.shifts):
-            devices = [(name, (*place, i, "devices", k)) for k, name in enumerate(shift.devices)]
-            self._once("in this shift", devices)
-            for name, here in devices:
-                if name not in self._names:
-                    self._problems.add(here, _no_device(name, self._names))
+    def _names_in(self, settings: FormatSettings, place: Place) -> None:
+        """Given the settings of a format, and their place, note names that cannot stand there."""
+        for names in settings.names():
+            texts = [(text, (*place, *inner)) for text, inner in names.texts]
+            self._once(names.once, texts)
+            if names.of_devices:
+                for name, here in texts:
+                    if name not in self._names:
+                        self._problems.add(here, _no_device(name, self._names))
 
     def devices(self, top: Settings) -> list[Device]:
         """Given the top of a file, return its valid devices, defaults merged in."""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path  # noqa: TC003  (pydantic reads the annotations)
-from typing import Annotated, Final, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Final, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, PlainSerializer, PrivateAttr, SecretStr, model_validator
@@ -19,35 +18,22 @@ from zkpoll.inventory.credentials import (
     UserName,
 )
 from zkpoll.inventory.files import check_key, content
-from zkpoll.inventory.formats.frappe import Frappe  # noqa: TC001  (pydantic reads the annotations)
-from zkpoll.inventory.formats.odoo import Odoo  # noqa: TC001  (pydantic reads the annotations)
-from zkpoll.inventory.formats.template import Template  # noqa: TC001  (pydantic reads the annotations)
+from zkpoll.inventory.formats.facts import FACTS, WITH_SETTINGS, Facts, FormatChoice
 from zkpoll.inventory.hosts import is_loopback, without_secrets
-from zkpoll.inventory.kinds import Certificates, Choice, Duration, File, Label, Section, Url, Whole, YesNo
+from zkpoll.inventory.kinds import Certificates, Duration, File, Label, Section, Url, Whole, YesNo
 from zkpoll.inventory.people import UserIds  # noqa: TC001  (pydantic reads the annotations)
 from zkpoll.inventory.problems import Sentence, found
 from zkpoll.inventory.settings import MASK, Settings, masked, without_query
 
-_values_masked = PlainSerializer(lambda headers: dict.fromkeys(headers, MASK), return_type=dict[str, str])
+if TYPE_CHECKING:
+    from zkpoll.inventory.formats import FormatSettings
 
-Format = Literal["events", "event", "frappe", "odoo", "template"]
+_values_masked = PlainSerializer(lambda headers: dict.fromkeys(headers, MASK), return_type=dict[str, str])
 
 AUTHORIZATIONS: Final = ("token", "token_file", "basic")
 """The settings that each give the one Authorization of a request."""
-CREDENTIALS: Final = (*AUTHORIZATIONS, "headers", "signing", "ca_file", "client_cert", "client_key")
-"""The settings of how a dashboard is convinced of who we are, and we of who it is."""
-FORMAT_SETTINGS: Final = ("frappe", "odoo", "template")
-"""The settings of formats, each named as its format."""
-NEEDED: Final = {"frappe": "the time zone of the site", "template": "the body of a request"}
-"""The formats that cannot do without, and for what."""
-OUTWARD: Final = ("format", *FORMAT_SETTINGS, "user_id")
-"""The settings of what a dashboard gets, and whose punches it takes them for."""
-
-_SITES: Final = frozenset({"frappe", "odoo"})
-"""Formats that make more than one kind of request, each with a path of its own."""
-_INTERFACES: Final = frozenset({"api", "json", "app", "desk", "odoo", "web"})
-"""First parts of paths on such a site: of its interfaces, and of what a person's browser shows."""
-_KEY_AND_SECRET: Final = re.compile("[^:]+:[^:]+")
+OUTWARD: Final = ("format", *WITH_SETTINGS, "user_id")
+"""The settings of the requests to a dashboard, and of the user ids in them."""
 
 
 class Basic(Settings):
@@ -79,8 +65,8 @@ class Signing(Settings):
         return tuple(secret.get_secret_value() for secret in both if secret is not None)
 
 
-class Dashboard(Settings):
-    """A dashboard that punches are sent to."""
+class Endpoint(Settings):
+    """A dashboard's name and URL."""
 
     name: Annotated[str, Label()] = Field(
         default="dashboard", description="The name used in messages; needed in a list of dashboards"
@@ -88,6 +74,17 @@ class Dashboard(Settings):
     url: Annotated[str, Url(), PlainSerializer(without_query, return_type=str)] = Field(
         description="Where punches are POSTed: http or https"
     )
+
+    @property
+    def exposed(self) -> bool:
+        """Whether punches and secrets go to it over a network that anybody on the way can read."""
+        parts = urlsplit(self.url)
+        return parts.scheme == "http" and not is_loopback(parts.hostname or "")
+
+
+class Credentials(Settings):
+    """The settings that prove to a dashboard who we are, and to us that it is the dashboard."""
+
     token: Annotated[SecretStr, Token(), masked] | None = Field(
         default=None, description="Sent as Authorization: Bearer; best from the environment: ${NAME}"
     )
@@ -115,20 +112,81 @@ class Dashboard(Settings):
     client_key: Annotated[Path, File()] | None = Field(
         default=None, description="The key of client_cert, if that file does not hold it; PEM, no passphrase"
     )
-    format: Annotated[Format, Choice(*get_args(Format))] = Field(
-        default="events",
-        description="events: a list of punches a request; event: one punch a request; frappe: checkins of"
-        " Frappe HR or ERPNext; odoo: records of Odoo; template: a request of one's own",
-    )
-    frappe: Annotated[Frappe, Section()] | None = Field(
-        default=None, description="The site of Frappe HR or ERPNext, for format: frappe"
-    )
-    odoo: Annotated[Odoo, Section()] | None = Field(
-        default=None, description="The database and model of Odoo, for format: odoo"
-    )
-    template: Annotated[Template, Section()] | None = Field(
-        default=None, description="The request, for format: template"
-    )
+    _token_from_file: SecretStr | None = PrivateAttr(None)
+
+    @property
+    def over_tls(self) -> bool:
+        """Whether certificates mean anything."""
+        return True
+
+    def bearer(self) -> str | None:
+        """Return the token's text, or None to send none; that of a file as it was at load time."""
+        secret = self.token or self._token_from_file
+        return secret.get_secret_value() if secret else None
+
+    def extra_headers(self) -> dict[str, str]:
+        """Return the texts of the headers to send with every request, by name."""
+        return {name: value.get_secret_value() for name, value in (self.headers or {}).items()}
+
+    @property
+    def in_headers(self) -> bool:
+        """Whether an Authorization is among the headers."""
+        return any(name.lower() == "authorization" for name in self.headers or ())
+
+    @model_validator(mode="after")
+    def _check_authorization(self) -> Self:
+        ways = [key for key in AUTHORIZATIONS if getattr(self, key) is not None]
+        if self.in_headers:
+            ways.append("headers")
+        if len(ways) > 1:
+            first, second = ways[:2]
+            shown = "an Authorization in headers" if second == "headers" else second
+            raise Sentence(f"{first} and {shown} exclude each other; keep one of them", key=second)
+        return self
+
+    @model_validator(mode="after")
+    def _read_token(self) -> Self:
+        if self.token_file is not None:
+            self._token_from_file = _token_in(self.token_file)
+        return self
+
+    @model_validator(mode="after")
+    def _check_tls(self) -> Self:
+        for key in ("ca_file", "client_cert", "client_key"):
+            if getattr(self, key) is not None and not self.over_tls:
+                raise Sentence("means something with https:// only, and url begins with http://", key=key)
+        if self.client_cert is not None:
+            try:
+                check_key(self.client_cert, self.client_key)
+            except Sentence as error:
+                raise Sentence(str(error), key="client_key" if self.client_key else "client_cert") from None
+        elif self.client_key is not None:
+            raise Sentence("needs the certificate it belongs to, in client_cert", key="client_key")
+        return self
+
+
+def _token_in(path: Path) -> SecretStr:
+    """Given a file, return the token in it without the line end. Raise Sentence naming the file."""
+    try:
+        text = content(path).rstrip("\r\n")
+    except Sentence as error:
+        raise Sentence(str(error), key="token_file") from None
+    if not text:
+        raise Sentence(f"{path} is empty, expected a token", key="token_file")
+    if not Token().fits(text):
+        raise Sentence(f"{path} is not a token, expected {Token.expected}", key="token_file")
+    return SecretStr(text)
+
+
+CREDENTIALS: Final = tuple(Credentials.model_fields)
+
+
+class Dashboard(FormatChoice, Credentials, Endpoint):
+    """A dashboard that punches are sent to.
+
+    Its settings have the order of these models, the last one first.
+    """
+
     user_id: Annotated[UserIds, Section()] | None = Field(
         default=None, description="What becomes of user ids on the way to it, after what their device says"
     )
@@ -153,116 +211,57 @@ class Dashboard(Settings):
     park_retry_every: Annotated[float, Duration("1m", "365d")] = Field(
         default=86_400, description="How often a parked punch is tried again by itself, in seconds or as 1d"
     )
-    _token_from_file: SecretStr | None = PrivateAttr(None)
 
     @property
-    def exposed(self) -> bool:
-        """Whether punches and secrets go to it over a network that anybody on the way can read."""
-        parts = urlsplit(self.url)
-        return parts.scheme == "http" and not is_loopback(parts.hostname or "")
+    def over_tls(self) -> bool:
+        """Whether the dashboard is reached over TLS."""
+        return urlsplit(self.url).scheme == "https"
 
-    def bearer(self) -> str | None:
-        """Return the token's text, or None to send none; that of a file as it was at load time."""
-        secret = self.token or self._token_from_file
-        return secret.get_secret_value() if secret else None
+    @property
+    def facts(self) -> Facts:
+        """The facts of its format."""
+        return FACTS[self.format]
 
-    def extra_headers(self) -> dict[str, str]:
-        """Return the texts of the headers to send with every request, by name."""
-        return {name: value.get_secret_value() for name, value in (self.headers or {}).items()}
+    @property
+    def format_settings(self) -> FormatSettings | None:
+        """The settings of its format, the defaults where none are given; None for a format without."""
+        model = self.facts.settings
+        given: FormatSettings | None = getattr(self, self.format) if model else None
+        return given if given or model is None else model()
 
     def secrets_in_bodies(self) -> tuple[str, ...]:
         """Return the texts from variables and files that stand in the bodies of requests."""
-        template = self.template
-        documents = (template.body, template.each) if template else ()
-        return tuple(text for document in documents if document for text in document.secrets)
+        settings = self.format_settings
+        return settings.secrets_in_bodies() if settings else ()
 
     @model_validator(mode="after")
-    def _check_authorization(self) -> Dashboard:
-        ways = [key for key in AUTHORIZATIONS if getattr(self, key) is not None]
-        if any(name.lower() == "authorization" for name in self.headers or ()):
-            ways.append("headers")
-        if len(ways) > 1:
-            first, second = ways[:2]
-            shown = "an Authorization in headers" if second == "headers" else second
-            raise Sentence(f"{first} and {shown} exclude each other; keep one of them", key=second)
-        return self
-
-    @model_validator(mode="after")
-    def _read_token(self) -> Dashboard:
-        if self.token_file is not None:
-            self._token_from_file = _token_in(self.token_file)
-        return self
-
-    @model_validator(mode="after")
-    def _check_tls(self) -> Dashboard:
-        for key in ("ca_file", "client_cert", "client_key"):
-            if getattr(self, key) is not None and urlsplit(self.url).scheme == "http":
-                raise Sentence("means something with https:// only, and url begins with http://", key=key)
-        if self.client_cert is not None:
-            _check_key(self.client_cert, self.client_key)
-        elif self.client_key is not None:
-            raise Sentence("needs the certificate it belongs to, in client_cert", key="client_key")
-        return self
-
-    @model_validator(mode="after")
-    def _check_format(self) -> Dashboard:
-        for key in FORMAT_SETTINGS:
+    def _check_format(self) -> Self:
+        for key in WITH_SETTINGS:
             if getattr(self, key) is not None and self.format != key:
                 raise Sentence(f"means something with format: {key} only", key=key)
-        if self.format in NEEDED and getattr(self, self.format) is None:
-            raise Sentence(f"missing (format: {self.format} needs {NEEDED[self.format]})", key=self.format)
+        if self.facts.needed and getattr(self, self.format) is None:
+            raise Sentence(f"missing (format: {self.format} needs {self.facts.needed})", key=self.format)
         return self
 
     @model_validator(mode="after")
-    def _check_site(self) -> Dashboard:
-        if self.format not in _SITES:
-            return self
-        if not _is_site(self.url):
+    def _check_site(self) -> Self:
+        parts = urlsplit(self.url)
+        first = parts.path.lstrip("/").partition("/")[0]
+        if self.facts.own_paths and ("?" in self.url or first in self.facts.own_paths):
             shown = found(without_secrets(self.url))
             site = "the site's address alone, such as https://erp.example.com"
             raise Sentence(f"found {shown}, expected {site}", key="url")
-        if self.gzip:
+        if self.gzip and not self.facts.unpacks:
             raise Sentence(f"true is not for format: {self.format}, whose servers do not unpack", key="gzip")
         return self
 
     @model_validator(mode="after")
-    def _check_user(self) -> Dashboard:
-        known = any(name.lower() == "authorization" for name in self.headers or ())
-        if self.format in _SITES and not (known or self.bearer() or self.basic):
+    def _check_user(self) -> Self:
+        token = self.bearer()
+        if self.facts.needs_user and not (self.in_headers or token or self.basic):
             raise Sentence(f"missing (format: {self.format} needs the key of a user)", key="token")
-        return self
-
-    @model_validator(mode="after")
-    def _check_key_and_secret(self) -> Dashboard:
-        token = self.bearer() if self.format == "frappe" else None
-        if token is not None and not _KEY_AND_SECRET.fullmatch(token):
+        form = self.facts.token
+        if form and token is not None and not form.fits(token):
             key = "token" if self.token else "token_file"
-            raise Sentence("found (hidden), expected the API key and secret as key:secret", key=key)
+            raise Sentence(f"found (hidden), expected {form.expected}", key=key)
         return self
-
-
-def _is_site(url: str) -> bool:
-    """Given a URL, say whether the paths of an interface can follow it."""
-    parts = urlsplit(url)
-    first = parts.path.lstrip("/").partition("/")[0]
-    return "?" not in url and first not in _INTERFACES
-
-
-def _token_in(path: Path) -> SecretStr:
-    """Given a file, return the token in it without the line end. Raise Sentence naming the file."""
-    try:
-        text = content(path).rstrip("\r\n")
-    except Sentence as error:
-        raise Sentence(str(error), key="token_file") from None
-    if not text:
-        raise Sentence(f"{path} is empty, expected a token", key="token_file")
-    if not Token().fits(text):
-        raise Sentence(f"{path} is not a token, expected {Token.expected}", key="token_file")
-    return SecretStr(text)
-
-
-def _check_key(certificate: Path, key: Path | None) -> None:
-    try:
-        check_key(certificate, key)
-    except Sentence as error:
-        raise Sentence(str(error), key="client_key" if key else "client_cert") from None

@@ -287,9 +287,13 @@ class Matching(Kind):
 
     def parse(self, value: object) -> str:
         """Given a text, return it."""
-        if isinstance(value, str) and re.fullmatch(self.expression, value):
+        if isinstance(value, str) and self.fits(value):
             return value
         raise ValueError(f"expected {self.expected}")
+
+    def fits(self, text: str) -> bool:
+        """Given a text, say whether it has the form."""
+        return re.fullmatch(self.expression, text) is not None
 
     def shape(self) -> Shape:
         """Return: text of that form."""

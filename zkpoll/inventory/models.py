@@ -10,9 +10,7 @@ from pydantic import BaseModel, Field, PlainSerializer, SecretStr, model_validat
 
 from zkpoll.inventory.credentials import CommKey
 from zkpoll.inventory.dashboards import CREDENTIALS, OUTWARD, Basic, Dashboard, Signing
-from zkpoll.inventory.formats.frappe import Frappe, Shift
-from zkpoll.inventory.formats.odoo import Odoo
-from zkpoll.inventory.formats.template import Success, Template
+from zkpoll.inventory.formats import facts
 from zkpoll.inventory.kinds import (
     Choice,
     Degrees,
@@ -183,8 +181,7 @@ class Device(Settings):
 
 SECTIONS: Final[dict[str, type[BaseModel]]] = {
     "clock": ClockSetting, "clear": Clear, "basic": Basic, "signing": Signing,
-    "metrics": Metrics, "health": HealthChecks, "user_id": UserIds, "frappe": Frappe, "shifts": Shift,
-    "odoo": Odoo, "template": Template, "success": Success,
+    "metrics": Metrics, "health": HealthChecks, "user_id": UserIds, **facts.SECTIONS,
 }  # fmt: skip
 """The settings that are, or may be, mappings of settings themselves or lists of such, and of which."""
 

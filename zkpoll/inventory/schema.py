@@ -6,7 +6,8 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from zkpoll.inventory.check import ONE_DEVICE_ONLY
-from zkpoll.inventory.dashboards import AUTHORIZATIONS, FORMAT_SETTINGS, NEEDED, Dashboard
+from zkpoll.inventory.dashboards import AUTHORIZATIONS, Dashboard
+from zkpoll.inventory.formats.facts import FACTS, WITH_SETTINGS
 from zkpoll.inventory.kinds import Choice
 from zkpoll.inventory.models import SECTIONS, Device, Inventory
 
@@ -43,7 +44,10 @@ def schema() -> Shape:
                 **_object(_settings(Dashboard), required=["url"]),
                 "not": {"anyOf": [{"required": list(pair)} for pair in combinations(AUTHORIZATIONS, 2)]},
                 "dependentRequired": {"client_key": ["client_cert"]},
-                "allOf": [*map(_of_its_format, FORMAT_SETTINGS), *map(_with_its_section, NEEDED)],
+                "allOf": [
+                    *map(_of_its_format, WITH_SETTINGS),
+                    *(_with_its_section(name) for name, row in FACTS.items() if row.needed),
+                ],
             },
             "device": _object(_settings(Device), required=["name", "host"]),
         },

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import yaml
 
 from zkpoll.errors import InventoryError
+from zkpoll.inventory.formats.facts import FACTS
 from zkpoll.inventory.scalars import Scalar
 from zkpoll.inventory.variables import fill
 
@@ -35,8 +36,8 @@ _TAGS = {
 }
 # Names in the parser's own messages (of aliases, of tags) may be a secret that began with * or !.
 _QUOTED = re.compile(r"'[\w!-]{2,}'")
-_JSON = (("template", "body"), ("template", "each"))
-"""Settings that may be JSON as text, which takes several lines to be read by people."""
+_BLOCKS = {(name, key) for name, row in FACTS.items() for key in row.blocks}
+"""Settings that may be several lines of text, each with the section that it stands in."""
 
 
 class _TooLarge(Exception):
@@ -157,7 +158,7 @@ class _Walk:
         except ValueError as error:
             self._problems.add(place, str(error))
             return ""
-        block = node.style in {"|", ">"} and place[-2:] in _JSON
+        block = node.style in {"|", ">"} and place[-2:] in _BLOCKS
         if not self._printable(text, place, "\n\t" if block else ""):
             return ""
         return Scalar(text, plain=node.style is None, filled=filled)

@@ -7,16 +7,15 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 from zkpoll.delivery.access import Access
 from zkpoll.delivery.client import Client
-from zkpoll.delivery.contract import carried_out
+from zkpoll.delivery.contract import Decision, carried_out
 from zkpoll.delivery.formats.registry import format_of
 from zkpoll.delivery.loop import Destination, deliver
 from zkpoll.delivery.origins import Terminals
 from zkpoll.delivery.preview import preview
-from zkpoll.delivery.verdicts import KINDS, Decision
+from zkpoll.delivery.verdicts import KINDS
 from zkpoll.errors import Busy, Locked, StopRun
 from zkpoll.journal.outbox import first_pending
 from zkpoll.tasks.outcome import BUG, DeliveryOutcome
@@ -25,6 +24,7 @@ from zkpoll.tasks.run import FAILED
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from zkpoll.delivery.contract import FollowUp
     from zkpoll.inventory import Dashboard
     from zkpoll.journal.outbox import Outbox
     from zkpoll.journal.sqlite import Journal
@@ -45,7 +45,7 @@ def deliver_to(run: Run, dashboard: Dashboard, outbox: Outbox) -> DeliveryOutcom
         with run.lock(f"dashboard {dashboard.name}"):
             outcome = _delivered(run, dashboard, outbox, outcome)
             if outcome.problem is None:
-                outcome = _with_shifts(run, dashboard, outbox, outcome)
+                outcome = _with_follow_ups(run, dashboard, outbox, outcome)
     except StopRun:
         raise
     except (Busy, Locked) as error:
@@ -89,37 +89,38 @@ def _delivered(run: Run, dashboard: Dashboard, outbox: Outbox, outcome: Delivery
     )
 
 
-def _with_shifts(run: Run, dashboard: Dashboard, outbox: Outbox, outcome: DeliveryOutcome) -> DeliveryOutcome:
-    """Tell a dashboard how far its shifts' punches are complete; return `outcome` with what came of that.
+def _with_follow_ups(
+    run: Run, dashboard: Dashboard, outbox: Outbox, outcome: DeliveryOutcome
+) -> DeliveryOutcome:
+    """Tell a dashboard how far its punches are complete; return `outcome` with what came of that.
 
     Where it does not answer, nothing more is said in this run.
     """
-    site = dashboard.frappe
-    if site is None or not site.shifts:
+    access = Access.to(dashboard)
+    terminals = Terminals.of_inventory(run.inventory.devices, run.names)
+    follow_ups = format_of(dashboard, terminals, access.secrets).follow_ups()
+    if not follow_ups:
         return outcome
-    from zkpoll.delivery.formats.frappe.answers import Judge
-    from zkpoll.delivery.formats.frappe.shifts import bound, moving
-
     late_before = datetime.now(UTC) - timedelta(seconds=run.inventory.alert_after)
-    reaches, access, zone = outbox.reaches(), Access.to(dashboard), ZoneInfo(site.timezone)
-    judge = Judge(access.secrets)
+    reaches = outbox.reaches()
     with Client(access, run.stop.is_set) as client:
-        for shift in site.shifts:
+        for step in follow_ups:
             if run.stop.is_set():
                 break
-            told = carried_out(moving(bound(shift, reaches, late_before), zone, judge), client.send)
+            told = carried_out(step.exchange(reaches, late_before), client.send)
             if isinstance(told, Decision):
-                words = f"shift {shift.name}: {told.message}"
+                words = f"{step.subject}: {told.message}"
                 return replace(outcome, problem=words, kind=KINDS[told.verdict])
-            _log_shift(dashboard, told, zone)
+            _log_move(dashboard, step, told)
             outcome = replace(outcome, shifts=(*outcome.shifts, told))
     return outcome
 
 
-def _log_shift(dashboard: Dashboard, shift: ShiftMove, zone: ZoneInfo) -> None:
-    until = f"{shift.until.astimezone(zone):%Y-%m-%d %H:%M:%S} ({zone})" if shift.until else "an unknown time"
-    why = shift.problem or shift.held_by
-    _log.info("%s: shift %s is complete until %s: %s", dashboard.name, shift.name, until, why)
+def _log_move(dashboard: Dashboard, step: FollowUp, move: ShiftMove) -> None:
+    zone = step.zone
+    until = f"{move.until.astimezone(zone):%Y-%m-%d %H:%M:%S} ({zone})" if move.until else "an unknown time"
+    why = move.problem or move.held_by
+    _log.info("%s: %s is complete until %s: %s", dashboard.name, step.subject, until, why)
 
 
 def _tell(outcome: DeliveryOutcome) -> None:

@@ -6,14 +6,15 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from zkpoll.delivery.contract import Probe, Request, carrying
-from zkpoll.delivery.verdicts import Reply, Verdict, is_html, judge
+from zkpoll.delivery.contract import Probe, Reply, Request, Verdict, carrying
+from zkpoll.delivery.verdicts import is_html, judge
 from zkpoll.model.punch import as_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from zkpoll.delivery.contract import Exchange
+    from zkpoll.delivery.contract import Exchange, FollowUp
+    from zkpoll.delivery.origins import Terminals
     from zkpoll.model.punch import Event
 
 _NOT_EMPTY: Final = frozenset({400, 415, 422})
@@ -26,6 +27,8 @@ _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 class Events:
     """The format `events`: a list of punches a request. `{"events": [event, ...]}`."""
 
+    settings: None = None
+    terminals: Terminals | None = None
     secrets: tuple[str, ...] = field(default=(), repr=False)
     """What no message may hold."""
     most: ClassVar[int | None] = None
@@ -46,6 +49,10 @@ class Events:
         """Ask with an empty batch."""
         empty = carrying((), compact({"events": []}))
         return (Probe("credentials", "an empty batch", empty, _to_empty_batch),)
+
+    def follow_ups(self) -> tuple[FollowUp, ...]:
+        """Send nothing more."""
+        return ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,18 +13,18 @@ from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from zkpoll.delivery.contract import Probe, Request, carrying
+from zkpoll.delivery.contract import Answer, Decision, Failure, Probe, Reply, Request, Verdict, carrying
 from zkpoll.delivery.excerpts import as_text, excerpt, json_in, quoted
 from zkpoll.delivery.formats.events import compact
 from zkpoll.delivery.formats.fields import values
-from zkpoll.delivery.verdicts import Answer, Decision, Failure, Reply, Verdict, is_html, judge
+from zkpoll.delivery.verdicts import is_html, judge
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from zkpoll.delivery.contract import Exchange
+    from zkpoll.delivery.contract import Exchange, FollowUp
     from zkpoll.delivery.origins import Terminals
-    from zkpoll.inventory.formats.odoo import Odoo as Settings
+    from zkpoll.inventory.formats.odoo import Odoo
     from zkpoll.model.punch import Event
 
 _ADVICE: Final[Mapping[int, str]] = {
@@ -54,10 +54,10 @@ _Look: TypeAlias = Generator[Request, Answer, Decision | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Odoo:
+class OdooFormat:
     """The format `odoo`: a record for each punch, all of a batch in one call."""
 
-    settings: Settings
+    settings: Odoo
     terminals: Terminals
     secrets: tuple[str, ...] = field(default=(), repr=False)
     """What no message may hold."""
@@ -87,6 +87,10 @@ class Odoo:
             Probe("credentials", f"a look at {model}", look, self._to_look),
             Probe("rights", f"the question whether {model} may be created", ask, self._to_question),
         )
+
+    def follow_ups(self) -> tuple[FollowUp, ...]:
+        """Send nothing more."""
+        return ()
 
     def carry(self, events: Sequence[Event]) -> Request:
         """Return the request that creates a record for each event."""

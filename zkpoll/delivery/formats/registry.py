@@ -1,70 +1,49 @@
-"""Which formats there are.
+"""The table of formats: which class makes the requests of each.
 
-A format lives in a module of its own, which is imported where a dashboard takes it, and is entered in
-`FORMATS`. Elsewhere its name stands for what is not of its requests: for the word before the token in
-`access`, and for the shifts that follow a delivery to Frappe.
+A format's module is imported where a dashboard takes the format. Its settings, and the facts that the
+inventory needs of it, are in `zkpoll/inventory/formats/`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from importlib import import_module
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from zkpoll.delivery.formats.events import Events, SingleEvent
 from zkpoll.delivery.user_ids import Outward, People
-from zkpoll.inventory.formats.odoo import Odoo as OdooSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from zkpoll.delivery.contract import Format
     from zkpoll.delivery.origins import Terminals
     from zkpoll.inventory import Dashboard
 
 
-def _events(_: Dashboard, __: Terminals, secrets: tuple[str, ...]) -> Format:
-    return Events(secrets)
+class Row(NamedTuple):
+    """Where a format is."""
+
+    module: str
+    """Beside this one."""
+    made: str
+    """Its class, made as `Format` in `zkpoll/delivery/contract.py` says."""
+    as_journalled: bool = False
+    """Whether it says of a punch just what the journal has of it, so that no source needs to be known."""
 
 
-def _event(_: Dashboard, __: Terminals, secrets: tuple[str, ...]) -> Format:
-    return SingleEvent(secrets)
-
-
-def _frappe(dashboard: Dashboard, terminals: Terminals, secrets: tuple[str, ...]) -> Format:
-    from zkpoll.delivery.formats.frappe import Frappe
-
-    assert dashboard.frappe is not None  # noqa: S101  # no inventory has this format without it
-    return Frappe(dashboard.frappe, terminals, secrets)
-
-
-def _odoo(dashboard: Dashboard, terminals: Terminals, secrets: tuple[str, ...]) -> Format:
-    from zkpoll.delivery.formats.odoo import Odoo
-
-    return Odoo(dashboard.odoo or OdooSettings(), terminals, secrets)
-
-
-def _template(dashboard: Dashboard, terminals: Terminals, secrets: tuple[str, ...]) -> Format:
-    from zkpoll.delivery.formats.template import Template
-
-    assert dashboard.template is not None  # noqa: S101  # no inventory has this format without it
-    return Template(dashboard.template, terminals, secrets)
-
-
-FORMATS: Final[Mapping[str, Callable[[Dashboard, Terminals, tuple[str, ...]], Format]]] = {
-    "events": _events,
-    "event": _event,
-    "frappe": _frappe,
-    "odoo": _odoo,
-    "template": _template,
+FORMATS: Final[Mapping[str, Row]] = {
+    "events": Row("events", "Events", as_journalled=True),
+    "event": Row("events", "SingleEvent", as_journalled=True),
+    "frappe": Row("frappe", "FrappeFormat"),
+    "odoo": Row("odoo", "OdooFormat"),
+    "template": Row("template", "TemplateFormat"),
 }
-"""By name, who makes the format of a dashboard's settings, the terminals, and what no message may hold."""
-_AS_JOURNALLED: Final = frozenset({"events", "event"})
-"""Formats that tell of a punch just what the journal has of it."""
+"""By the name that the inventory has for it."""
 
 
 def format_of(dashboard: Dashboard, terminals: Terminals, secrets: tuple[str, ...]) -> Format:
-    """Given a dashboard, the terminals, and what no message may hold, return the format that it takes."""
-    form = FORMATS[dashboard.format](dashboard, terminals, secrets)
+    """Given a dashboard, the terminals, and the secrets that no message may hold, return its format."""
+    row = FORMATS[dashboard.format]
+    module = import_module(f"{__package__}.{row.module}")
+    form: Format = getattr(module, row.made)(dashboard.format_settings, terminals, secrets)
     ruled = dashboard.user_id or any(device.user_id for device in terminals.devices.values())
-    if dashboard.format in _AS_JOURNALLED and not ruled:
-        return form
-    return Outward(form, People(terminals, dashboard.user_id))
+    return form if row.as_journalled and not ruled else Outward(form, People(terminals, dashboard.user_id))

@@ -11,24 +11,22 @@ from functools import cached_property
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from zkpoll.delivery.contract import carrying
+from zkpoll.delivery.contract import Decision, Reply, Verdict, carrying
 from zkpoll.delivery.excerpts import as_text, excerpt, json_in, quoted
 from zkpoll.delivery.formats.events import OPTIONS, compact
 from zkpoll.delivery.formats.fields import values
-from zkpoll.delivery.verdicts import NO_RIGHT, Decision, Reply, Verdict, judge
+from zkpoll.delivery.verdicts import NO_RIGHT, judge
 from zkpoll.inventory.documents import PLACEHOLDER
 from zkpoll.inventory.jsonpath import written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from zkpoll.delivery.contract import Exchange, Probe, Request
+    from zkpoll.delivery.contract import Answer, Exchange, FollowUp, Probe, Request
     from zkpoll.delivery.formats.fields import Value
     from zkpoll.delivery.origins import Terminals
-    from zkpoll.delivery.verdicts import Answer
     from zkpoll.inventory.documents import Document
-    from zkpoll.inventory.formats.template import Success
-    from zkpoll.inventory.formats.template import Template as Settings
+    from zkpoll.inventory.formats.template import Success, Template
     from zkpoll.model.punch import Event
 
 _GAP: Final = re.compile(rf'(?P<alone>(?<!\\)")?{PLACEHOLDER.pattern}(?(alone)")')
@@ -40,10 +38,10 @@ _MISSING: Final = object()
 
 
 @dataclass(frozen=True)
-class Template:
+class TemplateFormat:
     """The format `template`: a document for each punch, or a list of them within one."""
 
-    settings: Settings
+    settings: Template
     terminals: Terminals
     secrets: tuple[str, ...] = field(default=(), repr=False)
     """What no message may hold."""
@@ -68,6 +66,10 @@ class Template:
     def probes(self) -> tuple[Probe, ...]:
         """Ask with OPTIONS, since nobody knows what else would change nothing there."""
         return tuple(replace(probe, meaning=_to_options) for probe in OPTIONS)
+
+    def follow_ups(self) -> tuple[FollowUp, ...]:
+        """Send nothing more."""
+        return ()
 
     def _body(self, events: Sequence[Event]) -> bytes:
         told = (values(event, self.terminals) for event in events)

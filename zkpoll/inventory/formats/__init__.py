@@ -1,9 +1,44 @@
-"""The settings of formats that need some: one module a format, the twin of `zkpoll/delivery/formats/`."""
+"""The settings of formats: one module a format, the twin of `zkpoll/delivery/formats/`.
+
+`facts` has a row of each. What several formats need of the inventory stands here, and nothing else in the
+inventory knows a format by its name.
+"""
 
 from __future__ import annotations
 
-from typing import Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 from zkpoll.inventory.kinds import Matching
+from zkpoll.inventory.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from zkpoll.inventory.problems import Place
 
 FIELD: Final = Matching("[a-z0-9_]+", "the name of a field: a-z, 0-9 and _")
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Names in the settings of a format, each of which may stand there once."""
+
+    texts: tuple[tuple[str, Place], ...]
+    """Each with its place within these settings."""
+    once: str
+    """What a repeat is already, in words: "the name"."""
+    of_devices: bool = False
+    """Whether each must be the name of a device of the inventory."""
+
+
+class FormatSettings(Settings):
+    """The settings of a format, and what the rest of the inventory may ask of them."""
+
+    def secrets_in_bodies(self) -> tuple[str, ...]:
+        """Return the texts from variables and files that stand in the bodies of its requests."""
+        return ()
+
+    def names(self) -> Iterator[Names]:
+        """Yield the names that are compared with one another, or with those of the devices."""
+        yield from ()

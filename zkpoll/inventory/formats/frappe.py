@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from zkpoll.inventory.formats import FIELD
-from zkpoll.inventory.kinds import (
-    Choice,
-    Label,
-    Listed,
-    Section,
-    YesNo,
-    Zone,
-)
+from zkpoll.inventory.formats import FIELD, FormatSettings, Names
+from zkpoll.inventory.kinds import Choice, Label, Listed, Section, YesNo, Zone
 from zkpoll.inventory.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class Shift(Settings):
@@ -27,7 +23,7 @@ class Shift(Settings):
     )
 
 
-class Frappe(Settings):
+class Frappe(FormatSettings):
     """A site of Frappe HR or ERPNext."""
 
     timezone: Annotated[str, Zone()] = Field(
@@ -49,3 +45,12 @@ class Frappe(Settings):
         description="Shifts that are told how far all of their devices were read, so that attendance is made"
         " no earlier",
     )
+
+    def names(self) -> Iterator[Names]:
+        """Yield the names of the shifts, and of the devices of each."""
+        yield Names(
+            tuple((shift.name, ("shifts", i, "name")) for i, shift in enumerate(self.shifts)), "the name"
+        )
+        for i, shift in enumerate(self.shifts):
+            texts = tuple((name, ("shifts", i, "devices", k)) for k, name in enumerate(shift.devices))
+            yield Names(texts, "in this shift", of_devices=True)

@@ -7,16 +7,11 @@ from typing import Annotated, Final
 from pydantic import Field, model_validator
 
 from zkpoll.inventory.documents import NAMES
-from zkpoll.inventory.formats import FIELD
-from zkpoll.inventory.kinds import (
-    Kind,
-    Label,
-    Matching,
-    Shape,
-)
+from zkpoll.inventory.formats import FIELD, FormatSettings
+from zkpoll.inventory.kinds import Kind, Label, Matching, Shape
 from zkpoll.inventory.problems import Sentence, found_shape, hint
-from zkpoll.inventory.settings import Settings
 
+_MODEL: Final = Matching(r"[a-z0-9_]+(?:\.[a-z0-9_]+)*", "the name of a model, such as zkpoll.punch")
 _ODOOS_OWN: Final = frozenset(
     {"id", "create_uid", "create_date", "write_uid", "write_date", "parent_path", "display_name"}
 )
@@ -56,7 +51,7 @@ class Fields(Kind):
         return {"type": "object", "additionalProperties": False, "properties": properties, "required": ["id"]}
 
 
-class Odoo(Settings):
+class Odoo(FormatSettings):
     """A database of Odoo 19 or newer."""
 
     database: Annotated[str, Label()] | None = Field(
@@ -85,6 +80,3 @@ class Odoo(Settings):
             why = "holds pairs of a check-in and a check-out, and what a terminal tells is no pair"
             raise Sentence(f"{why}; expected a model for punches", key="model")
         return self
-
-
-_MODEL: Final = Matching(r"[a-z0-9_]+(?:\.[a-z0-9_]+)*", "the name of a model, such as zkpoll.punch")

@@ -7,23 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import ConfigDict, Field, PlainSerializer, model_serializer, model_validator
 
 from zkpoll.inventory.documents import EVENTS, Document, JsonDocument, JsonValue
+from zkpoll.inventory.formats import FormatSettings
 from zkpoll.inventory.jsonpath import JsonPath, written
-from zkpoll.inventory.kinds import (
-    Choice,
-    Listed,
-    Section,
-    Status,
-)
+from zkpoll.inventory.kinds import Choice, Listed, Section, Status
 from zkpoll.inventory.problems import Sentence
 from zkpoll.inventory.settings import Settings
 
 if TYPE_CHECKING:
     from pydantic import SerializerFunctionWrapHandler
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pydantic import SerializerFunctionWrapHandler
+_path_written = PlainSerializer(written, return_type=str)
+_document_shown = PlainSerializer(lambda document: document.shown, return_type=Any)
 
 
 class Success(Settings):
@@ -65,7 +59,7 @@ class Success(Settings):
         return {key: settings.get(key) for key in type(self).model_fields if key in self.model_fields_set}
 
 
-class Template(Settings):
+class Template(FormatSettings):
     """A request of one's own."""
 
     method: Annotated[Literal["POST", "PUT", "PATCH"], Choice("POST", "PUT", "PATCH")] = Field(
@@ -92,6 +86,10 @@ class Template(Settings):
             _check_one(self.each, "each")
         return self
 
+    def secrets_in_bodies(self) -> tuple[str, ...]:
+        """Return the texts from variables and files that stand in the documents."""
+        return tuple(text for document in (self.body, self.each) if document for text in document.secrets)
+
 
 def _check_one(document: Document, key: str) -> None:
     """Given what tells of one punch, raise Sentence if it cannot."""
@@ -114,9 +112,3 @@ def _check_frame(document: Document) -> None:
         raise Sentence(
             f"found {times} {{{{ events }}}}, expected one, where the list of each goes", key="body"
         )
-
-
-_path_written = PlainSerializer(written, return_type=str)
-
-
-_document_shown = PlainSerializer(lambda document: document.shown, return_type=Any)

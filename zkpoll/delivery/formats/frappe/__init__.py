@@ -6,6 +6,6 @@ probes     what a ping asks
 answers    what the site's answers say, whatever it was asked
 """
 
-from zkpoll.delivery.formats.frappe.checkins import Frappe
+from zkpoll.delivery.formats.frappe.checkins import FrappeFormat
 
-__all__ = ["Frappe"]
+__all__ = ["FrappeFormat"]

@@ -11,15 +11,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from urllib.parse import quote, urlencode
 
-from zkpoll.delivery.contract import Request
+from zkpoll.delivery.contract import Decision, Reply, Request, Verdict
 from zkpoll.delivery.excerpts import as_text, excerpt, json_in, quoted
 from zkpoll.delivery.formats.events import compact
-from zkpoll.delivery.verdicts import Decision, Reply, Verdict, asked_wait, judge
+from zkpoll.delivery.verdicts import asked_wait, judge
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from zkpoll.delivery.verdicts import Answer
+    from zkpoll.delivery.contract import Answer
 
 EMPLOYEE: Final = "Employee"
 CHECKIN: Final = "Employee Checkin"

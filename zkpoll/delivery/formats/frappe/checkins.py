@@ -21,21 +21,22 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from zoneinfo import ZoneInfo
 
-from zkpoll.delivery.contract import Request, carrying
+from zkpoll.delivery.contract import Answer, Decision, Failure, Reply, Request, Verdict, carrying
 from zkpoll.delivery.excerpts import excerpt
 from zkpoll.delivery.formats.events import compact
 from zkpoll.delivery.formats.fields import WALL_CLOCK
 from zkpoll.delivery.formats.frappe import answers
 from zkpoll.delivery.formats.frappe.answers import CHECKIN, EMPLOYEE, Judge
 from zkpoll.delivery.formats.frappe.probes import probes, zone_probe
-from zkpoll.delivery.verdicts import Answer, Decision, Failure, Reply, Verdict, judge
+from zkpoll.delivery.formats.frappe.shifts import follow_up
+from zkpoll.delivery.verdicts import judge
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from zkpoll.delivery.contract import Exchange, Probe
+    from zkpoll.delivery.contract import Exchange, FollowUp, Probe
     from zkpoll.delivery.origins import Direction, Terminals
-    from zkpoll.inventory.formats.frappe import Frappe as Settings
+    from zkpoll.inventory.formats.frappe import Frappe
     from zkpoll.model.punch import Event
 
 _METHOD: Final = (
@@ -65,10 +66,10 @@ _Look: TypeAlias = Generator[Request, Answer, Decision | _Absent]
 
 
 @dataclass(frozen=True, slots=True)
-class Frappe:
+class FrappeFormat:
     """The format `frappe`: a checkin a request."""
 
-    settings: Settings
+    settings: Frappe
     terminals: Terminals
     secrets: tuple[str, ...] = field(default=(), repr=False)
     """What no message may hold."""
@@ -105,6 +106,11 @@ class Frappe:
     def probes(self) -> tuple[Probe, ...]:
         """Ask for what the user of the token can see, and how the site is set up."""
         return probes(self.settings, self._judge)
+
+    def follow_ups(self) -> tuple[FollowUp, ...]:
+        """Tell the site how far the punches of each shift are complete."""
+        zone = ZoneInfo(self.settings.timezone)
+        return tuple(follow_up(shift, zone, self._judge) for shift in self.settings.shifts)
 
     # --- what is sent ---
 

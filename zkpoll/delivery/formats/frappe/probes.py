@@ -8,14 +8,14 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
-from zkpoll.delivery.contract import Probe, Request
+from zkpoll.delivery.contract import Probe, Reply, Request, Verdict
 from zkpoll.delivery.excerpts import excerpt
 from zkpoll.delivery.formats.frappe import answers
 from zkpoll.delivery.formats.frappe.answers import CHECKIN, EMPLOYEE, SHIFT, Judge
-from zkpoll.delivery.verdicts import Reply, Verdict, judge
+from zkpoll.delivery.verdicts import judge
 
 if TYPE_CHECKING:
-    from zkpoll.inventory import Frappe, Shift
+    from zkpoll.inventory.formats.frappe import Frappe, Shift
 
 _ZONE: Final = "/api/method/frappe.client.get_time_zone"
 _HOURS: Final = 366 * 24

@@ -12,11 +12,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from zkpoll.delivery.contract import Request
+from zkpoll.delivery.contract import Decision, FollowUp, Reply, Request, Verdict
 from zkpoll.delivery.formats.events import compact
 from zkpoll.delivery.formats.fields import WALL_CLOCK
 from zkpoll.delivery.formats.frappe.answers import SHIFT, content, document
-from zkpoll.delivery.verdicts import Decision, Reply, Verdict
 from zkpoll.model.delivery import Reach, ShiftMove
 from zkpoll.wall_clock import out_of_repeats
 
@@ -24,9 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
     from zoneinfo import ZoneInfo
 
+    from zkpoll.delivery.contract import Answer
     from zkpoll.delivery.formats.frappe.answers import Judge
-    from zkpoll.delivery.verdicts import Answer
-    from zkpoll.inventory import Shift
+    from zkpoll.inventory.formats.frappe import Shift
 
 _FIELD: Final = "last_sync_of_checkin"
 _NEVER: Final = Reach()
@@ -34,6 +33,17 @@ _ADVICE: Final = {
     403: "to its Shift Type; let the user of token: read and write Shift Type",
     404: "because it has no Shift Type of that name; check shifts:",
 }
+
+
+def follow_up(shift: Shift, zone: ZoneInfo, judge: Judge) -> FollowUp:
+    """Given a shift of a site and the site's zone, return the exchange that tells it how far the shift is."""
+
+    def exchange(
+        reaches: Mapping[str, Reach], late_before: datetime
+    ) -> Generator[Request, Answer, ShiftMove | Decision]:
+        return moving(bound(shift, reaches, late_before), zone, judge)
+
+    return FollowUp(f"shift {shift.name}", zone, exchange)
 
 
 def bound(shift: Shift, reaches: Mapping[str, Reach], late_before: datetime) -> ShiftMove:
