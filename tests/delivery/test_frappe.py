@@ -305,6 +305,13 @@ def test_somebody_who_is_employed_again() -> None:
     assert settled(error(417), people, rows())[0].verdict is Verdict.SUSPECT
 
 
+def test_an_error_as_a_page_is_told() -> None:
+    """A good status that tells of an error as a web page confirms nothing, and is not passed over in silence."""
+    decision, _ = settled(replace(error(200, "TypeError"), content_type="text/html"))
+    assert decision.verdict is Verdict.CONFIGURATION
+    assert "with a web page (a login page?)" in decision.message
+
+
 def test_it_waits_as_long_as_the_site_asks() -> None:
     """Retry-After counts in the answer to a punch and in that to a question."""
     busy = replace(error(429, "RateLimitExceededError"), retry_after="7")

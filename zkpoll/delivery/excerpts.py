@@ -32,10 +32,10 @@ def json_in(text: str) -> Any:
         raise ValueError("too many levels of objects and lists") from None
 
 
-def is_page(content_type: str, body: bytes) -> bool:
-    """Given a body and its type, return whether it is a web page, by either of them."""
+def is_page(text: str, content_type: str = "") -> bool:
+    """Given the beginning of a body and its type, return whether it is a web page, by either of them."""
     kind = content_type.partition(";")[0].strip().lower()
-    return kind in _HTML_TYPES or as_text(body[:1024]).lstrip().lower().startswith(_HTML_STARTS)
+    return kind in _HTML_TYPES or text[:1024].lstrip().lower().startswith(_HTML_STARTS)
 
 
 def excerpt(text: str, secrets: Sequence[str]) -> str:

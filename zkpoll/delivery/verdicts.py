@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
 from zkpoll.delivery.contract import Answer, Decision, Failure, Reply, Verdict
 from zkpoll.delivery.excerpts import as_text, excerpt, is_page, quoted, redact
-from zkpoll.delivery.rejections import named
+from zkpoll.delivery.rejections import Named, named
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -31,52 +31,58 @@ KINDS: Final[Mapping[Verdict, Kind]] = {
 """The word for a delivery that ended with this verdict, in JSON output and logs."""
 
 
-_Rule: TypeAlias = tuple[Verdict, str]
+class Rule(NamedTuple):
+    """What an answer means, and what to say about it."""
 
-_WEB_PAGE: Final[_Rule] = (
+    verdict: Verdict
+    advice: str = ""
+    """Follows the status in a sentence; `{location}` is where a redirect points."""
+
+
+_WEB_PAGE: Final = Rule(
     Verdict.CONFIGURATION,
     "with a web page (a login page?), which decides nothing; check url:, or let it answer with JSON",
 )
-_UNCLEAR: Final[_Rule] = (
+_UNCLEAR: Final = Rule(
     Verdict.CONFIGURATION,
     "and rejects some records without saying which, so nothing is confirmed; rejected: must list their ids",
 )
-_TOO_LONG: Final[_Rule] = (
+_TOO_LONG: Final = Rule(
     Verdict.CONFIGURATION,
     "at such length that what it may reject was not read, so nothing is confirmed; make batch_size smaller",
 )
 _REFUSED: Final = "and refused it"
-_STATUSES: Final[Mapping[int, _Rule]] = {
-    400: (Verdict.SUSPECT, _REFUSED),
-    401: (
+_STATUSES: Final[Mapping[int, Rule]] = {
+    400: Rule(Verdict.SUSPECT, _REFUSED),
+    401: Rule(
         Verdict.CONFIGURATION,
         "and does not accept who we say we are; check token:, basic:, headers: or signing:",
     ),
-    403: (
+    403: Rule(
         Verdict.CONFIGURATION,
         "and lets us deliver nothing; check the rights of the token or user, and url:",
     ),
-    404: (Verdict.CONFIGURATION, "because nothing takes punches at this address; check url:"),
-    408: (Verdict.TRY_AGAIN, "because the request took too long to arrive"),
-    409: (Verdict.TRY_AGAIN, "because of a conflict, and names no record that it holds already"),
-    410: (Verdict.GONE, "and says that it is gone for good"),
-    415: (Verdict.CONFIGURATION, "and does not take this kind of body; check format: and gzip:"),
-    413: (Verdict.TOO_LARGE, "because the request is too large"),
-    417: (Verdict.SUSPECT, _REFUSED),
-    422: (Verdict.SUSPECT, _REFUSED),
-    425: (Verdict.TRY_AGAIN, "and asks to send it again later"),
-    429: (Verdict.TRY_AGAIN, "and asks for fewer requests"),
+    404: Rule(Verdict.CONFIGURATION, "because nothing takes punches at this address; check url:"),
+    408: Rule(Verdict.TRY_AGAIN, "because the request took too long to arrive"),
+    409: Rule(Verdict.TRY_AGAIN, "because of a conflict, and names no record that it holds already"),
+    410: Rule(Verdict.GONE, "and says that it is gone for good"),
+    415: Rule(Verdict.CONFIGURATION, "and does not take this kind of body; check format: and gzip:"),
+    413: Rule(Verdict.TOO_LARGE, "because the request is too large"),
+    417: Rule(Verdict.SUSPECT, _REFUSED),
+    422: Rule(Verdict.SUSPECT, _REFUSED),
+    425: Rule(Verdict.TRY_AGAIN, "and asks to send it again later"),
+    429: Rule(Verdict.TRY_AGAIN, "and asks for fewer requests"),
 }
-_CLASSES: Final[Mapping[int, _Rule]] = {
-    2: (Verdict.CONFIRMED, ""),
-    3: (
+_CLASSES: Final[Mapping[int, Rule]] = {
+    2: Rule(Verdict.CONFIRMED, ""),
+    3: Rule(
         Verdict.CONFIGURATION,
         "and points to {location}, which is not followed; set url: to the address that takes punches",
     ),
-    4: (Verdict.CONFIGURATION, "and takes no such request; check url: and format:"),
-    5: (Verdict.TRY_AGAIN, "and cannot take punches now"),
+    4: Rule(Verdict.CONFIGURATION, "and takes no such request; check url: and format:"),
+    5: Rule(Verdict.TRY_AGAIN, "and cannot take punches now"),
 }
-_NONSENSE: Final[_Rule] = (Verdict.CONFIGURATION, "which is no answer to a request; check url:")
+_NONSENSE: Final = Rule(Verdict.CONFIGURATION, "which is no answer to a request; check url:")
 
 
 def judge(answer: Answer, secrets: Sequence[str] = (), ids: Collection[str] = ()) -> Decision:
@@ -88,23 +94,51 @@ def judge(answer: Answer, secrets: Sequence[str] = (), ids: Collection[str] = ()
     if isinstance(answer, Failure):
         verdict = Verdict.CONFIGURATION if answer.lasting else Verdict.TRY_AGAIN
         return Decision(verdict, redact(answer.reason, secrets))
-    verdict, advice = _rule(answer)
-    found = named(answer.body, ids)
-    if verdict is Verdict.CONFIRMED and (found.unclear or not answer.whole):
-        verdict, advice = _UNCLEAR if answer.whole else _TOO_LONG
-    present = found.present if answer.status == 409 else frozenset()
-    if answer.status // 100 == 4 and (found.rejected or present):
-        verdict = Verdict.NAMED
-    if verdict not in (Verdict.CONFIRMED, Verdict.NAMED):
-        return Decision(verdict, _sentence(answer, advice, secrets), asked_wait(answer))
-    words = {one: excerpt(said, secrets) or _status(answer) for one, said in found.rejected.items()}
-    return Decision(verdict, rejected=words, present=present)
+    page, found = is_html(answer), named(answer.body, ids)
+    rule = by_records(by_status(answer.status, page=page), answer, found)
+    if rule.verdict not in (Verdict.CONFIRMED, Verdict.NAMED):
+        return explained(rule, answer, "" if page else as_text(answer.body), secrets)
+    words = {one: excerpt(said, secrets) or sentence(answer) for one, said in found.rejected.items()}
+    return Decision(rule.verdict, rejected=words, present=present(answer, found))
+
+
+def by_status(status: int, *, page: bool) -> Rule:
+    """Given a status, and whether a web page came with it, return what that means for all of a batch."""
+    rule = _STATUSES.get(status) or _CLASSES.get(status // 100, _NONSENSE)
+    return _WEB_PAGE if page and rule.verdict in (Verdict.CONFIRMED, Verdict.SUSPECT) else rule
+
+
+def by_records(rule: Rule, reply: Reply, found: Named) -> Rule:
+    """Given what a status means, the reply and the records it names, return what the reply means."""
+    if rule.verdict is Verdict.CONFIRMED and not reply.whole:
+        return _TOO_LONG
+    if rule.verdict is Verdict.CONFIRMED and found.unclear:
+        return _UNCLEAR
+    refused = reply.status // 100 == 4
+    return Rule(Verdict.NAMED) if refused and (found.rejected or present(reply, found)) else rule
+
+
+def present(reply: Reply, found: Named) -> frozenset[str]:
+    """Given a reply and the records it names, return those that are there already; only a 409 says so."""
+    return found.present if reply.status == HTTPStatus.CONFLICT else frozenset()
+
+
+def explained(rule: Rule, reply: Reply, said: str, secrets: Sequence[str]) -> Decision:
+    """Given what a reply means, and the dashboard's own words, return the decision that a person reads."""
+    advice = rule.advice.format(location=excerpt(reply.location, secrets) or "nowhere")
+    words = "" if is_page(said) else excerpt(said, secrets)
+    return Decision(rule.verdict, sentence(reply, f" {advice}", words), asked_wait(reply))
+
+
+def sentence(reply: Reply, advice: str = "", words: str = "") -> str:
+    """Given a reply, advice that follows its status, and an excerpt, return the sentence of all three."""
+    return f"the dashboard answered {reply.status}{advice}{quoted(words)}"
 
 
 def is_html(reply: Reply) -> bool:
     """Given a reply, return whether a person's browser was meant to get it, by its type or its beginning."""
     # Where there is no body, a type means nothing: frameworks put one on by habit.
-    return bool(reply.body.strip()) and is_page(reply.content_type, reply.body)
+    return bool(reply.body.strip()) and is_page(as_text(reply.body[:1024]), reply.content_type)
 
 
 def asked_wait(reply: Reply) -> float:
@@ -120,21 +154,3 @@ def asked_wait(reply: Reply) -> float:
     except (ValueError, TypeError, OverflowError):  # no dates, or one of them without a zone
         return 0.0
     return min(max(seconds, 0.0), LONGEST_WAIT)
-
-
-def _rule(reply: Reply) -> _Rule:
-    kind = reply.status // 100
-    rule = _STATUSES.get(reply.status) or _CLASSES.get(kind, _NONSENSE)
-    if rule[0] in (Verdict.CONFIRMED, Verdict.SUSPECT) and is_html(reply):
-        return _WEB_PAGE
-    return rule
-
-
-def _sentence(reply: Reply, advice: str, secrets: Sequence[str]) -> str:
-    location = excerpt(reply.location, secrets) or "nowhere"
-    words = "" if is_html(reply) else excerpt(as_text(reply.body), secrets)
-    return f"{_status(reply)} {advice.format(location=location)}{quoted(words)}"
-
-
-def _status(reply: Reply) -> str:
-    return f"the dashboard answered {reply.status}"

@@ -14,10 +14,11 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from zkpoll.delivery.contract import Answer, Decision, Failure, Probe, Reply, Request, Verdict, carrying
-from zkpoll.delivery.excerpts import as_text, excerpt, json_in, quoted
+from zkpoll.delivery.excerpts import as_text, excerpt, is_page, json_in
 from zkpoll.delivery.formats.events import compact
 from zkpoll.delivery.formats.fields import values
-from zkpoll.delivery.verdicts import is_html, judge
+from zkpoll.delivery.rejections import Named
+from zkpoll.delivery.verdicts import by_records, by_status, explained, is_html, judge, sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -144,8 +145,15 @@ class OdooFormat:
             return self._told(Verdict.CONFIGURATION, answer, _ADVICE[answer.status])
         if answer.status == HTTPStatus.INTERNAL_SERVER_ERROR and error.of_values:
             return self._told(Verdict.SUSPECT, answer, _FAILED)
-        words = error.message.encode("utf-8", "replace")  # JSON can tell of half a character
-        decision = judge(replace(answer, body=words or answer.body), self.secrets)
+        if error.message:
+            said = error.message.encode("utf-8", "replace").decode()  # JSON can tell of half a character
+            page = is_html(answer)
+            rule = by_status(answer.status, page=page or is_page(said))
+            decision = explained(
+                by_records(rule, answer, Named()), answer, "" if page else said, self.secrets
+            )
+        else:
+            decision = judge(answer, self.secrets)
         if decision.verdict is Verdict.CONFIRMED:
             return self._told(Verdict.CONFIGURATION, answer, _NO_LIST)
         return decision
@@ -155,7 +163,7 @@ class OdooFormat:
         page = is_html(reply)
         words = excerpt(_error(reply).message or ("" if page else as_text(reply.body)), self.secrets)
         todo = advice.format(model=self.settings.model)
-        return Decision(verdict, f"the dashboard answered {reply.status} {todo}{quoted(words)}")
+        return Decision(verdict, sentence(reply, f" {todo}", words))
 
     def _to_look(self, reply: Reply) -> tuple[bool, str] | None:
         if _rows(reply, self.settings.fields.values()) is not None:

@@ -12,10 +12,11 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from zkpoll.delivery.contract import Decision, Reply, Verdict, carrying
-from zkpoll.delivery.excerpts import as_text, excerpt, json_in, quoted
+from zkpoll.delivery.excerpts import as_text, excerpt, json_in
 from zkpoll.delivery.formats.events import OPTIONS, compact
 from zkpoll.delivery.formats.fields import values
-from zkpoll.delivery.verdicts import NO_RIGHT, judge
+from zkpoll.delivery.rejections import named
+from zkpoll.delivery.verdicts import NO_RIGHT, is_html, judge, sentence
 from zkpoll.inventory.documents import PLACEHOLDER
 from zkpoll.inventory.jsonpath import written
 
@@ -98,16 +99,15 @@ class TemplateFormat:
             return decision
         if decision.rejected:
             return replace(decision, verdict=Verdict.NAMED)
-        words = quoted(excerpt(as_text(answer.body), self.secrets))
-        return Decision(Verdict.SUSPECT, f"the dashboard answered {answer.status}, {unmet}{words}")
+        words = excerpt(as_text(answer.body), self.secrets)
+        return Decision(Verdict.SUSPECT, sentence(answer, f", {unmet}", words))
 
     def _held_already(self, answer: Reply, ids: Sequence[str], decision: Decision) -> Decision:
         """Given a 409 that is told to mean a repeat, return what it means for so many events."""
-        as_success = judge(replace(answer, status=HTTPStatus.OK), self.secrets, ids)
-        if as_success.verdict is not Verdict.CONFIRMED:  # such as a web page
+        if is_html(answer) or not answer.whole or named(answer.body, ids).unclear:
             return decision
         if len(ids) == 1:
-            return as_success
+            return Decision(Verdict.CONFIRMED)
         # Of several, some may be there and the others not: alone each is answered for.
         return replace(decision, verdict=Verdict.SUSPECT)
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlencode
 
 from zkpoll.delivery.contract import Decision, Reply, Request, Verdict
-from zkpoll.delivery.excerpts import as_text, excerpt, json_in, quoted
+from zkpoll.delivery.excerpts import as_text, excerpt, is_page, json_in
 from zkpoll.delivery.formats.events import compact
-from zkpoll.delivery.verdicts import asked_wait, judge
+from zkpoll.delivery.verdicts import Rule, asked_wait, by_status, explained, judge, sentence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,11 +27,9 @@ SHIFT: Final = "Shift Type"
 _CLOSED: Final = frozenset({403, 404})
 """What is answered about documents that a user may not read, or that are of no kind the site knows."""
 
-_Rule: TypeAlias = tuple[Verdict, str]
-
-_BUSY: Final[_Rule] = (Verdict.TRY_AGAIN, "and cannot take it now")
-_UNKNOWN: Final[_Rule] = (Verdict.CONFIGURATION, "and does not accept who we say we are; check token:")
-_EXCEPTIONS: Final[Mapping[str, _Rule]] = {
+_BUSY: Final = Rule(Verdict.TRY_AGAIN, "and cannot take it now")
+_UNKNOWN: Final = Rule(Verdict.CONFIGURATION, "and does not accept who we say we are; check token:")
+_EXCEPTIONS: Final[Mapping[str, Rule]] = {
     "TimestampMismatchError": _BUSY,
     "DocumentLockedError": _BUSY,
     "QueryDeadlockError": _BUSY,
@@ -44,7 +42,7 @@ _EXCEPTIONS: Final[Mapping[str, _Rule]] = {
     "InvalidAuthorizationHeader": _UNKNOWN,
     "InvalidAuthorizationPrefix": _UNKNOWN,
     "InvalidAuthorizationToken": _UNKNOWN,
-    "AppNotInstalledError": (Verdict.CONFIGURATION, "and lacks the app that takes checkins; check app:"),
+    "AppNotInstalledError": Rule(Verdict.CONFIGURATION, "and lacks the app that takes checkins; check app:"),
 }
 """What an error means whatever its status: those that are no record's fault."""
 _ADVICE: Final = {
@@ -68,17 +66,18 @@ class Judge:
         decision = judge(answer, self.secrets)
         if not isinstance(answer, Reply) or not (said := words(answer)):
             return decision
-        readable = Reply(
-            answer.status, body=said.encode("utf-8", "backslashreplace"), location=answer.location
-        )
-        return Decision(decision.verdict, judge(readable, self.secrets).message, decision.wait)
+        rule = by_status(answer.status, page=is_page(said))
+        if Verdict.CONFIRMED in (decision.verdict, rule.verdict):
+            return decision  # what is wrong with a 2xx, if anything, the decision says
+        shown = said.encode("utf-8", "backslashreplace").decode()  # JSON can tell of half a character
+        return explained(Rule(decision.verdict, rule.advice), answer, shown, self.secrets)
 
     def by_error(self, answer: Answer) -> Decision | None:
         """Given an answer, return what it means by the name of its error; None where that decides nothing."""
         rule = _EXCEPTIONS.get(error_of(answer)) if isinstance(answer, Reply) else None
         if rule is None or not isinstance(answer, Reply):
             return None
-        return Decision(rule[0], self.sentence(answer, rule[1]), asked_wait(answer))
+        return Decision(rule.verdict, self.sentence(answer, rule.advice), asked_wait(answer))
 
     def not_told(self, answer: Answer, kind: str) -> Decision:
         """Given an answer that does not show the documents asked for, return what becomes of who waits."""
@@ -91,7 +90,7 @@ class Judge:
 
     def sentence(self, reply: Reply, meant: str) -> str:
         """Given a reply and what it means, return a sentence of both and of the site's own words."""
-        return f"the dashboard answered {reply.status} {meant}{quoted(self.excerpt(reply))}"
+        return sentence(reply, f" {meant}", self.excerpt(reply))
 
     def excerpt(self, reply: Reply) -> str:
         """Given a reply, return the site's own words, as a message may show them."""
