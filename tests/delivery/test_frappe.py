@@ -306,7 +306,7 @@ def test_somebody_who_is_employed_again() -> None:
 
 
 def test_an_error_as_a_page_is_told() -> None:
-    """A good status that tells of an error as a web page confirms nothing, and is not passed over in silence."""
+    """A good status that tells of an error as a web page confirms nothing, and there is a sentence on it."""
     decision, _ = settled(replace(error(200, "TypeError"), content_type="text/html"))
     assert decision.verdict is Verdict.CONFIGURATION
     assert "with a web page (a login page?)" in decision.message

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from zkpoll.inventory.dashboards import CREDENTIALS, Credentials, Dashboard
 from zkpoll.inventory.hosts import same_host
-from zkpoll.inventory.models import SECTIONS, Device, Inventory
+from zkpoll.inventory.models import SECTIONS, Defaults, Device, DeviceAddress, Inventory
 from zkpoll.inventory.problems import Sentence, found, found_shape, nearest, unknown
 
 if TYPE_CHECKING:
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from zkpoll.inventory.text import Tree
 
 M = TypeVar("M", bound=BaseModel)
-Settings: TypeAlias = dict[str, Any]
+Parts: TypeAlias = dict[str, Any]
+"""Settings by name, as the file has them."""
 Where: TypeAlias = Callable[[str], "Place"]
 """Given the key of a setting, its place; a device's setting may stand in `defaults`."""
 
@@ -47,26 +48,22 @@ def inventory(tree: Tree, problems: Problems, folder: Path, *, strict: bool) -> 
     if top is None:
         return None
     settings = problems.known(top, TOP, ())
-    check = _Check(problems, {"folder": folder, "strict": strict}, _names(settings))
-    parts: Settings = {key: settings[key] for key in _PLAIN if key in settings}
+    devices = settings.get("devices")
+    named = [one.get("name") for one in devices if isinstance(one, dict)] if isinstance(devices, list) else []
+    names = [name for name in named if name and isinstance(name, str)]
+    check = _Check(problems, {"folder": folder, "strict": strict}, names)
+    parts: Parts = {key: settings[key] for key in _PLAIN if key in settings}
     parts["dashboards"] = check.dashboards(settings)
     parts["devices"] = check.devices(settings)
     return check.build(Inventory, parts, lambda key: (key,))
 
 
-def _mapping(tree: object, place: Place, problems: Problems) -> Settings | None:
+def _mapping(tree: object, place: Place, problems: Problems) -> Parts | None:
     """Given a value where a mapping belongs, return it, or None after noting what it is."""
     if isinstance(tree, dict):
         return tree
     problems.add(place, f"found {found_shape(tree)}, expected a mapping of settings (name: value)")
     return None
-
-
-def _names(top: Settings) -> Collection[str]:
-    """Given the top of a file, return what its devices are called, whatever else is wrong with them."""
-    devices = top.get("devices")
-    named = [one.get("name") for one in devices if isinstance(one, dict)] if isinstance(devices, list) else []
-    return [name for name in named if name and isinstance(name, str)]
 
 
 class _Check:
@@ -77,20 +74,20 @@ class _Check:
         self._context = dict(context)
         self._names = names
 
-    def build(self, model: type[M], settings: Settings, where: Where) -> M | None:
+    def build(self, model: type[M], settings: Parts, where: Where) -> M | None:
         """Given settings, return the model of them, or None after noting what is wrong."""
         try:
             return model.model_validate(settings, context=self._context)
         except ValidationError as error:
             for detail in error.errors(include_url=False):
-                (key, *inner), sentence = _told(model, detail)
+                (key, *inner), sentence = _in_words(model, detail)
                 place = (*where(str(key)), *inner)
                 # While a part of it is unreadable, nothing can be told of the whole.
                 if not self._problems.within(place):
                     self._problems.add(place, sentence)
             return None
 
-    def dashboards(self, top: Settings) -> list[Dashboard]:
+    def dashboards(self, top: Parts) -> list[Dashboard]:
         """Given the top of a file, return its valid dashboards."""
         if "dashboard" not in top:
             self._problems.add(("dashboard",), "missing (where punches go: a mapping with a url)")
@@ -116,7 +113,7 @@ class _Check:
         made = self.build(Dashboard, own, lambda key: (*place, key))
         if made is None:
             # Credentials are compared, and files read, last, and not at all after another mistake; do it now.
-            credentials: Settings = {key: own[key] for key in CREDENTIALS if key in own}
+            credentials: Parts = {key: own[key] for key in CREDENTIALS if key in own}
             self.build(Credentials, credentials, lambda key: (*place, key))
         elif made.format_settings:
             self._names_in(made.format_settings, (*place, made.format))
@@ -130,23 +127,31 @@ class _Check:
             if names.of_devices:
                 for name, here in texts:
                     if name not in self._names:
-                        self._problems.add(here, _no_device(name, self._names))
+                        meant = nearest(name, self._names)
+                        hint = f", did you mean {meant}?" if meant else ""
+                        self._problems.add(here, f"found {found(name)}, expected the name of a device{hint}")
 
-    def devices(self, top: Settings) -> list[Device]:
+    def devices(self, top: Parts) -> list[Device]:
         """Given the top of a file, return its valid devices, defaults merged in."""
         defaults = self._defaults(top.get("defaults", ""))
         tree = top.get("devices", "")
         if not isinstance(tree, list) or not tree:
-            self._problems.add(("devices",), _no_devices(tree))
+            sentence = f"found {found_shape(tree)}, expected a list of devices (each begins with -)"
+            none = tree in ("", [])
+            self._problems.add(("devices",), "no devices, expected at least one" if none else sentence)
             return []
-        read = [self._entry(item, ("devices", i), defaults) for i, item in enumerate(tree)]
-        entries = [entry for entry in read if entry]
+        entries = []
+        for i, item in enumerate(tree):
+            place: Place = ("devices", i)
+            if (own := _mapping(item, place, self._problems)) is not None:
+                own = self._problems.known(own, tuple(Device.model_fields), place)
+                entries.append(_Entry(place, own, defaults))
         self._unique("name", tree, ("devices",))
         self._apart(entries)
         made = [self.build(Device, entry.merged, entry.where) for entry in entries]
         return [device for device in made if device]
 
-    def _defaults(self, tree: object) -> Settings:
+    def _defaults(self, tree: object) -> Parts:
         """Given the tree of `defaults`, return what may stand there; note what is wrong with it."""
         place: Place = ("defaults",)
         # All of it may be commented out.
@@ -157,17 +162,8 @@ class _Check:
                 sentence = "tells one device from another, so it cannot stand in defaults"
                 self._problems.add((*place, key), sentence)
         # A wrong default is told even if every device overrides it; what it needs, each may have itself.
-        whole = {"in_states": [], "out_states": [], "latitude": 0, "longitude": 0}
-        stand_in = {"name": "x", "host": "x", "timezone": "UTC", **whole} | known
-        self.build(Device, stand_in, lambda key: (*place, key))
+        self.build(Defaults, known, lambda key: (*place, key))
         return known
-
-    def _entry(self, tree: object, place: Place, defaults: Settings) -> _Entry | None:
-        own = _mapping(tree, place, self._problems)
-        if own is None:
-            return None
-        own = self._problems.known(own, tuple(Device.model_fields), place)
-        return _Entry(place, own, defaults)
 
     def _unique(self, key: str, items: list[Any], place: Place) -> None:
         """Given a list of mappings, note each that has the same text at a key as an earlier one."""
@@ -201,11 +197,11 @@ class _Entry:
     """One device as the file gives it."""
 
     place: Place
-    own: Settings
-    defaults: Settings
+    own: Parts
+    defaults: Parts
 
     @property
-    def merged(self) -> Settings:
+    def merged(self) -> Parts:
         return self.defaults | self.own
 
     def where(self, key: str) -> Place:
@@ -216,47 +212,29 @@ class _Entry:
 
     def marks(self) -> list[tuple[str, object, str]]:
         """Return what no other enabled device may share: the setting, its value, and in words."""
-        device = self._probe()
-        if device is None or not device.enabled:
+        telling = {key: self.merged[key] for key in DeviceAddress.model_fields if key in self.merged}
+        try:
+            device = DeviceAddress.model_validate(telling)
+        except ValidationError:  # told when all of it is checked
+            return []
+        if not device.enabled:
             return []
         address = (same_host(device.host), device.port, device.transport)
-        told = f"{device.host} port {device.port} ({device.transport})"
-        marks: list[tuple[str, object, str]] = [("host", address, told)]
+        words = f"{device.host} port {device.port} ({device.transport})"
+        marks: list[tuple[str, object, str]] = [("host", address, words)]
         if device.serial:
             marks.append(("serial", device.serial, f"serial {device.serial}"))
         return marks
 
-    def _probe(self) -> Device | None:
-        """Return the device as far as it says which terminal it is; other mistakes do not count."""
-        telling = ("host", "port", "transport", "serial", "enabled")
-        settings = {key: value for key, value in self.merged.items() if key in telling}
-        try:
-            return Device.model_validate({"name": "x", "timezone": "UTC"} | settings)
-        except ValidationError:
-            return None
 
-
-def _no_device(name: str, names: Collection[str]) -> str:
-    meant = nearest(name, names)
-    hint = f", did you mean {meant}?" if meant else ""
-    return f"found {found(name)}, expected the name of a device{hint}"
-
-
-def _no_devices(tree: object) -> str:
-    if isinstance(tree, dict):
-        return "found a mapping, expected a list of devices (each begins with -)"
-    if tree and isinstance(tree, str):
-        return "found text, expected a list of devices (each begins with -)"
-    return "no devices, expected at least one"
-
-
-def _told(model: type[BaseModel], detail: ErrorDetails) -> tuple[Place, str]:
+def _in_words(model: type[BaseModel], detail: ErrorDetails) -> tuple[Place, str]:
     """Given one of pydantic's errors, return the setting of the model it is about and a sentence on it.
 
     The setting is a place within the model's settings: `("port",)`, or `("clock", "set_when_off_by")`.
     """
     place = detail["loc"] or ("",)
-    owner = _owner(model, place)
+    sections = [SECTIONS[step] for step in place[:-1] if isinstance(step, str) and step in SECTIONS]
+    owner = sections[-1] if sections else model  # the innermost
     if place[-1] == "[key]":  # of an entry whose name is wrong; it stands where its value does
         place = place[:-1]
     if detail["type"] == "missing":
@@ -267,12 +245,6 @@ def _told(model: type[BaseModel], detail: ErrorDetails) -> tuple[Place, str]:
     if isinstance(error, Sentence):
         return (*detail["loc"], error.key) if error.key else place, str(error)
     return place, f"found {found(detail['input'])}, {error}"
-
-
-def _owner(model: type[BaseModel], place: Place) -> type[BaseModel]:
-    """Given a model and a place in its settings, return whose setting that is: of the innermost section."""
-    sections = [SECTIONS[step] for step in place[:-1] if isinstance(step, str) and step in SECTIONS]
-    return sections[-1] if sections else model
 
 
 def _missing(model: type[BaseModel], key: str) -> str:

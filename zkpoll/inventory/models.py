@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime, time  # noqa: TC003  (pydantic reads the annotations)
+from datetime import time  # noqa: TC003  (pydantic reads the annotations)
 from pathlib import Path  # noqa: TC003  (pydantic reads the annotations)
 from typing import Annotated, Any, Final, Literal, get_args
 
-from pydantic import BaseModel, Field, PlainSerializer, SecretStr, model_validator
+from pydantic import BaseModel, Field, PlainSerializer, SecretStr
 
 from zkpoll.inventory.credentials import CommKey
 from zkpoll.inventory.dashboards import CREDENTIALS, OUTWARD, Basic, Dashboard, Signing
@@ -18,22 +18,19 @@ from zkpoll.inventory.kinds import (
     File,
     Host,
     Hours,
-    Label,
     Listed,
-    Moment,
     Percent,
     Section,
     State,
     WhenToClear,
     Whole,
-    YesNo,
     Zone,
     written,
 )
 from zkpoll.inventory.monitoring import HealthChecks, Metrics
 from zkpoll.inventory.people import UserIds
-from zkpoll.inventory.problems import Sentence
-from zkpoll.inventory.settings import Settings, masked
+from zkpoll.inventory.settings import Settings, in_order, masked
+from zkpoll.inventory.sources import Source, SourceKey
 
 _as_written = PlainSerializer(written, return_type=str)
 
@@ -78,12 +75,9 @@ class Clear(Settings):
 _clear_as_written = PlainSerializer(Clear.written)
 
 
-class Device(Settings):
-    """An attendance terminal."""
+class DeviceAddress(SourceKey):
+    """The settings that tell which terminal a device is: no two devices share them."""
 
-    name: Annotated[str, Label()] = Field(
-        description="Our name for the device, used in messages and sent with every punch"
-    )
     host: Annotated[str, Host()] = Field(description="Its IPv4 or IPv6 address, or its DNS name")
     port: Annotated[int, Whole(1, 65_535)] = Field(
         default=4370, description="Its port, as set in its Comm. menu"
@@ -91,11 +85,18 @@ class Device(Settings):
     transport: Annotated[Literal["tcp", "udp"], Choice("tcp", "udp")] = Field(
         default="tcp", description="tcp; udp for old devices that know nothing else"
     )
+
+
+@in_order(
+    *("name", "host", "port", "transport", "comm_key", "timezone", "timeout", "visit_limit", "quiet_hours"),
+    *("clock", "clear", "since", "repeat_within", "direction", "in_states", "out_states"),
+    *("latitude", "longitude", "user_id", "encoding", "serial", "enabled"),
+)
+class Device(DeviceAddress, Source):
+    """An attendance terminal."""
+
     comm_key: Annotated[SecretStr, CommKey(), masked] | None = Field(
         default=None, description="The Comm Key set on the device, if any; a number"
-    )
-    timezone: Annotated[str, Zone()] = Field(
-        description="The time zone of its wall clock, such as Asia/Dhaka, here or in defaults"
     )
     timeout: Annotated[float, Duration("10ms", "1h")] = Field(
         default=10, description="The longest silence between two bytes, in seconds or as 10s"
@@ -116,67 +117,26 @@ class Device(Settings):
         description="When to clear its log, once all in it is delivered: never, confirmed (always) or"
         " {above: 80%}; within quiet_hours, if there are any",
     )
-    since: Annotated[datetime, Moment()] | None = Field(
-        default=None,
-        description="Punches of its first reading that are older are held, not sent; by its wall clock",
-    )
-    repeat_within: Annotated[float, Duration("1s", "1h")] | None = Field(
-        default=None,
-        description="A repeat of a punch by the same user in the same state within this time"
-        " is held, not sent",
-    )
-    direction: Annotated[Literal["state", "in", "out", "none"], Choice("state", "in", "out", "none")] = Field(
-        default="state",
-        description="What its punches mean to formats that ask for arrivals and departures: state (as"
-        " in_states and out_states say), in or out (all of them), none (it cannot be told)",
-    )
-    in_states: Annotated[tuple[Annotated[int, State()], ...], Listed(State(), "[0, 4]")] = Field(
-        default=(0, 4), description="The states that mean an arrival"
-    )
-    out_states: Annotated[tuple[Annotated[int, State()], ...], Listed(State(), "[1, 5]")] = Field(
-        default=(1, 5), description="The states that mean a departure"
-    )
-    latitude: Annotated[float, Degrees(90)] | None = Field(
-        default=None, description="Where it hangs, in degrees, north of the equator"
-    )
-    longitude: Annotated[float, Degrees(180)] | None = Field(
-        default=None, description="Where it hangs, in degrees, east of Greenwich"
-    )
-    user_id: Annotated[UserIds, Section()] | None = Field(
-        default=None, description="What becomes of its user ids on the way to any dashboard"
-    )
     encoding: Annotated[Encoding, Choice(*get_args(Encoding))] = Field(
         default="utf-8", description="What its users' names are written in, as its language has it"
-    )
-    serial: Annotated[str, Label()] | None = Field(
-        default=None, description="Its serial number, for a device that does not tell it"
-    )
-    enabled: Annotated[bool, YesNo()] = Field(
-        default=True, description="false takes the device out for a while"
     )
 
     def key(self) -> int:
         """Return the comm key as a number, 0 if there is none."""
         return int(self.comm_key.get_secret_value()) if self.comm_key else 0
 
-    @model_validator(mode="after")
-    def _check_states(self) -> Device:
-        both = sorted(set(self.in_states) & set(self.out_states))
-        if both:
-            key = "out_states" if "out_states" in self.model_fields_set else "in_states"
-            other = "in_states" if key == "out_states" else "out_states"
-            sentence = (
-                f"state {both[0]} is among {other} as well ({', '.join(map(str, getattr(self, other)))})"
-            )
-            raise Sentence(f"{sentence}; it means one of both", key=key)
-        return self
 
-    @model_validator(mode="after")
-    def _check_location(self) -> Device:
-        if (self.latitude is None) != (self.longitude is None):
-            given, other = ("latitude", "longitude") if self.longitude is None else ("longitude", "latitude")
-            raise Sentence(f"needs {other} beside it", key=given)
-        return self
+@in_order(*Device.model_fields)
+class Defaults(Device):
+    """The settings that may stand in `defaults`: any of a device's, and none of them needs another."""
+
+    name: str = ""
+    host: str = ""
+    timezone: Annotated[str, Zone()] = ""
+    in_states: Annotated[tuple[Annotated[int, State()], ...], Listed(State(), "[0, 4]")] = ()
+    out_states: Annotated[tuple[Annotated[int, State()], ...], Listed(State(), "[1, 5]")] = ()
+    latitude: Annotated[float, Degrees(90)] | None = 0
+    longitude: Annotated[float, Degrees(180)] | None = 0
 
 
 SECTIONS: Final[dict[str, type[BaseModel]]] = {

@@ -1,0 +1,97 @@
+"""Settings of a source of punches: what all doors share.
+
+A device that is called is a source with an address; `models` has that.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime  # noqa: TC003  (pydantic reads the annotations)
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from zkpoll.inventory.kinds import (
+    Choice,
+    Degrees,
+    Duration,
+    Label,
+    Listed,
+    Moment,
+    Section,
+    State,
+    YesNo,
+    Zone,
+)
+from zkpoll.inventory.people import UserIds  # noqa: TC001  (pydantic reads the annotations)
+from zkpoll.inventory.problems import Sentence
+from zkpoll.inventory.settings import Settings
+
+
+class SourceKey(Settings):
+    """The serial number of a source, and whether it is in use."""
+
+    serial: Annotated[str, Label()] | None = Field(
+        default=None, description="Its serial number, for a device that does not tell it"
+    )
+    enabled: Annotated[bool, YesNo()] = Field(
+        default=True, description="false takes the device out for a while"
+    )
+
+
+class Source(SourceKey):
+    """A source of punches: how its punches are read, and what they mean."""
+
+    name: Annotated[str, Label()] = Field(
+        description="Our name for the device, used in messages and sent with every punch"
+    )
+    timezone: Annotated[str, Zone()] = Field(
+        description="The time zone of its wall clock, such as Asia/Dhaka, here or in defaults"
+    )
+    since: Annotated[datetime, Moment()] | None = Field(
+        default=None,
+        description="Punches of its first reading that are older are held, not sent; by its wall clock",
+    )
+    repeat_within: Annotated[float, Duration("1s", "1h")] | None = Field(
+        default=None,
+        description="A repeat of a punch by the same user in the same state within this time"
+        " is held, not sent",
+    )
+    direction: Annotated[Literal["state", "in", "out", "none"], Choice("state", "in", "out", "none")] = Field(
+        default="state",
+        description="What its punches mean to formats that ask for arrivals and departures: state (as"
+        " in_states and out_states say), in or out (all of them), none (it cannot be told)",
+    )
+    in_states: Annotated[tuple[Annotated[int, State()], ...], Listed(State(), "[0, 4]")] = Field(
+        default=(0, 4), description="The states that mean an arrival"
+    )
+    out_states: Annotated[tuple[Annotated[int, State()], ...], Listed(State(), "[1, 5]")] = Field(
+        default=(1, 5), description="The states that mean a departure"
+    )
+    latitude: Annotated[float, Degrees(90)] | None = Field(
+        default=None, description="Where it hangs, in degrees, north of the equator"
+    )
+    longitude: Annotated[float, Degrees(180)] | None = Field(
+        default=None, description="Where it hangs, in degrees, east of Greenwich"
+    )
+    user_id: Annotated[UserIds, Section()] | None = Field(
+        default=None, description="What becomes of its user ids on the way to any dashboard"
+    )
+
+    @model_validator(mode="after")
+    def _check_states(self) -> Self:
+        both = sorted(set(self.in_states) & set(self.out_states))
+        if both:
+            key = "out_states" if "out_states" in self.model_fields_set else "in_states"
+            other = "in_states" if key == "out_states" else "out_states"
+            sentence = (
+                f"state {both[0]} is among {other} as well ({', '.join(map(str, getattr(self, other)))})"
+            )
+            raise Sentence(f"{sentence}; it means one of both", key=key)
+        return self
+
+    @model_validator(mode="after")
+    def _check_location(self) -> Self:
+        if (self.latitude is None) != (self.longitude is None):
+            given, other = ("latitude", "longitude") if self.longitude is None else ("longitude", "latitude")
+            raise Sentence(f"needs {other} beside it", key=given)
+        return self
