@@ -15,7 +15,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from zkpoll.delivery.origins import Terminals
+from zkpoll.delivery.origins import Origins
 from zkpoll.errors import Stopped
 from zkpoll.journal.clearance import maybe_disabled
 from zkpoll.journal.devices import Devices
@@ -126,7 +126,7 @@ def _would_send(visits: Sequence[Visit]) -> tuple[Event, ...]:
 
 
 def _previews(run: Run, new: Sequence[Event]) -> tuple[Preview, ...]:
-    terminals = Terminals.of_inventory(run.inventory.devices, run.names)
+    terminals = Origins.of_inventory(run.inventory.devices, run.names)
     found = (previewed(where, terminals, run.journal, new) for where in run.inventory.dashboards)
     return tuple(filter(None, found))
 

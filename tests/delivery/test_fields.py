@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from tests.delivery.outbox import EXAMPLE
 from zkpoll.delivery.formats.fields import WALL_CLOCK, values
-from zkpoll.delivery.origins import Terminals
-from zkpoll.inventory import Device
+from zkpoll.delivery.origins import Origins
+from zkpoll.inventory import Device, Source
 from zkpoll.inventory.documents import NAMES
 
 FRONT = Device.model_validate(
@@ -29,7 +29,7 @@ OF_THE_TERMINAL = ("host", "port", "transport", "timezone", "latitude", "longitu
 
 def test_all_of_the_example() -> None:
     """Each name holds what the documentation says, in the type that JSON has for it."""
-    assert values(EXAMPLE, Terminals({"front-door": FRONT})) == {
+    assert values(EXAMPLE, Origins({"front-door": FRONT})) == {
         "id": "224c9c2b-8130-5e29-a627-3b68fe8961e9",
         "user_id": "1001",
         "timestamp": "2026-11-22T08:59:58+06:00",
@@ -55,14 +55,22 @@ def test_all_of_the_example() -> None:
     }
 
 
+def test_a_source_without_an_address() -> None:
+    """Where nobody calls the source, its address is unknown, and its place is not."""
+    source = Source(name="front-door", timezone="Asia/Dhaka", latitude=23.7806, longitude=-90.4)
+    found = values(EXAMPLE, Origins({"front-door": source}))
+    shown = [found[name] for name in OF_THE_TERMINAL]
+    assert shown == [None, None, None, "Asia/Dhaka", 23.7806, -90.4]
+
+
 def test_there_is_a_value_for_each_name() -> None:
     """The names that an inventory may write are those there are values for."""
-    assert sorted(values(EXAMPLE, Terminals())) == sorted(NAMES)
+    assert sorted(values(EXAMPLE, Origins())) == sorted(NAMES)
 
 
 def test_a_terminal_that_is_gone() -> None:
     """Settings of a terminal that the inventory has no more are null, also where others are alike."""
-    told = values(EXAMPLE, Terminals({"back": FRONT.model_copy(update={"name": "back"})}))
+    told = values(EXAMPLE, Origins({"back": FRONT.model_copy(update={"name": "back"})}))
     assert [told[name] for name in OF_THE_TERMINAL] == [None] * 6
     assert (told["device"], told["direction"]) == ("front-door", "in")
 
@@ -74,7 +82,7 @@ def test_a_terminal_that_is_gone() -> None:
 def test_all_forms_of_a_time_are_one_moment(wall: datetime, offset: int) -> None:
     """Wall clock, UTC and seconds since 1970 tell the same, whatever the offset and the host's own zone."""
     zone = timezone(timedelta(minutes=offset))
-    told = values(EXAMPLE._replace(timestamp=wall.replace(tzinfo=zone).isoformat()), Terminals())
+    told = values(EXAMPLE._replace(timestamp=wall.replace(tzinfo=zone).isoformat()), Origins())
     assert told["local"] == f"{told['date']} {told['time']}" == wall.strftime(WALL_CLOCK)
     moment = datetime.strptime(str(told["utc"]), WALL_CLOCK).replace(tzinfo=UTC)
     assert moment.timestamp() == told["epoch"]

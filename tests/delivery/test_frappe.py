@@ -37,7 +37,7 @@ from zkpoll.delivery.client import Client
 from zkpoll.delivery.contract import Decision, Failure, Reply, Request, Verdict, carried_out
 from zkpoll.delivery.formats.frappe import FrappeFormat
 from zkpoll.delivery.loop import Delivered, Destination, deliver
-from zkpoll.delivery.origins import Terminals
+from zkpoll.delivery.origins import Origins
 from zkpoll.delivery.ping import Ping, ping
 from zkpoll.inventory import Device
 from zkpoll.inventory.formats.frappe import Frappe
@@ -58,7 +58,7 @@ ADD_LOG: Final = f"/api/method/{MODULE}.add_log_based_on_employee_field"
 def form(device: dict[str, Any] | None = None, **settings: Any) -> FrappeFormat:
     """Return the format with settings of its own, and with one terminal."""
     front = {"name": "front-door", "host": "192.0.2.1", "timezone": "Asia/Dhaka"} | (device or {})
-    terminals = Terminals.of_inventory([Device.model_validate(front)], {})
+    terminals = Origins.of_inventory([Device.model_validate(front)], {})
     return FrappeFormat(Frappe.model_validate({"timezone": "Asia/Dhaka"} | settings), terminals, SECRETS)
 
 

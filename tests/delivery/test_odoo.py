@@ -22,7 +22,7 @@ from zkpoll.delivery.client import Client
 from zkpoll.delivery.contract import Decision, Reply, Request, Verdict
 from zkpoll.delivery.formats.odoo import OdooFormat
 from zkpoll.delivery.loop import Delivered, Destination, deliver
-from zkpoll.delivery.origins import Terminals
+from zkpoll.delivery.origins import Origins
 from zkpoll.delivery.ping import Ping, ping
 from zkpoll.inventory import Device
 from zkpoll.inventory.formats.odoo import Odoo
@@ -40,7 +40,7 @@ BEARER: Final = f"bearer {KEY}"
 def form(device: dict[str, Any] | None = None, **settings: Any) -> OdooFormat:
     """Return the format with settings of its own, and with one terminal."""
     front = {"name": "front-door", "host": "192.0.2.1", "timezone": "Asia/Dhaka"} | (device or {})
-    terminals = Terminals.of_inventory([Device.model_validate(front)], {})
+    terminals = Origins.of_inventory([Device.model_validate(front)], {})
     return OdooFormat(Odoo.model_validate(settings), terminals, (KEY,))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.delivery.outbox import EXAMPLE, SERIAL
-from zkpoll.delivery.origins import Terminals, direction
+from zkpoll.delivery.origins import Origins, direction
 from zkpoll.inventory import Device
 
 
@@ -16,9 +16,9 @@ def device(name: str, **settings: Any) -> Device:
     return Device.model_validate({"name": name, "host": "192.0.2.1", "timezone": "UTC"} | settings)
 
 
-def terminals(*devices: Device, **names: str) -> Terminals:
+def terminals(*devices: Device, **names: str) -> Origins:
     """Return the terminals of an inventory; `names` are those of the journal, by device key."""
-    return Terminals.of_inventory(devices, names)
+    return Origins.of_inventory(devices, names)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_a_terminal_that_is_gone(left: list[dict[str, Any]], way: str | None) ->
 
 
 def test_whose_punches_of_one_that_is_gone() -> None:
-    """Terminals that know people by different rules say nothing of a third one's."""
+    """Origins that know people by different rules say nothing of a third one's."""
     rule = {"user_id": {"prefix": "A-"}}
     assert terminals(device("a", **rule), device("b", **rule)).meaning(EXAMPLE) is not None
     assert terminals(device("a", **rule), device("b")).meaning(EXAMPLE) is None

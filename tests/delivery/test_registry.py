@@ -14,7 +14,7 @@ from tests.delivery.outbox import EXAMPLE
 from zkpoll.delivery.access import Access
 from zkpoll.delivery.contract import Decision
 from zkpoll.delivery.formats.registry import FORMATS, format_of
-from zkpoll.delivery.origins import Terminals
+from zkpoll.delivery.origins import Origins
 from zkpoll.delivery.user_ids import Outward
 from zkpoll.inventory import Dashboard, Device
 from zkpoll.inventory.formats.facts import FACTS
@@ -46,10 +46,10 @@ def dashboard(name: str, **more: Any) -> Dashboard:
     return Dashboard.model_validate(settings)
 
 
-def terminals(**settings: Any) -> Terminals:
+def terminals(**settings: Any) -> Origins:
     """Return the terminals of an inventory that has one."""
     front = {"name": "front-door", "host": "192.0.2.1", "timezone": "UTC"} | settings
-    return Terminals.of_inventory([Device.model_validate(front)], {})
+    return Origins.of_inventory([Device.model_validate(front)], {})
 
 
 def test_both_sides_have_the_same_formats() -> None:

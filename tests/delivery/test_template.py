@@ -24,7 +24,7 @@ from zkpoll.delivery.formats.events import compact
 from zkpoll.delivery.formats.fields import values
 from zkpoll.delivery.formats.template import TemplateFormat
 from zkpoll.delivery.loop import Delivered, Destination, deliver
-from zkpoll.delivery.origins import Terminals
+from zkpoll.delivery.origins import Origins
 from zkpoll.inventory import Device, load
 from zkpoll.inventory.documents import NAMES, PLACEHOLDER
 from zkpoll.inventory.formats.template import Success, Template
@@ -48,7 +48,7 @@ FRONT: Final = Device.model_validate(
     }
 )
 """The terminal of the page's example."""
-TERMINALS: Final = Terminals({FRONT.name: FRONT})
+TERMINALS: Final = Origins({FRONT.name: FRONT})
 ONE: Final = Template.model_validate(
     {
         "body": {
@@ -72,12 +72,12 @@ LISTED: Final = Template.model_validate(
 )
 
 
-def request(settings: Template, *events: Event, terminals: Terminals = TERMINALS) -> Request:
+def request(settings: Template, *events: Event, terminals: Origins = TERMINALS) -> Request:
     """Return the request that carries events."""
     return next(TemplateFormat(settings, terminals).exchange(events, unsure=False))
 
 
-def body(settings: Template, *events: Event, terminals: Terminals = TERMINALS) -> str:
+def body(settings: Template, *events: Event, terminals: Origins = TERMINALS) -> str:
     """Return the text of the body that carries events."""
     found = request(settings, *events, terminals=terminals).body
     assert found is not None
@@ -118,7 +118,7 @@ def decided(
 def test_the_request_of_one_punch(settings: dict[str, Any], state: int, way: str | None) -> None:
     """A text that is a placeholder alone becomes the value, null and number included; another one a text."""
     terminal = Device.model_validate(FRONT.model_dump() | settings)
-    sent = body(ONE, EXAMPLE._replace(state=state), terminals=Terminals({"front-door": terminal}))
+    sent = body(ONE, EXAMPLE._replace(state=state), terminals=Origins({"front-door": terminal}))
     quoted = f'"{way}"' if way else "null"
     assert sent == (
         '{"ref":"224c9c2b-8130-5e29-a627-3b68fe8961e9","employee":"1001","at":"2026-11-22T08:59:58+06:00",'
@@ -130,7 +130,7 @@ def test_the_request_of_one_punch(settings: dict[str, Any], state: int, way: str
 def test_a_terminal_without_a_place() -> None:
     """What nobody told is null, and within a text nothing."""
     nowhere = FRONT.model_copy(update={"latitude": None, "longitude": None})
-    sent = body(ONE, EXAMPLE, terminals=Terminals({"front-door": nowhere}))
+    sent = body(ONE, EXAMPLE, terminals=Origins({"front-door": nowhere}))
     assert '"place":[null,null],"note":"front-door (): in, 0"' in sent
 
 
@@ -217,7 +217,7 @@ def test_any_document(tree: Any, user_id: str, device: str, latitude: float | No
     """Whatever a document and the values hold, the pieces join to what filling it by hand gives."""
     place = FRONT.model_copy(update={"latitude": latitude})
     event = EXAMPLE._replace(user_id=user_id, device=device)
-    terminals = Terminals({device: place})
+    terminals = Origins({device: place})
     try:
         settings = Template.model_validate({"body": [tree, "{{ id }}"]})
     except ValueError:  # such as `{{{{ id }}`

@@ -12,7 +12,7 @@ import pytest
 from tests.delivery.outbox import EXAMPLE, SERIAL, some_events
 from zkpoll.delivery.contract import Decision, Failure, Reply, Verdict, carried_out
 from zkpoll.delivery.formats.events import OPTIONS, Events, SingleEvent
-from zkpoll.delivery.origins import Terminals
+from zkpoll.delivery.origins import Origins
 from zkpoll.delivery.user_ids import Outward, People, Unknown
 from zkpoll.inventory import Device, load
 from zkpoll.inventory.people import Badges, UserIds
@@ -39,7 +39,7 @@ def people(
 ) -> People:
     """Return the rules of one terminal and of a dashboard."""
     settings = {"name": name, "host": "192.0.2.1", "timezone": "UTC", "user_id": device}
-    return People(Terminals({name: Device.model_validate(settings)}), dashboard)
+    return People(Origins({name: Device.model_validate(settings)}), dashboard)
 
 
 def outward(user_id: str, device: UserIds | None = None, dashboard: UserIds | None = None) -> str | Unknown:
@@ -94,7 +94,7 @@ def test_an_id_that_is_not_in_the_file(rules: tuple[UserIds | None, ...], wanted
 def test_a_renamed_terminal_keeps_its_rule() -> None:
     """The rule is that of the terminal that the punch came from, whatever it is called now."""
     renamed = people(ids(prefix="D-"), name="entrance")
-    there = People(Terminals(renamed.terminals.devices, {SERIAL: "entrance"}), None)
+    there = People(Origins(renamed.origins.sources, {SERIAL: "entrance"}), None)
     assert there.outward(EXAMPLE) == EXAMPLE._replace(user_id="D-1001")
 
 
@@ -104,7 +104,7 @@ def test_a_terminal_that_is_gone() -> None:
         way: Device.model_validate({"name": way, "host": "192.0.2.1", "timezone": "UTC", "direction": way})
         for way in ("in", "out")
     }
-    found = People(Terminals(gates), None).outward(EXAMPLE)
+    found = People(Origins(gates), None).outward(EXAMPLE)
     assert isinstance(found, Unknown)
     assert "front-door is not in the inventory any more" in found.reason
     assert "name it there again (enabled: false will do)" in found.reason

@@ -1,11 +1,31 @@
-"""A batch on its way to being settled: which part of it to send next. Pure.
+"""Bisection of a refused batch: the part of it to send next. Pure.
 
 A dashboard that refuses a batch does not always say which record is at fault. The batch is halved until the
-guilty stand alone, which takes about as many requests as its size has binary digits, twice. Whether a record
-is at fault or the dashboard, nobody can tell from refusals alone: a record is parked only when the answer
-names it, when others are confirmed, or when it was parked before. Until then the search jumps to other
-people's records, and after a few refusals the dashboard is taken to be at fault, whatever it confirmed an
-hour ago: an hour in which it refuses everything must park nothing.
+guilty stand alone, which takes about as many requests as its size has binary digits, twice.
+
+    parts, the next one last              what the answer to a part makes of it
+
+    [ 1 2 3 4 5 6 7 8 ]  -- confirmed --> settled: confirmed, but for those it names as rejected
+         |               -- named ------> settled: those it names; the others again, in halves
+         | refused       -- too large --> halves; and no later part is larger
+         v
+    [ 5 6 7 8 ] [ 1 2 3 4 ]  ->  ...  ->  [ 3 ]
+                                           | refused alone
+                                           v
+    suspect  -- any other confirmed, or parked before ------------> parked, with the words of its refusal
+       |     -- last of a batch, few suspects, earlier confirmed -> parked
+       |
+       v  until then: probes, one record at a time, of people not met yet; then witnesses from behind the batch
+    8 suspects, none confirmed: the dashboard is at fault -> nothing is parked, nothing more is sent
+
+What may be lost: nothing. A suspect that is not parked stays pending, and the next run tries it again. What
+is not answered for (try again, configuration, gone) never comes here: the loop ends before.
+
+What must never happen:
+- a record is parked because a dashboard refuses everybody, whatever it confirmed an hour ago;
+- a record that an answer confirms is parked by the same answer, or the other way round;
+- a part is sent twice without an answer in between that asks for it;
+- one bad record keeps the others from being sent.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from zkpoll.delivery.contract import Exchange, FollowUp, Format, Probe, Request
-    from zkpoll.delivery.origins import Terminals
+    from zkpoll.delivery.origins import Origins
     from zkpoll.inventory import UserIds
     from zkpoll.model.punch import Event
 
@@ -30,13 +30,13 @@ class Unknown:
 class People:
     """The rules that make the dashboard's user ids of the devices'."""
 
-    terminals: Terminals
+    origins: Origins
     rule: UserIds | None
     """The dashboard's own; it follows that of the device."""
 
     def outward(self, event: Event) -> Event | Unknown:
         """Given an event, return it with the user id that the dashboard knows, or why there is none."""
-        device = self.terminals.meaning(event)
+        device = self.origins.meaning(event)
         if device is None:
             return Unknown(
                 f"{event.device} is not in the inventory any more, which told what its punches mean;"

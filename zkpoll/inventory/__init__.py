@@ -11,8 +11,9 @@ from zkpoll.inventory.dashboards import Basic, Dashboard, Signing
 from zkpoll.inventory.file import load, locate
 from zkpoll.inventory.models import Clear, ClockSetting, Device, Inventory
 from zkpoll.inventory.people import Badges, UserIds
+from zkpoll.inventory.sources import Source
 
 __all__ = [
-    "Badges", "Basic", "Clear", "ClockSetting", "Dashboard", "Device", "Inventory", "Signing", "UserIds",
-    "load", "locate",
+    "Badges", "Basic", "Clear", "ClockSetting", "Dashboard", "Device", "Inventory", "Signing", "Source",
+    "UserIds", "load", "locate",
 ]  # fmt: skip

@@ -13,7 +13,7 @@ from zkpoll.delivery.client import Client
 from zkpoll.delivery.contract import Decision, carried_out
 from zkpoll.delivery.formats.registry import format_of
 from zkpoll.delivery.loop import Destination, deliver
-from zkpoll.delivery.origins import Terminals
+from zkpoll.delivery.origins import Origins
 from zkpoll.delivery.preview import preview
 from zkpoll.delivery.verdicts import KINDS
 from zkpoll.errors import Busy, Locked, StopRun
@@ -60,7 +60,7 @@ def deliver_to(run: Run, dashboard: Dashboard, outbox: Outbox) -> DeliveryOutcom
 def _delivered(run: Run, dashboard: Dashboard, outbox: Outbox, outcome: DeliveryOutcome) -> DeliveryOutcome:
     """Return `outcome` with what became of the dashboard's punches."""
     access = Access.to(dashboard)
-    terminals = Terminals.of_inventory(run.inventory.devices, run.names)
+    terminals = Origins.of_inventory(run.inventory.devices, run.names)
     where = Destination(
         name=dashboard.name,
         access=access,
@@ -97,7 +97,7 @@ def _with_follow_ups(
     Where it does not answer, nothing more is said in this run.
     """
     access = Access.to(dashboard)
-    terminals = Terminals.of_inventory(run.inventory.devices, run.names)
+    terminals = Origins.of_inventory(run.inventory.devices, run.names)
     follow_ups = format_of(dashboard, terminals, access.secrets).follow_ups()
     if not follow_ups:
         return outcome
@@ -133,7 +133,7 @@ def _tell(outcome: DeliveryOutcome) -> None:
 
 
 def previewed(
-    dashboard: Dashboard, terminals: Terminals, journal: Journal, new: Sequence[Event]
+    dashboard: Dashboard, terminals: Origins, journal: Journal, new: Sequence[Event]
 ) -> Preview | None:
     """Given a dashboard and new punches, oldest first, return what it would be sent first; None for nothing.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from zkpoll.delivery.access import Access
 from zkpoll.delivery.formats.registry import format_of
-from zkpoll.delivery.origins import Terminals
+from zkpoll.delivery.origins import Origins
 from zkpoll.delivery.ping import ping
 from zkpoll.errors import JournalError
 from zkpoll.journal.devices import Devices
@@ -27,7 +27,7 @@ def pinged(dashboard: Dashboard, inventory: Inventory) -> tuple[Ping, Preview | 
     """Given a dashboard, ask whether it would take punches; return that, and what it would be sent first."""
     shown = _example(dashboard, inventory)
     access = Access.to(dashboard)
-    form = format_of(dashboard, Terminals.of_inventory(inventory.devices, {}), access.secrets)
+    form = format_of(dashboard, Origins.of_inventory(inventory.devices, {}), access.secrets)
     return ping(access, form), shown
 
 
@@ -38,7 +38,7 @@ def _example(dashboard: Dashboard, inventory: Inventory) -> Preview | None:
     """
     try:
         with Journal(inventory.journal, writable=False) as journal:
-            terminals = Terminals.of_inventory(inventory.devices, Devices(journal).names())
+            terminals = Origins.of_inventory(inventory.devices, Devices(journal).names())
             newest = filter(None, [newest_punch(journal)])
             return previewed(dashboard, terminals, journal, tuple(newest))
     except JournalError as error:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from zkpoll.delivery.contract import Exchange, FollowUp
-    from zkpoll.delivery.origins import Terminals
+    from zkpoll.delivery.origins import Origins
     from zkpoll.model.punch import Event
 
 _NOT_EMPTY: Final = frozenset({400, 415, 422})
@@ -28,7 +28,7 @@ class Events:
     """The format `events`: a list of punches a request. `{"events": [event, ...]}`."""
 
     settings: None = None
-    terminals: Terminals | None = None
+    origins: Origins | None = None
     secrets: tuple[str, ...] = field(default=(), repr=False)
     """What no message may hold."""
     most: ClassVar[int | None] = None

@@ -1,35 +1,38 @@
-"""What a request may tell of a punch, by name: for the formats that leave it to the inventory. Pure."""
+"""The values of a punch by name, for formats whose fields are named in the inventory. Pure."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeAlias
 
+from zkpoll.inventory.models import Device
 from zkpoll.model.punch import as_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from zkpoll.delivery.origins import Terminals
+    from zkpoll.delivery.origins import Origins
     from zkpoll.model.punch import Event
 
 Value: TypeAlias = "str | int | float | None"
 
 WALL_CLOCK = "%Y-%m-%d %H:%M:%S"
-"""How databases write a time that has no zone."""
+"""The form in which databases write a time without a zone."""
 
 
-def values(event: Event, terminals: Terminals) -> Mapping[str, Value]:
-    """Given an event and the terminals, return its values by the names of `inventory.documents.NAMES`.
+def values(event: Event, origins: Origins) -> Mapping[str, Value]:
+    """Given an event and the origins, return its values by the names of `inventory.documents.NAMES`.
 
-    The settings of a terminal that the inventory has no more are None.
+    The settings of a source that the inventory has no more are None, and so is the address of one that has
+    none.
     """
-    device = terminals.of(event)
+    source = origins.of(event)
+    device = source if isinstance(source, Device) else None
     moment = datetime.fromisoformat(event.timestamp)
     date, time = event.timestamp[:10], event.timestamp[11:19]
     return {
         **as_json(event),
-        "direction": terminals.direction(event),
+        "direction": origins.direction(event),
         "local": f"{date} {time}",
         "date": date,
         "time": time,
@@ -38,7 +41,7 @@ def values(event: Event, terminals: Terminals) -> Mapping[str, Value]:
         "host": device and device.host,
         "port": device and device.port,
         "transport": device and device.transport,
-        "timezone": device and device.timezone,
-        "latitude": device and device.latitude,
-        "longitude": device and device.longitude,
+        "timezone": source and source.timezone,
+        "latitude": source and source.latitude,
+        "longitude": source and source.longitude,
     }

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from zkpoll.delivery.contract import Exchange, FollowUp
-    from zkpoll.delivery.origins import Terminals
+    from zkpoll.delivery.origins import Origins
     from zkpoll.inventory.formats.odoo import Odoo
     from zkpoll.model.punch import Event
 
@@ -59,7 +59,7 @@ class OdooFormat:
     """The format `odoo`: a record for each punch, all of a batch in one call."""
 
     settings: Odoo
-    terminals: Terminals
+    origins: Origins
     secrets: tuple[str, ...] = field(default=(), repr=False)
     """What no message may hold."""
     most = None
@@ -130,7 +130,7 @@ class OdooFormat:
 
     def _record(self, event: Event) -> dict[str, Any]:
         """Return a record's fields; Odoo's word for an empty one is false."""
-        told = values(event, self.terminals)
+        told = values(event, self.origins)
         return {
             theirs: False if told[ours] is None else told[ours]
             for ours, theirs in self.settings.fields.items()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from zkpoll.delivery.contract import Format
-    from zkpoll.delivery.origins import Terminals
+    from zkpoll.delivery.origins import Origins
     from zkpoll.inventory import Dashboard
 
 
@@ -40,10 +40,10 @@ FORMATS: Final[Mapping[str, Row]] = {
 """By the name that the inventory has for it."""
 
 
-def format_of(dashboard: Dashboard, terminals: Terminals, secrets: tuple[str, ...]) -> Format:
-    """Given a dashboard, the terminals, and the secrets that no message may hold, return its format."""
+def format_of(dashboard: Dashboard, origins: Origins, secrets: tuple[str, ...]) -> Format:
+    """Given a dashboard, the origins of punches, and what no message may hold, return its format."""
     row = FORMATS[dashboard.format]
     module = import_module(f"{__package__}.{row.module}")
-    form: Format = getattr(module, row.made)(dashboard.format_settings, terminals, secrets)
-    ruled = dashboard.user_id or any(device.user_id for device in terminals.devices.values())
-    return form if row.as_journalled and not ruled else Outward(form, People(terminals, dashboard.user_id))
+    form: Format = getattr(module, row.made)(dashboard.format_settings, origins, secrets)
+    ruled = dashboard.user_id or any(source.user_id for source in origins.sources.values())
+    return form if row.as_journalled and not ruled else Outward(form, People(origins, dashboard.user_id))

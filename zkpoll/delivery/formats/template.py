@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from zkpoll.delivery.contract import Answer, Exchange, FollowUp, Probe, Request
     from zkpoll.delivery.formats.fields import Value
-    from zkpoll.delivery.origins import Terminals
+    from zkpoll.delivery.origins import Origins
     from zkpoll.inventory.documents import Document
     from zkpoll.inventory.formats.template import Success, Template
     from zkpoll.model.punch import Event
@@ -43,7 +43,7 @@ class TemplateFormat:
     """The format `template`: a document for each punch, or a list of them within one."""
 
     settings: Template
-    terminals: Terminals
+    origins: Origins
     secrets: tuple[str, ...] = field(default=(), repr=False)
     """What no message may hold."""
 
@@ -73,7 +73,7 @@ class TemplateFormat:
         return ()
 
     def _body(self, events: Sequence[Event]) -> bytes:
-        told = (values(event, self.terminals) for event in events)
+        told = (values(event, self.origins) for event in events)
         if self._each is None:
             (one,) = told
             return _filled(self._whole, one)

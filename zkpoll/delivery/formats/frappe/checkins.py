@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from zkpoll.delivery.contract import Exchange, FollowUp, Probe
-    from zkpoll.delivery.origins import Direction, Terminals
+    from zkpoll.delivery.origins import Direction, Origins
     from zkpoll.inventory.formats.frappe import Frappe
     from zkpoll.model.punch import Event
 
@@ -70,7 +70,7 @@ class FrappeFormat:
     """The format `frappe`: a checkin a request."""
 
     settings: Frappe
-    terminals: Terminals
+    origins: Origins
     secrets: tuple[str, ...] = field(default=(), repr=False)
     """What no message may hold."""
     most = 1
@@ -116,7 +116,7 @@ class FrappeFormat:
 
     def _body(self, event: Event) -> bytes:
         """Return the arguments of the site's function; what nobody knows is left out."""
-        device = self.terminals.of(event)
+        device = self.origins.of(event)
         arguments = {
             "employee_field_value": event.user_id,
             "timestamp": self._time(event),
@@ -135,7 +135,7 @@ class FrappeFormat:
         return datetime.fromisoformat(event.timestamp).astimezone(zone).strftime(WALL_CLOCK)
 
     def _log_type(self, event: Event) -> str | None:
-        direction = self.terminals.direction(event)
+        direction = self.origins.direction(event)
         return _LOG_TYPES[direction] if direction else None
 
     # --- what the site has ---
