@@ -1,4 +1,4 @@
-"""How a dashboard is reached, how it is convinced of who we are, and we of who it is."""
+"""URL, credentials and TLS settings of one dashboard."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from zkpoll.delivery.contract import Request
@@ -75,21 +75,18 @@ class Access:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What no message may hold, even where the dashboard echoes it."""
-        return tuple(secret for secret in self._secrets() if secret)
-
-    def _secrets(self) -> Iterator[str]:
-        yield self.token or ""
+        """Texts that no message may hold, even where the dashboard echoes them."""
+        whole = [self.token or "", *(secret.removeprefix("whsec_") for secret in self.signing)]
+        parts = list(self.in_bodies)
         if self.token and ":" in self.token:
-            yield base64.b64encode(self.token.encode()).decode()
-            yield from (text for text in self.token.split(":") if len(text) >= _SHORTEST)
-        yield from (text for text in self.in_bodies if len(text) >= _SHORTEST)
+            whole.append(base64.b64encode(self.token.encode()).decode())
+            parts += self.token.split(":")
         if self.basic:
-            yield from (self._user_and_password(), self.basic[1])
+            whole += (self._user_and_password(), self.basic[1])
         for value in self.headers.values():
             # Of `Authorization: Bearer abcd` a dashboard may echo the last word alone.
-            yield from (text for text in (value, value.split(" ")[-1]) if len(text) >= _SHORTEST)
-        yield from (secret.removeprefix("whsec_") for secret in self.signing)
+            parts += (value, value.split(" ")[-1])
+        return tuple(text for text in whole if text) + tuple(text for text in parts if len(text) >= _SHORTEST)
 
     def _user_and_password(self) -> str:
         return base64.b64encode(":".join(self.basic or ()).encode()).decode()

@@ -15,7 +15,7 @@ guilty stand alone, which takes about as many requests as its size has binary di
     suspect  -- any other confirmed, or parked before ------------> parked, with the words of its refusal
        |     -- last of a batch, few suspects, earlier confirmed -> parked
        |
-       v  until then: probes, one record at a time, of people not met yet; then witnesses from behind the batch
+       v  until then: probes of one record, of people not met yet; then witnesses from behind the batch
     8 suspects, none confirmed: the dashboard is at fault -> nothing is parked, nothing more is sent
 
 What may be lost: nothing. A suspect that is not parked stays pending, and the next run tries it again. What
@@ -104,18 +104,18 @@ class Trial:
         match decision.verdict:
             case Verdict.CONFIRMED | Verdict.NAMED:
                 return self._answered(part, decision)
-            case _ if len(part) > 1:
-                self._halve(part, decision.verdict)
+            case verdict if len(part) > 1:
+                half = (len(part) + 1) // 2
+                if verdict is Verdict.TOO_LARGE:
+                    self.size = min(self.size, half)
+                    self._parts = [piece for one in self._parts for piece in _cut(one, self.size)]
+                self._parts += _cut(part, half)
                 return Settled()
             case _:
-                return self._refused(part[0], decision)
-
-    def _halve(self, part: Part, verdict: Verdict) -> None:
-        half = (len(part) + 1) // 2
-        if verdict is Verdict.TOO_LARGE:
-            self.size = min(self.size, half)
-            self._parts = [piece for one in self._parts for piece in _cut(one, self.size)]
-        self._parts += _cut(part, half)
+                self._refusal = decision
+                self._suspects[part[0].id] = decision.message
+                self._met.add(part[0].user_id)
+                return Settled(parked=self._convicted())
 
     def _answered(self, part: Part, decision: Decision) -> Settled:
         named = decision.rejected.keys() | decision.present
@@ -129,12 +129,6 @@ class Trial:
         parked = {one: said for one, said in decision.rejected.items() if one not in decision.present}
         self._confirms = self._confirms or bool(confirmed)
         return Settled(confirmed, parked | self._convicted(), decision.unasked)
-
-    def _refused(self, event: Event, decision: Decision) -> Settled:
-        self._refusal = decision
-        self._suspects[event.id] = decision.message
-        self._met.add(event.user_id)
-        return Settled(parked=self._convicted())
 
     def _convicted(self) -> dict[str, str]:
         """Return the suspects, where it is shown that they and not the dashboard are at fault."""

@@ -43,7 +43,28 @@ _ABOUT_US: Final = re.compile("ALERT.*(CERTIFICATE|HANDSHAKE_FAILURE|UNKNOWN_CA|
 _CUT: Final = (ConnectionResetError, BrokenPipeError, IncompleteRead, ssl.SSLEOFError)
 
 
-class _Session(requests.Session):
+class DashboardSession(requests.Session):
+    """A session whose connections are watched, that keeps no cookie and follows no redirect."""
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        super().__init__()
+        adapter = WatchedAdapter()
+        self.mount("http://", adapter)
+        self.mount("https://", adapter)
+        # Each request stands for itself: with a session cookie some frameworks ask for a CSRF token.
+        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self.headers.clear()
+        self.headers.update(headers)
+        self.headers.update(
+            {
+                "User-Agent": f"zkpoll/{__version__}",
+                "Content-Type": "application/json",
+                "Accept": "application/json",
+                "Accept-Encoding": "identity",  # a small answer that cannot unpack to a big one
+                "Connection": "keep-alive",
+            }
+        )
+
     def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002
         """Return None: no redirect is followed, and its body is not read whole to prepare for one."""
         return None
@@ -61,7 +82,7 @@ class Client:
         self._access = access
         self._stopped = stopped
         self._flaw = _flaw_of_url(access.url) or _flaw_of_token(access.token)
-        self._session = _session(access.headers)
+        self._session = DashboardSession(access.headers)
 
     def __enter__(self) -> Self:
         return self
@@ -87,19 +108,21 @@ class Client:
         return self._overdue() if watchdog.fired else answer
 
     def _exchange(self, request: Request, headers: Mapping[str, str | None], body: bytes | None) -> Answer:
+        access = self._access
+        cert = str(access.client_cert) if access.client_cert else None
         try:
             with self._session.request(
                 request.method,
-                self._access.url_of(request),
+                access.url_of(request),
                 data=body,
                 headers=headers,
                 auth=self._authorize,
                 allow_redirects=False,
                 stream=True,
-                timeout=self._access.timeout,
+                timeout=access.timeout,
                 # Given here, because requests lets the environment's bundle win over its session's.
-                verify=str(self._access.ca_file) if self._access.ca_file else None,
-                cert=self._certificate(),
+                verify=str(access.ca_file) if access.ca_file else None,
+                cert=(cert, str(access.client_key)) if cert and access.client_key else cert,
             ) as response:
                 return _reply(response)
         except (requests.RequestException, HTTPError, OSError, UnicodeError) as error:
@@ -110,13 +133,6 @@ class Client:
         if (credentials := self._access.authorization) is not None:
             prepared.headers["Authorization"] = credentials
         return prepared
-
-    def _certificate(self) -> str | tuple[str, str] | None:
-        """Return our certificate as requests takes it: a file, or two."""
-        cert, key = self._access.client_cert, self._access.client_key
-        if cert is None:
-            return None
-        return (str(cert), str(key)) if key else str(cert)
 
     def _overdue(self) -> Failure:
         if self._stopped():
@@ -157,49 +173,21 @@ def headers_of(request: Request, access: Access, moment: int) -> dict[str, str |
     return headers
 
 
-def _session(headers: Mapping[str, str]) -> requests.Session:
-    session = _Session()
-    adapter = WatchedAdapter()
-    session.mount("http://", adapter)
-    session.mount("https://", adapter)
-    # Each request stands for itself: a session cookie would bring some frameworks to ask for a CSRF token.
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    session.headers.clear()
-    session.headers.update(headers)
-    session.headers.update(
-        {
-            "User-Agent": f"zkpoll/{__version__}",
-            "Content-Type": "application/json",
-            "Accept": "application/json",
-            "Accept-Encoding": "identity",  # a small answer needs no packing, and cannot unpack to a big one
-            "Connection": "keep-alive",
-        }
-    )
-    return session
-
-
 def _reply(response: requests.Response) -> Reply:
-    headers = response.headers
-    body = _beginning(response)
+    headers, body = response.headers, bytearray()
+    for piece in response.iter_content(_PIECE):
+        body += piece
+        if len(body) > _ENOUGH:  # the connection is closed with the response
+            break
     return Reply(
         status=response.status_code,
         content_type=headers.get("Content-Type", ""),
-        body=body[:_ENOUGH],
+        body=bytes(body[:_ENOUGH]),
         location=headers.get("Location", ""),
         retry_after=headers.get("Retry-After", ""),
         date=headers.get("Date", ""),
         whole=len(body) <= _ENOUGH,
     )
-
-
-def _beginning(response: requests.Response) -> bytes:
-    """Return the body, or more than `_ENOUGH` of it; then the connection is closed with the response."""
-    body = bytearray()
-    for piece in response.iter_content(_PIECE):
-        body += piece
-        if len(body) > _ENOUGH:
-            break
-    return bytes(body)
 
 
 def _named(cause: BaseException, access: Access) -> Failure | None:

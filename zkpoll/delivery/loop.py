@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from zkpoll.delivery.access import Access
     from zkpoll.delivery.bisection import Part
-    from zkpoll.delivery.contract import Answer, Format, Probe, Request
+    from zkpoll.delivery.contract import Answer, Format, Request
     from zkpoll.model.delivery import Batch, Settled
     from zkpoll.model.punch import Event
 
@@ -155,7 +155,14 @@ class _Delivery:
         """What is asked before the first event goes out; None once it was, with nothing found to be wrong."""
         self._unsure: set[str] = set()
         """Ids of events that were sent, and nobody knows whether they arrived."""
-        self._retrying = self._retries()
+        self._retrying = Retrying(
+            retry=retry_if_result(lambda decision: decision.verdict is Verdict.TRY_AGAIN),
+            stop=stop_any(stop_after_attempt(destination.attempts), stop_when_event_set(stop)),
+            wait=_Wait(destination.retry_wait),
+            sleep=sleep_using_event(stop),
+            before_sleep=self._log_wait,
+            retry_error_callback=_decision,
+        )
 
     def run(self, more: Callable[[], bool]) -> Delivered:
         began = datetime.now(UTC)
@@ -199,7 +206,13 @@ class _Delivery:
             event.id for event in batch.events[: None if batch.tried_before else batch.sent_before]
         }
         trial = Trial(batch, self._size, proven=self._confirmed > 0, choose=random.choice)
-        while part := trial.next() or self._beyond(trial):
+        while True:
+            if trial.at_fault and not self._looked_beyond:
+                # Perhaps a punch from behind the batch shows who is at fault.
+                self._looked_beyond = True
+                trial.call(self._outbox.newest_of_people(_WITNESSES))
+            if not (part := trial.next()):
+                break
             decision = self._answer_to(part)
             if decision.verdict in (Verdict.TRY_AGAIN, Verdict.CONFIGURATION, Verdict.GONE):
                 return decision
@@ -207,30 +220,18 @@ class _Delivery:
         self._size = trial.size
         return trial.at_fault
 
-    def _beyond(self, trial: Trial) -> Part:
-        """Return a punch from behind the batch, where that has none that shows who is at fault."""
-        if trial.at_fault and not self._looked_beyond:
-            self._looked_beyond = True
-            trial.call(self._outbox.newest_of_people(_WITNESSES))
-        return trial.next()
-
     def _answer_to(self, part: Part) -> Decision:
         """Send a part until the dashboard answers for it, or its attempts are used up."""
         if self._stop.is_set():
             return _NOT_SENT
-        if self._preflight and (flaw := self._flaw(self._preflight)):
-            return flaw
+        if self._preflight:
+            answer = self._send(self._preflight.request, ())
+            meaning = self._preflight.meaning(answer) if isinstance(answer, Reply) else None
+            if meaning and meaning[0] is False:  # no answer shows nothing
+                return Decision(Verdict.CONFIGURATION, meaning[1])
         self._preflight = None
         decision: Decision = self._retrying(self._attempt, part)
         return decision
-
-    def _flaw(self, probe: Probe) -> Decision | None:
-        """Ask a question, and return what its answer shows to be wrong; no answer shows nothing."""
-        answer = self._send(probe.request, ())
-        meaning = probe.meaning(answer) if isinstance(answer, Reply) else None
-        if meaning is None or meaning[0] is not False:
-            return None
-        return Decision(Verdict.CONFIGURATION, meaning[1])
 
     def _attempt(self, part: Part) -> Decision:
         if self._stop.is_set():  # while waiting for this attempt
@@ -269,33 +270,19 @@ class _Delivery:
             return done  # all is well, or it was not given its attempts
         if end.verdict is Verdict.GONE:
             self._outbox.halt(end.message)
-        return replace(done, problem=_problem(end, self._destination), kind=KINDS[end.verdict])
+            problem = _gone(end.message, self._destination)
+        elif KINDS[end.verdict] == "refused":
+            problem = (
+                f"{end.message}; it refused all that were tried by themselves, so none is parked. If they "
+                f"are at fault, and not the dashboard: zkpoll outbox list --pending, and discard"
+            )
+        else:
+            problem = end.message
+        return replace(done, problem=problem, kind=KINDS[end.verdict])
 
-    def _retries(self) -> Retrying:
-        where = self._destination
-        return Retrying(
-            retry=retry_if_result(_wants_another),
-            stop=stop_any(stop_after_attempt(where.attempts), stop_when_event_set(self._stop)),
-            wait=_Wait(where.retry_wait),
-            sleep=sleep_using_event(self._stop),
-            before_sleep=self._tell,
-            retry_error_callback=_decision,
-        )
-
-    def _tell(self, state: RetryCallState) -> None:
+    def _log_wait(self, state: RetryCallState) -> None:
         wait = state.next_action.sleep if state.next_action else 0.0
         _log.info("%s: %s; again in %.1f s", self._destination.name, _decision(state).message, wait)
-
-
-def _problem(end: Decision, destination: Destination) -> str:
-    if end.verdict is Verdict.GONE:
-        return _gone(end.message, destination)
-    if KINDS[end.verdict] == "refused":
-        return (
-            f"{end.message}; it refused all that were tried by themselves, so none is parked. If they are at "
-            f"fault, and not the dashboard: zkpoll outbox list --pending, and discard"
-        )
-    return end.message
 
 
 def _gone(words: str, destination: Destination) -> str:
@@ -310,10 +297,6 @@ class _Wait:
 
     def __call__(self, state: RetryCallState) -> float:
         return min(max(self._backoff(state), _decision(state).wait), LONGEST_WAIT)
-
-
-def _wants_another(decision: Decision) -> bool:
-    return decision.verdict is Verdict.TRY_AGAIN
 
 
 def _decision(state: RetryCallState) -> Decision:

@@ -1,4 +1,4 @@
-"""Which records an answer names, and as what. Pure.
+"""The records that an answer names as rejected or present. Pure.
 
 `{"rejected": [{"id": "...", "error": "..."}], "present": [{"id": "..."}]}`: what was refused for its own
 fault, and, in a 409, what the dashboard holds already. Anything else in an answer means nothing.
@@ -53,9 +53,13 @@ def _rejected(value: Any, own: Mapping[str, str]) -> tuple[dict[str, str], bool]
         return {}, False
     if not isinstance(value, list):
         return {}, True
-    found = list(zip(_own(value, own), map(_said, value), strict=True))
-    rejected = {one: said for one, said in found if one}
-    return rejected, any(one is None for one, _ in found)
+    rejected: dict[str, str] = {}
+    ids = _own(value, own)
+    for one, entry in zip(ids, value, strict=True):
+        said = entry.get("error", "") if isinstance(entry, dict) else ""
+        if one:
+            rejected[one] = said if isinstance(said, str) else json.dumps(said, ensure_ascii=False)
+    return rejected, None in ids
 
 
 def _own(value: Any, own: Mapping[str, str]) -> list[str | None]:
@@ -63,8 +67,3 @@ def _own(value: Any, own: Mapping[str, str]) -> list[str | None]:
     entries = value if isinstance(value, list) else []
     ids = [entry.get("id") if isinstance(entry, dict) else entry for entry in entries]
     return [own.get(one.lower()) if isinstance(one, str) else None for one in ids]
-
-
-def _said(entry: Any) -> str:
-    said = entry.get("error", "") if isinstance(entry, dict) else ""
-    return said if isinstance(said, str) else json.dumps(said, ensure_ascii=False)

@@ -18,14 +18,11 @@ def signed(secrets: Sequence[str], key: str, timestamp: int, body: bytes) -> dic
     seconds since 1970, UTC.
     """
     content = f"{key}.{timestamp}.".encode() + body
-    digests = (hmac.digest(_bytes(secret), content, hashlib.sha256) for secret in secrets)
+    keys = (secret.removeprefix("whsec_") for secret in secrets)
+    padded = (base64.b64decode(digits + "=" * (-len(digits) % 4)) for digits in keys)
+    digests = (hmac.digest(one, content, hashlib.sha256) for one in padded)
     return {
         "webhook-id": key,
         "webhook-timestamp": str(timestamp),
         "webhook-signature": " ".join(f"v1,{base64.b64encode(digest).decode()}" for digest in digests),
     }
-
-
-def _bytes(secret: str) -> bytes:
-    digits = secret.removeprefix("whsec_")
-    return base64.b64decode(digits + "=" * (-len(digits) % 4))

@@ -1,6 +1,6 @@
-"""Whose punch a dashboard is told it is: user ids on the way out, and terminals that are known no more. Pure.
+"""User ids of devices -> user ids of a dashboard. Pure.
 
-A format behind another one: what nobody can tell of a punch sets that punch aside, and the others go.
+A format in front of another one. A punch whose user id cannot be told is set aside, and the others go.
 """
 
 from __future__ import annotations
@@ -78,10 +78,10 @@ class Outward:
 
     def carry(self, events: Sequence[Event]) -> Request | Decision:
         """Return the request that carries those events whose people are known, or why there are none."""
-        known, unknown = self._sorted(events)
+        known, unknown = self._known(events)
         return self.form.carry(known) if known else _rejected(unknown)
 
-    def _sorted(self, events: Sequence[Event]) -> tuple[list[Event], dict[str, str]]:
+    def _known(self, events: Sequence[Event]) -> tuple[list[Event], dict[str, str]]:
         """Return the events whose people are known; and why the others' are not, by id."""
         found = {event.id: self.people.outward(event) for event in events}
         known = [one for one in found.values() if not isinstance(one, Unknown)]
@@ -89,7 +89,7 @@ class Outward:
 
     def exchange(self, events: Sequence[Event], *, unsure: bool) -> Exchange:
         """Send the events whose people are known; reject the others without asking anybody."""
-        known, unknown = self._sorted(events)
+        known, unknown = self._known(events)
         if not known:
             return _rejected(unknown)
         decision = yield from self.form.exchange(known, unsure=unsure)

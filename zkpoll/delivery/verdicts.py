@@ -1,13 +1,13 @@
-"""What an answer means, and what to tell a person about it. Pure: tables and text, no I/O."""
+"""The meaning of an answer, and the sentence that a person reads about it. Pure: tables and text, no I/O."""
 
 from __future__ import annotations
 
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
 
 from zkpoll.delivery.contract import Answer, Decision, Failure, Reply, Verdict
-from zkpoll.delivery.excerpts import as_text, excerpt, is_page, quoted, redact
+from zkpoll.delivery.excerpts import as_text, excerpt, is_page, json_in, quoted, redact
 from zkpoll.delivery.rejections import Named, named
 
 if TYPE_CHECKING:
@@ -133,6 +133,14 @@ def explained(rule: Rule, reply: Reply, said: str, secrets: Sequence[str]) -> De
 def sentence(reply: Reply, advice: str = "", words: str = "") -> str:
     """Given a reply, advice that follows its status, and an excerpt, return the sentence of all three."""
     return f"the dashboard answered {reply.status}{advice}{quoted(words)}"
+
+
+def json_of(reply: Reply) -> Any:
+    """Given a reply, return the value that its JSON holds; None if it holds none."""
+    try:
+        return json_in(as_text(reply.body))
+    except ValueError:
+        return None
 
 
 def is_html(reply: Reply) -> bool:

@@ -70,15 +70,12 @@ class Watchdog:
         while not self._done.wait(min(_STOP_POLL, max(0.0, self._end - time.monotonic()))):
             if self._stopped():
                 self._end = min(self._end, time.monotonic() + _GRACE)
-                self._stopped = _never
+                self._stopped = lambda: False
             if time.monotonic() >= self._end:
-                self._fire()
+                with self._lock:
+                    self.fired = True
+                    self._cut()
                 return
-
-    def _fire(self) -> None:
-        with self._lock:
-            self.fired = True
-            self._cut()
 
     def _cut(self) -> None:
         if self._handle is not None:
@@ -90,7 +87,3 @@ class Watchdog:
         if self._handle is not None:
             self._handle.close()
             self._handle = None
-
-
-def _never() -> bool:
-    return False

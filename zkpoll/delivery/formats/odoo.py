@@ -14,11 +14,11 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from zkpoll.delivery.contract import Answer, Decision, Failure, Probe, Reply, Request, Verdict, carrying
-from zkpoll.delivery.excerpts import as_text, excerpt, is_page, json_in
+from zkpoll.delivery.excerpts import as_text, excerpt, is_page
 from zkpoll.delivery.formats.events import compact
 from zkpoll.delivery.formats.fields import values
 from zkpoll.delivery.rejections import Named
-from zkpoll.delivery.verdicts import by_records, by_status, explained, is_html, judge, sentence
+from zkpoll.delivery.verdicts import by_records, by_status, explained, is_html, json_of, judge, sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -69,10 +69,12 @@ class OdooFormat:
         if unsure and (known := (yield from self._look(events))):
             return known
         answer = yield self.carry(events)
-        if _lists(answer, len(events)):
+        made = _result(answer)  # a list of the new records, each by its number
+        if isinstance(made, list) and len(made) == len(events) and all(type(one) is int for one in made):
             return Decision(Verdict.CONFIRMED)
         decision = self._judged(answer)
-        if decision.verdict is Verdict.SUSPECT or _claims_success(answer):
+        claims = isinstance(answer, Reply) and answer.status // 100 == 2
+        if decision.verdict is Verdict.SUSPECT or claims:
             return (yield from self._look(events)) or decision
         return decision
 
@@ -96,7 +98,8 @@ class OdooFormat:
     def carry(self, events: Sequence[Event]) -> Request:
         """Return the request that creates a record for each event."""
         body = compact({"vals_list": [self._record(event) for event in events]})
-        return replace(carrying(events, body, path=self._path("create")), headers=self._headers)
+        call = self._call("create")
+        return replace(carrying(events, body, path=call.path), headers=call.headers)
 
     def _look(self, events: Sequence[Event]) -> _Look:
         """Ask which of the events are there; return what that settles, or None where none is there."""
@@ -109,30 +112,30 @@ class OdooFormat:
             fields=[field],
             context={"active_test": False},
         )
-        present = _present(answer, field, ids)
-        if present is None:
-            return _unseen(self._judged(answer))
+        rows, known = _rows(answer, [field]), set(ids)
+        there = [row[field] for row in rows or ()]
+        if rows is None or not all(isinstance(one, str) and one in known for one in there):
+            decision = self._judged(answer)
+            if decision.verdict not in (Verdict.SUSPECT, Verdict.TOO_LARGE):
+                return decision
+            message = f"asked which punches are there already, {decision.message}"
+            return Decision(Verdict.CONFIGURATION, message)
+        present = frozenset(there)
         if len(present) == len(ids):
             return Decision(Verdict.CONFIRMED)
         return Decision(Verdict.NAMED, present=present) if present else None
 
     def _call(self, method: str, **arguments: object) -> Request:
         """Given a method of the model and its arguments, return the request that calls it."""
-        return Request(compact(arguments), path=self._path(method), headers=self._headers)
-
-    def _path(self, method: str) -> str:
-        return f"/json/2/{self.settings.model}/{method}"
-
-    @property
-    def _headers(self) -> dict[str, str]:
         database = self.settings.database
-        return {"X-Odoo-Database": database} if database else {}
+        headers = {"X-Odoo-Database": database} if database else {}
+        return Request(compact(arguments), path=f"/json/2/{self.settings.model}/{method}", headers=headers)
 
     def _record(self, event: Event) -> dict[str, Any]:
         """Return a record's fields; Odoo's word for an empty one is false."""
-        told = values(event, self.origins)
+        named = values(event, self.origins)
         return {
-            theirs: False if told[ours] is None else told[ours]
+            theirs: False if named[ours] is None else named[ours]
             for ours, theirs in self.settings.fields.items()
         }
 
@@ -142,9 +145,9 @@ class OdooFormat:
             return judge(answer, self.secrets)
         error = _error(answer)
         if answer.status in _ADVICE:
-            return self._told(Verdict.CONFIGURATION, answer, _ADVICE[answer.status])
+            return self._with_advice(Verdict.CONFIGURATION, answer, _ADVICE[answer.status])
         if answer.status == HTTPStatus.INTERNAL_SERVER_ERROR and error.of_values:
-            return self._told(Verdict.SUSPECT, answer, _FAILED)
+            return self._with_advice(Verdict.SUSPECT, answer, _FAILED)
         if error.message:
             said = error.message.encode("utf-8", "replace").decode()  # JSON can tell of half a character
             page = is_html(answer)
@@ -155,10 +158,10 @@ class OdooFormat:
         else:
             decision = judge(answer, self.secrets)
         if decision.verdict is Verdict.CONFIRMED:
-            return self._told(Verdict.CONFIGURATION, answer, _NO_LIST)
+            return self._with_advice(Verdict.CONFIGURATION, answer, _NO_LIST)
         return decision
 
-    def _told(self, verdict: Verdict, reply: Reply, advice: str) -> Decision:
+    def _with_advice(self, verdict: Verdict, reply: Reply, advice: str) -> Decision:
         """Return the decision with what to do, and with Odoo's own words."""
         page = is_html(reply)
         words = excerpt(_error(reply).message or ("" if page else as_text(reply.body)), self.secrets)
@@ -203,30 +206,16 @@ class _Error:
 
 
 def _error(reply: Reply) -> _Error:
-    content = _content(reply)
+    content = json_of(reply)
     if not isinstance(content, dict):
         return _Error()
     name, message = content.get("name"), content.get("message")
     return _Error(name if isinstance(name, str) else "", message if isinstance(message, str) else "")
 
 
-def _content(reply: Reply) -> Any:
-    """Given a reply, return what its JSON holds; None if it holds none."""
-    try:
-        return json_in(as_text(reply.body))
-    except ValueError:
-        return None
-
-
 def _result(answer: Answer) -> Any:
     """Given the answer to a call, return what it returned; None if it did not end well."""
-    return _content(answer) if isinstance(answer, Reply) and answer.status == HTTPStatus.OK else None
-
-
-def _lists(answer: Answer, count: int) -> bool:
-    """Return whether an answer lists as many new records, each by its number."""
-    made = _result(answer)
-    return isinstance(made, list) and len(made) == count and all(type(one) is int for one in made)
+    return json_of(answer) if isinstance(answer, Reply) and answer.status == HTTPStatus.OK else None
 
 
 def _rows(answer: Answer, fields: Iterable[str]) -> list[dict[str, Any]] | None:
@@ -234,24 +223,3 @@ def _rows(answer: Answer, fields: Iterable[str]) -> list[dict[str, Any]] | None:
     rows, asked = _result(answer), set(fields)
     fits = isinstance(rows, list) and all(isinstance(row, dict) and asked <= row.keys() for row in rows)
     return rows if fits else None
-
-
-def _present(answer: Answer, field: str, ids: Sequence[str]) -> frozenset[str] | None:
-    """Given the answer to a look at a field, return which ids stand in it; None where it tells of others."""
-    rows = _rows(answer, [field])
-    told = [row[field] for row in rows or ()]
-    known = set(ids)
-    believable = rows is not None and all(isinstance(one, str) and one in known for one in told)
-    return frozenset(told) if believable else None
-
-
-def _claims_success(answer: Answer) -> bool:
-    return isinstance(answer, Reply) and answer.status // 100 == 2
-
-
-def _unseen(decision: Decision) -> Decision:
-    """Given what the answer to a look would mean to a batch, return what it means for what may be there."""
-    if decision.verdict not in (Verdict.SUSPECT, Verdict.TOO_LARGE):
-        return decision
-    message = f"asked which punches are there already, {decision.message}"
-    return Decision(Verdict.CONFIGURATION, message)

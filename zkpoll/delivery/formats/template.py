@@ -21,9 +21,9 @@ from zkpoll.inventory.documents import PLACEHOLDER
 from zkpoll.inventory.jsonpath import written
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from zkpoll.delivery.contract import Answer, Exchange, FollowUp, Probe, Request
+    from zkpoll.delivery.contract import Exchange, FollowUp, Probe, Request
     from zkpoll.delivery.formats.fields import Value
     from zkpoll.delivery.origins import Origins
     from zkpoll.inventory.documents import Document
@@ -59,7 +59,19 @@ class TemplateFormat:
     def exchange(self, events: Sequence[Event], *, unsure: bool) -> Exchange:  # noqa: ARG002  # ids are unique
         """Send the events; whoever gets one twice knows it by the id that its document holds."""
         asked = self.carry(events)
-        return self._meant((yield asked), asked.ids)
+        answer, ids = (yield asked), asked.ids
+        decision = judge(answer, self.secrets, ids)
+        rule = self.settings.success
+        if rule is None or not isinstance(answer, Reply):
+            return decision
+        if answer.status == HTTPStatus.CONFLICT in rule.status and decision.verdict is Verdict.TRY_AGAIN:
+            return _held_already(answer, ids, decision)
+        if decision.verdict is not Verdict.CONFIRMED or not (unmet := _unmet(rule, answer)):
+            return decision
+        if decision.rejected:
+            return replace(decision, verdict=Verdict.NAMED)
+        words = excerpt(as_text(answer.body), self.secrets)
+        return Decision(Verdict.SUSPECT, sentence(answer, f", {unmet}", words))
 
     def preflight(self) -> None:
         """Ask nothing."""
@@ -73,11 +85,11 @@ class TemplateFormat:
         return ()
 
     def _body(self, events: Sequence[Event]) -> bytes:
-        told = (values(event, self.origins) for event in events)
+        named = (values(event, self.origins) for event in events)
         if self._each is None:
-            (one,) = told
+            (one,) = named
             return _filled(self._whole, one)
-        rows = b"[%b]" % b",".join(_filled(self._each, one) for one in told)
+        rows = b"[%b]" % b",".join(_filled(self._each, one) for one in named)
         return b"".join(rows if isinstance(piece, _Gap) else piece for piece in self._whole)
 
     @cached_property
@@ -87,29 +99,6 @@ class TemplateFormat:
     @cached_property
     def _each(self) -> _Mould | None:
         return _mould(self.settings.each) if self.settings.each else None
-
-    def _meant(self, answer: Answer, ids: Sequence[str]) -> Decision:
-        decision = judge(answer, self.secrets, ids)
-        rule = self.settings.success
-        if rule is None or not isinstance(answer, Reply):
-            return decision
-        if answer.status == HTTPStatus.CONFLICT in rule.status and decision.verdict is Verdict.TRY_AGAIN:
-            return self._held_already(answer, ids, decision)
-        if decision.verdict is not Verdict.CONFIRMED or not (unmet := _unmet(rule, answer)):
-            return decision
-        if decision.rejected:
-            return replace(decision, verdict=Verdict.NAMED)
-        words = excerpt(as_text(answer.body), self.secrets)
-        return Decision(Verdict.SUSPECT, sentence(answer, f", {unmet}", words))
-
-    def _held_already(self, answer: Reply, ids: Sequence[str], decision: Decision) -> Decision:
-        """Given a 409 that is told to mean a repeat, return what it means for so many events."""
-        if is_html(answer) or not answer.whole or named(answer.body, ids).unclear:
-            return decision
-        if len(ids) == 1:
-            return Decision(Verdict.CONFIRMED)
-        # Of several, some may be there and the others not: alone each is answered for.
-        return replace(decision, verdict=Verdict.SUSPECT)
 
 
 def _to_options(reply: Reply) -> tuple[bool | None, str] | None:
@@ -136,21 +125,17 @@ _Mould: TypeAlias = "tuple[bytes | _Gap, ...]"
 
 def _mould(document: Document) -> _Mould:
     """Given a document, return the bytes of its JSON, cut where values go."""
-    return tuple(_pieces(compact(document.tree).decode()))
-
-
-def _pieces(text: str) -> Iterator[bytes | _Gap]:
-    at = 0
+    text, at = compact(document.tree).decode(), 0
+    pieces: list[bytes | _Gap] = []
     for mark in _GAP.finditer(text):
-        yield text[at : mark.start()].encode()
-        yield _Gap(mark["name"], bool(mark["alone"]))
+        pieces += (text[at : mark.start()].encode(), _Gap(mark["name"], bool(mark["alone"])))
         at = mark.end()
-    yield text[at:].encode()
+    return (*pieces, text[at:].encode())
 
 
-def _filled(mould: _Mould, told: Mapping[str, Value]) -> bytes:
+def _filled(mould: _Mould, named: Mapping[str, Value]) -> bytes:
     """Given a mould and the values of an event by name, return the JSON."""
-    return b"".join(_of(piece, told[piece.name]) if isinstance(piece, _Gap) else piece for piece in mould)
+    return b"".join(_of(piece, named[piece.name]) if isinstance(piece, _Gap) else piece for piece in mould)
 
 
 def _of(gap: _Gap, value: Value) -> bytes:
@@ -163,6 +148,16 @@ def _of(gap: _Gap, value: Value) -> bytes:
 
 
 # --- answers ---
+
+
+def _held_already(answer: Reply, ids: Sequence[str], decision: Decision) -> Decision:
+    """Given a 409 that is told to mean a repeat, return what it means for so many events."""
+    if is_html(answer) or not answer.whole or named(answer.body, ids).unclear:
+        return decision
+    if len(ids) == 1:
+        return Decision(Verdict.CONFIRMED)
+    # Of several, some may be there and the others not: alone each is answered for.
+    return replace(decision, verdict=Verdict.SUSPECT)
 
 
 def _unmet(rule: Success, reply: Reply) -> str:

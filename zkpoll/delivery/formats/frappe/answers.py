@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlencode
 
 from zkpoll.delivery.contract import Decision, Reply, Request, Verdict
-from zkpoll.delivery.excerpts import as_text, excerpt, is_page, json_in
+from zkpoll.delivery.excerpts import excerpt, is_page, json_in
 from zkpoll.delivery.formats.events import compact
-from zkpoll.delivery.verdicts import Rule, asked_wait, by_status, explained, judge, sentence
+from zkpoll.delivery.verdicts import Rule, asked_wait, by_status, explained, json_of, judge, sentence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -116,10 +116,7 @@ def listing(kind: str, fields: Sequence[str], filters: Sequence[Sequence[object]
 
 def content(reply: Reply) -> Mapping[str, Any]:
     """Return the object that a reply holds; an empty one if it holds none."""
-    try:
-        held = json_in(as_text(reply.body))
-    except ValueError:
-        return {}
+    held = json_of(reply)
     return held if isinstance(held, dict) else {}
 
 
@@ -128,11 +125,10 @@ def rows(answer: Answer) -> Sequence[Mapping[str, Any]] | None:
     if not isinstance(answer, Reply) or judge(answer).verdict is not Verdict.CONFIRMED:
         return None
     listed = content(answer).get("data")
-    return listed if isinstance(listed, list) and all(map(_is_document, listed)) else None
-
-
-def _is_document(row: object) -> bool:
-    return isinstance(row, dict) and isinstance(row.get("name"), str)
+    if not isinstance(listed, list):
+        return None
+    named = all(isinstance(row, dict) and isinstance(row.get("name"), str) for row in listed)
+    return listed if named else None
 
 
 def error_of(reply: Reply) -> str:
@@ -145,14 +141,10 @@ def words(reply: Reply) -> str:
     """Return what the site says to a person, without its HTML; nothing if that cannot be told."""
     held = content(reply)
     said = [held.get("exception"), held.get("_error_message")]
-    said += _messages(held.get("_server_messages"))
+    try:  # a list in JSON, of objects in JSON; the message of an error is the last
+        logged: Any = held.get("_server_messages")
+        said += [json_in(text).get("message") for text in json_in(logged)]
+    except (ValueError, TypeError, AttributeError):
+        pass
     last = next((text for text in reversed(said) if text and isinstance(text, str)), "")
     return _TAG.sub("", _BREAK.sub(" ", last))
-
-
-def _messages(logged: Any) -> list[Any]:
-    """Return the messages in a list in JSON, of objects in JSON; that of an error is the last."""
-    try:
-        return [json_in(text).get("message") for text in json_in(logged)]
-    except (ValueError, TypeError, AttributeError):
-        return []

@@ -80,9 +80,21 @@ class FrappeFormat:
         return Judge(self.secrets)
 
     def carry(self, events: Sequence[Event]) -> Request:
-        """Return the request that carries exactly one event."""
+        """Return the request that carries exactly one event; what nobody knows of it is left out."""
         (event,) = events
-        return carrying(events, self._body(event), path=_METHOD.format(app=self.settings.app))
+        source = self.origins.of(event)
+        arguments = {
+            "employee_field_value": event.user_id,
+            "timestamp": self._time(event),
+            "device_id": event.device,
+            "log_type": self._log_type(event),
+            "latitude": source and source.latitude,
+            "longitude": source and source.longitude,
+            "skip_auto_attendance": int(self.settings.skip_auto_attendance),
+            "employee_fieldname": self.settings.employee_field,
+        }
+        body = compact({name: value for name, value in arguments.items() if value is not None})
+        return carrying(events, body, path=_METHOD.format(app=self.settings.app))
 
     def exchange(self, events: Sequence[Event], *, unsure: bool) -> Exchange:
         """Send exactly one event, unless it is there already; ask what became of it where that is unclear."""
@@ -114,21 +126,6 @@ class FrappeFormat:
 
     # --- what is sent ---
 
-    def _body(self, event: Event) -> bytes:
-        """Return the arguments of the site's function; what nobody knows is left out."""
-        device = self.origins.of(event)
-        arguments = {
-            "employee_field_value": event.user_id,
-            "timestamp": self._time(event),
-            "device_id": event.device,
-            "log_type": self._log_type(event),
-            "latitude": device and device.latitude,
-            "longitude": device and device.longitude,
-            "skip_auto_attendance": int(self.settings.skip_auto_attendance),
-            "employee_fieldname": self.settings.employee_field,
-        }
-        return compact({name: value for name, value in arguments.items() if value is not None})
-
     def _time(self, event: Event) -> str:
         """Return when it was by the wall clock of the site, which knows no other."""
         zone = ZoneInfo(self.settings.timezone)
@@ -154,30 +151,23 @@ class FrappeFormat:
 
     def _looked_up(self, event: Event) -> _Look:
         """Ask what the site has of an event; return what that decides, or that it has none."""
-        answer = yield self._holders(event)
+        whose = [self.settings.employee_field, "=", event.user_id]
+        answer = yield answers.listing(EMPLOYEE, ["name", "status"], [whose], _SHARING)
         people = answers.rows(answer)
         if people is None:
             return self._judge.not_told(answer, EMPLOYEE)
         if not people:
-            whose = excerpt(f"{self.settings.employee_field} {event.user_id}", self.secrets)
-            return _rejected(event, f"no employee has {whose}")
-        answer = yield self._checkins(event, [person["name"] for person in people])
+            shown = excerpt(f"{self.settings.employee_field} {event.user_id}", self.secrets)
+            return _rejected(event, f"no employee has {shown}")
+        names = [person["name"] for person in people]
+        theirs = [("employee", "in", names), ("time", "=", self._time(event))]
+        answer = yield answers.listing(CHECKIN, ["name", "log_type", "device_id"], theirs, _SHARING)
         checkins = answers.rows(answer)
         if checkins is None:
             return self._judge.not_told(answer, CHECKIN)
         if any(self._is_it(event, checkin) for checkin in checkins):
             return Decision(Verdict.CONFIRMED)
         return _Absent(all(person.get("status") == "Inactive" for person in people))
-
-    def _holders(self, event: Event) -> Request:
-        """Return the question for the employees that have an event's user id."""
-        whose = [self.settings.employee_field, "=", event.user_id]
-        return answers.listing(EMPLOYEE, ["name", "status"], [whose], _SHARING)
-
-    def _checkins(self, event: Event, people: Sequence[str]) -> Request:
-        """Return the question for the checkins of some employees in an event's second."""
-        theirs = [("employee", "in", people), ("time", "=", self._time(event))]
-        return answers.listing(CHECKIN, ["name", "log_type", "device_id"], theirs, _SHARING)
 
     def _is_it(self, event: Event, checkin: Mapping[str, Any]) -> bool:
         """Say whether a checkin of the event's person and second is the event.
@@ -214,8 +204,8 @@ class FrappeFormat:
         A site gives the checkin of a user who may not set its time the present one, and says nothing of it
         (validate_higher_perm_levels in frappe/model/document.py; the field is of level 1).
         """
-        told = message if isinstance(message, dict) else {}
-        name, time = told.get("name"), told.get("time")
+        receipt = message if isinstance(message, dict) else {}
+        name, time = receipt.get("name"), receipt.get("time")
         if not (name and isinstance(name, str) and isinstance(time, str)):
             return None
         sent, stored = self._time(event), time[:_SECOND].replace("T", " ")
