@@ -63,12 +63,12 @@ class Access:
         )
 
     def url_of(self, request: Request) -> str:
-        """Return where a request goes."""
+        """Return the URL of a request."""
         return self.url.rstrip("/") + request.path if request.path else self.url
 
     @property
     def authorization(self) -> str | None:
-        """The header `Authorization`; None if there is none but perhaps one among `headers`."""
+        """The header `Authorization`, or None. There may still be one among `headers`."""
         if self.token is not None:
             return f"{self.scheme} {self.token}"
         return f"Basic {self._user_and_password()}" if self.basic else None

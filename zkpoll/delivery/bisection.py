@@ -57,7 +57,7 @@ class Trial:
     ) -> None:
         """Given a batch and the most events of a request, begin.
 
-        `proven` says whether the dashboard has confirmed anything in this run; `choose` takes one of several,
+        `proven` is true once the dashboard has confirmed anything in this run. `choose` takes one of several,
         at random.
         """
         self.size = size
@@ -86,20 +86,20 @@ class Trial:
         return self._refusal
 
     def call(self, events: Sequence[Event]) -> None:
-        """Given punches from behind the batch, let those of people who were not met yet be tried as well."""
+        """Given punches from behind the batch, try those of people not met yet as well."""
         known = {event.id for part in self._parts for event in part}
         self._witnesses = [
             event for event in events if event.id not in known and event.user_id not in self._met
         ]
 
     def next(self) -> Part:
-        """Return what to send next; empty when everything is settled, or the dashboard is at fault."""
+        """Return the next part to send. Empty when all is settled, or the dashboard is at fault."""
         if self.at_fault or not (self._parts or self._witnesses):
             return ()
         return self._probe() if self._suspects else self._parts[-1]
 
     def heard(self, part: Part, decision: Decision) -> Settled:
-        """Given what the answer to a part was, return what it settles."""
+        """Given a part and the decision on it, return the punches it settles."""
         self._take_out(part)
         match decision.verdict:
             case Verdict.CONFIRMED | Verdict.NAMED:
@@ -131,7 +131,7 @@ class Trial:
         return Settled(confirmed, parked | self._convicted(), decision.unasked)
 
     def _convicted(self) -> dict[str, str]:
-        """Return the suspects, where it is shown that they and not the dashboard are at fault."""
+        """Return the suspects once they, and not the dashboard, are shown to be at fault."""
         few = not self._parts and len(self._suspects) < _PROBES
         if not (self._confirms or (self._proven and few)):
             return {}
@@ -139,7 +139,7 @@ class Trial:
         return convicted
 
     def _probe(self) -> Part:
-        """Return one record alone, of a person who was not refused yet if there is one."""
+        """Return one record alone, if possible of a person not refused yet."""
         if self._witnesses:
             return (self._witnesses.pop(0),)
         left = [event for part in self._parts for event in part]

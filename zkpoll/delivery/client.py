@@ -1,7 +1,7 @@
 """One request to a dashboard, one answer.
 
-Whatever happens between here and there becomes a `Reply` or a `Failure`; no exception of the HTTP libraries
-passes this border.
+Everything that happens on the way becomes a `Reply` or a `Failure`. No exception of the HTTP libraries passes
+this border.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ _PIECE: Final = 64 * 1024
 _WORTH_PACKING: Final = 8 * 1024
 """Bytes of a body; a smaller one takes hardly fewer packets when it is packed."""
 _HEADER_TEXT: Final = re.compile(r"[!-~]+")
-"""What a bearer token may be made of: printable ASCII without spaces."""
+"""The characters of a bearer token: printable ASCII without spaces."""
 _ABOUT_US: Final = re.compile("ALERT.*(CERTIFICATE|HANDSHAKE_FAILURE|UNKNOWN_CA|ACCESS_DENIED)")
-"""What TLS calls a server's refusal of our certificate, or of there being none."""
+"""The names in TLS for a server's refusal of our certificate, or of there being none."""
 _CUT: Final = (ConnectionResetError, BrokenPipeError, IncompleteRead, ssl.SSLEOFError)
 
 
 class DashboardSession(requests.Session):
-    """A session whose connections are watched, that keeps no cookie and follows no redirect."""
+    """A session with watched connections that keeps no cookie and follows no redirect."""
 
     def __init__(self, headers: Mapping[str, str]) -> None:
         super().__init__()
@@ -74,14 +74,14 @@ class Client:
     """A way to a dashboard, and the connection that is kept alive between two requests.
 
     The timeout is the total limit for one request: connecting, upload, headers and body together. `stopped`
-    says whether the run is being stopped; a request in flight then ends within moments. Proxies from the
+    turns true when the run is being stopped. A request in flight then ends within moments. Proxies from the
     environment are used. Credentials are sent as they are given, never those of `~/.netrc`.
     """
 
     def __init__(self, access: Access, stopped: Callable[[], bool] = lambda: False) -> None:
         self._access = access
         self._stopped = stopped
-        self._flaw = _flaw_of_url(access.url) or _flaw_of_token(access.token)
+        self._flaw = _flaw(access)
         self._session = DashboardSession(access.headers)
 
     def __enter__(self) -> Self:
@@ -95,7 +95,7 @@ class Client:
         self._session.close()
 
     def send(self, request: Request) -> Answer:
-        """Given a request, send it once and return the dashboard's answer, or why there is none."""
+        """Given a request, send it once and return the answer, or the reason for there being none."""
         if self._flaw:
             return Failure(self._flaw, lasting=True)
         headers = headers_of(request, self._access, int(time.time()))
@@ -142,7 +142,7 @@ class Client:
         )
 
     def _explain(self, error: Exception) -> Failure:
-        """Given what was raised, return the failure in words: the first of its causes that has a name."""
+        """Given an error, return the failure in words: the first of its causes that has a name."""
         if isinstance(error, requests.exceptions.ProxyError):
             return Failure(
                 f"the proxy from the environment does not lead to {_place(self._access.url)};"
@@ -159,7 +159,7 @@ class Client:
 def headers_of(request: Request, access: Access, moment: int) -> dict[str, str | None]:
     """Given a request, the access it is made by and the time of the attempt, return its own headers.
 
-    The time is in whole seconds since 1970, UTC. A None takes away what all other requests have.
+    The time is in whole seconds since 1970, UTC. A None takes away a header that all other requests have.
     """
     headers: dict[str, str | None] = dict(request.headers)
     if request.body is None:
@@ -213,7 +213,7 @@ def _named(cause: BaseException, access: Access) -> Failure | None:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Given an error of the HTTP libraries, yield it and what it wraps, outermost first."""
+    """Given an error of the HTTP libraries, yield it and the errors it wraps, outermost first."""
     seen: set[int] = set()
     waiting: list[object] = [error]
     while waiting:
@@ -225,7 +225,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _without_tls(error: ssl.SSLError, access: Access) -> str:
-    """Given why TLS failed, return it with what to change."""
+    """Given an error of TLS, return it in words, with the setting to change."""
     place = _place(access.url)
     if isinstance(error, ssl.SSLCertVerificationError):
         remedy = "put its authority into ca_file:" if access.ca_file else "name its authority in ca_file:"
@@ -239,10 +239,10 @@ def _without_tls(error: ssl.SSLError, access: Access) -> str:
     return f"no TLS with {place}: {reason.replace('_', ' ').lower()}; {remedy}"
 
 
-def _flaw_of_url(url: str) -> str:
-    """Given a destination's URL, return what is wrong with it, or nothing. Never shows a password in it."""
+def _flaw(access: Access) -> str:
+    """Given the access to a dashboard, return its flaw in words, or nothing. Shows no password, no token."""
     try:
-        parts = urlsplit(url)
+        parts = urlsplit(access.url)
         usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
     except ValueError:
         usable = False
@@ -251,13 +251,9 @@ def _flaw_of_url(url: str) -> str:
         return "url: is not an http:// or https:// address with a host"
     if parts.username is not None:
         return "url: holds a user name; put the dashboard's token in token: or token_file:"
+    if access.token is not None and not _HEADER_TEXT.fullmatch(access.token):
+        return "the token is empty or holds a space, a line break or a letter that no header can carry"
     return ""
-
-
-def _flaw_of_token(token: str | None) -> str:
-    if token is None or _HEADER_TEXT.fullmatch(token):
-        return ""
-    return "the token is empty or holds a space, a line break or a letter that no header can carry"
 
 
 def _place(url: str) -> str:

@@ -1,13 +1,13 @@
-"""What a format is: how punches become requests, and what the answers mean. Pure.
+"""The contract of a format: punches -> requests, answers -> decisions. Pure.
 
-A new format is a module in `formats` with a class like `Format` below, and a row in `formats.registry`; its
-settings are the twin of that in `zkpoll/inventory/formats/`. It does no I/O. It says what to ask, and the
-client asks:
+A new format is a module in `formats` with a class like `Format` below, and a row in `formats.registry`. Its
+settings are the twin of that in `zkpoll/inventory/formats/`. It does no I/O: it makes the requests, and the
+client sends them.
 
     exchange = form.exchange(events, unsure=False)
     decision = carried_out(exchange, client.send)
 
-Nothing is raised: an answer that never came is a `Failure`, and what it means is a `Decision`.
+Nothing is raised: an answer that never came is a `Failure`, and the end of an exchange is a `Decision`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request over HTTP, without what all requests to a dashboard share: `Access` has that."""
+    """One request over HTTP. `Access` has the parts that all requests to a dashboard share."""
 
     body: bytes | None = field(default=None, repr=False)
     key: str | None = None
@@ -51,7 +51,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the dashboard answered. Its text may echo a secret, so no repr shows it."""
+    """An answer of the dashboard. Its text may echo a secret, so no repr shows it."""
 
     status: int
     content_type: str = field(default="", repr=False)
@@ -67,7 +67,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why there is no answer."""
+    """The reason for there being no answer."""
 
     reason: str
     """One sentence a person can act on; holds no secret."""
@@ -81,7 +81,7 @@ Answer: TypeAlias = Reply | Failure
 
 
 class Verdict(Enum):
-    """What becomes of the batch an answer is about."""
+    """The fate of a batch after an answer."""
 
     CONFIRMED = "confirmed"  # but for what the decision names as rejected
     NAMED = "named"  # what the decision names is settled; the others go again
@@ -94,7 +94,7 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A verdict, with what a person needs to know."""
+    """A verdict, and the words and records that go with it."""
 
     verdict: Verdict
     message: str = ""
@@ -143,15 +143,15 @@ class FollowUp:
 
 
 class Format(Protocol):
-    """How punches become requests, and what the answers mean.
+    """Makes requests of punches, and decisions of answers.
 
-    Made of the settings of its format (None where it has none), the sources of the punches, and the secrets
+    Made of the settings of its format (None if it has none), the origins of the punches, and the secrets
     that no message may hold, in this order.
     """
 
     @property
     def most(self) -> int | None:
-        """How many events one request can carry; None for any number."""
+        """How many events one request can carry. None for any number."""
 
     def carry(self, events: Sequence[Event]) -> Request | Decision:
         """Given events, not more than a request can carry, return the request that carries them.
@@ -168,27 +168,27 @@ class Format(Protocol):
     def preflight(self) -> Probe | None:
         """Return the question before the first event of a delivery, if there is one.
 
-        What its answer shows to be wrong is wrong with every event, and ends the delivery.
+        A flaw that its answer shows is a flaw of every event, and ends the delivery.
         """
 
     def probes(self) -> Sequence[Probe]:
         """Return the questions that show whether it would take punches."""
 
     def follow_ups(self) -> Sequence[FollowUp]:
-        """Return the exchanges that follow a delivery which ended well."""
+        """Return the exchanges that follow a delivery that ended well."""
 
 
 # --- for formats, and for those that use one ---
 
 
 def carrying(events: Sequence[Event], body: bytes, method: str = "POST", path: str = "") -> Request:
-    """Given events and a body that holds them, return the request; its key is the SHA-256 of the body."""
+    """Given events and a body that holds them, return the request. Its key is the SHA-256 of the body."""
     key = hashlib.sha256(body).hexdigest()
     return Request(body, key, tuple(event.id for event in events), method, path)
 
 
 def carried_out(exchange: Generator[Request, Answer, T], send: Callable[[Request], Answer]) -> T:
-    """Given an exchange and a function that sends a request, send all of its requests; return its result."""
+    """Given an exchange and a function that sends a request, send all of its requests. Return its result."""
     try:
         request = next(exchange)
         while True:

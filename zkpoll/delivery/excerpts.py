@@ -1,4 +1,4 @@
-"""A dashboard's own words, as a message may show them: text, on one line, short, without secrets. Pure."""
+"""A dashboard's own words, fit for a message: text, on one line, short, without secrets. Pure."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _HTML_STARTS: Final = ("<!doctype html", "<html")
 
 
 def as_text(body: bytes) -> str:
-    """Return a body as text; what is no text becomes replacement characters."""
+    """Return a body as text. Bytes that are no text become replacement characters."""
     if body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return body.decode("utf-16", "replace")
     return body.decode("utf-8-sig", "replace")
 
 
 def json_in(text: str) -> Any:
-    """Given a text, return what its JSON holds. Raise ValueError where it is none, or too deep to be read."""
+    """Given a text, return the value that its JSON holds. Raise ValueError if it is none, or too deep."""
     try:
         return json.loads(text)
     except RecursionError:
@@ -41,14 +41,14 @@ def is_page(text: str, content_type: str = "") -> bool:
 def excerpt(text: str, secrets: Sequence[str]) -> str:
     """Return the first printable characters of `text` on one line.
 
-    Redacted before it is cut, and after what hides between the letters of a secret is gone.
+    Redacted before it is cut, and once characters that hide between the letters of a secret are gone.
     """
     shown = "".join(c for c in text if c.isprintable() or c.isspace())
     return redact(" ".join(shown.split()), secrets)[:_EXCERPT]
 
 
 def quoted(words: str) -> str:
-    """Given an excerpt, return the end of a sentence that quotes it; nothing where there are no words."""
+    """Given an excerpt, return the end of a sentence that quotes it. Nothing if it is empty."""
     return f'; it says: "{words}"' if words else ""
 
 

@@ -47,16 +47,16 @@ _NOT_SENT = Decision(Verdict.TRY_AGAIN, "the run was stopped")
 
 
 class Outbox(Protocol):
-    """The punches of one destination. What a method writes is on disk when it returns."""
+    """The punches of one destination. Each method that writes is on disk when it returns."""
 
     def halted(self) -> str | None:
-        """Return what the dashboard said when it was gone for good, or None."""
+        """Return the words of a dashboard that is gone for good, or None."""
 
     def halt(self, words: str) -> None:
         """Write down that the dashboard is gone for good."""
 
     def next(self, limit: int) -> Batch:
-        """Return what was in flight and is not settled, then the oldest pending; `limit` at most."""
+        """Return the punches in flight that are not settled, then the oldest pending: `limit` at most."""
 
     def parked(self, limit: int, tried_before: datetime, after: Event | None) -> Batch:
         """Return the oldest parked punches that were last tried before then, `limit` at most.
@@ -68,10 +68,10 @@ class Outbox(Protocol):
         """Return the newest pending punch of each of up to `limit` people, to be sent like the others."""
 
     def send(self, ids: Sequence[str]) -> None:
-        """Write down that these, of the punches last returned, are in flight, beside what is already."""
+        """Write down that these, of the punches last returned, are in flight, beside those that are."""
 
     def settle(self, settled: Settled, answered: Sequence[str]) -> None:
-        """Write down what an answer decided; what it answered for is in flight no more."""
+        """Write down the decisions of an answer. The punches it answered for are in flight no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ class Destination:
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """What became of one delivery."""
+    """The result of one delivery."""
 
     confirmed: int
     """Events."""
@@ -121,9 +121,9 @@ def deliver(
     """Given an outbox and its destination, send what is pending until nothing is and nothing more comes.
 
     `more` is called when nothing is pending: it blocks until there may be something new (True) or nothing
-    will come any more (False; the outbox is looked at once more). Then what was parked long enough ago is
-    tried again. `progress` gets the number of events that an answer has just confirmed. When `stop` is set,
-    no further request begins and no wait goes on. Only the outbox's own errors are raised.
+    will come any more (False, and the outbox is looked at once more). Then punches that were parked long
+    enough ago are tried again. `progress` gets the number of events that an answer has just confirmed. When
+    `stop` is set, no further request begins and no wait goes on. Only the outbox's own errors are raised.
     """
     if words := outbox.halted():
         return Delivered(0, 0, _gone(words, destination), KINDS[Verdict.GONE])
@@ -170,7 +170,7 @@ class _Delivery:
         return self._ended(end)
 
     def _send_pending(self, more: Callable[[], bool]) -> Decision | None:
-        """Send what is pending, and what comes; return the decision that ends the delivery, if any."""
+        """Send the pending punches, and those that come. Return the decision that ends it, if any."""
         coming = True
         while limit := self._limit():
             batch = self._outbox.next(limit)
@@ -184,7 +184,7 @@ class _Delivery:
         return None
 
     def _send_parked(self, tried_before: datetime) -> Decision | None:
-        """Try again what was parked and last tried before then; return the decision that ends it, if any."""
+        """Try again the parked punches last tried before then. Return the decision that ends it, if any."""
         last: Event | None = None
         while (limit := self._limit()) and (batch := self._outbox.parked(limit, tried_before, last)).events:
             last = batch.events[-1]
@@ -193,15 +193,15 @@ class _Delivery:
         return None
 
     def _limit(self) -> int:
-        """Return how many punches to look at now; 0 to end."""
+        """Return how many punches to look at now. 0 to end."""
         if self._stop.is_set():
             return 0
         limit = max(self._size, _AHEAD)
         return limit if self._left is None else min(limit, self._left)
 
     def _settle(self, batch: Batch) -> Decision | None:
-        """Send `batch`, in parts if need be, until it is settled; return what ends the delivery, if any."""
-        # Of what was parked nobody knows any more whether it was ever sent, and how that ended.
+        """Send `batch`, in parts if need be, until it is settled or a decision ends it. Return that one."""
+        # A parked punch may be stored there already: treat it as sent.
         self._unsure |= {
             event.id for event in batch.events[: None if batch.tried_before else batch.sent_before]
         }
@@ -246,7 +246,7 @@ class _Delivery:
         return decision
 
     def _send(self, request: Request, ids: Sequence[str]) -> Answer:
-        """Send a request about these punches; before one that carries punches goes out, write them down."""
+        """Send a request about these punches. Before one that carries punches goes out, write them down."""
         if self._stop.is_set():  # between two requests of an exchange
             return Failure(_NOT_SENT.message)
         if request.ids:
@@ -290,7 +290,7 @@ def _gone(words: str, destination: Destination) -> str:
 
 
 class _Wait:
-    """Exponential with jitter from `first` seconds on, but never less than what the dashboard asked for."""
+    """Exponential with jitter from `first` seconds on, but never less than the dashboard asked for."""
 
     def __init__(self, first: float) -> None:
         self._backoff = wait_exponential(multiplier=first, max=LONGEST_WAIT) + wait_random(0, first)
@@ -300,7 +300,7 @@ class _Wait:
 
 
 def _decision(state: RetryCallState) -> Decision:
-    """Return what the last attempt led to."""
+    """Return the decision of the last attempt."""
     assert state.outcome is not None  # noqa: S101  # tenacity sets it before it asks anything
     decision: Decision = state.outcome.result()
     return decision

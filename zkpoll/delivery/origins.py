@@ -1,6 +1,6 @@
 """The sources of punches, as far as a dashboard is told of them. Pure.
 
-The journal keeps what the device said. Whether that was an arrival, and where, the inventory says.
+The journal keeps what the device said. Whether that was an arrival, and at which place, the inventory says.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ class Origins:
         return cls({source.name: source for source in sources}, names)
 
     def of(self, event: Event) -> Source | None:
-        """Given an event, return the source that it came from; None where the inventory has it no more."""
+        """Given an event, return the source that it came from. None if the inventory has it no more."""
         name = self.names.get(event.serial_number, "")
         return self.sources.get(name) or self.sources.get(event.device)
 
     def meaning(self, event: Event) -> Source | None:
-        """Given an event, return a source whose settings say what its user id and state mean.
+        """Given an event, return a source with the settings for its user id and state.
 
-        That is its own. Where the inventory has it no more, it is any of those that are left if they all say
-        the same, else None.
+        That is its own. If the inventory has it no more, it is any of those left, provided that all of them
+        say the same, else None.
         """
         return self.of(event) or self._any_if_alike
 
@@ -58,7 +58,7 @@ class Origins:
         return left[0] if all(one == meant[0] for one in meant) else None
 
     def direction(self, event: Event) -> Direction | None:
-        """Given an event, return whether the person came or went; None where nobody can tell."""
+        """Given an event, return whether the person came or went. None if nobody can tell."""
         source = self.meaning(event)
         return direction(source, event.state) if source else None
 

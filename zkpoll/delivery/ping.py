@@ -1,7 +1,7 @@
-"""Whether a dashboard can be reached and would take punches, asked without sending one.
+"""A ping of a dashboard: its answers to questions that send no punch.
 
-The exchange with the dashboard is the one that deliveries make, and alone decides. What goes before it is
-looked at by itself as well: it says how far one comes, and how long each part takes.
+The exchange with the dashboard is the one that deliveries make, and alone decides. The steps on the way to it
+are taken by themselves as well. They show how far one comes, and how long each part takes.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _WAY: Final = ("name", "connection", "TLS")
 
 @dataclass(frozen=True, slots=True)
 class Ping:
-    """What became of a ping."""
+    """The result of a ping."""
 
     steps: tuple[Step, ...]
     """As far as it came."""
@@ -51,7 +51,7 @@ class Ping:
 def ping(access: Access, form: Format) -> Ping:
     """Given the access to a dashboard and its format, ask whether it would take punches.
 
-    The format's probes are asked one after the other, until one is answered with what must be mended.
+    The format's probes are asked one after the other, until an answer shows a flaw.
     """
     way = _way(access)
     found: list[Step] = []
@@ -71,10 +71,10 @@ def ping(access: Access, form: Format) -> Ping:
 
 
 def judged(way: Sequence[Step], found: Sequence[Step], *, answered: bool) -> Ping:
-    """Given the steps on the way and what the exchange then found, return the two as one.
+    """Given the steps on the way and those of the exchange, return the two as one.
 
-    The exchange knows best: once it was answered, no step before it has failed; where it was not, its words
-    are those of the step that failed.
+    The exchange knows best: once it was answered, no step before it has failed. If it was not, its words are
+    those of the step that failed.
     """
     if answered:
         return Ping((*(step for step in way if step.ok), *found), answered)
@@ -86,7 +86,7 @@ def judged(way: Sequence[Step], found: Sequence[Step], *, answered: bool) -> Pin
 def _found(
     probe: Probe, answer: Answer, seconds: float, secrets: Sequence[str], *, first: bool
 ) -> tuple[Step, ...]:
-    """Return what the answer to a probe says; that to the first one also says that somebody answers."""
+    """Return the steps of an answer to a probe. That to the first one also shows that somebody answers."""
     decision = judge(answer, secrets)
     meaning = None if isinstance(answer, Failure) else probe.meaning(answer)
     if isinstance(answer, Failure) or (meaning is None and answer.status not in NO_RIGHT):
@@ -102,7 +102,7 @@ def _found(
 
 
 def _way(access: Access) -> list[Step]:
-    """Go the way to the dashboard, and return each step; the last one may have failed, without words."""
+    """Go the way to the dashboard, and return each step. The last one may have failed, without words."""
     if proxy := select_proxy(access.url, get_environ_proxies(access.url)):
         return [Step("proxy", True, None, f"by way of {urlsplit(proxy).hostname}, from the environment")]
     steps: list[Step] = []
@@ -132,11 +132,15 @@ def _go(access: Access, steps: list[Step]) -> None:
         done("{} port {}".format(*sock.getpeername()))
         if url.scheme == "https":
             with _context(access).wrap_socket(sock, server_hostname=host) as tls:
-                done(f"{tls.version()}, {_about(tls.getpeercert())}")
+                certificate: Any = tls.getpeercert()
+                issuer = dict(pair for part in certificate["issuer"] for pair in part)
+                by = issuer.get("organizationName") or issuer.get("commonName") or "an unnamed issuer"
+                end = time.gmtime(ssl.cert_time_to_seconds(certificate["notAfter"]))
+                done(f"{tls.version()}, certificate by {by}, valid until {time.strftime('%Y-%m-%d', end)}")
 
 
 def _context(access: Access) -> ssl.SSLContext:
-    """Return what deliveries trust, as requests understands the environment."""
+    """Return the authorities that deliveries trust, as requests understands the environment."""
     env = os.environ
     bundle = (
         access.ca_file or env.get("REQUESTS_CA_BUNDLE") or env.get("CURL_CA_BUNDLE") or DEFAULT_CA_BUNDLE_PATH
@@ -148,10 +152,3 @@ def _context(access: Access) -> ssl.SSLContext:
     if access.client_cert:
         context.load_cert_chain(access.client_cert, access.client_key)
     return context
-
-
-def _about(certificate: Any) -> str:
-    issuer = dict(pair for part in certificate["issuer"] for pair in part)
-    by = issuer.get("organizationName") or issuer.get("commonName") or "an unnamed issuer"
-    until = time.strftime("%Y-%m-%d", time.gmtime(ssl.cert_time_to_seconds(certificate["notAfter"])))
-    return f"certificate by {by}, valid until {until}"

@@ -11,25 +11,15 @@ from zkpoll.model.delivery import Preview
 
 if TYPE_CHECKING:
     from zkpoll.delivery.access import Access
-    from zkpoll.delivery.contract import Format, Request
+    from zkpoll.delivery.contract import Format
     from zkpoll.model.punch import Event
 
 
 def preview(dashboard: str, access: Access, form: Format, event: Event) -> Preview:
-    """Given a dashboard's name, the access to it, its format and a punch, return what it would be sent."""
+    """Given a dashboard's name, the access to it, its format and a punch, return the request it would get."""
     request = form.carry([event])
     if isinstance(request, Decision):
         return Preview(dashboard, problem=" ".join(request.rejected.values()))
-    return Preview(
-        dashboard,
-        request.method,
-        redact(without_query(access.url_of(request)), access.secrets),
-        _headers(request, access),
-        redact(as_text(request.body or b""), access.secrets),
-    )
-
-
-def _headers(request: Request, access: Access) -> dict[str, str]:
     headers: dict[str, str] = {}
     if access.authorization is not None:
         headers["Authorization"] = f"{access.authorization.partition(' ')[0]} {MASK}"
@@ -40,4 +30,10 @@ def _headers(request: Request, access: Access) -> dict[str, str]:
     if request.key is not None:
         headers["Idempotency-Key"] = request.key
         headers |= {"webhook-signature": MASK} if access.signing else {}
-    return headers
+    return Preview(
+        dashboard,
+        request.method,
+        redact(without_query(access.url_of(request)), access.secrets),
+        headers,
+        redact(as_text(request.body or b""), access.secrets),
+    )

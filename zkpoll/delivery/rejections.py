@@ -1,7 +1,7 @@
 """The records that an answer names as rejected or present. Pure.
 
-`{"rejected": [{"id": "...", "error": "..."}], "present": [{"id": "..."}]}`: what was refused for its own
-fault, and, in a 409, what the dashboard holds already. Anything else in an answer means nothing.
+`{"rejected": [{"id": "...", "error": "..."}], "present": [{"id": "..."}]}`: records refused for
+their own fault, and, in a 409, records that the dashboard holds already. Anything else means nothing.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Named:
 
 
 def named(body: bytes, ids: Collection[str]) -> Named:
-    """Given an answer's body and the ids of its request, return which of them it names."""
+    """Given an answer's body and the ids of its request, return the records that it names."""
     text = as_text(body)
     if '"rejected"' not in text and '"present"' not in text:
         return Named()
@@ -45,9 +45,9 @@ def named(body: bytes, ids: Collection[str]) -> Named:
 
 
 def _rejected(value: Any, own: Mapping[str, str]) -> tuple[dict[str, str], bool]:
-    """Return what is rejected, and whether there is more that cannot be told.
+    """Return the rejected records, and whether there are more that cannot be told.
 
-    A count is common: `"rejected": 0` rejects nothing, and `"rejected": 3` says not which.
+    A count is common: `"rejected": 0` rejects nothing, and `"rejected": 3` names none.
     """
     if not value:
         return {}, False

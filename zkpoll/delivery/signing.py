@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def signed(secrets: Sequence[str], key: str, timestamp: int, body: bytes) -> dict[str, str]:
     """Given secrets, a request's key and body and the time of the attempt, return the headers that sign it.
 
-    Each secret (base64, after `whsec_` or not) gives a signature, in their order; the time is in whole
+    Each secret (base64, after `whsec_` or not) gives a signature, in their order. The time is in whole
     seconds since 1970, UTC.
     """
     content = f"{key}.{timestamp}.".encode() + body

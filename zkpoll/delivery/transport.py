@@ -1,7 +1,7 @@
 """The connections under the client: urllib3's, with a watchdog on their sockets.
 
-requests builds its connections out of its caller's sight; the context variable is how the watchdog of the
-request that a thread is making reaches the connection it is made on.
+requests builds its connections out of its caller's sight. A context variable brings the watchdog of a
+thread's request to the connection that the request is made on.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class _Head:
 
 
 class _WholeHead(HTTPResponse):
-    """A response whose head is complete.
+    """A response with a complete head.
 
     The standard library takes the end of the stream for the end of the headers: `HTTP/1.1 200 OK` and a cut
     cable would be a good answer.
@@ -74,7 +74,7 @@ class _Connection(HTTPConnection):
             raise NewConnectionError(self, "no connection") from error
 
     def request(self, *args: Any, **kwargs: Any) -> None:
-        """Send a request; on a connection that was kept alive, its socket is watched from here on."""
+        """Send a request. On a connection that was kept alive, its socket is watched from here on."""
         if self.sock is not None:
             WATCHDOG.get().watch(self.sock)
         super().request(*args, **kwargs)
@@ -84,7 +84,7 @@ class _TlsConnection(_Connection, HTTPSConnection):
     def request(self, *args: Any, **kwargs: Any) -> None:
         """Send a request. Raise `BrokenPipeError` when the other side hung up, as without TLS.
 
-        urllib3 then reads what was said before: that a certificate of ours is wanted, for one.
+        urllib3 then reads the words before it, such as that a certificate of ours is wanted.
         """
         try:
             super().request(*args, **kwargs)
@@ -104,7 +104,7 @@ _POOLS: Final = {"http": _Pool, "https": _TlsPool}
 
 
 class WatchedAdapter(HTTPAdapter):
-    """An adapter of requests whose connections, also those through a proxy, report to the watchdog."""
+    """An adapter of requests with connections that report to the watchdog, also those through a proxy."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Set up the pools of direct connections."""
@@ -118,7 +118,7 @@ class WatchedAdapter(HTTPAdapter):
         return manager
 
     def close(self) -> None:
-        """Close every kept connection now; left alone, urllib3 waits for the garbage collector."""
+        """Close every kept connection now. Left alone, urllib3 waits for the garbage collector."""
         for manager in (self.poolmanager, *self.proxy_manager.values()):
             for key in manager.pools.keys():  # noqa: SIM118  # it cannot be iterated over
                 manager.pools[key].close()
@@ -128,7 +128,7 @@ class WatchedAdapter(HTTPAdapter):
 def _connect(connection: HTTPConnection) -> socket.socket:
     """Return a connected socket. Raise `OSError` for the last of the host's addresses if none answers.
 
-    Each address gets its share of the time that is left, so that one which swallows packets (IPv6, often)
+    Each address gets its share of the time that is left, so that one that swallows packets (IPv6, often)
     does not use up the others'.
     """
     address = (connection.host, connection.port)

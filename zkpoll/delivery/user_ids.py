@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """What nobody can tell of a punch, in words."""
+    """A punch without a user id that the dashboard knows."""
 
     reason: str
 
@@ -35,7 +35,7 @@ class People:
     """The dashboard's own; it follows that of the device."""
 
     def outward(self, event: Event) -> Event | Unknown:
-        """Given an event, return it with the user id that the dashboard knows, or why there is none."""
+        """Given an event, return it with the user id that the dashboard knows, or the reason why not."""
         device = self.origins.meaning(event)
         if device is None:
             return Unknown(
@@ -44,20 +44,15 @@ class People:
             )
         user_id = event.user_id
         for rule in filter(None, (device.user_id, self.rule)):
-            found = rule.outward(user_id)
-            if found is None:
-                return Unknown(_not_told(rule, user_id))
+            found, file = rule.outward(user_id), rule.map_file
+            if found is None and file and file.problem:
+                return Unknown(f"{file.problem}; once it is mended, the next run sends this punch")
+            if found is None:  # without a file every id is known
+                wanted = rule.model_copy(update={"map_file": None}).outward(user_id)
+                path = file and file.path
+                return Unknown(f"{path} has no user id {wanted}; once it has, the next run sends this punch")
             user_id = found
         return event._replace(user_id=user_id)
-
-
-def _not_told(rule: UserIds, user_id: str) -> str:
-    """Given a rule whose file does not tell a user id, return why not, in words."""
-    assert rule.map_file is not None  # noqa: S101  # without a file every id is known
-    if rule.map_file.problem:
-        return f"{rule.map_file.problem}; once it is mended, the next run sends this punch"
-    wanted = rule.model_copy(update={"map_file": None}).outward(user_id)
-    return f"{rule.map_file.path} has no user id {wanted}; once it has, the next run sends this punch"
 
 
 def _rejected(unknown: Mapping[str, str]) -> Decision:
@@ -66,7 +61,7 @@ def _rejected(unknown: Mapping[str, str]) -> Decision:
 
 @dataclass(frozen=True, slots=True)
 class Outward:
-    """A format, and who the punches are of."""
+    """A format behind the rules of user ids."""
 
     form: Format
     people: People
@@ -77,18 +72,18 @@ class Outward:
         return self.form.most
 
     def carry(self, events: Sequence[Event]) -> Request | Decision:
-        """Return the request that carries those events whose people are known, or why there are none."""
+        """Return the request that carries the events of known people, or the decision if there are none."""
         known, unknown = self._known(events)
         return self.form.carry(known) if known else _rejected(unknown)
 
     def _known(self, events: Sequence[Event]) -> tuple[list[Event], dict[str, str]]:
-        """Return the events whose people are known; and why the others' are not, by id."""
+        """Return the events of known people, and the reasons why the others' are unknown, by id."""
         found = {event.id: self.people.outward(event) for event in events}
         known = [one for one in found.values() if not isinstance(one, Unknown)]
         return known, {id_: one.reason for id_, one in found.items() if isinstance(one, Unknown)}
 
     def exchange(self, events: Sequence[Event], *, unsure: bool) -> Exchange:
-        """Send the events whose people are known; reject the others without asking anybody."""
+        """Send the events of known people. Reject the others without asking anybody."""
         known, unknown = self._known(events)
         if not known:
             return _rejected(unknown)
@@ -99,13 +94,13 @@ class Outward:
         return decision
 
     def preflight(self) -> Probe | None:
-        """Ask what the format asks."""
+        """Ask the questions of the format."""
         return self.form.preflight()
 
     def probes(self) -> Sequence[Probe]:
-        """Ask what the format asks."""
+        """Ask the questions of the format."""
         return self.form.probes()
 
     def follow_ups(self) -> Sequence[FollowUp]:
-        """Send what the format sends."""
+        """Send the requests of the format."""
         return self.form.follow_ups()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 LONGEST_WAIT: Final = 30.0
 """Seconds between two attempts at most, whatever a dashboard asks for: the next run comes anyway."""
 NO_RIGHT: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
-"""What is answered to somebody who may not ask."""
+"""Answers to somebody without the right to ask."""
 
 
 Kind: TypeAlias = Literal["unreachable", "configuration", "refused", "gone"]
@@ -32,7 +32,7 @@ KINDS: Final[Mapping[Verdict, Kind]] = {
 
 
 class Rule(NamedTuple):
-    """What an answer means, and what to say about it."""
+    """A verdict, and the advice that goes with it."""
 
     verdict: Verdict
     advice: str = ""
@@ -86,9 +86,9 @@ _NONSENSE: Final = Rule(Verdict.CONFIGURATION, "which is no answer to a request;
 
 
 def judge(answer: Answer, secrets: Sequence[str] = (), ids: Collection[str] = ()) -> Decision:
-    """Given an answer and the ids of its request, return what becomes of its batch.
+    """Given an answer and the ids of its request, return the decision on its batch.
 
-    Only a 2xx whose body is not HTML confirms. No message holds any of the `secrets`, even where the
+    Only a 2xx without a web page confirms. No message holds any of the `secrets`, even where the
     dashboard echoes them.
     """
     if isinstance(answer, Failure):
@@ -103,13 +103,13 @@ def judge(answer: Answer, secrets: Sequence[str] = (), ids: Collection[str] = ()
 
 
 def by_status(status: int, *, page: bool) -> Rule:
-    """Given a status, and whether a web page came with it, return what that means for all of a batch."""
+    """Given a status, and whether a web page came with it, return the rule for all of a batch."""
     rule = _STATUSES.get(status) or _CLASSES.get(status // 100, _NONSENSE)
     return _WEB_PAGE if page and rule.verdict in (Verdict.CONFIRMED, Verdict.SUSPECT) else rule
 
 
 def by_records(rule: Rule, reply: Reply, found: Named) -> Rule:
-    """Given what a status means, the reply and the records it names, return what the reply means."""
+    """Given the rule of a status, the reply and the records it names, return the rule of the reply."""
     if rule.verdict is Verdict.CONFIRMED and not reply.whole:
         return _TOO_LONG
     if rule.verdict is Verdict.CONFIRMED and found.unclear:
@@ -119,12 +119,12 @@ def by_records(rule: Rule, reply: Reply, found: Named) -> Rule:
 
 
 def present(reply: Reply, found: Named) -> frozenset[str]:
-    """Given a reply and the records it names, return those that are there already; only a 409 says so."""
+    """Given a reply and the records it names, return those that are there already. Only a 409 says so."""
     return found.present if reply.status == HTTPStatus.CONFLICT else frozenset()
 
 
 def explained(rule: Rule, reply: Reply, said: str, secrets: Sequence[str]) -> Decision:
-    """Given what a reply means, and the dashboard's own words, return the decision that a person reads."""
+    """Given the rule of a reply, and the dashboard's own words, return the decision that a person reads."""
     advice = rule.advice.format(location=excerpt(reply.location, secrets) or "nowhere")
     words = "" if is_page(said) else excerpt(said, secrets)
     return Decision(rule.verdict, sentence(reply, f" {advice}", words), asked_wait(reply))
@@ -136,7 +136,7 @@ def sentence(reply: Reply, advice: str = "", words: str = "") -> str:
 
 
 def json_of(reply: Reply) -> Any:
-    """Given a reply, return the value that its JSON holds; None if it holds none."""
+    """Given a reply, return the value that its JSON holds. None if it holds none."""
     try:
         return json_in(as_text(reply.body))
     except ValueError:
@@ -152,7 +152,7 @@ def is_html(reply: Reply) -> bool:
 def asked_wait(reply: Reply) -> float:
     """Given a reply, return the seconds its Retry-After asks for, `LONGEST_WAIT` at most.
 
-    A date counts from the reply's own, so that no two clocks need to agree; without one it asks for nothing.
+    A date counts from the reply's own, so that no two clocks need to agree. Without one it asks for nothing.
     """
     asked = reply.retry_after.strip()
     if asked.isascii() and asked.isdigit():

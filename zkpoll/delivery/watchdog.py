@@ -1,7 +1,7 @@
 """A total limit on one HTTP request.
 
-A socket's own timeout limits the silence between two bytes, so that a server which sends one byte a second
-is waited for without end. A watchdog cuts the request's connection instead, whatever it is busy with.
+A socket's own timeout limits the silence between two bytes, so that the wait for a server with one byte a
+second has no end. A watchdog cuts the request's connection instead, in any state.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _GRACE: Final = 1.0
 class Watchdog:
     """Cuts the watched connection `limit` seconds after it was started, or soon after the run is stopped.
 
-    A context manager around one request; its thread has ended when it is left. It cannot interrupt the
+    A context manager around one request. Its thread has ended when it is left. It cannot interrupt the
     look-up of a name: there the limits of the system's resolver hold (`resolv.conf`).
     """
 

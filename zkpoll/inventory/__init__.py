@@ -1,10 +1,12 @@
-"""Which devices, which dashboards: a YAML file -> validated, frozen settings.
+"""The inventory: a YAML file -> validated, frozen settings of devices and dashboards.
 
-file.py    where the inventory is      (a path)
-| text     what it says                (YAML -> a tree of text, with lines; `${NAME}` filled in)
-| check    whether it can be meant so  (tree -> Inventory, or every problem at once)
-| models   the settings                (what the other rooms see; `dashboards` has those of a dashboard,
-                                        `formats` what it gets, `people` whose punches they are)
+file.py    the path of the file
+| text     YAML -> a tree of text, with lines; `${NAME}` filled in
+| check    tree -> Inventory, or every problem at once
+| models   the settings, as the other rooms see them:
+           `sources`      what all sources of punches share; a device adds its address
+           `dashboards`   a dashboard and its credentials; `formats/` has a module a format, and their facts
+           `people`       user ids; `monitoring`: metrics and health checks
 """
 
 from zkpoll.inventory.dashboards import Basic, Dashboard, Signing

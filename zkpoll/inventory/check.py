@@ -31,15 +31,15 @@ Where: TypeAlias = Callable[[str], "Place"]
 _PLAIN = ("journal", "parallel", "keep_raw", "alert_after", "metrics", "health")
 TOP = ("dashboard", *_PLAIN, "defaults", "devices")
 ONE_DEVICE_ONLY = ("name", "host", "serial")
-"""What tells devices apart and so cannot stand in `defaults`."""
+"""The settings that tell devices apart, so that they cannot stand in `defaults`."""
 
 
 def inventory(tree: Tree, problems: Problems, folder: Path, *, strict: bool) -> Inventory | None:
-    """Given a file's tree and folder, return the inventory; what is wrong is noted in `problems`.
+    """Given a file's tree and folder, return the inventory; its flaws are noted in `problems`.
 
-    Whether it is `strict` is for the kinds of settings that tell of a smaller mistake when it is needed.
+    `strict` is for the kinds of settings that else tell of a smaller mistake later, when it matters.
 
-    Where there are problems, what is returned (None or not) cannot be used.
+    If there are problems, the result (None or not) cannot be used.
     """
     if tree in ("", {}):
         problems.add((), "the file is empty, expected an inventory")
@@ -59,7 +59,7 @@ def inventory(tree: Tree, problems: Problems, folder: Path, *, strict: bool) -> 
 
 
 def _mapping(tree: object, place: Place, problems: Problems) -> Parts | None:
-    """Given a value where a mapping belongs, return it, or None after noting what it is."""
+    """Given a value in the place of a mapping, return it, or None after noting its shape."""
     if isinstance(tree, dict):
         return tree
     problems.add(place, f"found {found_shape(tree)}, expected a mapping of settings (name: value)")
@@ -75,7 +75,7 @@ class _Check:
         self._names = names
 
     def build(self, model: type[M], settings: Parts, where: Where) -> M | None:
-        """Given settings, return the model of them, or None after noting what is wrong."""
+        """Given settings, return the model of them, or None after noting their flaws."""
         try:
             return model.model_validate(settings, context=self._context)
         except ValidationError as error:
@@ -152,7 +152,7 @@ class _Check:
         return [device for device in made if device]
 
     def _defaults(self, tree: object) -> Parts:
-        """Given the tree of `defaults`, return what may stand there; note what is wrong with it."""
+        """Given the tree of `defaults`, return the settings that may stand there. Note its flaws."""
         place: Place = ("defaults",)
         # All of it may be commented out.
         given = _mapping(tree, place, self._problems) if tree else {}
@@ -172,7 +172,7 @@ class _Check:
         self._once(f"the {key}", given)
 
     def _once(self, what: str, texts: Iterable[tuple[str, Place]]) -> None:
-        """Given texts with their places, and what they are, note each that is the same as an earlier one."""
+        """Given texts with their places, and a word for them, note each that repeats an earlier one."""
         first: dict[str, Place] = {}
         for text, here in texts:
             there = first.setdefault(text, here)
@@ -205,13 +205,13 @@ class _Entry:
         return self.defaults | self.own
 
     def where(self, key: str) -> Place:
-        """Given a setting, return where the file sets it."""
+        """Given a setting, return its place in the file."""
         if key in self.defaults and key not in self.own:
             return ("defaults", key)
         return (*self.place, key)
 
     def marks(self) -> list[tuple[str, object, str]]:
-        """Return what no other enabled device may share: the setting, its value, and in words."""
+        """Return the marks that no other enabled device may share: setting, value, words."""
         telling = {key: self.merged[key] for key in DeviceAddress.model_fields if key in self.merged}
         try:
             device = DeviceAddress.model_validate(telling)

@@ -1,4 +1,4 @@
-"""Kinds of settings that convince a device or a dashboard of who we are. Most are secret."""
+"""Kinds of credentials, for devices and dashboards. Most are secret."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class CommKey(Secret):
 
 
 class Token(Secret):
-    """A bearer token: what may stand in an HTTP header after `Bearer`."""
+    """A bearer token: the text after `Bearer` in an HTTP header."""
 
     pattern = "[!-~]+"
     expected = "one line of ASCII characters without spaces, and without the word Bearer"
@@ -67,7 +67,7 @@ class Password(Secret):
 
 
 class UserName(Kind):
-    """The user name of HTTP's basic authentication: its first colon is where the password begins."""
+    """The user name of HTTP's basic authentication. A colon in it would begin the password."""
 
     def parse(self, value: object) -> str:
         """Given a name, return it."""
@@ -98,7 +98,7 @@ class SigningSecret(Secret):
 
 
 class HeaderValue(Secret):
-    """What may stand in a header of HTTP; it may be a key, so it is never shown."""
+    """The value of an HTTP header. It may be a key, so it is never shown."""
 
     pattern = r"[!-~\xa1-\xff](?:[ -~\xa0-\xff]*[!-~\xa1-\xff])?"
     expected = "one line of Latin-1 characters, no space around them"
@@ -130,10 +130,10 @@ class HeaderName(Kind):
 
 
 class Headers(Kind):
-    """Headers by name; in a name, case counts for nothing."""
+    """Headers by name. In a name, case counts for nothing."""
 
     def parse(self, value: object) -> object:
-        """Given a mapping, return it; its names and values have kinds of their own."""
+        """Given a mapping, return it. Its names and values have kinds of their own."""
         if not isinstance(value, dict) or not value:
             shown = found_shape(value or None)
             raise Sentence(f"found {shown}, expected a mapping of headers (X-Api-Key: value)")

@@ -83,7 +83,7 @@ class Endpoint(Settings):
 
 
 class Credentials(Settings):
-    """The settings that prove to a dashboard who we are, and to us that it is the dashboard."""
+    """The settings by which a dashboard and we prove to be ourselves."""
 
     token: Annotated[SecretStr, Token(), masked] | None = Field(
         default=None, description="Sent as Authorization: Bearer; best from the environment: ${NAME}"
@@ -120,7 +120,7 @@ class Credentials(Settings):
         return True
 
     def bearer(self) -> str | None:
-        """Return the token's text, or None to send none; that of a file as it was at load time."""
+        """Return the token's text, or None to send none. That of a file is as it was at load time."""
         secret = self.token or self._token_from_file
         return secret.get_secret_value() if secret else None
 
@@ -224,7 +224,7 @@ class Dashboard(FormatChoice, Credentials, Endpoint):
 
     @property
     def format_settings(self) -> FormatSettings | None:
-        """The settings of its format, the defaults where none are given; None for a format without."""
+        """The settings of its format, by default if none are given. None for a format without any."""
         model = self.facts.settings
         given: FormatSettings | None = getattr(self, self.format) if model else None
         return given if given or model is None else model()

@@ -49,7 +49,7 @@ _TOO_DEEP: Final = f"found more than {_DEEPEST} levels of objects and lists"
 
 @dataclass(frozen=True)
 class Document:
-    """JSON in whose texts placeholders may stand."""
+    """JSON with placeholders in its texts."""
 
     tree: Json = field(repr=False)
     secrets: tuple[str, ...] = field(repr=False)
@@ -65,10 +65,10 @@ class Document:
 
 
 class JsonValue(Kind):
-    """Any value of JSON: what stands in quotes is text, and the rest what JSON takes it for."""
+    """Any value of JSON: text if it stands in quotes, and else as JSON takes it."""
 
     def parse(self, value: object) -> Json:
-        """Given what YAML made of a value, return it."""
+        """Given a value as YAML has it, return it as JSON has it."""
         if any(isinstance(leaf, str) and PLACEHOLDER.search(leaf) for leaf in _leaves(value)):
             raise Sentence("found {{ }}, expected a value that is the same for all punches")
         return _mapped(value, _typed)
@@ -99,7 +99,7 @@ class JsonDocument(Kind):
         return Document(tree, secrets, names, shown=_mapped(raw, _shown))
 
     def shape(self) -> Shape:
-        """Return: an object, a list or a text; what stands in it is anybody's."""
+        """Return: an object, a list or a text, with anything in it."""
         return {"type": ["object", "array", "string"], "minLength": 1}
 
 
@@ -136,7 +136,7 @@ def _number(text: str) -> int | float:
 
 
 def _mapped(tree: object, leaf: Callable[[object], Json], left: int = _DEEPEST) -> Json:
-    """Given a tree and what to make of its leaves, return another tree."""
+    """Given a tree and a function for its leaves, return another tree."""
     if not isinstance(tree, dict | list | tuple):
         return leaf(tree)
     if not left:
@@ -170,7 +170,7 @@ def _typed(leaf: object) -> Json:
 
 
 def _plain(text: str) -> Json:
-    """Given what was written without quotes, return what it is where it is written as in JSON."""
+    """Given a text without quotes, return its value if it is written as in JSON."""
     if text in _WORDS:
         return _WORDS[text]
     return _number(text) if _NUMBER.fullmatch(text) else _whole(text)
@@ -194,7 +194,7 @@ def _shown(leaf: object) -> Json:
 
 
 def _secrets(leaf: object) -> Iterator[str]:
-    """Given a leaf as it was written, yield what nobody may see of it."""
+    """Given a leaf as it was written, yield its secrets."""
     filled = leaf.filled if isinstance(leaf, Scalar) else ()
     typed = _typed(leaf) if filled else None
     if isinstance(typed, str):

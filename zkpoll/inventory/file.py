@@ -1,4 +1,4 @@
-"""The inventory's file: where it is, and what it says."""
+"""The inventory's file: its path and its settings."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ PLACES = ("devices.yaml", "~/.config/zkpoll/devices.yaml", "/etc/zkpoll/devices.
 def locate(given: Path | None, env: Mapping[str, str]) -> Path:
     """Given the path asked for, if any, and the environment, return the inventory's path.
 
-    What is asked for, or named by ZKPOLL_CONFIG, is not checked here: `load` says what is wrong
-    with it. Raise InventoryError naming all the places looked at when there is none.
+    A path asked for, or named by ZKPOLL_CONFIG, is not checked here: `load` tells of its flaws. Raise
+    InventoryError naming all the places looked at when there is none.
     """
     if given is None and env.get(VARIABLE):
         given = Path(env[VARIABLE])
@@ -56,14 +56,14 @@ def _is_there(path: Path) -> bool:
 def load(path: Path, env: Mapping[str, str], *, secrets: bool = True, strict: bool = False) -> Inventory:
     """Given an inventory's path and the environment, return its settings, validated and frozen.
 
-    Without `secrets` those that are secret, or name a file that may be, are left unread and unset: what
-    only looks into the journal works in a shell that has neither the variables nor the files.
+    Without `secrets` those that are secret, or name a file that may be, are left unread and unset: a look
+    into the journal works in a shell that has neither the variables nor the files.
 
-    Where it is `strict`, a map of user ids that cannot be used is an error, too; else it stops only the
+    If it is `strict`, a map of user ids that cannot be used is an error, too. Else it stops only the
     punches that need it.
 
-    Raise InventoryError with all problems at once, each on a line of its own that says file, line,
-    place, what was found and what was expected. Secrets are in none of them.
+    Raise InventoryError with all problems at once, each on a line of its own with file, line, place, the
+    value found and the value expected. Secrets are in none of them.
     """
     problems = Problems(path)
     tree = text.read(_contents(path), env, problems, frozenset() if secrets else SECRETS)

@@ -1,4 +1,4 @@
-"""Files that settings name. What is wrong with one is told by its name, never by its content."""
+"""Files that settings name. A flaw is told by the name of the file, never by its content."""
 
 from __future__ import annotations
 

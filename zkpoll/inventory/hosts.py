@@ -47,13 +47,13 @@ def _is_ip(text: str) -> bool:
 
 
 def is_loopback(text: str) -> bool:
-    """Given a valid host, say whether it is this machine, whatever a name server may say."""
+    """Given a valid host, say whether it is this machine, without a name server."""
     host = same_host(text)
     return ipaddress.ip_address(host).is_loopback if _is_ip(host) else host == "localhost"
 
 
 def same_host(text: str) -> str:
-    """Given a valid host, return the form in which two spellings of one host are equal."""
+    """Given a valid host, return the form that two spellings of one host share."""
     address, mark, scope = text.partition("%")
     if _is_ip(address):
         return str(ipaddress.ip_address(address)) + mark + scope
@@ -61,7 +61,7 @@ def same_host(text: str) -> str:
 
 
 def check_url(text: str) -> str:
-    """Given a dashboard's URL, return it. Raise ValueError saying what is wrong with it."""
+    """Given a dashboard's URL, return it. Raise ValueError with its flaw."""
     if not text.isprintable() or any(character in ' "<>\\' for character in text):
         raise ValueError("expected a URL without spaces, quotes or control characters")
     if "#" in text:
@@ -85,5 +85,5 @@ def _is_web(text: str) -> bool:
 
 
 def without_secrets(url: str) -> str:
-    """Given the text of a wrong URL, return it without what may be a password or a key."""
+    """Given the text of a wrong URL, return it without the parts that may be a password or a key."""
     return re.sub(r"[?#].*", "?(hidden)", re.sub(r"^.*@", "(hidden)@", url))

@@ -1,4 +1,4 @@
-"""Places within JSON, written as in RFC 9535: its singular queries, which lead to one place. Pure."""
+"""Places within JSON, written as the singular queries of RFC 9535. Pure."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ that takes a while, and few inventories have a path."""
 
 
 class JsonPath(Kind):
-    """The place of one value, such as `$.result.rows[0]['odd name']`; `$` is all of it."""
+    """The place of one value, such as `$.result.rows[0]['odd name']`. `$` is all of it."""
 
     def parse(self, value: object) -> tuple[str | int, ...]:
         """Given a path or its steps, return the steps: names, and positions in lists (-1 is the last)."""
@@ -44,7 +44,7 @@ class JsonPath(Kind):
         return steps
 
     def shape(self) -> Shape:
-        """Return: what begins with $."""
+        """Return: a text that begins with $."""
         return pattern(r"^\$([ .\[].*)?$")
 
 
@@ -63,20 +63,16 @@ def _step(segment: re.Match[str]) -> str | int:
         return int(segment["index"])
     if segment["name"] is not None:
         return segment["name"]
-    quoted = segment["double"] if segment["single"] is None else _double(segment["single"])
+    quoted = segment["double"]
+    if (single := segment["single"]) is not None:
+        quoted = re.sub(r"""\\'|\"""", lambda mark: "'" if mark[0] == r"\'" else r"\"", single)
     step: str = json.loads(f'"{quoted}"')
     return step
 
 
-def _double(single: str) -> str:
-    """Given what stands in single quotes, return it as it stands in double ones."""
-    return re.sub(r"""\\'|\"""", lambda mark: "'" if mark[0] == r"\'" else r"\"", single)
-
-
 def written(steps: tuple[str | int, ...]) -> str:
     """Given steps, return their path as `JsonPath` reads it."""
-    return "$" + "".join(map(_written, steps))
-
-
-def _written(step: str | int) -> str:
-    return f".{step}" if isinstance(step, str) and re.fullmatch(_SHORT, step) else f"[{json.dumps(step)}]"
+    plain = [isinstance(step, str) and re.fullmatch(_SHORT, step) is not None for step in steps]
+    return "$" + "".join(
+        f".{step}" if short else f"[{json.dumps(step)}]" for step, short in zip(steps, plain, strict=True)
+    )

@@ -1,13 +1,14 @@
-"""Kinds of settings: how each is read from text, and what an editor's schema says of it.
+"""Kinds of settings: the reading of text, and the shape in an editor's schema.
 
 A kind stands in the annotation of a field (`Annotated[int, Whole(1, 65535)]`). It takes text, as
-the inventory gives it, or a value of the field's own type, as code gives it. What it refuses, it
-refuses with ValueError("expected ...").
+the inventory gives it, or a value of the field's own type, as code gives it. It refuses
+anything else with ValueError("expected ...").
 """
 
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, time
 from pathlib import Path
@@ -43,11 +44,11 @@ class Kind:
     """A kind of setting."""
 
     def parse(self, value: object) -> object:
-        """Given text or a typed value, return it typed. Raise ValueError saying what is due."""
+        """Given text or a typed value, return it typed. Raise ValueError naming the value expected."""
         raise NotImplementedError
 
     def shape(self) -> Shape:
-        """Return the JSON Schema of what may be written in the file."""
+        """Return the JSON Schema of the values in a file."""
         raise NotImplementedError
 
     def __get_pydantic_core_schema__(
@@ -73,7 +74,7 @@ class Whole(Kind):
         number = value
         if isinstance(value, str) and re.fullmatch("[0-9]{1,18}", value):
             number = int(value)
-        if isinstance(number, int) and self._fits(number):
+        if isinstance(number, int) and not isinstance(number, bool) and self.lowest <= number <= self.highest:
             return number
         raise ValueError(f"expected a whole number from {self.lowest} to {self.highest}")
 
@@ -81,9 +82,6 @@ class Whole(Kind):
         """Return: a number, or digits in quotes."""
         number = {"type": "integer", "minimum": self.lowest, "maximum": self.highest}
         return {"anyOf": [number, pattern("^[0-9]+$")]}
-
-    def _fits(self, number: int) -> bool:
-        return not isinstance(number, bool) and self.lowest <= number <= self.highest
 
 
 class State(Whole):
@@ -105,7 +103,7 @@ class State(Whole):
 
 
 class Status(Whole):
-    """The status of an answer by which a dashboard may confirm punches."""
+    """The status of an answer that may confirm punches."""
 
     HAS_IT: ClassVar[int] = 409
     """Conflict: how many interfaces say that they have it already."""
@@ -150,7 +148,7 @@ class Degrees(Kind):
 
 @dataclass(frozen=True)
 class Duration(Kind):
-    """A time span, kept in seconds; its bounds are written as people write durations."""
+    """A time span, kept in seconds. Its bounds are written as people write durations."""
 
     lowest: str
     highest: str
@@ -183,34 +181,26 @@ class Duration(Kind):
 
 
 class Hours(Kind):
-    """A part of every day, from a time of day to another one; it may span midnight."""
+    """A part of every day, from a time of day to another one. It may span midnight."""
 
     _TIME: ClassVar[str] = "([01]?[0-9]|2[0-3]):([0-5][0-9])"
     _WRITTEN: ClassVar[str] = f"{_TIME}-{_TIME}"
 
     def parse(self, value: object) -> tuple[time, time]:
         """Given two times of day, or a text such as `22:00-05:00`, return when the part begins and ends."""
-        hours = self._hours(value)
-        if hours is None or hours[0] == hours[1]:
-            raise ValueError("expected two different times of day, such as 22:00-05:00")
-        return hours
+        if isinstance(value, str) and (parts := re.fullmatch(self._WRITTEN, value)):
+            hour, minute, last_hour, last_minute = map(int, parts.groups())
+            value = time(hour, minute), time(last_hour, last_minute)
+        match value:
+            case (time() as begin, time() as end) if begin != end and all(
+                moment == time(moment.hour, moment.minute) for moment in (begin, end)
+            ):
+                return begin, end
+        raise ValueError("expected two different times of day, such as 22:00-05:00")
 
     def shape(self) -> Shape:
         """Return: two times of day."""
         return pattern(f"^{self._WRITTEN}$")
-
-    def _hours(self, value: object) -> tuple[time, time] | None:
-        match value:
-            case str() if parts := re.fullmatch(self._WRITTEN, value):
-                hour, minute, last_hour, last_minute = map(int, parts.groups())
-                return time(hour, minute), time(last_hour, last_minute)
-            case (time() as begin, time() as end) if _on_the_minute(begin) and _on_the_minute(end):
-                return begin, end
-        return None
-
-
-def _on_the_minute(moment: time) -> bool:
-    return moment == time(moment.hour, moment.minute)
 
 
 def written(hours: tuple[time, time]) -> str:
@@ -220,13 +210,16 @@ def written(hours: tuple[time, time]) -> str:
 
 
 class Moment(Kind):
-    """A date, or a date and a time, by a wall clock; a date alone is its midnight."""
+    """A date, or a date and a time, by a wall clock. A date alone is its midnight."""
 
     _WRITTEN: ClassVar[str] = "[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T[0-9]{2}:[0-9]{2}(?::[0-9]{2})?)?"
 
     def parse(self, value: object) -> datetime:
         """Given a datetime without a zone, or a text such as `2026-11-01T06:00`, return a datetime."""
-        moment = self._read(value) if isinstance(value, str) else value
+        moment = value
+        if isinstance(value, str) and re.fullmatch(self._WRITTEN, value):
+            with suppress(ValueError):  # such as 30 February
+                moment = datetime.fromisoformat(value)
         if isinstance(moment, datetime) and moment == moment.replace(microsecond=0, tzinfo=None):
             return moment
         raise ValueError("expected a date such as 2026-11-01, or a date and time such as 2026-11-01T06:00")
@@ -235,26 +228,18 @@ class Moment(Kind):
         """Return: a date, or a date and a time."""
         return pattern(f"^{self._WRITTEN}$")
 
-    def _read(self, text: str) -> datetime | None:
-        if not re.fullmatch(self._WRITTEN, text):
-            return None
-        try:
-            return datetime.fromisoformat(text)
-        except ValueError:  # such as 30 February
-            return None
-
 
 class Section(Kind):
     """A mapping of settings with a model of their own."""
 
     def parse(self, value: object) -> object:
-        """Given a mapping or the model, return it; the model reads what is in the mapping."""
+        """Given a mapping or the model, return it. The model reads the mapping."""
         if isinstance(value, dict | BaseModel):
             return value
         raise Sentence(f"found {found_shape(value)}, expected a mapping of settings (name: value)")
 
     def shape(self) -> Shape:
-        """Return: a mapping; what may stand in it is its model's to say."""
+        """Return: a mapping. Its model says more."""
         return {"type": "object"}
 
 
@@ -267,7 +252,7 @@ class Listed(Kind):
     least: int = 0
 
     def parse(self, value: object) -> object:
-        """Given a list, return it; what is in it is for its own kind to read."""
+        """Given a list, return it. Its values have a kind of their own."""
         if isinstance(value, list | tuple) and len(value) >= self.least:
             return value
         raise Sentence(f"found {found_shape(value or None)}, expected a list, such as {self.sample}")
@@ -323,7 +308,7 @@ class WhenToClear(Kind):
     WORDS: ClassVar[dict[str, int | None]] = {"never": None, "confirmed": 0}
 
     def parse(self, value: object) -> object:
-        """Given a word, a mapping or the model, return what the model takes."""
+        """Given a word, a mapping or the model, return it as the model takes it."""
         if isinstance(value, dict | BaseModel):
             return value
         if isinstance(value, str) and value in self.WORDS:
@@ -331,7 +316,7 @@ class WhenToClear(Kind):
         raise ValueError("expected never, confirmed or a share, such as {above: 80%}")
 
     def shape(self) -> Shape:
-        """Return: one of the words, or a mapping; what may stand in it is its model's to say."""
+        """Return: one of the words, or a mapping. Its model says more."""
         return {"anyOf": [*Choice(*self.WORDS).shape()["anyOf"], Section().shape()]}
 
 
@@ -407,7 +392,7 @@ class Url(Kind):
     """The http or https URL of a dashboard."""
 
     def parse(self, value: object) -> str:
-        """Given a URL, return it. What is found is shown without what may be a password."""
+        """Given a URL, return it. The URL is shown without the part that may be a password."""
         text = value if isinstance(value, str) else ""
         try:
             return check_url(text)
@@ -433,7 +418,7 @@ class Zone(Kind):
 
 
 class File(Kind):
-    """A path; `~` is the home folder, and a relative one starts at the inventory's folder."""
+    """A path. `~` is the home folder, and a relative one starts at the inventory's folder."""
 
     def __get_pydantic_core_schema__(
         self, source: object, handler: GetCoreSchemaHandler
@@ -448,7 +433,7 @@ class File(Kind):
         return path
 
     def check(self, path: Path) -> None:
-        """Given where the file is, raise ValueError if it cannot be used; any path will do here."""
+        """Given the path of the file, raise ValueError if it cannot be used. Any path will do here."""
 
     def parse(self, value: object) -> Path:
         """Given a path, return it with `~` expanded."""
@@ -466,5 +451,5 @@ class Certificates(File):
     """The path of certificates in PEM form."""
 
     def check(self, path: Path) -> None:
-        """Given where the file is, raise ValueError if there are no certificates in it."""
+        """Given the path of the file, raise ValueError if there are no certificates in it."""
         check_certificates(path)

@@ -42,7 +42,7 @@ Encoding = Literal[
 
 
 class ClockSetting(Settings):
-    """What to do about a device's clock."""
+    """The setting of a device's clock."""
 
     set_when_off_by: Annotated[float, Duration("1s", "1h")] = Field(
         description="Set the clock after a reading when it is off by more than this, in seconds or as 30s"
@@ -50,7 +50,7 @@ class ClockSetting(Settings):
 
 
 class Clear(Settings):
-    """When to clear a device's log, of which everything is settled."""
+    """The condition for clearing a device's log, once everything in it is settled."""
 
     above: Annotated[int, Percent()] | None = Field(
         description="Clear the log when it is fuller than this, such as 80%"
@@ -60,7 +60,7 @@ class Clear(Settings):
     def due(self, on_device: int, capacity: int | None) -> bool:
         """Given how many records a log holds and can hold, say whether to clear it.
 
-        Where the device does not tell its capacity, nothing is a share of it.
+        If the device does not tell its capacity, nothing is a share of it.
         """
         if not self.above:
             return self.above is not None and on_device > 0
@@ -76,7 +76,7 @@ _clear_as_written = PlainSerializer(Clear.written)
 
 
 class DeviceAddress(SourceKey):
-    """The settings that tell which terminal a device is: no two devices share them."""
+    """The address of a device and the like: no two devices share them."""
 
     host: Annotated[str, Host()] = Field(description="Its IPv4 or IPv6 address, or its DNS name")
     port: Annotated[int, Whole(1, 65_535)] = Field(
@@ -177,6 +177,6 @@ class Inventory(Settings):
     devices: tuple[Device, ...] = Field(description="The terminals, in the order they are visited")
 
     def masked(self) -> dict[str, Any]:
-        """Return the settings in the inventory's own words; secrets are masked, unset ones out."""
+        """Return the settings in the inventory's own words, without unset ones, and with secrets masked."""
         settings = self.model_dump(mode="json", exclude_none=True)
         return {"dashboard": settings.pop("dashboards"), **settings}

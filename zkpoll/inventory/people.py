@@ -1,4 +1,4 @@
-"""Whose punch it is: user ids as the devices have them -> as a dashboard knows them."""
+"""Rules for user ids: as the devices have them -> as a dashboard knows them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _COLUMNS: Final = "an id as the device has it, and as the dashboard knows it"
 
 @dataclass(frozen=True)
 class Badges:
-    """What a file says: user ids on the way out."""
+    """The map of user ids in a file."""
 
     path: Path
     ids: Mapping[str, str] = field(repr=False)
@@ -63,7 +63,7 @@ class MapFile(File):
 
 
 def _read(path: Path) -> Badges:
-    """Given a path, return what its file says. Raise Sentence saying why it cannot be used."""
+    """Given a path, return the map in its file. Raise Sentence with the reason if it cannot be used."""
     try:
         found = path.stat()
     except OSError as error:
@@ -73,7 +73,7 @@ def _read(path: Path) -> Badges:
 
 @lru_cache(_KEPT)
 def _badges(path: Path, _mtime_ns: int, _size: int) -> Badges:
-    """Given a path and what changes with its file, return what it says; hundreds of devices may name it."""
+    """Given a path, and figures that change with its file, return its map. Many devices may name it."""
     ids: dict[str, str] = {}
     for line, (inside, outside) in _pairs(path, content(path, _LARGEST).removeprefix("\ufeff")):
         if ids.setdefault(inside, outside) != outside:
@@ -111,7 +111,7 @@ def _rows(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
 
 
 class UserIds(Settings):
-    """What becomes of user ids on the way out. The steps are taken in the order of the settings."""
+    """The changes of user ids on the way out. The steps are taken in the order of the settings."""
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1})
 
@@ -135,7 +135,7 @@ class UserIds(Settings):
     )
 
     def outward(self, user_id: str) -> str | None:
-        """Given an id as the device has it, return it for the dashboard; None where nobody can tell it."""
+        """Given an id as the device has it, return it for the dashboard. None if nobody can tell it."""
         if self.strip_zeros:
             user_id = user_id.lstrip("0") or user_id[:1]
         user_id = (self.prefix or "") + user_id

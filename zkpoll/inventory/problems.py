@@ -1,4 +1,4 @@
-"""What is wrong with an inventory: every problem with its line and its place, all told at once."""
+"""The problems of an inventory, each with its line and its place, all told at once."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _LONGEST_FOUND = 60  # characters of a wrong value that are shown
 
 
 class Sentence(ValueError):
-    """A complaint that says everything itself; what was found is not put in front of it.
+    """A complaint that says everything itself. The value found is not put in front of it.
 
-    Raised where the value is secret, or where the fault is not in the value alone. `key` names the
+    Raised if the value is secret, or if the fault is not in the value alone. `key` names the
     setting it belongs to, among those that were checked, when its own check is not the one that raised it.
     """
 
@@ -33,7 +33,7 @@ class Sentence(ValueError):
 
 
 def found(value: object) -> str:
-    """Given a wrong value, return how a sentence names it; never more than a line."""
+    """Given a wrong value, return its name in a sentence, never more than a line."""
     match value:
         case "" | None:
             return "nothing"
@@ -48,7 +48,7 @@ def found(value: object) -> str:
 
 
 def found_shape(value: object) -> str:
-    """Given a value where a mapping belongs, return how a sentence names it.
+    """Given a value in the place of a mapping, return its name in a sentence.
 
     A text is not shown: in `token hunter2` half of it is a secret.
     """
@@ -56,7 +56,7 @@ def found_shape(value: object) -> str:
 
 
 def nearest(word: str, known: Collection[str]) -> str | None:
-    """Given a word, return the known one it was most likely meant to be, whatever its case."""
+    """Given a word, return the known one it was most likely meant to be, in any case of letters."""
     folded = {name.casefold(): name for name in known}
     close = difflib.get_close_matches(word.casefold(), folded, n=1, cutoff=0.6)
     return folded[close[0]] if close else None
@@ -78,7 +78,7 @@ def shown(place: Place) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong, and where."""
+    """One flaw, and its place."""
 
     line: int
     place: Place
@@ -86,7 +86,7 @@ class Problem:
 
 
 class Problems:
-    """The lines of one file's values, and what was found wrong with them."""
+    """The lines of one file's values, and their problems."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
@@ -104,18 +104,18 @@ class Problems:
         return self.lines.get(place, 1)
 
     def within(self, place: Place) -> bool:
-        """Given a place, say whether anything is wrong with a part of what stands there."""
+        """Given a place, say whether there is a problem within it."""
         return any(len(wrong) > len(place) and wrong[: len(place)] == place for wrong in self._problems)
 
     def add(self, place: Place, sentence: str, line: int | None = None) -> None:
-        """Note a problem. A place has one: what is said first about a value is nearest the cause."""
+        """Note a problem. A place has one: the first is nearest the cause."""
         line = line or self.line(place)
         self._problems.setdefault(place, Problem(line, place, sentence))
 
     def known(
         self, settings: Mapping[str, object], names: Collection[str], place: Place
     ) -> dict[str, object]:
-        """Given a mapping and the names it may hold, return what is known; note the rest."""
+        """Given a mapping and the names it may hold, return the known ones. Note the rest."""
         for key in settings:
             if key not in names:
                 self.add((*place, key), unknown(key, names))
@@ -124,16 +124,14 @@ class Problems:
     def error(self) -> InventoryError:
         """Return all problems as one error, a line each, in the order of the file."""
         ordered = sorted(self._problems.values(), key=lambda problem: problem.line)
-        return InventoryError("\n".join(map(self._line_of, ordered)))
-
-    def _line_of(self, problem: Problem) -> str:
-        parts = (f"{self.file}:{problem.line}", shown(problem.place), problem.sentence)
-        return ": ".join(part for part in parts if part)
+        parts = [(f"{self.file}:{one.line}", shown(one.place), one.sentence) for one in ordered]
+        return InventoryError("\n".join(": ".join(filter(None, line)) for line in parts))
 
 
 def hint(word: str, names: Collection[str]) -> str:
-    """Given a word that is none of these names, return what helps: the one that was meant, or all of them."""
-    meant = nearest(word, names) or _begun(word, names)
+    """Given a word that is none of these names, return a hint: the one that was meant, or all of them."""
+    begun = re.split(r"[^A-Za-z0-9_]", word, maxsplit=1)[0]  # of `token:abc`, which lacks a space
+    meant = nearest(word, names) or (begun if begun in names else None)
     return f"did you mean {meant}?" if meant else f"known here: {', '.join(names)}"
 
 
@@ -142,9 +140,3 @@ def unknown(key: str, names: Collection[str]) -> str:
     if _PLAIN.fullmatch(key):
         return f"unknown setting, {hint(key, names)}"
     return f"found a key that is not a plain word (no space after its colon?), {hint(key, names)}"
-
-
-def _begun(key: str, names: Collection[str]) -> str | None:
-    """Given a key such as `token:abc`, return the name it begins with."""
-    word = re.split(r"[^A-Za-z0-9_]", key, maxsplit=1)[0]
-    return word if word in names else None

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class Scalar(str):
-    """The text of a value, its variables filled in. It is like any other text but where quotes count."""
+    """The text of a value, its variables filled in. It is like any other text, but knows of its quotes."""
 
     __slots__ = ("filled", "plain")
 

@@ -35,7 +35,12 @@ def schema() -> Shape:
                 "metrics": top["metrics"],
                 "health": top["health"],
                 "defaults": _defaults(),
-                "devices": _devices(top["devices"]["description"]),
+                "devices": {
+                    "description": top["devices"]["description"],
+                    "type": "array",
+                    "minItems": 1,
+                    "items": {"$ref": "#/$defs/device"},
+                },
             },
             required=["dashboard", "journal", "devices"],
         ),
@@ -45,8 +50,15 @@ def schema() -> Shape:
                 "not": {"anyOf": [{"required": list(pair)} for pair in combinations(AUTHORIZATIONS, 2)]},
                 "dependentRequired": {"client_key": ["client_cert"]},
                 "allOf": [
-                    *map(_of_its_format, WITH_SETTINGS),
-                    *(_with_its_section(name) for name, row in FACTS.items() if row.needed),
+                    *(
+                        _if({"required": [name]}, _with_format(Choice(name).shape()))
+                        for name in WITH_SETTINGS
+                    ),
+                    *(
+                        _if(_with_format({"enum": [name]}), {"required": [name]})
+                        for name, row in FACTS.items()
+                        if row.needed
+                    ),
                 ],
             },
             "device": _object(_settings(Device), required=["name", "host"]),
@@ -59,6 +71,15 @@ def _object(properties: dict[str, Shape], required: list[str]) -> Shape:
     return {**shape, "required": required} if required else shape
 
 
+def _if(condition: Shape, result: Shape) -> Shape:
+    return {"if": condition, "then": result}
+
+
+def _with_format(shape: Shape) -> Shape:
+    """Given the shape of a format's name, return that of a dashboard with that format."""
+    return {"required": ["format"], "properties": {"format": shape}}
+
+
 def _dashboards(description: str) -> Shape:
     one: Shape = {"$ref": "#/$defs/dashboard"}
     named = {"allOf": [one], "required": ["name"]}
@@ -66,29 +87,12 @@ def _dashboards(description: str) -> Shape:
     return {"description": description, "anyOf": [one, many]}
 
 
-def _of_its_format(section: str) -> Shape:
-    """Given the settings of a format, return that they stand beside that format only."""
-    chosen = {"required": ["format"], "properties": {"format": Choice(section).shape()}}
-    return {"if": {"required": [section]}, "then": chosen}
-
-
-def _with_its_section(name: str) -> Shape:
-    """Given a format that needs settings, return that they stand beside it."""
-    chosen = {"required": ["format"], "properties": {"format": {"enum": [name]}}}
-    return {"if": chosen, "then": {"required": [name]}}
-
-
 def _defaults() -> Shape:
-    """Return the shape of `defaults`; it may be left empty, as when all of it is commented out."""
+    """Return the shape of `defaults`. It may be left empty, as when all of it is commented out."""
     settings = _settings(Device)
     shared = {key: settings[key] for key in settings if key not in ONE_DEVICE_ONLY}
     description = "Settings of every device that does not set them itself"
     return {"description": description, "anyOf": [_object(shared, required=[]), {"type": "null"}]}
-
-
-def _devices(description: str) -> Shape:
-    items = {"$ref": "#/$defs/device"}
-    return {"description": description, "type": "array", "minItems": 1, "items": items}
 
 
 def _settings(model: type[BaseModel]) -> dict[str, Shape]:
@@ -98,22 +102,19 @@ def _settings(model: type[BaseModel]) -> dict[str, Shape]:
 
 
 def _filled(key: str, shape: Shape) -> Shape:
-    """Given a setting and its shape, return it with the settings in it, where a mapping of some may stand."""
+    """Given a setting and its shape, return it with the settings within it, if there may be any."""
     if key not in SECTIONS:
         return shape
     if "anyOf" in shape:
         return {**shape, "anyOf": [_filled(key, option) for option in shape["anyOf"]]}
     if "items" in shape:
         return {**shape, "items": _filled(key, shape["items"])}
-    return {**shape, **_section(key)} if shape.get("type") == "object" else shape
-
-
-def _section(key: str) -> Shape:
-    """Given a setting that is a mapping of settings, return the shape of those."""
+    if shape.get("type") != "object":
+        return shape
     model = SECTIONS[key]
     required = [name for name, field in model.model_fields.items() if field.is_required()]
     extra: Any = model.model_config.get("json_schema_extra", {})
-    return {**_object(_settings(model), required), **extra}
+    return {**shape, **_object(_settings(model), required), **extra}
 
 
 def _written(shape: Shape) -> Shape:

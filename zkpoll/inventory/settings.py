@@ -1,4 +1,4 @@
-"""What all models of settings have in common."""
+"""The common base of all models of settings."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MASK: Final = "********"
-"""What is shown in place of a secret."""
+"""Shown in place of a secret."""
 
 
 def without_query(url: str) -> str:
-    """Given a valid URL, return it with the mask in place of its query, which may hold a key."""
+    """Given a valid URL, return it with the mask in place of its query: that may hold a key."""
     return re.sub(r"\?.+", f"?{MASK}", url)
 
 
@@ -23,7 +23,7 @@ masked = PlainSerializer(lambda _: MASK, return_type=str)
 
 
 class Settings(BaseModel):
-    """Settings that are what the file said until the end of the run."""
+    """Settings that stay as the file said until the end of the run."""
 
     # Built at first use: models that are only extended are never built, and `in_order` comes before.
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True)

@@ -1,4 +1,4 @@
-"""Settings of a source of punches: what all doors share.
+"""Settings of a source of punches, as all doors share them.
 
 A device that is called is a source with an address; `models` has that.
 """
@@ -39,7 +39,7 @@ class SourceKey(Settings):
 
 
 class Source(SourceKey):
-    """A source of punches: how its punches are read, and what they mean."""
+    """A source of punches, and the meaning of its punches."""
 
     name: Annotated[str, Label()] = Field(
         description="Our name for the device, used in messages and sent with every punch"

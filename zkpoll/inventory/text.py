@@ -1,7 +1,7 @@
 """YAML text -> a tree of plain text, with the line of every value.
 
-Scalars stay the text they were written as; the models type them. So `0123`, `no` and a serial with
-leading zeros are what they look like, which YAML's own typing would not leave them.
+Scalars stay the text they were written as, and the models type them. So `0123`, `no` and a serial with
+leading zeros are what they look like, unlike in YAML's own typing.
 """
 
 from __future__ import annotations
@@ -47,10 +47,10 @@ class _TooLarge(Exception):
 def read(
     text: str, env: Mapping[str, str], problems: Problems, left_out: Collection[str] = frozenset()
 ) -> Tree:
-    """Given the text of a file, return its tree; its lines, and what is wrong, are noted in `problems`.
+    """Given the text of a file, return its tree; lines and flaws are noted in `problems`.
 
     Entries whose name is among those `left_out` are as good as not written. Values are `Scalar`s. An empty
-    one (`token:`, `~`, `null` or '') is the empty text; so is a value with a problem.
+    one (`token:`, `~`, `null` or '') is the empty text, and so is a value with a problem.
     Raise InventoryError when there is no tree to speak of.
     """
     try:
@@ -119,7 +119,7 @@ class _Walk:
         self._seen = 0
 
     def tree(self, node: yaml.Node, place: Place) -> Tree:
-        """Given a node and its place, return what it holds."""
+        """Given a node and its place, return its tree."""
         self._problems.lines.setdefault(place, _line(node))
         if not self._admit(node, place):
             return ""
@@ -130,7 +130,7 @@ class _Walk:
             self._open.discard(id(node))
 
     def _admit(self, node: yaml.Node, place: Place) -> bool:
-        """Given a node about to be read, say whether it can be; note why not."""
+        """Given a node about to be read, say whether it can be. Note the reason if not."""
         self._seen += 1
         if self._seen > _MOST_VALUES:
             raise _TooLarge
@@ -164,7 +164,7 @@ class _Walk:
         return Scalar(text, plain=node.style is None, filled=filled)
 
     def _printable(self, text: str, place: Place, also: str) -> bool:
-        """Given a value, say whether it is one line of text and `also`; note the character if not."""
+        """Given a value, say whether it is one line of text and `also`. Note the character if not."""
         for character in text:
             if character not in also and unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"}:
                 code = f"U+{ord(character):04X}"
@@ -183,7 +183,7 @@ class _Walk:
         return tree
 
     def _entries(self, node: yaml.MappingNode, place: Place) -> dict[str, Entry]:
-        """Given a mapping, return its entries by name: its own, then what `<<` brings in."""
+        """Given a mapping, return its entries by name: its own, then those of `<<`."""
         own: dict[str, Entry] = {}
         merged: dict[str, Entry] = {}
         for key, value in node.value:

@@ -19,17 +19,19 @@ _IN_PATH = re.compile(rf"\$(?P<name>{_NAME})")
 
 
 def fill(text: str, env: Mapping[str, str], folder: Path) -> tuple[str, tuple[str, ...]]:
-    """Given a value as written and the inventory's folder, return it filled in, and what that was done with.
+    """Given a value as written and the inventory's folder, return it filled in, and the texts put in.
 
     As in a shell, the default counts when the variable is unset or empty. `$${` is a literal `${`,
-    and what a variable or a file holds is never filled again. A file's path may hold `$NAME`. Raise
+    and the text of a variable or a file is never filled again. A file's path may hold `$NAME`. Raise
     ValueError naming every variable that is not set, or a file that cannot be used, or when a `${` is
     not well formed (without its text, which may be a secret).
     """
     filling = _Filling(env, folder)
     filled = _MARK.sub(filling.replace, text)
     if filling.missing:
-        raise ValueError(_unset(filling.missing))
+        listed = list(dict.fromkeys(filling.missing))
+        names = f"variable {listed[0]} is" if len(listed) == 1 else f"variables {', '.join(listed)} are"
+        raise ValueError(f"environment {names} not set")
     return filled, tuple(filling.used)
 
 
@@ -43,24 +45,22 @@ class _Filling:
         self.used: list[str] = []
 
     def replace(self, mark: re.Match[str]) -> str:
-        """Given a mark, return what it stands for; a name that is not set is noted and stands for nothing."""
+        """Given a mark, return its text. A name that is not set is noted and gives the empty text."""
         inside = mark["inside"] or ""
         if mark[0] == "$${":
             return "${"
         if file := _FILE.fullmatch(inside):
-            return self._noted(self._content(file["path"]))
-        if parts := _INSIDE.fullmatch(inside):
-            return self._noted(self._variable(parts["name"], parts["default"]))
-        raise ValueError("expected ${NAME}, ${NAME:-default} or ${file:PATH}; a literal ${ is written $${")
-
-    def _noted(self, text: str) -> str:
+            text = self._content(file["path"])
+        elif (parts := _INSIDE.fullmatch(inside)) and parts["default"] is not None:
+            text = self._env.get(parts["name"]) or parts["default"].removeprefix(":-")
+        elif parts:
+            text = self._set(parts["name"])
+        else:
+            raise ValueError(
+                "expected ${NAME}, ${NAME:-default} or ${file:PATH}; a literal ${ is written $${"
+            )
         self.used.append(text)
         return text
-
-    def _variable(self, name: str, default: str | None) -> str:
-        if default is None:
-            return self._set(name)
-        return self._env.get(name) or default.removeprefix(":-")
 
     def _content(self, written: str) -> str:
         path = _IN_PATH.sub(lambda mark: self._set(mark["name"]), written)
@@ -74,10 +74,3 @@ class _Filling:
         if name not in self._env:
             self.missing.append(name)
         return self._env.get(name, "")
-
-
-def _unset(names: list[str]) -> str:
-    listed = list(dict.fromkeys(names))
-    if len(listed) == 1:
-        return f"environment variable {listed[0]} is not set"
-    return f"environment variables {', '.join(listed)} are not set"

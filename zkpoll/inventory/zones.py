@@ -32,7 +32,7 @@ def _is_zone(text: str) -> bool:
 
 
 def _nearest(text: str) -> str | None:
-    """Given a wrong name, return the zone it is like as a whole, or whose city it is."""
+    """Given a wrong name, return the zone it resembles as a whole, or by its city."""
     names = resources.files("tzdata").joinpath("zones").read_text(encoding="utf-8").split()
     cities = {name.rpartition("/")[2]: name for name in names}
     whole = nearest(text, names)

@@ -1,1 +1,1 @@
-"""What dashboards are sent: one module a format."""
+"""The formats of requests: one module each, and the table of them."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from zkpoll.model.punch import Event
 
 _NOT_EMPTY: Final = frozenset({400, 415, 422})
-"""What frameworks answer to an empty batch once they have accepted who sends it."""
+"""Answers of frameworks to an empty batch, once they have accepted the sender."""
 _NO_OPTIONS: Final = frozenset({405, 501})
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
@@ -30,7 +30,7 @@ class Events:
     settings: None = None
     origins: Origins | None = None
     secrets: tuple[str, ...] = field(default=(), repr=False)
-    """What no message may hold."""
+    """Texts that no message may hold."""
     most: ClassVar[int | None] = None
 
     def carry(self, events: Sequence[Event]) -> Request:
@@ -38,7 +38,7 @@ class Events:
         return carrying(events, compact({"events": [as_json(event) for event in events]}))
 
     def exchange(self, events: Sequence[Event], *, unsure: bool) -> Exchange:  # noqa: ARG002  # ids are unique
-        """Send the events; whoever gets one twice knows it by its id."""
+        """Send the events. A dashboard knows a repeat by its id."""
         asked = self.carry(events)
         return judge((yield asked), self.secrets, asked.ids)
 
@@ -72,7 +72,7 @@ class SingleEvent(Events):
 
 
 def compact(value: object) -> bytes:
-    """Given a value, return it as JSON in UTF-8; the same value always gives the same bytes."""
+    """Given a value, return it as JSON in UTF-8. The same value always gives the same bytes."""
     text = _ENCODER.encode(value)
     # A lone surrogate has no UTF-8; as backslash-u it is still JSON, and one odd name blocks nobody.
     return text.encode("utf-8", "backslashreplace")
@@ -94,4 +94,4 @@ def _to_options(reply: Reply) -> tuple[None, str] | None:
 
 
 OPTIONS: Final = (Probe("credentials", "OPTIONS", Request(method="OPTIONS"), _to_options),)
-"""What is asked where nothing can be sent that is no punch."""
+"""The question to a dashboard that takes nothing but punches."""

@@ -1,4 +1,4 @@
-"""The values of a punch by name, for formats whose fields are named in the inventory. Pure."""
+"""The values of a punch by name, for formats with fields named in the inventory. Pure."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """The format `odoo`: punches as records of a model of Odoo 19 or newer, by its External JSON-2 API. Pure.
 
-One call is one transaction there, so a batch is created whole or not at all. Odoo knows nothing of requests
-that come twice, and says in its user's language what it refuses: whether a punch is there is asked, not
-guessed from words. So nothing that may be there is sent again, and nothing is taken for refused, before a
-look at the field that holds the event's id.
+One call is one transaction there, so a batch is created whole or not at all. Odoo does not know a request
+that comes twice, and refuses in the language of its user. So a punch is looked for, and nothing is guessed
+from words: what may be there is not sent again, and nothing counts as refused, before a look at the field
+with the event's id.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _BAD_VALUES: Final = frozenset(
 )
 """The names that PostgreSQL's driver has for values which a column does not take."""
 _NOT_THERE: Final = frozenset({404, 422})
-"""What Odoo answers where a method is not there, or is called otherwise."""
+"""Statuses for a method that is not there, or is called otherwise."""
 
 _Look: TypeAlias = Generator[Request, Answer, Decision | None]
 
@@ -61,7 +61,7 @@ class OdooFormat:
     settings: Odoo
     origins: Origins
     secrets: tuple[str, ...] = field(default=(), repr=False)
-    """What no message may hold."""
+    """Texts that no message may hold."""
     most = None
 
     def exchange(self, events: Sequence[Event], *, unsure: bool) -> Exchange:
@@ -102,7 +102,7 @@ class OdooFormat:
         return replace(carrying(events, body, path=call.path), headers=call.headers)
 
     def _look(self, events: Sequence[Event]) -> _Look:
-        """Ask which of the events are there; return what that settles, or None where none is there."""
+        """Look for the events. Return the decision on those that are there, or None if there are none."""
         ids, field = [event.id for event in events], self.settings.fields["id"]
         # Without the context Odoo hides what somebody has archived; with a limit, rows that are there twice
         # would hide others.
@@ -132,7 +132,7 @@ class OdooFormat:
         return Request(compact(arguments), path=f"/json/2/{self.settings.model}/{method}", headers=headers)
 
     def _record(self, event: Event) -> dict[str, Any]:
-        """Return a record's fields; Odoo's word for an empty one is false."""
+        """Return a record's fields. Odoo's word for an empty one is false."""
         named = values(event, self.origins)
         return {
             theirs: False if named[ours] is None else named[ours]
@@ -140,7 +140,7 @@ class OdooFormat:
         }
 
     def _judged(self, answer: Answer) -> Decision:
-        """Given an answer that is not what was asked for, return what it means, as far as it says."""
+        """Given an answer without the records asked for, return the decision, as far as it says."""
         if isinstance(answer, Failure):
             return judge(answer, self.secrets)
         error = _error(answer)
@@ -162,7 +162,7 @@ class OdooFormat:
         return decision
 
     def _with_advice(self, verdict: Verdict, reply: Reply, advice: str) -> Decision:
-        """Return the decision with what to do, and with Odoo's own words."""
+        """Return the decision with advice, and with Odoo's own words."""
         page = is_html(reply)
         words = excerpt(_error(reply).message or ("" if page else as_text(reply.body)), self.secrets)
         todo = advice.format(model=self.settings.model)
@@ -185,7 +185,7 @@ class OdooFormat:
                 return self._not_told(reply)
 
     def _not_told(self, reply: Reply) -> tuple[bool, str] | None:
-        """Given a reply that does not tell what was asked, return what to do about it, if anything."""
+        """Given a reply without the fact asked for, return the advice on it, if there is any."""
         decision = self._judged(reply)
         return None if decision.verdict is Verdict.TRY_AGAIN else (False, decision.message)
 
@@ -200,7 +200,7 @@ class _Error:
 
     @property
     def of_values(self) -> bool:
-        """Whether the values that were sent may be what raised it, and not a moment's trouble."""
+        """Whether the values sent may have raised it, and not a moment's trouble."""
         module, _, kind = self.name.rpartition(".")
         return module == "builtins" or kind in _BAD_VALUES
 
@@ -214,12 +214,12 @@ def _error(reply: Reply) -> _Error:
 
 
 def _result(answer: Answer) -> Any:
-    """Given the answer to a call, return what it returned; None if it did not end well."""
+    """Given the answer to a call, return its result. None if it did not end well."""
     return json_of(answer) if isinstance(answer, Reply) and answer.status == HTTPStatus.OK else None
 
 
 def _rows(answer: Answer, fields: Iterable[str]) -> list[dict[str, Any]] | None:
-    """Return the records in an answer, each with these fields; None where it does not list such records."""
+    """Return the records in an answer, each with these fields. None if it does not list such records."""
     rows, asked = _result(answer), set(fields)
     fits = isinstance(rows, list) and all(isinstance(row, dict) and asked <= row.keys() for row in rows)
     return rows if fits else None

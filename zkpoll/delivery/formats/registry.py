@@ -1,6 +1,6 @@
-"""The table of formats: which class makes the requests of each.
+"""The table of formats: the class that makes the requests of each.
 
-A format's module is imported where a dashboard takes the format. Its settings, and the facts that the
+A format's module is imported when a dashboard takes the format. Its settings, and the facts that the
 inventory needs of it, are in `zkpoll/inventory/formats/`.
 """
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Row(NamedTuple):
-    """Where a format is."""
+    """The place of a format."""
 
     module: str
     """Beside this one."""

@@ -1,6 +1,6 @@
 """The format `template`: punches as any API wants them, by a document of the inventory. Pure.
 
-The document's JSON is written once, and cut where values go; to fill it is to join the pieces again.
+The document's JSON is written once, and cut at its placeholders. To fill it is to join the pieces again.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class TemplateFormat:
     settings: Template
     origins: Origins
     secrets: tuple[str, ...] = field(default=(), repr=False)
-    """What no message may hold."""
+    """Texts that no message may hold."""
 
     @property
     def most(self) -> int | None:
@@ -57,7 +57,7 @@ class TemplateFormat:
         return carrying(events, self._body(events), self.settings.method)
 
     def exchange(self, events: Sequence[Event], *, unsure: bool) -> Exchange:  # noqa: ARG002  # ids are unique
-        """Send the events; whoever gets one twice knows it by the id that its document holds."""
+        """Send the events. An API knows a repeat by the id in its document."""
         asked = self.carry(events)
         answer, ids = (yield asked), asked.ids
         decision = judge(answer, self.secrets, ids)
@@ -77,7 +77,7 @@ class TemplateFormat:
         """Ask nothing."""
 
     def probes(self) -> tuple[Probe, ...]:
-        """Ask with OPTIONS, since nobody knows what else would change nothing there."""
+        """Ask with OPTIONS, since any other request may change something there."""
         return tuple(replace(probe, meaning=_to_options) for probe in OPTIONS)
 
     def follow_ups(self) -> tuple[FollowUp, ...]:
@@ -102,7 +102,7 @@ class TemplateFormat:
 
 
 def _to_options(reply: Reply) -> tuple[bool | None, str] | None:
-    """Say what an answer to OPTIONS tells: little, since many APIs know only the method that they take."""
+    """Read an answer to OPTIONS. It tells little, since many APIs know only the method that they take."""
     if reply.status in NO_RIGHT:
         return None
     return None, "not asked for; the first punch will tell"
@@ -113,7 +113,7 @@ def _to_options(reply: Reply) -> tuple[bool | None, str] | None:
 
 @dataclass(frozen=True, slots=True)
 class _Gap:
-    """Where a value goes in the JSON of a document."""
+    """The place of a value in the JSON of a document."""
 
     name: str
     alone: bool
@@ -124,7 +124,7 @@ _Mould: TypeAlias = "tuple[bytes | _Gap, ...]"
 
 
 def _mould(document: Document) -> _Mould:
-    """Given a document, return the bytes of its JSON, cut where values go."""
+    """Given a document, return the bytes of its JSON, cut at its placeholders."""
     text, at = compact(document.tree).decode(), 0
     pieces: list[bytes | _Gap] = []
     for mark in _GAP.finditer(text):
@@ -139,7 +139,7 @@ def _filled(mould: _Mould, named: Mapping[str, Value]) -> bytes:
 
 
 def _of(gap: _Gap, value: Value) -> bytes:
-    """Given where a value goes, return it as JSON has it there."""
+    """Given the place of a value, return it as JSON has it there."""
     if gap.alone:
         return compact(value)
     if value is None:
@@ -151,7 +151,7 @@ def _of(gap: _Gap, value: Value) -> bytes:
 
 
 def _held_already(answer: Reply, ids: Sequence[str], decision: Decision) -> Decision:
-    """Given a 409 that is told to mean a repeat, return what it means for so many events."""
+    """Given a 409 that the inventory takes for a repeat, return the decision on these events."""
     if is_html(answer) or not answer.whole or named(answer.body, ids).unclear:
         return decision
     if len(ids) == 1:
@@ -161,7 +161,7 @@ def _held_already(answer: Reply, ids: Sequence[str], decision: Decision) -> Deci
 
 
 def _unmet(rule: Success, reply: Reply) -> str:
-    """Given the rule of success and a 2xx, return which part of the rule it breaks, in words; or nothing."""
+    """Given the rule of success and a 2xx, return the part of the rule that it breaks, in words."""
     if rule.status and reply.status not in rule.status:
         return f"which is none of those in success: ({', '.join(map(str, rule.status))})"
     if rule.path is None:
@@ -178,7 +178,7 @@ def _unmet(rule: Success, reply: Reply) -> str:
 
 
 def _at(tree: Any, path: Sequence[str | int]) -> Any:
-    """Given JSON and a path, return what is there, or `_MISSING`."""
+    """Given JSON and a path, return the value there, or `_MISSING`."""
     for step in path:
         match tree, step:
             case dict(), str() if step in tree:
@@ -191,7 +191,7 @@ def _at(tree: Any, path: Sequence[str | int]) -> Any:
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Given two values, return whether they are the same to JSON, where true is no number."""
+    """Given two values, return whether they are the same to JSON: true is no number."""
     if isinstance(one, bool) or isinstance(other, bool):
         return one is other
     if isinstance(one, dict) and isinstance(other, dict):

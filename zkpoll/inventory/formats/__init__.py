@@ -1,6 +1,6 @@
 """The settings of formats: one module a format, the twin of `zkpoll/delivery/formats/`.
 
-`facts` has a row of each. What several formats need of the inventory stands here, and nothing else in the
+`facts` has a row of each. This module has the parts that several formats share. Nothing else in the
 inventory knows a format by its name.
 """
 
@@ -22,18 +22,18 @@ FIELD: Final = Matching("[a-z0-9_]+", "the name of a field: a-z, 0-9 and _")
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """Names in the settings of a format, each of which may stand there once."""
+    """Names in the settings of a format. Each may stand there once."""
 
     texts: tuple[tuple[str, Place], ...]
     """Each with its place within these settings."""
     once: str
-    """What a repeat is already, in words: "the name"."""
+    """The word for such a name: "the name"."""
     of_devices: bool = False
     """Whether each must be the name of a device of the inventory."""
 
 
 class FormatSettings(Settings):
-    """The settings of a format, and what the rest of the inventory may ask of them."""
+    """The settings of a format, and the questions that all of them answer."""
 
     def secrets_in_bodies(self) -> tuple[str, ...]:
         """Return the texts from variables and files that stand in the bodies of its requests."""

@@ -1,7 +1,7 @@
 """The formats, a row of facts each.
 
-A new format is a module beside this one, if it has settings, and a row here; and the same in
-`zkpoll/delivery/formats/`, where `registry` is the table.
+A new format is a module beside this one, if it has settings, and a row here. It has a
+twin in `zkpoll/delivery/formats/`, with a row in `registry`.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What the inventory knows of one format."""
+    """The facts that the inventory has of one format."""
 
     name: str
-    """As `format:` has it; its settings stand under the same name."""
+    """The value of `format:`. Its settings stand under the same name."""
     about: str
-    """What a dashboard gets, as the description of `format:` says it."""
+    """The requests of it, in the description of `format:`."""
     settings: type[FormatSettings] | None = None
-    """The model of its settings; None where it has none."""
+    """The model of its settings. None if it has none."""
     subject: str = ""
-    """What its settings tell of, as their description says it."""
+    """The subject of its settings, in their description."""
     needed: str = ""
-    """What it cannot do without, of its settings; empty where they may be left out."""
+    """The part of its settings that it cannot do without. Empty if all may be left out."""
     sections: Mapping[str, type[Settings]] = field(default_factory=dict)
     """The models within its settings, by the name of the setting that holds one, or a list of them."""
     blocks: tuple[str, ...] = ()
@@ -44,11 +44,11 @@ class Facts:
     scheme: str = "Bearer"
     """The word before the token."""
     token: Matching | None = None
-    """The form of its token; None for any."""
+    """The form of its token. None for any."""
     needs_user: bool = False
     """Whether no request is answered without the key of a user."""
     own_paths: frozenset[str] = frozenset()
-    """First parts of paths that its URL may not have. Empty where its requests have no paths of their own."""
+    """First parts of paths that its URL may not have. Empty if its requests have no paths of their own."""
     unpacks: bool = True
     """Whether the servers unpack what is sent packed."""
 
@@ -95,7 +95,7 @@ FACTS: Final[Mapping[str, Facts]] = {
         ),
     )
 }
-"""By name; the first is the one that a dashboard gets where nothing is said."""
+"""By name. The first is the default."""
 
 WITH_SETTINGS: Final[Mapping[str, type[FormatSettings]]] = {
     name: row.settings for name, row in FACTS.items() if row.settings

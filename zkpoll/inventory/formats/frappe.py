@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Shift(Settings):
-    """A shift of Frappe, and where its people punch."""
+    """A shift of Frappe, and the devices at which its people punch."""
 
     name: Annotated[str, Label()] = Field(description="The name of the Shift Type there")
     devices: Annotated[tuple[Annotated[str, Label()], ...], Listed(Label(), "[front-door]", least=1)] = Field(

@@ -19,7 +19,7 @@ _ODOOS_OWN: Final = frozenset(
 
 
 class FieldName(Kind):
-    """A name of ours, of what can be told of a punch."""
+    """Our name for a value of a punch."""
 
     def parse(self, value: object) -> object:
         """Given a name, return it."""
@@ -29,10 +29,10 @@ class FieldName(Kind):
 
 
 class Fields(Kind):
-    """The fields of a model, by what of a punch they hold."""
+    """The fields of a model, by our names for their values."""
 
     def parse(self, value: object) -> object:
-        """Given a mapping, return it; its names and values have kinds of their own."""
+        """Given a mapping, return it. Its names and values have kinds of their own."""
         if not isinstance(value, dict) or not value:
             raise Sentence(f"found {found_shape(value or None)}, expected a mapping of fields (id: event_id)")
         if "id" not in value:

@@ -21,7 +21,7 @@ _document_shown = PlainSerializer(lambda document: document.shown, return_type=A
 
 
 class Success(Settings):
-    """What an answer must be to say that the punches are there, where 2xx alone does not."""
+    """The rule for an answer that confirms punches, for APIs whose 2xx alone does not."""
 
     model_config = ConfigDict(
         json_schema_extra={"minProperties": 1, "dependentRequired": {"value": ["path"]}}
@@ -39,7 +39,7 @@ class Success(Settings):
 
     @property
     def has_value(self) -> bool:
-        """Whether a value is asked for; it may be null."""
+        """Whether a value is asked for. It may be null."""
         return "value" in self.model_fields_set
 
     @model_validator(mode="after")
@@ -92,7 +92,7 @@ class Template(FormatSettings):
 
 
 def _check_one(document: Document, key: str) -> None:
-    """Given what tells of one punch, raise Sentence if it cannot."""
+    """Given the document of one punch, raise Sentence if it cannot tell of one."""
     if EVENTS in document.names:
         why = "which is the list of these" if key == "each" else "but no each, which says what one looks like"
         raise Sentence(f"found {{{{ events }}}}, {why}", key=key)
@@ -101,7 +101,7 @@ def _check_one(document: Document, key: str) -> None:
 
 
 def _check_frame(document: Document) -> None:
-    """Given what stands around the list, raise Sentence if the list is not in it once, and nothing else."""
+    """Given the document around the list, raise Sentence if the list is not in it once, and nothing else."""
     others = sorted(document.names - {EVENTS})
     if others:
         raise Sentence(

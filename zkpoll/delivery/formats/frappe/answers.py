@@ -1,7 +1,7 @@
-"""What the answers of a Frappe site say, whatever it was asked, and where its documents are. Pure.
+"""The answers of a Frappe site to any question, and the paths of its documents. Pure.
 
-Its texts are in its own language and decide nothing; its statuses and the names of its errors do. Those are
-in exceptions.py of frappe/frappe.
+Its texts are in its own language and decide nothing. Its statuses and the names of its errors do. The names
+are in exceptions.py of frappe/frappe.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ EMPLOYEE: Final = "Employee"
 CHECKIN: Final = "Employee Checkin"
 SHIFT: Final = "Shift Type"
 _CLOSED: Final = frozenset({403, 404})
-"""What is answered about documents that a user may not read, or that are of no kind the site knows."""
+"""Statuses for documents that a user may not read, or of a kind unknown to the site."""
 
 _BUSY: Final = Rule(Verdict.TRY_AGAIN, "and cannot take it now")
 _UNKNOWN: Final = Rule(Verdict.CONFIGURATION, "and does not accept who we say we are; check token:")
@@ -44,7 +44,7 @@ _EXCEPTIONS: Final[Mapping[str, Rule]] = {
     "InvalidAuthorizationToken": _UNKNOWN,
     "AppNotInstalledError": Rule(Verdict.CONFIGURATION, "and lacks the app that takes checkins; check app:"),
 }
-"""What an error means whatever its status: those that are no record's fault."""
+"""The meaning of errors, by any status: those that are no record's fault."""
 _ADVICE: Final = {
     EMPLOYEE: "let the user of token: read Employee, and check employee_field:",
     CHECKIN: "let the user of token: read Employee Checkin with its time (the role HR User), and check app:",
@@ -56,13 +56,13 @@ _TAG: Final = re.compile("<[^>]*>")
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """Says what answers of a site mean."""
+    """Judges the answers of a site."""
 
     secrets: tuple[str, ...] = field(default=(), repr=False)
-    """What no message may hold."""
+    """Texts that no message may hold."""
 
     def by_status(self, answer: Answer) -> Decision:
-        """Given an answer, return what it means by its status, in the site's words."""
+        """Given an answer, return the decision by its status, in the site's words."""
         decision = judge(answer, self.secrets)
         if not isinstance(answer, Reply) or not (said := words(answer)):
             return decision
@@ -73,14 +73,14 @@ class Judge:
         return explained(Rule(decision.verdict, rule.advice), answer, shown, self.secrets)
 
     def by_error(self, answer: Answer) -> Decision | None:
-        """Given an answer, return what it means by the name of its error; None where that decides nothing."""
+        """Given an answer, return the decision by the name of its error. None if that decides nothing."""
         rule = _EXCEPTIONS.get(error_of(answer)) if isinstance(answer, Reply) else None
         if rule is None or not isinstance(answer, Reply):
             return None
         return Decision(rule.verdict, self.sentence(answer, rule.advice), asked_wait(answer))
 
     def not_told(self, answer: Answer, kind: str) -> Decision:
-        """Given an answer that does not show the documents asked for, return what becomes of who waits."""
+        """Given an answer without the documents asked for, return the decision on the punches that wait."""
         decision = self.by_status(answer)
         if not isinstance(answer, Reply) or decision.verdict in (Verdict.TRY_AGAIN, Verdict.GONE):
             return decision
@@ -89,7 +89,7 @@ class Judge:
         return Decision(Verdict.CONFIGURATION, self.sentence(answer, f"to {kind}; {_ADVICE[kind]}"))
 
     def sentence(self, reply: Reply, meant: str) -> str:
-        """Given a reply and what it means, return a sentence of both and of the site's own words."""
+        """Given a reply and its meaning, return a sentence of both and of the site's own words."""
         return sentence(reply, f" {meant}", self.excerpt(reply))
 
     def excerpt(self, reply: Reply) -> str:
@@ -115,13 +115,13 @@ def listing(kind: str, fields: Sequence[str], filters: Sequence[Sequence[object]
 
 
 def content(reply: Reply) -> Mapping[str, Any]:
-    """Return the object that a reply holds; an empty one if it holds none."""
+    """Return the object that a reply holds. An empty one if it holds none."""
     held = json_of(reply)
     return held if isinstance(held, dict) else {}
 
 
 def rows(answer: Answer) -> Sequence[Mapping[str, Any]] | None:
-    """Return the documents that an answer lists, each with a name; None if it is no such list."""
+    """Return the documents that an answer lists, each with a name. None if it is no such list."""
     if not isinstance(answer, Reply) or judge(answer).verdict is not Verdict.CONFIRMED:
         return None
     listed = content(answer).get("data")
@@ -132,13 +132,13 @@ def rows(answer: Answer) -> Sequence[Mapping[str, Any]] | None:
 
 
 def error_of(reply: Reply) -> str:
-    """Return the name of the error that a reply tells of; nothing if it tells of none."""
+    """Return the name of the error in a reply. Empty if there is none."""
     error = content(reply).get("exc_type")
     return error if isinstance(error, str) else ""
 
 
 def words(reply: Reply) -> str:
-    """Return what the site says to a person, without its HTML; nothing if that cannot be told."""
+    """Return the site's words to a person, without their HTML. Empty if there are none."""
     held = content(reply)
     said = [held.get("exception"), held.get("_error_message")]
     try:  # a list in JSON, of objects in JSON; the message of an error is the last

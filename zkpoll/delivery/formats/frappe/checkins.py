@@ -1,7 +1,7 @@
 """Punches as Employee Checkins, one a request. Pure.
 
 A site refuses a repeat and an unknown employee alike, in its own language, so no refusal is believed before
-the site was asked what it has:
+a look at its records:
 
     GET Employee Checkin                      is there any of that second? (asked where it may be)
     | POST add_log_based_on_employee_field    refused, or the answer lost
@@ -59,7 +59,7 @@ class _Absent:
     """That the site has no such checkin of anybody with the punch's user id."""
 
     inactive: bool
-    """Whether nobody with that user id is at work there any more."""
+    """Whether all with that user id have left."""
 
 
 _Look: TypeAlias = Generator[Request, Answer, Decision | _Absent]
@@ -72,7 +72,7 @@ class FrappeFormat:
     settings: Frappe
     origins: Origins
     secrets: tuple[str, ...] = field(default=(), repr=False)
-    """What no message may hold."""
+    """Texts that no message may hold."""
     most = 1
 
     @property
@@ -80,7 +80,7 @@ class FrappeFormat:
         return Judge(self.secrets)
 
     def carry(self, events: Sequence[Event]) -> Request:
-        """Return the request that carries exactly one event; what nobody knows of it is left out."""
+        """Return the request that carries exactly one event, without the fields that nobody knows."""
         (event,) = events
         source = self.origins.of(event)
         arguments = {
@@ -97,7 +97,7 @@ class FrappeFormat:
         return carrying(events, body, path=_METHOD.format(app=self.settings.app))
 
     def exchange(self, events: Sequence[Event], *, unsure: bool) -> Exchange:
-        """Send exactly one event, unless it is there already; ask what became of it where that is unclear."""
+        """Send exactly one event, unless it is there already. Look for it if the answer leaves that open."""
         (event,) = events
         if unsure or self._log_type(event) is None:
             decided = yield from self._looked_for(event)
@@ -116,7 +116,7 @@ class FrappeFormat:
         return zone_probe(self.settings, self._judge)
 
     def probes(self) -> tuple[Probe, ...]:
-        """Ask for what the user of the token can see, and how the site is set up."""
+        """Ask for the rights of the user of the token, and for the set-up of the site."""
         return probes(self.settings, self._judge)
 
     def follow_ups(self) -> tuple[FollowUp, ...]:
@@ -127,7 +127,7 @@ class FrappeFormat:
     # --- what is sent ---
 
     def _time(self, event: Event) -> str:
-        """Return when it was by the wall clock of the site, which knows no other."""
+        """Return its time by the wall clock of the site, the only one it knows."""
         zone = ZoneInfo(self.settings.timezone)
         return datetime.fromisoformat(event.timestamp).astimezone(zone).strftime(WALL_CLOCK)
 
@@ -138,7 +138,7 @@ class FrappeFormat:
     # --- what the site has ---
 
     def _looked_for(self, event: Event) -> Generator[Request, Answer, Decision | None]:
-        """Ask whether an event is there, before it is sent; return what that decides, None for not there."""
+        """Look for an event before it is sent. Return the decision if it is there, else None."""
         anybodys = [("time", "=", self._time(event))]
         answer = yield answers.listing(CHECKIN, ["name"], anybodys, 1)
         found = answers.rows(answer)
@@ -150,7 +150,7 @@ class FrappeFormat:
         return looked_up if isinstance(looked_up, Decision) else None
 
     def _looked_up(self, event: Event) -> _Look:
-        """Ask what the site has of an event; return what that decides, or that it has none."""
+        """Look for the person and the checkin of an event. Return the decision, or that there is none."""
         whose = [self.settings.employee_field, "=", event.user_id]
         answer = yield answers.listing(EMPLOYEE, ["name", "status"], [whose], _SHARING)
         people = answers.rows(answer)
@@ -172,9 +172,9 @@ class FrappeFormat:
     def _is_it(self, event: Event, checkin: Mapping[str, Any]) -> bool:
         """Say whether a checkin of the event's person and second is the event.
 
-        One of the same terminal is, whatever its log type: what `direction:` makes of a state may have been
-        changed since it was sent, and where nobody knows it a site may well fill in its own. So is one of the
-        same log type, as to the site.
+        One of the same terminal is, with any log type: `direction:` may have been changed since it was sent,
+        and a site may fill in a log type of its own where there is none. So is one of the same log type, as
+        to the site.
         """
         same_terminal = checkin.get("device_id") == event.device
         return same_terminal or (checkin.get("log_type") or None) == self._log_type(event)
@@ -182,7 +182,7 @@ class FrappeFormat:
     # --- what an answer means ---
 
     def _decided(self, event: Event, reply: Reply) -> Decision | None:
-        """Given the reply to an event, return what that alone decides; None where the site must be asked."""
+        """Given the reply to an event, return the decision by it alone. None if the site must be asked."""
         decision = self._judge.by_status(reply)
         if decision.verdict is Verdict.CONFIRMED:
             return self._receipt(event, answers.content(reply).get("message"))
@@ -199,10 +199,10 @@ class FrappeFormat:
         return None if unclear else decision
 
     def _receipt(self, event: Event, message: Any) -> Decision | None:
-        """Given what the site says that it stored, return what that decides; None if it is no receipt.
+        """Given the message about a stored checkin, return the decision. None if it is no receipt.
 
-        A site gives the checkin of a user who may not set its time the present one, and says nothing of it
-        (validate_higher_perm_levels in frappe/model/document.py; the field is of level 1).
+        A site that does not let the user set the time of a checkin gives it the present one, without a word
+        (validate_higher_perm_levels in frappe/model/document.py, for the field is of level 1).
         """
         receipt = message if isinstance(message, dict) else {}
         name, time = receipt.get("name"), receipt.get("time")
@@ -219,7 +219,7 @@ class FrappeFormat:
         )
 
     def _refused(self, event: Event, reply: Reply, found: _Absent) -> Decision:
-        """Given a reply that decides nothing, and that the event is not there, return what becomes of it."""
+        """Given a reply that decides nothing on an event that is not there, return the decision."""
         decision = self._judge.by_status(reply)
         if decision.verdict is Verdict.CONFIRMED:
             meant = "without a receipt, and has no such checkin; check url: and app:"

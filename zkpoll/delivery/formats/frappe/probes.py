@@ -1,4 +1,4 @@
-"""What a ping asks a site: rights, user ids, the time zone, shifts. Pure, but for which year it is."""
+"""The questions of a ping to a site: rights, user ids, time zone, shifts. Pure, but for the present year."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from zkpoll.delivery.formats.frappe.answers import CHECKIN, EMPLOYEE, SHIFT, Jud
 from zkpoll.delivery.verdicts import judge
 
 if TYPE_CHECKING:
-    from zkpoll.inventory.formats.frappe import Frappe, Shift
+    from zkpoll.inventory.formats.frappe import Frappe
 
 _ZONE: Final = "/api/method/frappe.client.get_time_zone"
 _HOURS: Final = 366 * 24
@@ -27,11 +27,16 @@ def probes(settings: Frappe, judge: Judge) -> tuple[Probe, ...]:
     looks, field = _Looks(settings, judge), settings.employee_field
     checkins = answers.listing(CHECKIN, ["name", "time"], [], 1)
     employees = answers.listing(EMPLOYEE, ["name", field], [[field, "is", "set"]], 1)
+    names = [shift.name for shift in settings.shifts]
+    shifts = [Request(method="GET", path=answers.document(SHIFT, name)) for name in names]
     return (
         Probe("credentials", "a look at Employee Checkin", checkins, looks.to_checkins),
         Probe("employees", "a look at Employee", employees, looks.to_employees),
         zone_probe(settings, judge),
-        *(_of_shift(shift) for shift in settings.shifts),
+        *(
+            Probe(f"shift {name}", f"a look at Shift Type {name}", asked, _to_shift)
+            for name, asked in zip(names, shifts, strict=True)
+        ),
     )
 
 
@@ -41,14 +46,9 @@ def zone_probe(settings: Frappe, judge: Judge) -> Probe:
     return Probe("zone", "the question for its time zone", asked, _Looks(settings, judge).to_zone)
 
 
-def _of_shift(shift: Shift) -> Probe:
-    asked = Request(method="GET", path=answers.document(SHIFT, shift.name))
-    return Probe(f"shift {shift.name}", f"a look at Shift Type {shift.name}", asked, _to_shift)
-
-
 @dataclass(frozen=True, slots=True)
 class _Looks:
-    """What the answers to a ping mean."""
+    """The meaning of the answers to a ping."""
 
     settings: Frappe
     judge: Judge
@@ -110,7 +110,7 @@ def _to_shift(reply: Reply) -> tuple[bool | None, str] | None:
 
 
 def _same_hours(one: str, other: str, year: int) -> bool | None:
-    """Given two names of zones, return whether their clocks agree all year; None if one is not known here."""
+    """Given two names of zones, return whether their clocks agree all year. None if one is not known here."""
     try:
         zones = ZoneInfo(one), ZoneInfo(other)
     except (KeyError, ValueError, OSError):  # not there; outside the database; a folder of it

@@ -1,4 +1,4 @@
-"""How far a site may take a shift's checkins for complete. Pure.
+"""The time up to which the checkins of a shift are complete. Pure.
 
 The site marks people present and absent up to a Shift Type's `last_sync_of_checkin`. Every punch with an
 earlier time, of any device of the shift, must be there before that moves: a punch behind it is never looked
@@ -47,9 +47,9 @@ def follow_up(shift: Shift, zone: ZoneInfo, judge: Judge) -> FollowUp:
 
 
 def bound(shift: Shift, reaches: Mapping[str, Reach], late_before: datetime) -> ShiftMove:
-    """Given a shift and how far each device is, return up to when its punches are complete, and why then.
+    """Given a shift and how far each device is, return up to when it is complete, and the reason.
 
-    Where that is not up to `late_before` (aware), the shift is late.
+    A shift that is not complete up to `late_before` (aware) is late.
     """
     ends = [_end(name, reaches.get(name, _NEVER)) for name in shift.devices]
     first = min(ends, key=lambda end: end.until.timestamp() if end.until else 0.0)
@@ -81,8 +81,8 @@ def moving(
 ) -> Generator[Request, Answer, ShiftMove | Decision]:
     """Given how far a shift is complete, begin the exchange that tells the site so, in its `zone`.
 
-    It returns what came of it; or, where the site does not answer, the decision that says so. Never moves it
-    backwards: not behind what a person, or another program, set.
+    It returns the result, or the decision of a site that does not answer. It never moves a shift backwards:
+    not behind a time that a person, or another program, set.
     """
     if wanted.until is None:
         return wanted
@@ -103,7 +103,7 @@ def moving(
 
 
 def _standing(answer: Answer, zone: ZoneInfo, judge: Judge) -> datetime | Decision | None:
-    """Return the time that a Shift Type in an answer has, None if it has none yet; else why there is none."""
+    """Return the time of a Shift Type in an answer, None if it has none yet, or the decision on a flaw."""
     decision = judge.by_error(answer) or judge.by_status(answer)
     if not isinstance(answer, Reply) or decision.verdict is Verdict.TRY_AGAIN:
         return decision
