@@ -26,7 +26,7 @@ SERIAL = "CQZ7224760045"
 ZKPOLL = ("-m", "zkpoll")
 IMPATIENT = (
     "-c",
-    "from zkpoll.cli import main; from zkpoll.journal import store; store.WAIT = 0.2; main()",
+    "from zkpoll.cli import main; from zkpoll.journal import sqlite; sqlite.WAIT = 0.2; main()",
 )
 """A zkpoll that waits less for a journal that another program holds."""
 

@@ -62,7 +62,7 @@ def give(
     stop: threading.Event,
 ) -> int:
     """Write `rows` as they come, few of them on a terminal by `show`; return how many there were."""
-    from zkpoll.reports.output import write
+    from zkpoll.reports.export_file import write
     from zkpoll.reports.tables import FORMATS
 
     counted = _Counted(rows)

@@ -260,7 +260,7 @@ def _code(code: ExitCode, after: Roll, kept: Roll) -> ExitCode:
 def _show_findings(findings: Sequence[Finding], *, as_json: bool) -> None:
     from threading import Event
 
-    from zkpoll.reports.output import write
+    from zkpoll.reports.export_file import write
 
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))

@@ -10,5 +10,5 @@ user_changes  what changed between two exports                 (pure)
 user_file     an export that was written before, back as rows
 punches       one punch as an export tells of it               (pure)
 tables        rows as CSV, JSON or NDJSON                      (pure)
-output        to stdout, or whole into a file
+export_file   to stdout, or whole into a file
 """

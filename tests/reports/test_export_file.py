@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from zkpoll.errors import Stopped
-from zkpoll.reports.output import OutputFailed, write
+from zkpoll.reports.export_file import OutputFailed, write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
