@@ -171,4 +171,4 @@ def test_brackets_on_a_screen(site: Site, dashboard: SampleDashboard) -> None:
     assert code == 1
     assert "Traceback" not in shown
     assert "[bold]front[/x]" in shown
-    assert "no [/b] such [red]employee" in shown
+    assert "no [/b] such [red]employee" in " ".join(shown.split())  # a window may break it anywhere
