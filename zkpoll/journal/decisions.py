@@ -14,7 +14,7 @@ from zkpoll.journal.devices import STRANGER
 from zkpoll.journal.sqlite import now
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import date
 
     from zkpoll.journal.sqlite import Journal
@@ -301,3 +301,61 @@ def _tally(page: Sequence[_Row], due: Sequence[tuple[_Row, _Place]]) -> Backfill
     released = sum(punch.state is not None for punch, _ in due)
     held = sum(state == "held" for _, (state, _) in due)
     return Backfilled(len(due) - released - held, released, held, len(page) - len(due))
+
+
+# --- a choice over several dashboards ---
+
+
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """Those punches of a choice that are one dashboard's."""
+
+    count: int
+    first: tuple[Waiting, ...]
+    """The first few, to be shown."""
+    last: int
+    """The place of the last one: what comes to the journal while a person thinks is not meant."""
+
+
+@dataclass(frozen=True, slots=True)
+class Meant:
+    """The punches that a choice means, as they were when it was made."""
+
+    choice: Choice
+    portions: Mapping[str, Portion]
+    """By dashboard; one without any is not among them."""
+    refused: Mapping[str, str]
+    """Those of the ids asked for that are not meant, each with the reason."""
+
+
+def meant(
+    journal: Journal,
+    dashboards: Iterable[str],
+    choice: Choice,
+    why_not: Callable[[Waiting], str | None],
+    *,
+    shown: int,
+) -> Meant:
+    """Given a choice and why a punch is left out of it, or None, return what it means for some dashboards.
+
+    Of each portion the first `shown` are kept; nothing else of it is in memory.
+    """
+    desks = {name: Decisions(journal, name) for name in dashboards}
+    portions: dict[str, Portion] = {}
+    for name, desk in desks.items():
+        punches = (punch for punch in desk.punches(choice) if why_not(punch) is None)
+        first = tuple(islice(punches, shown))
+        count, last = len(first), first[-1].seq if first else 0
+        for punch in punches:
+            count, last = count + 1, punch.seq
+        if first:
+            portions[name] = Portion(count, first, last)
+    found = [punch for desk in desks.values() for punch in desk.punches(choice)] if choice.ids else []
+    fit = {punch.id for punch in found if why_not(punch) is None}
+    refused = {
+        one: "; ".join(f"{punch.dashboard}: {why_not(punch)}" for punch in found if punch.id == one)
+        or "there is no such punch"
+        for one in choice.ids
+        if one not in fit
+    }
+    return Meant(choice, portions, refused)
