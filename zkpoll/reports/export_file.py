@@ -1,4 +1,4 @@
-"""Where an export goes: to stdout, or whole into a file."""
+"""An export's way out: to stdout, or whole into a file."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class OutputFailed(TryLater):
 def write(pieces: Iterable[str], path: Path | None, stop: threading.Event) -> None:
     """Write `pieces` in UTF-8 to the file at `path`, or to stdout where that is None.
 
-    The file is for its owner alone: it tells who was where, or who may do what. It is there whole, on disk,
-    when this returns; until then, and whatever goes wrong, what was there before stays. Raise `OutputFailed`,
-    or `Stopped` once `stop` is set.
+    The file is for its owner alone, as it holds personal data. It is there whole, on disk, when this returns.
+    Until then, and after any failure, the file that was there before stays. Raise `OutputFailed`, or
+    `Stopped` once `stop` is set.
     """
     target: AbstractContextManager[TextIO] = nullcontext(_stdout()) if path is None else _replaced(path)
     with target as file:
@@ -42,7 +42,7 @@ def write(pieces: Iterable[str], path: Path | None, stop: threading.Event) -> No
 
 
 def _stdout() -> TextIO:
-    """Return stdout, from now on in UTF-8 whatever the locale: an export is the same everywhere."""
+    """Return stdout, from now on in UTF-8 in any locale: an export is the same everywhere."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8", newline="\n")
     return sys.stdout
@@ -66,7 +66,7 @@ def _replaced(path: Path) -> Iterator[TextIO]:
 
 @contextmanager
 def _new(path: Path) -> Iterator[TextIO]:
-    """Give a file beside `path`, mode 0600; it is gone at the end unless it was renamed."""
+    """Give a file beside `path`, mode 0600. It is gone at the end unless it was renamed."""
     with NamedTemporaryFile(
         "w", encoding="utf-8", newline="\n", dir=path.parent, prefix=f".{path.name[:80]}.", delete=False
     ) as file:

@@ -1,7 +1,7 @@
 """Pings that say how runs begin and end, as healthchecks.io takes them.
 
-`URL/start`; then `URL` when all is well, else `URL/<exit code>`. The body is the summary. A service that sees
-no ping for too long raises the alarm, which no program on a dead machine could.
+First `URL/start`, then `URL` when all is well, else `URL/<exit code>`. The body is the summary. A service
+that sees no ping for too long raises the alarm: no program on a dead machine could.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ class Health:
         self._start: threading.Thread | None = None
 
     def started(self) -> None:
-        """Tell that a run begins; the run does not wait for the answer."""
+        """Tell that a run begins. The run does not wait for the answer."""
         self._start = self._thread("start", "", [])
         self._start.start()
 
     def ended(self, code: int, summary: str) -> str | None:
-        """Tell how the run ended; return why that could not be told, or None.
+        """Tell how the run ended. Return why that could not be told, or None.
 
         A run that left all to another one says nothing: the other one will.
         """
@@ -57,7 +57,7 @@ class Health:
         return f"{self._host} was not told how the run ended: {failures[0]}" if failures else None
 
     def _thread(self, path: str, body: str, failures: list[str]) -> threading.Thread:
-        """Return a thread that pings; it ends with the program, for a name server may take its time."""
+        """Return a thread that pings. It ends with the program, for a name server may take its time."""
         return threading.Thread(target=self._ping, args=(path, body, failures), daemon=True)
 
     def _ping(self, path: str, body: str, failures: list[str]) -> None:
@@ -70,13 +70,13 @@ class Health:
 
 
 def beneath(url: str, path: str) -> str:
-    """Given a URL and what to add to its path, return the URL; its query stays behind the path."""
+    """Given a URL and an addition to its path, return the URL. Its query stays behind the path."""
     parts = urlsplit(url)
     return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{path}" if path else parts.path))
 
 
 def _post(url: str, body: str, timeout: float) -> str | None:
-    """Given a URL, a body and seconds of silence, POST it; return what was wrong with the answer, or None."""
+    """POST a body to a URL, with a limit in seconds of silence. Return the fault of the answer, or None."""
     import requests
 
     data = body.encode("utf-8", "replace")[:_LONGEST]

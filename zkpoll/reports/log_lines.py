@@ -1,4 +1,4 @@
-"""How a line of the log looks: to a person, to a program, to journald."""
+"""The form of the log's lines: for a person, for a program, for journald."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Style:
     """Whether journald reads them: it takes a priority in front, and knows the time itself."""
 
     def notice(self, text: str, level: int = logging.WARNING, moment: datetime | None = None) -> str:
-        """Given what a person has to know, return its line, or lines."""
+        """Given a notice to a person, return its line, or lines."""
         if self.format == "json":
             return self.prefixed(as_json(text, level, "zkpoll", moment or datetime.now(UTC)), level)
         return self.prefixed(f"zkpoll: {text}", level)
@@ -60,7 +60,7 @@ class Formatter(logging.Formatter):
 
 
 def as_json(text: str, level: int, logger: str, moment: datetime, trace: str | None = None) -> str:
-    """Given an event of the log, return it as one line of JSON; `moment` is UTC."""
+    """Given an event of the log, return it as one line of JSON. `moment` is UTC."""
     fields = {
         "time": moment.isoformat(timespec="milliseconds"),
         "level": logging.getLevelName(level).lower(),
@@ -80,10 +80,10 @@ def style_of(stream: TextIO, env: Mapping[str, str], written: Format = "text") -
     return Style(written, _is_journald(stream, env.get("JOURNAL_STREAM", "")))
 
 
-def _is_journald(stream: TextIO, told: str) -> bool:
-    """Say whether `stream` is the one that systemd told of: another program may have inherited the word."""
+def _is_journald(stream: TextIO, named: str) -> bool:
+    """Say whether `stream` is the one in JOURNAL_STREAM: another program may have inherited the variable."""
     try:
         found = os.fstat(stream.fileno())
     except (OSError, ValueError):  # closed, or no file at all
         return False
-    return told == f"{found.st_dev}:{found.st_ino}"
+    return named == f"{found.st_dev}:{found.st_ino}"

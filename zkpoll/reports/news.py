@@ -1,6 +1,6 @@
-"""What to tell a person who is not watching: conditions when they begin, change and end. Pure.
+"""News for a person who is not watching: conditions when they begin, change and end.
 
-Cron mails whatever a run prints, so a terminal that is off for a weekend must not print at every run.
+Cron mails all that a run prints, so a terminal that is off for a weekend must not print at every run.
 """
 
 from __future__ import annotations
@@ -8,14 +8,53 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from zkpoll.journal import conditions
 from zkpoll.model.report import Condition, News, Trouble
+from zkpoll.reports.words import span
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from collections.abc import Set as AbstractSet
+
+    from zkpoll.journal.sqlite import Journal
+    from zkpoll.tasks.outcome import Outcome
 
 REMIND: Final = timedelta(hours=23)
 """Less than a day, or a daily run that is a minute early would remind only every second day."""
+
+
+def tell(
+    journal: Journal,
+    outcome: Outcome,
+    watchers: Mapping[str, str | None],
+    now: datetime,
+    say: Callable[[Iterable[str]], None],
+) -> None:
+    """Tell the news of a run by `say`, and remember them.
+
+    `watchers` has for each of them why it could not be told of the run, or None. `now` is UTC. Devices and
+    dashboards that another run is at are left to that one. News are remembered after they are told, so that
+    those nobody could read are told again.
+    """
+    busy = outcome.busy()
+    found = {**outcome.troubles(), **outcome.advice(), **untold(watchers)}
+    troubles = {subject: trouble for subject, trouble in found.items() if subject not in busy}
+    looked_at = (outcome.subjects() | watchers.keys()) - busy
+
+    def decide(before: Mapping[str, Condition]) -> News:
+        new = news(before, troubles, looked_at, now)
+        say(new.lines)
+        return new
+
+    conditions.tell(journal, decide)
+
+
+def untold(watchers: Mapping[str, str | None]) -> dict[str, Trouble]:
+    """Given for each watcher why it could not be told of a run, or None, return the troubles."""
+    return {subject: Trouble("untold", problem) for subject, problem in watchers.items() if problem}
+
+
+# --- what is new; pure ---
 
 
 def news(
@@ -24,35 +63,23 @@ def news(
     looked_at: AbstractSet[str],
     now: datetime,
 ) -> News:
-    """Given the conditions so far and a run's troubles by subject, return what is new.
+    """Given the conditions so far and a run's troubles by subject, return the news.
 
-    Only what the run looked at can have ended.
+    Only the condition of a subject that the run looked at can have ended.
     """
     lines: list[str] = []
     after = {subject: condition for subject, condition in before.items() if subject not in looked_at}
     for subject, trouble in troubles.items():
-        line, after[subject] = _told(subject, trouble, before.get(subject), now)
-        lines += [line] if line else []
-    for subject in sorted(before.keys() & looked_at - troubles.keys()):
-        lines.append(f"{subject}: well again, after {_span(now - before[subject].since)}")
-    return News(tuple(lines), after)
-
-
-def _told(
-    subject: str, trouble: Trouble, known: Condition | None, now: datetime
-) -> tuple[str | None, Condition]:
-    if known is None or known.kind != trouble.kind:
-        return f"{subject}: {trouble.text}", Condition(trouble.kind, now, now)
-    # A time to come: this host's clock was wrong then.
-    if trouble.once or timedelta(0) <= now - known.told_at < REMIND:
-        return None, known
-    line = f"{subject}: still, for {_span(now - known.since)}: {trouble.text}"
-    return line, Condition(trouble.kind, known.since, now)
-
-
-def _span(time: timedelta) -> str:
-    """Return a time span in one or two words: `3 days`, `2 h`, `5 min`."""
-    minutes = int(time.total_seconds() // 60)
-    if minutes >= 2 * 24 * 60:
-        return f"{minutes // (24 * 60)} days"
-    return f"{minutes // 60} h" if minutes >= 2 * 60 else f"{minutes} min"
+        known = before.get(subject)
+        if known is None or known.kind != trouble.kind:
+            lines.append(f"{subject}: {trouble.text}")
+            after[subject] = Condition(trouble.kind, now, now)
+        # A time to come: this host's clock was wrong then.
+        elif trouble.once or timedelta(0) <= now - known.told_at < REMIND:
+            after[subject] = known
+        else:
+            lines.append(f"{subject}: still, for {span(now - known.since, 'min')}: {trouble.text}")
+            after[subject] = Condition(trouble.kind, known.since, now)
+    well = sorted(before.keys() & looked_at - troubles.keys())
+    ended = (f"{subject}: well again, after {span(now - before[subject].since, 'min')}" for subject in well)
+    return News((*lines, *ended), after)

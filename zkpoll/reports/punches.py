@@ -1,4 +1,4 @@
-"""One punch, as an export tells of it. Pure."""
+"""One punch as a row of an export. Pure."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def columns(dashboards: Sequence[str]) -> tuple[str, ...]:
 
 
 def as_dict(punch: Journalled, dashboards: Sequence[str]) -> Mapping[str, object]:
-    """Given a punch, return what a dashboard gets of it, and how it stands with each of `dashboards`.
+    """Given a punch, return its event for dashboards, and its state with each of `dashboards`.
 
-    That is None with one that the punch is older than.
+    The state is None where the punch is older than the dashboard.
     """
     return as_json(punch.event) | {
         "clock_suspect": punch.event.clock_suspect,

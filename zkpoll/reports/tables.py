@@ -1,8 +1,8 @@
 """Rows as CSV, JSON or NDJSON, piece by piece. Pure.
 
-Who opens a CSV file with a spreadsheet must not run what a terminal's user is called. A cell that would be a
-formula gets an apostrophe in front, which spreadsheets show as text and `original` takes away again. Some
-break lines at other separators than ours, so what follows one inside a cell counts as a cell's beginning.
+A spreadsheet that opens a CSV file must not run the name of a terminal's user. A cell that would be a formula
+gets an apostrophe in front: spreadsheets show it as text, and `original` takes it away again. Some break
+lines at other separators than ours, so the text behind one inside a cell counts as a cell's beginning.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ Encode = Callable[[Sequence[str], Iterable[Row]], Iterator[str]]
 
 _BEGINNING: Final = r"(?:^|(?<=[;|\t\r\n]))"
 _FORMULA: Final = "['\\s]*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]"
-"""What begins as spreadsheets begin formulas, also in the full width of East Asian ones."""
+"""The beginnings of formulas in spreadsheets, also in the full width of East Asian ones."""
 _DANGER: Final = re.compile(f"{_BEGINNING}(?={_FORMULA})")
 _DISARMED: Final = re.compile(f"{_BEGINNING}'(?={_FORMULA})")
 _PLAIN: Final = re.compile("[^\\s'=+\\-@\uff1d\uff0b\uff0d\uff20;|][^;|\t\r\n]*")
-"""What is harmless at a glance, as nearly every cell is."""
+"""Text that is harmless at a glance, as nearly every cell is."""
 _END: Final = "\r\n"
 """With this end of line for its own, a CSV writer quotes cells that hold either half of it."""
 _WORDS: Final = {None: "", True: "true", False: "false"}
@@ -36,19 +36,19 @@ def harmless(text: str) -> str:
 
 
 def original(text: str) -> str:
-    """Given what `harmless` returned, return what it was given."""
+    """Given a result of `harmless`, return the text of the cell."""
     return _DISARMED.sub("", text)
 
 
 class _Echo:
-    """A file that returns what it should write."""
+    """A file that returns the text instead of writing it."""
 
     def write(self, text: str) -> str:
         return text
 
 
 def _csv(columns: Sequence[str], rows: Iterable[Row]) -> Iterator[str]:
-    """UTF-8, with a header; `true` and `false`, nothing for null."""
+    """UTF-8, with a header, `true` and `false`, and nothing for null."""
     write = csv.writer(_Echo(), lineterminator=_END).writerow
     yield _ended(write(map(harmless, columns)))
     for row in rows:

@@ -1,4 +1,4 @@
-"""What changed between two exports of users. Pure."""
+"""Changes of users between two exports, or since the last one. Pure but for `last_exports`."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from zkpoll.reports.user_rows import ADMINISTRATOR, level, privilege_name
+from zkpoll.reports.user_rows import ADMINISTRATOR, level, privilege_name, rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+    from zkpoll.inventory import Device
+    from zkpoll.journal.sqlite import Journal
     from zkpoll.reports.user_rows import UserRow
 
     Roll: TypeAlias = Mapping[str, Sequence[UserRow]]
@@ -31,7 +33,7 @@ _Key: TypeAlias = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that an audit should know."""
+    """One change, or one oddity, for an audit."""
 
     kind: str
     """`added`, `removed`, `renamed`, `became_administrator`, `privilege_changed`, `card_changed`,
@@ -43,15 +45,48 @@ class Finding:
     user_id: str | None
     """None where it is about a device as a whole."""
     name: str | None
-    """What the user is called now, or was."""
+    """The user's name now, or before."""
     before: Value
-    """What it was: for `on_some_devices` the devices, for a whole device how many users it had."""
+    """The value before: for `on_some_devices` the devices, for a whole device its number of users."""
     after: Value
 
     @property
     def is_change(self) -> bool:
         """Whether it was not so before."""
         return self.before != self.after
+
+    def cells(self) -> tuple[str, str, str]:
+        """Return its device, its user and the change, in words."""
+        user = f"{self.user_id} {self.name}".rstrip() if self.user_id is not None else ""
+        before, after = _in_words(self.before), _in_words(self.after)
+        text = self.kind
+        match self.kind:
+            case "added" | "removed":
+                pass
+            case "device_added":
+                text = f"not in the older export; {after} users"
+            case "device_removed":
+                text = f"not in the newer export; {before} users"
+            case "on_some_devices":
+                text = f"only on {after}{f', before on {before}' if self.is_change else ''}"
+            case kind:
+                text = f"{kind.replace('_', ' ')}: {before} -> {after}"
+        return self.device or "", user, text
+
+
+def _in_words(value: Value) -> str:
+    match value:
+        case None | ():
+            return "none"
+        case True | False:
+            return "yes" if value else "no"
+        case tuple():
+            return ", ".join(value)
+        case _:
+            return str(value) or "none"
+
+
+# --- what is compared ---
 
 
 def roll_of(rows: Iterable[UserRow]) -> Roll:
@@ -62,11 +97,33 @@ def roll_of(rows: Iterable[UserRow]) -> Roll:
     return dict(roll)
 
 
-def compare(before: Roll, after: Roll) -> tuple[Finding, ...]:
-    """Given two exports, return what changed, device by device, then who is on some devices and not on all.
+def last_exports(journal: Journal, devices: Iterable[tuple[Device, str]]) -> Roll:
+    """Given devices with their keys, return the users last exported of each, where any ever were."""
+    from zkpoll.journal.exports import last_users  # two files are compared without a journal
 
-    A device that only one of them has is told as a whole: nobody knows what its users were. Who is on some
-    devices, of those that both have, is told whether it was so before or not; `is_change` tells.
+    found = ((device, key, last_users(journal, key)) for device, key in devices)
+    return {
+        device.name: rows(last.users, device=device.name, serial_number=key, encoding=device.encoding)
+        for device, key, last in found
+        if last is not None
+    }
+
+
+def part_of(roll: Roll, names: Collection[str], silent: Collection[str] = ()) -> Roll:
+    """Return an export without all devices but those of `names`, if any are named, and without the silent."""
+    return {
+        name: users for name, users in roll.items() if name not in silent and (name in names or not names)
+    }
+
+
+# --- the comparison ---
+
+
+def compare(before: Roll, after: Roll) -> tuple[Finding, ...]:
+    """Given two exports, return the changes of each device, then the users of some devices and not of all.
+
+    A device that only one of them has is told as a whole, as its users in the other are not known. Users of
+    some of the devices that both have are told, whether it was so before or not. `is_change` tells.
     """
     both = [device for device in before if device in after]
     return (
@@ -121,7 +178,7 @@ def _by_id(rows: Iterable[UserRow]) -> dict[_Key, UserRow]:
 
 
 def _scattered(devices: Sequence[str], before: Roll, after: Roll) -> Iterator[Finding]:
-    """Yield who is on some of `devices` and not on others, with where they were before."""
+    """Yield the users that are on some of `devices` and not on others, with their devices before."""
     was, now = _places(devices, before), _places(devices, after)
     names = {row.user_id: row.name for device in devices for row in after[device]}
     for user_id in sorted(now):

@@ -1,4 +1,4 @@
-"""An export of users that was written before, back as rows."""
+"""Reads an export of users back as rows."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def load(path: Path) -> tuple[UserRow, ...]:
 
 
 def _records(text: str, path: Path) -> Iterable[Any]:
-    """Return the rows as they are written; the first character tells the format."""
+    """Return the rows as they are written. The first character tells the format."""
     try:
         match text.lstrip()[:1]:
             case "[":

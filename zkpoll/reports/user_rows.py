@@ -1,4 +1,4 @@
-"""One user of one device, as an export tells of it. Pure. PINs never come here."""
+"""One user of one device as a row of an export. Pure. PINs never come here."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _UNSEEN: Final = frozenset({"Cc", "Zl", "Zp"})
 
 @dataclass(frozen=True, slots=True)
 class UserRow:
-    """One user of one device; the fields are an export's columns."""
+    """One user of one device. The fields are an export's columns."""
 
     device: str
     """Its name in the inventory."""
@@ -84,7 +84,7 @@ def readable(name: bytes, encoding: str) -> str:
     r"""Given the bytes of a name, return it as text.
 
     Bytes that mean nothing in `encoding`, such as half a letter where the device cut the name, are shown as
-    `\xe2`, and so is what would break a line.
+    `\xe2`. So are letters that would break a line.
     """
     return "".join(map(_shown, name.decode(encoding, "backslashreplace")))
 

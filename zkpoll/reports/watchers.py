@@ -21,13 +21,13 @@ _log = logging.getLogger(__name__)
 
 
 class Watchers:
-    """Those that the inventory names. Nothing here raises."""
+    """The watchers of the inventory, around one run. Nothing here raises."""
 
     def __init__(self, inventory: Inventory) -> None:
         self._inventory = inventory
         self._textfile = inventory.metrics.textfile if inventory.metrics else None
         self._health = Health(inventory.health.ping_url) if inventory.health else None
-        self._told = False
+        self._outcome_told = False
 
     def started(self) -> None:
         """Tell that a run begins."""
@@ -35,8 +35,8 @@ class Watchers:
             self._health.started()
 
     def ended(self, outcome: Outcome, summary: str) -> dict[str, str | None]:
-        """Tell what a run came to; return of each watcher why it could not be told, or None."""
-        self._told = True
+        """Tell a run's outcome. Return for each watcher why it could not be told, or None."""
+        self._outcome_told = True
         found: dict[str, str | None] = {}
         if self._textfile:
             found["metrics"] = self._measure(self._textfile, outcome)
@@ -45,8 +45,8 @@ class Watchers:
         return found
 
     def broke_off(self, error: Exception) -> None:
-        """Tell that a run came to nothing, unless it was told what it came to."""
-        if self._health and not self._told:
+        """Tell that a run broke off, unless its outcome was told."""
+        if self._health and not self._outcome_told:
             known = isinstance(error, ZkpollError)
             code = error.exit_code if isinstance(error, ZkpollError) else ExitCode.BUG
             self._health.ended(code, str(error) if known else f"a bug in zkpoll ({type(error).__name__})")
@@ -66,9 +66,9 @@ class Watchers:
 
 @contextmanager
 def watched(inventory: Inventory, *, dry_run: bool = False) -> Iterator[Watchers | None]:
-    """Tell the watchers that a run begins, and if it breaks off; give who is told of its outcome.
+    """Tell the watchers that a run begins, and if it breaks off. Give them, to be told of its outcome.
 
-    Nobody watches a dry run.
+    A dry run has none.
     """
     if dry_run:
         yield None

@@ -1,0 +1,96 @@
+"""The screen of a person's day, in words."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+import pytest
+
+from zkpoll.journal.overview import Place, Sighting
+from zkpoll.reports.explain import DeviceReach, PersonDay, details, fate
+
+DAY = date(2026, 11, 22)
+SINCE = "2026-11-22T09:10:11.123+00:00"
+WHEN = "2026-11-22 09:10:11Z"
+READ = datetime(2026, 11, 22, 9, 10, 11, tzinfo=UTC)
+
+
+def place(state: str | None, reason: str | None = None, tried_at: str | None = None) -> Place:
+    """Return how a punch stands with a dashboard since `SINCE`."""
+    return Place("main", state, reason, SINCE if state else None, tried_at, in_flight=False)
+
+
+def sighting(*places: Place, suspect: bool = False, stranger: bool = False) -> Sighting:
+    """Return a punch by finger."""
+    return Sighting(
+        id="an-id",
+        device="front-door",
+        serial_number="S1",
+        timestamp="2026-11-22T08:00:00+00:00",
+        verify=1,
+        state=0,
+        work_code=0,
+        source="pull",
+        journalled_at=SINCE,
+        hold=None,
+        clock_suspect=suspect,
+        same_second=False,
+        stranger=stranger,
+        places=places,
+    )
+
+
+@pytest.mark.parametrize(
+    ("found", "text"),
+    [
+        (place(None), "never meant for it: journalled before it was known; see `zkpoll backfill`"),
+        (place("confirmed"), "confirmed 2026-11-22 09:10:11Z"),
+        (place("pending"), "pending since 2026-11-22 09:10:11Z"),
+        (
+            Place("main", "pending", None, SINCE, None, in_flight=True),
+            "pending since 2026-11-22 09:10:11Z, sent, not answered yet",
+        ),
+        (
+            place("parked", "no such user", SINCE),
+            "parked since 2026-11-22 09:10:11Z, last refused 2026-11-22 09:10:11Z: no such user",
+        ),
+        (
+            place("held", "repeat"),
+            "held since 2026-11-22 09:10:11Z: it is within repeat_within of the one before",
+        ),
+        (place("discarded", "shut down (by me)"), "discarded since 2026-11-22 09:10:11Z: shut down (by me)"),
+    ],
+)
+def test_fates(found: Place, text: str) -> None:
+    """Each state of a punch has its sentence, with the reason if there is one."""
+    assert fate(found) == text
+
+
+def test_a_line_for_each_dashboard() -> None:
+    """A punch has a line for each of its dashboards, and one where there is none."""
+    head = "2026-11-22T08:00:00+00:00  front-door  finger (1)  check_in (0)  read 2026-11-22 09:10:11Z"
+    punches = (sighting(place("confirmed"), place("pending")), sighting(suspect=True, stranger=True))
+    assert list(PersonDay("1", DAY, punches, ()).lines()) == [
+        f"{head}  main  confirmed 2026-11-22 09:10:11Z",
+        f"{head}  main  pending since 2026-11-22 09:10:11Z",
+        f"{head}  its clock cannot have been right  its terminal is not accepted",
+    ]
+    assert list(details(punches[1]))[-2:] == [
+        "its clock cannot have been right",
+        "its terminal is not accepted",
+    ]
+
+
+def test_nothing_was_seen() -> None:
+    """Without punches each device says how far it is read, and what may be missing."""
+    devices = (
+        DeviceReach("a", None, None, None, {}),
+        DeviceReach("b", READ, None, False, {"no such date": 2}),
+        DeviceReach("c", READ, READ, True, {}),
+    )
+    assert list(PersonDay("1", DAY, (), devices).lines()) == [
+        "No device has shown a punch of user 1 on 2026-11-22.",
+        "a: never read",
+        f"b: read {WHEN}, never read whole, NOT READ since that day ended, 2 in quarantine: no such date",
+        f"c: read {WHEN}, read whole {WHEN}",
+    ]

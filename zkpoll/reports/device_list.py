@@ -1,0 +1,52 @@
+"""The list of the inventory's devices, with what the journal knows of each. Nothing here writes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from zkpoll.journal.devices import Devices
+
+if TYPE_CHECKING:
+    from zkpoll.inventory import Inventory
+    from zkpoll.journal.sqlite import Journal
+
+
+@dataclass(frozen=True, slots=True)
+class ListedDevice:
+    """A device of the inventory, with what the journal knows of it."""
+
+    name: str
+    host: str
+    port: int
+    enabled: bool
+    serial_number: str | None
+    read_at: str | None = None
+    """When it was last read to the end (UTC, ISO 8601)."""
+    on_device: int | None = None
+    """Records in its log then."""
+    capacity: int | None = None
+    drift: float | None = None
+    """Seconds by which its clock was ahead then."""
+    backlog: int = 0
+    """Punches of it that wait for a dashboard."""
+
+
+def device_list(inventory: Inventory, journal: Journal | None) -> list[ListedDevice]:
+    """Return the devices in the inventory's order; without a journal nothing is known of them."""
+    known = Devices(journal).known() if journal else {}
+    found: list[ListedDevice] = []
+    for device in inventory.devices:
+        one = ListedDevice(device.name, device.host, device.port, device.enabled, device.serial)
+        if it := known.get(device.name):
+            one = replace(
+                one,
+                serial_number=it.key,
+                read_at=it.read_at,
+                on_device=it.on_device,
+                capacity=it.capacity,
+                drift=it.drift,
+                backlog=it.backlog,
+            )
+        found.append(one)
+    return found

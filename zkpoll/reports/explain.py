@@ -1,0 +1,161 @@
+"""The screen of a person's day: every punch, and its fate. Nothing here writes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, dataclass
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+from zoneinfo import ZoneInfo
+
+from zkpoll.journal.overview import DeviceStanding, device_standings, sightings
+from zkpoll.journal.quarantine import quarantined
+from zkpoll.model.punch import punch_state
+from zkpoll.reports.words import iso, second
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from zkpoll.inventory import Device, Inventory
+    from zkpoll.journal.overview import Place, Sighting
+    from zkpoll.journal.sqlite import Journal
+
+_VERIFIED: Final = {0: "password", 1: "finger", 2: "card", 3: "password", 4: "card", 15: "face", 25: "palm"}
+"""The meaning of the number in most firmware; it is shown with the number, as in some it means another."""
+_HELD: Final = {
+    "since": "it is from before the device's since:",
+    "repeat": "it is within repeat_within of the one before",
+    "same second": "another punch of that person has its second, and its id",
+    "another terminal": "its terminal is not accepted",
+}
+"""Why a punch is held, in a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceReach:
+    """How far a device is read."""
+
+    device: str
+    read_at: datetime | None
+    whole_at: datetime | None
+    covers: bool | None
+    """Whether it was read after that day had ended there; None where its zone is not known."""
+    quarantined: Mapping[str, int]
+    """Impossible records of it by reason; one of them may have been a punch of that day."""
+
+    def __str__(self) -> str:
+        """Return how far that is, in words."""
+        if self.read_at is None:
+            return "never read"
+        parts = [f"read {second(self.read_at)}"]
+        parts.append(f"read whole {second(self.whole_at)}" if self.whole_at else "never read whole")
+        parts += ["NOT READ since that day ended"] if self.covers is False else []
+        parts += [f"{count:,} in quarantine: {reason}" for reason, count in self.quarantined.items()]
+        return ", ".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class PersonDay:
+    """All that is known of a person's day."""
+
+    user: str
+    day: date
+    punches: tuple[Sighting, ...]
+    devices: tuple[DeviceReach, ...]
+
+    def document(self) -> dict[str, Any]:
+        """Return it as a JSON document."""
+        return {
+            "user_id": self.user,
+            "date": self.day.isoformat(),
+            "punches": [asdict(punch) | {"punch_state": punch_state(punch.state)} for punch in self.punches],
+            "devices": [
+                {
+                    "name": one.device,
+                    "last_success": iso(one.read_at),
+                    "last_whole": iso(one.whole_at),
+                    "read_after_that_day": one.covers,
+                    "quarantined": dict(one.quarantined),
+                }
+                for one in self.devices
+            ],
+        }
+
+    def lines(self) -> Iterator[str]:
+        """Yield a line for each punch and dashboard. Without punches, say how far each device is read."""
+        for punch in self.punches:
+            verified, stated, _ = _manner(punch)
+            head = [punch.timestamp, punch.device, verified, stated, f"read {second(punch.journalled_at)}"]
+            for places in [[place.dashboard, fate(place)] for place in punch.places] or [[]]:
+                yield "  ".join([*head, *_doubts(punch), *places])
+        if not self.punches:
+            yield from self.not_seen()
+
+    def not_seen(self) -> Iterator[str]:
+        """Yield that no punch was seen, and how far that can be known."""
+        yield f"No device has shown a punch of user {self.user} on {self.day}."
+        yield from (f"{one.device}: {one}" for one in self.devices)
+
+
+def explain(inventory: Inventory, journal: Journal, user: str, day: date, now: datetime) -> PersonDay:
+    """Given a user id and a day by the devices' wall clocks, return that day's punches. `now` is UTC."""
+    known = device_standings(journal, now)
+    settings: dict[str, Device | None] = dict.fromkeys(known)
+    settings |= {device.name: device for device in inventory.devices}
+    impossible: dict[str, Counter[str]] = {}
+    for one in quarantined(journal):
+        impossible.setdefault(one.serial_number, Counter())[one.reason] += 1
+
+    def reach(standing: DeviceStanding, device: Device | None) -> DeviceReach:
+        covers = None
+        if device is not None:
+            end = datetime.combine(day + timedelta(days=1), datetime.min.time(), ZoneInfo(device.timezone))
+            covers = standing.read_at is not None and standing.read_at >= end
+        reasons = dict(impossible.get(standing.serial_number or "", {}))
+        return DeviceReach(standing.name, standing.read_at, standing.whole_at, covers, reasons)
+
+    return PersonDay(
+        user,
+        day,
+        tuple(sightings(journal, user, day)),
+        tuple(reach(known.get(name) or DeviceStanding(name), device) for name, device in settings.items()),
+    )
+
+
+def details(punch: Sighting) -> Iterator[str]:
+    """Yield all that is known of a punch, a line each."""
+    yield ", ".join(_manner(punch))
+    yield punch.id
+    yield f"read {second(punch.journalled_at)}"
+    yield from _doubts(punch)
+    for place in punch.places:
+        yield f"{place.dashboard}: {fate(place)}"
+
+
+def fate(place: Place) -> str:
+    """Return the fate of a punch at a dashboard, in words."""
+    if place.state is None:
+        return "never meant for it: journalled before it was known; see `zkpoll backfill`"
+    since = second(place.since or "")
+    text = f"confirmed {since}" if place.state == "confirmed" else f"{place.state} since {since}"
+    if place.in_flight and place.state == "pending":
+        text += ", sent, not answered yet"
+    if place.tried_at:
+        text += f", last refused {second(place.tried_at)}"
+    reason = _HELD.get(place.reason or "", place.reason) if place.state == "held" else place.reason
+    return f"{text}: {reason}" if reason else text
+
+
+def _manner(punch: Sighting) -> tuple[str, str, str]:
+    """Return how the person was verified, the state (in, out, …) and the time of a punch."""
+    verified, stated = _VERIFIED.get(punch.verify), punch_state(punch.state)
+    return (
+        f"{verified} ({punch.verify})" if verified else f"verify {punch.verify}",
+        f"{stated} ({punch.state})" if stated else f"state {punch.state}",
+        punch.timestamp,
+    )
+
+
+def _doubts(punch: Sighting) -> list[str]:
+    doubts = ["its clock cannot have been right"] if punch.clock_suspect else []
+    return [*doubts, "its terminal is not accepted"] if punch.stranger else doubts

@@ -1,0 +1,223 @@
+"""The screen of how devices and dashboards stand, by what the journal knows. Nothing here writes."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from zkpoll.journal.overview import (
+    DashboardStanding,
+    DeviceStanding,
+    dashboard_standings,
+    device_standings,
+    troubles,
+)
+from zkpoll.reports.words import ahead, iso, minute, span
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from zkpoll.inventory import Inventory
+    from zkpoll.journal.overview import Lasting
+    from zkpoll.journal.sqlite import Journal
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceStatus:
+    """A device of the inventory, and how it stands."""
+
+    standing: DeviceStanding
+    enabled: bool
+    stale: bool
+    """Whether its last reading is older than it may be."""
+
+    @property
+    def name(self) -> str:
+        """Its name in the inventory."""
+        return self.standing.name
+
+    def cells(self, now: datetime) -> tuple[str, str, str, str]:
+        """Return its last reading, how full its log was then, the day it will be full, and its clock."""
+        read = f"{_age(self.standing.read_at, now)} ago" if self.standing.read_at else "never"
+        log = ""
+        if self.standing.on_device is not None:
+            log = f"{self.standing.on_device:,} records"
+            if self.standing.fill is not None:
+                log = f"{self.standing.on_device:,} of {self.standing.capacity:,} ({self.standing.fill:.0%})"
+        return (
+            f"{read}, TOO LONG" if self.stale else read,
+            log,
+            str(self.standing.full_on or ""),
+            "" if self.standing.drift is None else ahead(self.standing.drift),
+        )
+
+    def remarks(self) -> Iterator[str]:
+        """Yield, one by one, the facts about it that are not as usual."""
+        if not self.enabled:
+            yield "enabled: false"
+        if (self.standing.fill or 0) >= 1:
+            yield "ITS LOG IS FULL"
+        if self.standing.disabled_since:
+            yield f"MAY BE DISABLED since {minute(self.standing.disabled_since)}"
+        if self.standing.stranger:
+            yield f"another terminal ({self.standing.stranger}) answers there"
+        if self.standing.quarantined:
+            yield f"{self.standing.quarantined:,} quarantined"
+
+    def document(self) -> dict[str, Any]:
+        """Return it for JSON."""
+        standing = self.standing
+        return {
+            "name": standing.name,
+            "serial_number": standing.serial_number,
+            "enabled": self.enabled,
+            "stale": self.stale,
+            "last_success": iso(standing.read_at),
+            "last_whole": iso(standing.whole_at),
+            "records": standing.on_device,
+            "capacity": standing.capacity,
+            "per_day": None if standing.per_day is None else round(standing.per_day, 1),
+            "full_on": standing.full_on.isoformat() if standing.full_on else None,
+            "drift": standing.drift,
+            "cleared_at": iso(standing.cleared_at),
+            "maybe_disabled_since": iso(standing.disabled_since),
+            "stranger": standing.stranger,
+            "quarantined": standing.quarantined,
+            "accepted": standing.accepted,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class DashboardStatus:
+    """A dashboard, and how it stands."""
+
+    standing: DashboardStanding
+    named: bool
+    """Whether it is in the inventory."""
+    stale: bool
+    """Whether a punch waits for longer than it may."""
+
+    @property
+    def name(self) -> str:
+        """Its name in the inventory, today or while it was there."""
+        return self.standing.name
+
+    def cells(self, now: datetime) -> tuple[str, str]:
+        """Return its punches by state, and for how long the oldest waits."""
+        standing = self.standing
+        waits = f"the oldest for {_age(standing.oldest, now)}" if standing.oldest else ""
+        return (
+            f"{standing.pending:,} pending, {standing.parked:,} parked, {standing.held:,} held",
+            f"{waits}, TOO LONG" if self.stale else waits,
+        )
+
+    def remarks(self) -> Iterator[str]:
+        """Yield, one by one, the facts about it that are not as usual."""
+        if not self.named:
+            yield "not in the inventory"
+        if self.standing.halted:
+            yield (
+                f"nothing is sent there: {self.standing.halted};"
+                f" to go on: zkpoll dashboards resume {self.name}"
+            )
+
+    def document(self) -> dict[str, Any]:
+        """Return it for JSON."""
+        standing = asdict(self.standing)
+        oldest = standing.pop("oldest")
+        return {
+            **standing,
+            "in_inventory": self.named,
+            "stale": self.stale,
+            "oldest_unconfirmed": iso(oldest),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class StatusScreen:
+    """How everything stands at a moment."""
+
+    now: datetime
+    limit: timedelta
+    """How old a reading, or a punch that waits, may be."""
+    devices: tuple[DeviceStatus, ...]
+    dashboards: tuple[DashboardStatus, ...]
+    troubles: tuple[Lasting, ...]
+    """Those that a person was told of, and last."""
+
+    @property
+    def attention(self) -> bool:
+        """Whether anything is older than it may be."""
+        return any(one.stale for one in self._all())
+
+    def document(self) -> dict[str, Any]:
+        """Return it as a JSON document."""
+        return {
+            "as_of": iso(self.now),
+            "attention": self.attention,
+            "alert_after": self.limit.total_seconds(),
+            "devices": [device.document() for device in self.devices],
+            "dashboards": [dashboard.document() for dashboard in self.dashboards],
+            "troubles": [
+                {"subject": one.subject, "kind": one.kind, "since": iso(one.since)} for one in self.troubles
+            ],
+        }
+
+    def lines(self) -> Iterator[str]:
+        """Yield a line for each device, dashboard and trouble, its kind in front, without what is empty."""
+        for device in self.devices:
+            read, log, full_on, clock = device.cells(self.now)
+            cells = [f"read {read}", log, full_on and f"full on {full_on}", clock and f"clock {clock}"]
+            yield "  ".join(filter(None, ["device", device.name, *cells, *device.remarks()]))
+        for dashboard in self.dashboards:
+            cells = [*dashboard.cells(self.now), *dashboard.remarks()]
+            yield "  ".join(filter(None, ["dashboard", dashboard.name, *cells]))
+        for one in self.troubles:
+            yield f"trouble  {one.subject}  since {minute(one.since)}  {one.kind}"
+
+    def remarks(self) -> Iterator[str]:
+        """Yield all that is not as usual: the tables of devices and dashboards leave it out."""
+        for one in self._all():
+            yield from (f"{one.name}: {remark}" for remark in one.remarks())
+        for trouble in self.troubles:
+            yield f"{trouble.subject}: since {minute(trouble.since)}: {trouble.kind}"
+
+    def _all(self) -> Iterator[DeviceStatus | DashboardStatus]:
+        yield from self.devices
+        yield from self.dashboards
+
+
+def status(inventory: Inventory, journal: Journal, now: datetime) -> StatusScreen:
+    """Return how everything stands. `now` is UTC.
+
+    Dashboards that left the inventory are shown, too, while punches wait for them.
+    """
+    limit = timedelta(seconds=inventory.alert_after)
+    met = device_standings(journal, now)
+    devices = [(one, met.get(one.name) or DeviceStanding(one.name)) for one in inventory.devices]
+    known = {standing.name: standing for standing in dashboard_standings(journal)}
+    dashboards = [
+        known.pop(one.name, DashboardStanding(one.name, None, 0, 0, 0, None)) for one in inventory.dashboards
+    ]
+    left = [standing for standing in known.values() if standing.oldest]
+    return StatusScreen(
+        now,
+        limit,
+        tuple(
+            DeviceStatus(standing, device.enabled, device.enabled and standing.is_stale(limit, now))
+            for device, standing in devices
+        ),
+        tuple(
+            DashboardStatus(standing, named, standing.is_stale(limit, now))
+            for named, standings in ((True, dashboards), (False, left))
+            for standing in standings
+        ),
+        tuple(troubles(journal)),
+    )
+
+
+def _age(moment: datetime, now: datetime) -> str:
+    """Return in words for how long something lasts. A host clock that was ahead makes no negative age."""
+    return span(max(now - moment, timedelta(0)))

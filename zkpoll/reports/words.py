@@ -1,0 +1,55 @@
+"""Counts, time spans and moments in words. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Literal
+
+if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+
+_UNITS: Final = ((86_400, "days"), (3600, "h"), (60, "min"), (1, "s"))
+"""Units of time spans, in seconds."""
+
+
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """Return a number with its noun: `1 record`, `2,000 records`. The plural ends in s by default."""
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
+
+
+def punches(number: int) -> str:
+    """Return `1 punch`, `2,000 punches`."""
+    return counted(number, "punch", "punches")
+
+
+def are(number: int) -> str:
+    """Return the verb for so many things: is, are."""
+    return "is" if number == 1 else "are"
+
+
+def span(time: timedelta, finest: Literal["min", "s"] = "s") -> str:
+    """Return a time span in the largest unit that it has two of: `3 days`, `2 h`, `5 min`, `40 s`."""
+    seconds = int(time.total_seconds() // 1)
+    unit, word = next(
+        (unit, word) for unit, word in _UNITS if seconds >= 2 * unit or word in {finest, _UNITS[-1][1]}
+    )
+    return f"{seconds // unit} {word}"
+
+
+def ahead(seconds: float) -> str:
+    """Return by how much a clock is ahead: `+3 s`, or `-3 s` of one that is behind."""
+    return f"{round(seconds):+d} s"
+
+
+def iso(moment: datetime | None) -> str | None:
+    """Return a moment as JSON has it: ISO 8601, to the millisecond."""
+    return moment.isoformat(timespec="milliseconds") if moment else None
+
+
+def second(moment: datetime | str) -> str:
+    """Given a moment in UTC, or its ISO 8601 text, return it to the second: `2026-11-22 03:00:05Z`."""
+    return f"{str(moment)[:19].replace('T', ' ')}Z"
+
+
+def minute(moment: datetime | str) -> str:
+    """Given a moment in UTC, or its ISO 8601 text, return it to the minute: `2026-11-22 03:00Z`."""
+    return f"{str(moment)[:16].replace('T', ' ')}Z"
