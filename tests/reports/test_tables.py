@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from zkpoll.cli import exports
+from zkpoll.cli import export_output
 from zkpoll.reports.tables import FORMATS, harmless, original
 
 ROWS = [
@@ -58,7 +58,7 @@ def test_pieces_come_as_rows_do() -> None:
 
 def test_the_command_line_knows_the_formats() -> None:
     """The choice in the help is what there is."""
-    assert list(exports._NAMES) == list(FORMATS)
+    assert list(export_output.NAMES) == list(FORMATS)
 
 
 @pytest.mark.parametrize(

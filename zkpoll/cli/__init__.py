@@ -1,7 +1,7 @@
 """The command line: Click skin over the rooms, one module a command group.
 
 stdout carries data, stderr progress and log. Only `click` is imported before a command runs, so that help
-and completion are quick; a command imports what it needs itself.
+and completion are quick. A command imports the rest when it runs.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ for _command in (
 
 
 def main() -> None:
-    """Run the command line and exit with the documented code; no failure is a traceback but a bug."""
+    """Run the command line and exit with the documented code. Only a bug prints a traceback."""
     _open_what_is_closed()
     sys.exit(_run())
 

@@ -1,7 +1,9 @@
-"""Options that several commands share, and what makes their values good."""
+"""Needs of every command: options, the inventory, the journal, names, questions to a person, the log."""
 
 from __future__ import annotations
 
+import os
+import sys
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,10 +11,16 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    import threading
+    from collections.abc import Iterable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
-    from zkpoll.inventory import Inventory
+    from zkpoll.inventory import Dashboard, Device, Inventory
+    from zkpoll.journal.locks import Locks
     from zkpoll.journal.sqlite import Journal
+    from zkpoll.reports.log_lines import Style
+
+# --- options ---
 
 config_option = click.option(
     "-c",
@@ -23,36 +31,45 @@ config_option = click.option(
     help="The inventory. Else the first there is of ./devices.yaml,"
     " ~/.config/zkpoll/devices.yaml and /etc/zkpoll/devices.yaml.",
 )
-"""Passes `config: Path | None` to a command, for `zkpoll.inventory.locate`."""
+"""Passes `config: Path | None` to a command, for `load_inventory`."""
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+yes_option = click.option("--yes", is_flag=True, help="Do not ask. Needed where no terminal is.")
+verbose_option = click.option("-v", "--verbose", is_flag=True, help="Say on stderr what is done.")
+DAY = click.DateTime(["%Y-%m-%d"])
+"""A day as an option or argument."""
+
+
+# --- the inventory ---
+
+
+def load_inventory(config: Path | None, *, secrets: bool = True, strict: bool = False) -> Inventory:
+    """Return the inventory asked for, or the first that is found; `secrets` and `strict` as for `load`."""
+    from zkpoll.inventory import load, locate
+
+    return load(locate(config, os.environ), os.environ, secrets=secrets, strict=strict)
 
 
 def check_names(inventory: Inventory, names: Iterable[str], parameter: str) -> None:
     """Given names of devices and the parameter they came by, refuse those that the inventory lacks."""
-    known = [device.name for device in inventory.devices]
-    _check(names, "device", known, "inventory", parameter)
+    _check(names, "device", [device.name for device in inventory.devices], "inventory", parameter)
 
 
 def check_dashboards(inventory: Inventory, names: Iterable[str], parameter: str) -> None:
     """Given names of dashboards and the parameter they came by, refuse those that the inventory lacks."""
-    known = [dashboard.name for dashboard in inventory.dashboards]
-    _check(names, "dashboard", known, "inventory", parameter)
+    _check(names, "dashboard", [one.name for one in inventory.dashboards], "inventory", parameter)
 
 
-def check_journal(
-    journal: Journal, *, dashboard: str | None = None, device: str | None = None, parameter: str = "--to"
-) -> None:
-    """Refuse a dashboard, which came by `parameter`, and a device that the journal does not know.
+def devices_asked(inventory: Inventory, names: Sequence[str], parameter: str) -> list[Device]:
+    """Return the devices of these names, or all that are enabled, in the inventory's order."""
+    check_names(inventory, names, parameter)
+    return [one for one in inventory.devices if (one.name in names if names else one.enabled)]
 
-    It knows those that left the inventory, too.
-    """
-    from zkpoll.journal.decisions import dashboards, has_device
 
-    if dashboard is not None:
-        _check([dashboard], "dashboard", dashboards(journal), "journal", parameter)
-    if device is not None and not has_device(journal, device):
-        raise click.BadParameter(f"no device {device!r} in the journal", param_hint="--device")
+def dashboards_asked(inventory: Inventory, names: Sequence[str], parameter: str) -> list[Dashboard]:
+    """Return the dashboards of these names, or all, in the inventory's order."""
+    check_dashboards(inventory, names, parameter)
+    return [one for one in inventory.dashboards if not names or one.name in names]
 
 
 def _check(names: Iterable[str], what: str, known: Iterable[str], where: str, parameter: str) -> None:
@@ -64,21 +81,116 @@ def _check(names: Iterable[str], what: str, known: Iterable[str], where: str, pa
             )
 
 
+# --- the journal: opened here, and nowhere else in the command line ---
+
+
+def open_journal(inventory: Inventory, *, writable: bool = False) -> Journal:
+    """Open the journal. One that is not there is made by a writer, and refused to a reader."""
+    from zkpoll.journal.sqlite import Journal
+
+    return Journal(inventory.journal, writable=writable)
+
+
+def open_or_empty(inventory: Inventory) -> Journal:
+    """Open the journal to be read, or an empty one in memory while there is none."""
+    from zkpoll.journal.sqlite import Journal
+
+    return open_journal(inventory) if inventory.journal.exists() else Journal(None)
+
+
+def open_if_any(inventory: Inventory) -> AbstractContextManager[Journal | None]:
+    """Open the journal to be read. Give None while there is none."""
+    from zkpoll.tasks.inspect import opened
+
+    return opened(inventory.journal)
+
+
+def locks_of(inventory: Inventory) -> Locks:
+    """Return the locks between runs that share this journal."""
+    from zkpoll.journal.locks import Locks
+
+    return Locks(inventory.journal)
+
+
+def check_journal(
+    journal: Journal, *, dashboard: str | None = None, device: str | None = None, parameter: str = "--to"
+) -> None:
+    """Refuse a dashboard or a device that the journal does not know. `parameter` is the dashboard's.
+
+    It knows those that left the inventory, too.
+    """
+    from zkpoll.journal.decisions import dashboards, has_device
+
+    if dashboard is not None:
+        _check([dashboard], "dashboard", dashboards(journal), "journal", parameter)
+    if device is not None and not has_device(journal, device):
+        raise no_such_device(device)
+
+
+def no_such_device(name: str) -> click.BadParameter:
+    """Return the error to raise where the journal knows no device of this name."""
+    return click.BadParameter(f"no device {name!r} in the journal", param_hint="--device")
+
+
 @contextmanager
-def no_delivery(journal: Path, dashboards: Iterable[str]) -> Iterator[None]:
+def no_delivery(inventory: Inventory, dashboards: Iterable[str]) -> Iterator[None]:
     """Hold the locks of these dashboards, so that nothing is delivered to them meanwhile.
 
-    Raise `Busy` naming the one that is at it; then none is held.
+    Where another run delivers to one of them, raise `Busy` naming it, and hold none.
     """
     from zkpoll.errors import Busy
-    from zkpoll.journal.locks import Locks
 
     with ExitStack() as stack:
         for name in dashboards:
             try:
-                stack.enter_context(Locks(journal).held(f"dashboard {name}"))
+                stack.enter_context(locks_of(inventory).held(f"dashboard {name}"))
             except Busy as error:
                 raise Busy(
                     f"{name}: another run delivers to it now; nothing was changed, try again"
                 ) from error
         yield
+
+
+# --- a person ---
+
+
+def refuse_unasked(yes: bool, instead: str = "--yes") -> None:
+    """Refuse a command that has to ask, where it may not decide by itself and no person is at a terminal."""
+    if not (yes or sys.stdin.isatty()):
+        raise click.UsageError(f"nobody is there to be asked; say {instead}")
+
+
+def agreed(question: str) -> bool:
+    """Ask a person at the terminal. The question goes to stderr, as stdout is for data."""
+    return click.confirm(question, err=True)
+
+
+# --- a run ---
+
+
+@contextmanager
+def log(verbose: bool, style: Style | None = None) -> Iterator[None]:
+    """Write the log to stderr if `verbose`, a line an event, by default with the local time."""
+    import logging
+
+    from zkpoll.reports.log_lines import Formatter, Style
+
+    logger = logging.getLogger("zkpoll")
+    handler = logging.StreamHandler() if verbose else logging.NullHandler()
+    handler.setFormatter(Formatter(style or Style()))
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO if verbose else logging.WARNING)
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+
+
+@contextmanager
+def stoppable_run(*, verbose: bool = False) -> Iterator[threading.Event]:
+    """Write the log if `verbose`. Give an event that the first signal to stop sets."""
+    from zkpoll.cli.signals import stop_on_signal
+
+    with log(verbose), stop_on_signal() as stop:
+        yield stop

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import click
 
-from zkpoll.cli.app import check_dashboards, check_journal, config_option, no_delivery
+from zkpoll.cli.app import (
+    DAY,
+    check_dashboards,
+    check_journal,
+    config_option,
+    load_inventory,
+    no_delivery,
+    open_journal,
+)
 from zkpoll.cli.output import say
 
 if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from zkpoll.inventory import Inventory
-    from zkpoll.journal.decisions import Backfilled, Span
-
-_DAY = click.DateTime(["%Y-%m-%d"])
-
 
 @click.command(short_help="Send a dashboard older punches.")
 @config_option
 @click.option("--to", required=True, metavar="NAME", help="The dashboard.")
-@click.option("--from", "first", required=True, type=_DAY, metavar="DATE", help="The first day: 2026-11-01.")
-@click.option("--to-date", "last", required=True, type=_DAY, metavar="DATE", help="The last day.")
+@click.option("--from", "first", required=True, type=DAY, metavar="DATE", help="The first day: 2026-11-01.")
+@click.option("--to-date", "last", required=True, type=DAY, metavar="DATE", help="The last day.")
 @click.option("--device", metavar="NAME", help="Only this device's, by its present or a former name.")
 @click.option("--held", is_flag=True, help="Also those held as repeats.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done; write nothing.")
@@ -44,33 +46,21 @@ def backfill(
     or was denied by a person is left as it is; so are repeats, unless --held is said. Punches of the same
     second and of terminals that are not accepted stay held.
     """
-    from zkpoll.inventory import load, locate
-    from zkpoll.journal.decisions import Span
-    from zkpoll.journal.sqlite import Journal
+    from zkpoll.journal.decisions import Decisions, Span
 
     if first > last:
         raise click.UsageError("--from is later than --to-date")
-    inventory = load(locate(config, os.environ), os.environ, secrets=False)
+    inventory = load_inventory(config, secrets=False)
     check_dashboards(inventory, [to], "--to")
-    with Journal(inventory.journal, writable=False) as journal:
+    with open_journal(inventory) as journal:
         check_journal(journal, device=device)
-    done = _backfill(inventory, to, Span(first.date(), last.date(), device), held, dry_run)
-    _tell(to, done, dry_run)
-
-
-def _backfill(inventory: Inventory, to: str, span: Span, held: bool, dry_run: bool) -> Backfilled:
-    from zkpoll.journal.decisions import Decisions
-    from zkpoll.journal.sqlite import Journal
-
-    locks = no_delivery(inventory.journal, [] if dry_run else [to])
-    with locks, Journal(inventory.journal, writable=not dry_run) as journal:
-        return Decisions(journal, to).backfill(span, repeats=held, dry_run=dry_run)
-
-
-def _tell(name: str, done: Backfilled, dry_run: bool) -> None:
+    span = Span(first.date(), last.date(), device)
+    locks = no_delivery(inventory, [] if dry_run else [to])
+    with locks, open_journal(inventory, writable=not dry_run) as journal:
+        done = Decisions(journal, to).backfill(span, repeats=held, dry_run=dry_run)
     goes = "would go" if dry_run else "goes" if done.added + done.released == 1 else "go"
     say(
-        f"{done.added + done.released:,} {goes} to {name} at the next sync"
+        f"{done.added + done.released:,} {goes} to {to} at the next sync"
         f" ({done.added:,} it was not to get, {done.released:,} that were held);"
         f" {done.held:,} {'would be' if dry_run else 'are'} held, {done.left:,} left as they were."
     )

@@ -31,10 +31,10 @@ def completion(context: click.Context, shell: str) -> None:
 
 
 def script(command: click.Command, shell: str) -> str:
-    """Given the whole command line and a shell's name, return what that shell is to source.
+    """Given the whole command line and a shell's name, return the script that this shell sources.
 
-    Not click's `source()`: for bash it would first ask the bash of this machine for its version, which need
-    not be the one that sources it.
+    Not click's `source()`: for bash it would first ask the bash of this machine for its version. Another one
+    may source it.
     """
     from click.shell_completion import get_completion_class
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
 from typing import TYPE_CHECKING
 
 import click
 
-from zkpoll.cli.app import config_option
+from zkpoll.cli.app import config_option, load_inventory
+from zkpoll.cli.output import print_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,15 +28,18 @@ def check(config: Path | None, as_json: bool) -> None:
     masked. A wrong inventory ends with code 78 and every problem, one a line. No device and no
     dashboard is contacted.
     """
-    from zkpoll.inventory import load, locate
     from zkpoll.tasks.outcome import EXPOSED
 
-    inventory = load(locate(config, os.environ), os.environ, strict=True)
+    inventory = load_inventory(config, strict=True)
     for dashboard in inventory.dashboards:
         if dashboard.exposed:
             click.echo(f"{dashboard.name}: {EXPOSED}", err=True)
-    settings = inventory.masked()
-    click.echo(_json(settings) if as_json else _yaml(settings), nl=False)
+    if as_json:
+        print_json(inventory.masked())
+    else:
+        import yaml
+
+        click.echo(yaml.safe_dump(inventory.masked(), sort_keys=False, allow_unicode=True), nl=False)
 
 
 @config.command()
@@ -52,14 +54,4 @@ def schema() -> None:
     """  # noqa: D301  # click's own mark is the character itself
     from zkpoll.inventory.schema import schema as inventory_schema
 
-    click.echo(_json(inventory_schema()), nl=False)
-
-
-def _json(data: object) -> str:
-    return json.dumps(data, indent=2) + "\n"
-
-
-def _yaml(data: object) -> str:
-    import yaml
-
-    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
+    print_json(inventory_schema())

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import os
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
 
-from zkpoll.cli.app import check_dashboards, check_journal, config_option, json_option, no_delivery
-from zkpoll.cli.output import show_steps
+from zkpoll.cli.app import (
+    check_journal,
+    config_option,
+    dashboards_asked,
+    json_option,
+    load_inventory,
+    no_delivery,
+    open_journal,
+)
+from zkpoll.cli.output import print_json, show_preview, show_steps
 from zkpoll.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -43,30 +49,21 @@ def ping(config: Path | None, names: tuple[str, ...], as_json: bool) -> int:
 
     Exit codes: 0 all are well; 1 some are not; 69 none could be reached.
     """
-    from zkpoll.inventory import load, locate
     from zkpoll.tasks.ping_dashboard import pinged
 
-    inventory = load(locate(config, os.environ), os.environ)
-    check_dashboards(inventory, names, "NAME")
-    asked = [one for one in inventory.dashboards if not names or one.name in names]
+    inventory = load_inventory(config)
     found: list[tuple[Ping, Preview | None]] = []
+    asked = dashboards_asked(inventory, names, "NAME")
     for one in asked:
         ping, preview = pinged(one, inventory)
         found.append((ping, preview))
         if not as_json:
             show_steps(one.name, ping.steps)
-            _show_first(preview)
+            if preview is not None:
+                show_preview(preview, "  how the oldest that waits, or the newest, is sent:")
     if as_json:
-        documents = [_fields(one.name, *both) for one, both in zip(asked, found, strict=True)]
-        click.echo(json.dumps(documents, indent=2))
+        print_json([_document(one.name, *both) for one, both in zip(asked, found, strict=True)])
     return _exit_code([ping for ping, _ in found])
-
-
-def _show_first(preview: Preview | None) -> None:
-    from zkpoll.cli.previews import show_preview
-
-    if preview is not None:
-        show_preview(preview, "  how the oldest that waits, or the newest, is sent:")
 
 
 @dashboards.command()
@@ -78,15 +75,13 @@ def resume(config: Path | None, name: str) -> None:
     One that answered 410 (Gone), or a Frappe site that gave a checkin another time than its punch has, is
     sent nothing any more until this is said.
     """
-    from zkpoll.inventory import load, locate
     from zkpoll.journal.decisions import Decisions
-    from zkpoll.journal.sqlite import Journal
 
-    journal = load(locate(config, os.environ), os.environ, secrets=False).journal
-    with Journal(journal, writable=False) as looked_at:
-        check_journal(looked_at, dashboard=name, parameter="NAME")
-    with no_delivery(journal, [name]), Journal(journal) as opened:
-        said = Decisions(opened, name).resume()
+    inventory = load_inventory(config, secrets=False)
+    with open_journal(inventory) as journal:
+        check_journal(journal, dashboard=name, parameter="NAME")
+    with no_delivery(inventory, [name]), open_journal(inventory, writable=True) as journal:
+        said = Decisions(journal, name).resume()
     if said is None:
         click.echo(f"{name} was not stopped; there is nothing to resume.")
     else:
@@ -99,7 +94,7 @@ def _exit_code(pings: Sequence[Ping]) -> ExitCode:
     return ExitCode.ATTENTION if any(ping.answered for ping in pings) else ExitCode.UNREACHABLE
 
 
-def _fields(name: str, ping: Ping, preview: Preview | None) -> dict[str, object]:
+def _document(name: str, ping: Ping, preview: Preview | None) -> dict[str, object]:
     return {
         "name": name,
         "ok": ping.ok,

@@ -1,14 +1,14 @@
-"""`zkpoll decode`: what each layout would make of a log's bytes."""
+"""`zkpoll decode`: a log's bytes, decoded by each known layout."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from zkpoll.cli.output import say
+from zkpoll.cli.app import json_option
+from zkpoll.cli.output import print_json, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -22,7 +22,7 @@ _SHOWN = 5
 
 @click.command(short_help="Show what a saved log could mean.")
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def decode(file: Path, as_json: bool) -> None:
     """Show what each known record layout would make of FILE.
 
@@ -34,10 +34,13 @@ def decode(file: Path, as_json: bool) -> None:
     """
     from zkpoll.pull import raw_copy
 
-    data = _bytes_of(file)
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise click.FileError(str(file), error.strerror) from error
     document = _of_copy(raw_copy.load(file)) if raw_copy.recognised(data) else _of_log(data)
     if as_json:
-        click.echo(json.dumps(document, indent=2))
+        print_json(document)
         return
     say(document["verdict"])
     for name, value in document.get("raw_copy", {}).items():
@@ -71,15 +74,8 @@ def _of_log(data: bytes) -> dict[str, Any]:
     return {"verdict": verdict, "layouts": candidates}
 
 
-def _bytes_of(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise click.FileError(str(file), error.strerror) from error
-
-
 def _candidate(layout: Layout, data: bytes, users: Mapping[int, str], last: int = 0) -> dict[str, Any]:
-    """Return what `layout` makes of a log, with its first few punches and the `last` ones behind them."""
+    """Return a log decoded by `layout`, with its first few punches and the `last` ones behind them."""
     whole = len(data) // layout.width * layout.width
     found = layout.decode(data[:whole], users)
     reasons = sorted({record.reason for record in found.quarantined})
@@ -89,12 +85,12 @@ def _candidate(layout: Layout, data: bytes, users: Mapping[int, str], last: int 
         "records": whole // layout.width,
         "bytes_left_over": len(data) - whole,
         "impossible_because": reasons,
-        "first": _told(found.punches[:_SHOWN]),
+        "first": _documents(found.punches[:_SHOWN]),
     }
-    return candidate | ({"last": _told(found.punches[_SHOWN:][-last:])} if last else {})
+    return candidate | ({"last": _documents(found.punches[_SHOWN:][-last:])} if last else {})
 
 
-def _told(punches: Iterable[Punch]) -> list[dict[str, Any]]:
+def _documents(punches: Iterable[Punch]) -> list[dict[str, Any]]:
     return [
         {
             "user_id": punch.user_id,

@@ -1,17 +1,25 @@
-"""`zkpoll outbox`: what waits for a person's decision, and the decision."""
+"""`zkpoll outbox`: punches that wait for a person's decision, and the decision."""
 
 from __future__ import annotations
 
-import json
-import os
 import sys
-from dataclasses import dataclass
-from itertools import chain, islice
-from typing import TYPE_CHECKING, Any, Final
+from itertools import chain
+from typing import TYPE_CHECKING, Final
 
 import click
 
-from zkpoll.cli.app import check_journal, config_option, json_option, no_delivery
+from zkpoll.cli.app import (
+    agreed,
+    check_journal,
+    config_option,
+    json_option,
+    load_inventory,
+    no_delivery,
+    open_journal,
+    refuse_unasked,
+    yes_option,
+)
+from zkpoll.cli.output import few, print_lines, print_table
 from zkpoll.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -19,11 +27,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from zkpoll.inventory import Inventory
-    from zkpoll.journal.decisions import Choice, Decisions, Waiting
-    from zkpoll.journal.sqlite import Journal
+    from zkpoll.journal.decisions import Decisions, Meant, Waiting
 
-_IN_A_TABLE: Final = 300
-"""Punches shown as a table on a terminal, at most; more are plain lines, as they come."""
 _FIRST_FEW: Final = 5
 """Punches shown before a person is asked whether to discard them."""
 _SHOWN: Final = (
@@ -77,7 +82,7 @@ def list_(
 
     asked = frozenset(state for state, wanted in states.items() if wanted) or frozenset({"parked"})
     choice = Choice(asked, user, device)
-    with _reading(_inventory(config).journal) as journal:
+    with open_journal(load_inventory(config, secrets=False)) as journal:
         check_journal(journal, dashboard=to, device=device)
         names = [to] if to else dashboards(journal)
         punches = chain.from_iterable(Decisions(journal, name).punches(choice) for name in names)
@@ -109,10 +114,14 @@ def retry(
 
     if not (ids or user or device or every):
         raise click.UsageError("say which: --id, --user, --device or --all")
-    inventory = _inventory(config)
-    found = _find(inventory, to, _choice({"parked"}, ids, user, device), why_not_retried)
-    done = _act(inventory, found, lambda desk, last: desk.retry(found.choice, last))
-    _tell(done, "sent again at the next sync, once nothing else waits")
+    inventory = load_inventory(config, secrets=False)
+    found = _find(inventory, to, {"parked"}, ids, user, device, why_not_retried)
+    _act(
+        inventory,
+        found,
+        lambda desk, last: desk.retry(found.choice, last),
+        "sent again at the next sync, once nothing else waits",
+    )
     return ExitCode.ATTENTION if found.refused else ExitCode.OK
 
 
@@ -125,7 +134,7 @@ def retry(
 @_to
 @click.option("--pending", is_flag=True, help="Those that still wait to be sent as well.")
 @click.option("--reason", required=True, metavar="TEXT", help="Why; kept with your name.")
-@click.option("--yes", is_flag=True, help="Do not ask. Needed where no terminal is.")
+@yes_option
 def discard(
     config: Path | None,
     ids: tuple[str, ...],
@@ -146,146 +155,76 @@ def discard(
     \b
       zkpoll outbox discard --to old --all --pending --reason "shut down"
     """  # noqa: D301  # click's own mark is the character itself
-    from zkpoll.journal.decisions import why_not_discarded
+    from zkpoll.journal.decisions import Decisions, why_not_discarded
 
-    _check_discard(ids or user or device, every, to, reason)
-    if not (yes or sys.stdin.isatty()):
-        raise click.UsageError("nobody is there to be asked; say --yes")
-    inventory = _inventory(config)
+    if not (ids or user or device or every):
+        raise click.UsageError("say which: --id, --user, --device or --all")
+    if every and not (ids or user or device or to):
+        raise click.UsageError("--all needs --to: for which dashboard?")
+    if not reason.strip():
+        raise click.BadParameter("say why", param_hint="--reason")
+    refuse_unasked(yes)
+    inventory = load_inventory(config, secrets=False)
     states = {"parked", "held", "pending"} if pending else {"parked", "held"}
-    found = _find(inventory, to, _choice(states, ids, user, device), why_not_discarded)
+    found = _find(inventory, to, states, ids, user, device, why_not_discarded)
     if not (yes or _agreed(found)):
         click.echo("Nothing is discarded.")
         return ExitCode.ATTENTION
     written = f"{' '.join(reason.split())} (by {_person()})"
-    done = _act(inventory, found, lambda desk, last: desk.discard(found.choice, last, written))
-    _tell(done, "discarded")
+    _act(inventory, found, lambda desk, last: desk.discard(found.choice, last, written), "discarded")
     if every and pending and to and to not in {dashboard.name for dashboard in inventory.dashboards}:
-        _give_up(inventory, to)
+        with no_delivery(inventory, [to]), open_journal(inventory, writable=True) as journal:
+            Decisions(journal, to).give_up()
+        click.echo(f"{to} is given up: nothing is kept for it any more, unless the inventory names it again.")
     return ExitCode.ATTENTION if found.refused else ExitCode.OK
 
 
-def _give_up(inventory: Inventory, name: str) -> None:
-    from zkpoll.journal.decisions import Decisions
-    from zkpoll.journal.sqlite import Journal
-
-    with no_delivery(inventory.journal, [name]), Journal(inventory.journal) as journal:
-        Decisions(journal, name).give_up()
-    click.echo(f"{name} is given up: nothing is kept for it any more, unless the inventory names it again.")
-
-
-def _check_discard(selected: object, every: bool, to: str | None, reason: str) -> None:
-    if not (selected or every):
-        raise click.UsageError("say which: --id, --user, --device or --all")
-    if every and not (selected or to):
-        raise click.UsageError("--all needs --to: for which dashboard?")
-    if not reason.strip():
-        raise click.BadParameter("say why", param_hint="--reason")
-
-
-# --- what is meant, and doing it ---
-
-
-@dataclass(frozen=True, slots=True)
-class _Share:
-    """What of a choice is one dashboard's."""
-
-    count: int
-    first: tuple[Waiting, ...]
-    """The first few."""
-    last: int
-    """The last one's place: what comes to the journal while a person thinks is not meant."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """What a choice comes to."""
-
-    choice: Choice
-    shares: dict[str, _Share]
-    """By dashboard."""
-    refused: int
-    """How many of the ids asked for cannot be done."""
-
-
-def _choice(states: set[str], ids: Iterable[str], user: str | None, device: str | None) -> Choice:
-    from zkpoll.journal.decisions import Choice
-
-    return Choice(frozenset(states), user, device, tuple(one.strip().lower() for one in ids))
-
-
 def _find(
-    inventory: Inventory, to: str | None, choice: Choice, why_not: Callable[[Waiting], str | None]
-) -> _Found:
-    """Return what `choice` comes to, telling of each id why it is not meant. Raise when nothing is left."""
-    from zkpoll.journal.decisions import Decisions
+    inventory: Inventory,
+    to: str | None,
+    states: set[str],
+    ids: Iterable[str],
+    user: str | None,
+    device: str | None,
+    why_not: Callable[[Waiting], str | None],
+) -> Meant:
+    """Return the punches that are meant. Tell of each id that is not why. Raise when nothing is left."""
+    from zkpoll.journal.decisions import Choice, meant
 
-    with _reading(inventory.journal) as journal:
+    choice = Choice(frozenset(states), user, device, tuple(one.strip().lower() for one in ids))
+    with open_journal(inventory) as journal:
         check_journal(journal, dashboard=to, device=choice.device)
         names = [to] if to else [dashboard.name for dashboard in inventory.dashboards]
-        desks = {name: Decisions(journal, name) for name in names}
-        shares = {
-            name: share
-            for name, desk in desks.items()
-            if (share := _share(punch for punch in desk.punches(choice) if not why_not(punch)))
-        }
-        refused = _refused(choice, desks.values(), why_not)
-    for one, why in refused.items():
+        found = meant(journal, names, choice, why_not, shown=_FIRST_FEW)
+    for one, why in found.refused.items():
         click.echo(f"zkpoll: {one}: {why}", err=True)
-    if not shares:
+    if not found.portions:
         raise click.ClickException("no punch is meant; nothing was changed")
-    return _Found(choice, shares, len(refused))
+    return found
 
 
-def _refused(
-    choice: Choice, desks: Iterable[Decisions], why_not: Callable[[Waiting], str | None]
-) -> dict[str, str]:
-    """Return for which of the ids asked for nothing can be done, and why."""
-    found = [punch for desk in desks for punch in desk.punches(choice)] if choice.ids else []
-    meant = {punch.id for punch in found if not why_not(punch)}
-    return {
-        one: "; ".join(f"{punch.dashboard}: {why_not(punch)}" for punch in found if punch.id == one)
-        or "there is no such punch"
-        for one in choice.ids
-        if one not in meant
-    }
+def _agreed(found: Meant) -> bool:
+    """Show the first few punches that are to be discarded, and ask."""
+    from zkpoll.reports.words import punches
 
-
-def _share(punches: Iterator[Waiting]) -> _Share | None:
-    first = tuple(islice(punches, _FIRST_FEW))
-    count, last = len(first), first[-1].seq if first else 0
-    for punch in punches:
-        count, last = count + 1, punch.seq
-    return _Share(count, first, last) if first else None
-
-
-def _act(inventory: Inventory, found: _Found, do: Callable[[Decisions, int], int]) -> dict[str, int]:
-    """Do it to what was found, and is still so; return to how many punches, by dashboard."""
-    from zkpoll.journal.decisions import Decisions
-    from zkpoll.journal.sqlite import Journal
-
-    with no_delivery(inventory.journal, found.shares), Journal(inventory.journal) as journal:
-        return {name: do(Decisions(journal, name), share.last) for name, share in found.shares.items()}
-
-
-def _agreed(found: _Found) -> bool:
-    """Show what is to be discarded, and ask."""
-    for share in found.shares.values():
-        for punch in share.first:
+    for portion in found.portions.values():
+        for punch in portion.first:
             click.echo(_line(punch), err=True)
-        if share.count > len(share.first):
-            click.echo(f"... and {share.count - len(share.first):,} more", err=True)
-    counts = [f"{_punches(share.count)} for {name}" for name, share in found.shares.items()]
-    return click.confirm(f"Discard {', '.join(counts)}?", err=True)
+        if portion.count > len(portion.first):
+            click.echo(f"... and {portion.count - len(portion.first):,} more", err=True)
+    counts = [f"{punches(portion.count)} for {name}" for name, portion in found.portions.items()]
+    return agreed(f"Discard {', '.join(counts)}?")
 
 
-def _tell(done: dict[str, int], what: str) -> None:
-    for name, count in done.items():
-        click.echo(f"{_punches(count)} for {name} {'is' if count == 1 else 'are'} {what}.")
+def _act(inventory: Inventory, found: Meant, do: Callable[[Decisions, int], int], done: str) -> None:
+    """Do it to those of the punches that still stand as they were found. Tell each dashboard's number."""
+    from zkpoll.journal.decisions import Decisions
+    from zkpoll.reports.words import are, punches
 
-
-def _punches(count: int) -> str:
-    return f"{count:,} {'punch' if count == 1 else 'punches'}"
+    with no_delivery(inventory, found.portions), open_journal(inventory, writable=True) as journal:
+        counts = {name: do(Decisions(journal, name), one.last) for name, one in found.portions.items()}
+    for name, count in counts.items():
+        click.echo(f"{punches(count)} for {name} {are(count)} {done}.")
 
 
 def _person() -> str:
@@ -298,50 +237,24 @@ def _person() -> str:
         return "somebody"
 
 
-# --- the journal ---
-
-
-def _inventory(config: Path | None) -> Inventory:
-    from zkpoll.inventory import load, locate
-
-    return load(locate(config, os.environ), os.environ, secrets=False)
-
-
-def _reading(path: Path) -> Journal:
-    """Open the journal to look at it; one that is not there is not made."""
-    from zkpoll.journal.sqlite import Journal
-
-    return Journal(path, writable=False)
-
-
 # --- showing ---
 
 
 def _show(punches: Iterator[Waiting], asked: str, *, as_json: bool) -> None:
     """Print `punches` as they come: none but a page of them is in memory."""
     if as_json:
-        _show_array(punches)
+        from zkpoll.reports.tables import FORMATS
+
+        documents = ({name: getattr(punch, name) for name in _SHOWN} for punch in punches)
+        for piece in FORMATS["json"]((), documents):
+            click.echo(piece, nl=False)
         return
-    first: list[Waiting] = []
     if sys.stdout.isatty():
-        first = list(islice(punches, _IN_A_TABLE + 1))
-        if len(first) <= _IN_A_TABLE:
-            _show_table(first, asked)
+        found, punches = few(punches)
+        if found is not None:
+            _show_table(found, asked)
             return
-    for punch in chain(first, punches):
-        click.echo(_line(punch))
-
-
-def _show_array(punches: Iterable[Waiting]) -> None:
-    before = "[\n"
-    for punch in punches:
-        click.echo(before + json.dumps(_fields(punch)), nl=False)
-        before = ",\n"
-    click.echo("[]" if before == "[\n" else "\n]")
-
-
-def _fields(punch: Waiting) -> dict[str, Any]:
-    return {name: getattr(punch, name) for name in _SHOWN}
+    print_lines(map(_line, punches))
 
 
 def _line(punch: Waiting) -> str:
@@ -352,20 +265,12 @@ def _line(punch: Waiting) -> str:
 
 
 def _show_table(punches: list[Waiting], asked: str) -> None:
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
+    from rich.table import Column
 
-    if not punches:
-        click.echo(f"Nothing is {asked}.")
-        return
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 1, 0))
-    table.add_column("punch", no_wrap=True)
-    table.add_column("for, since (UTC), why", overflow="fold")
+    rows = []
     for punch in punches:
-        who = f"{punch.device}, user {punch.user_id}"
         since = f"{punch.dashboard}, {punch.state} since {punch.since[:16].replace('T', ' ')}"
-        table.add_row(
-            f"{punch.id}\n{punch.timestamp}\n{escape(who)}", f"{escape(since)}\n{escape(punch.reason or '')}"
-        )
-    Console(highlight=False).print(table)
+        who = f"{punch.device}, user {punch.user_id}"
+        rows.append((f"{punch.id}\n{punch.timestamp}\n{who}", f"{since}\n{punch.reason or ''}"))
+    headings = (Column("punch", no_wrap=True), "for, since (UTC), why")
+    print_table(headings, rows, none=f"Nothing is {asked}.", gap=1)

@@ -1,79 +1,197 @@
-"""Steps of a ping, small tables and text: for a person as the window is, in a pipe a plain line each."""
+"""Output on stdout: JSON for a program, tables and text for a person, plain lines for a pipe."""
 
 from __future__ import annotations
 
+import io
+import json
 import sys
-from typing import TYPE_CHECKING
+from itertools import chain, islice, repeat
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from rich.console import Console
+    from rich.table import Column
+
+    from zkpoll.model.delivery import Preview
     from zkpoll.model.step import Step
+
+T = TypeVar("T")
+Cell: TypeAlias = str | tuple[str, str]
+"""A cell of a grid: its text, or its text and style."""
+
+_FEW: Final = 300
+"""Rows shown as a table on a terminal, at most; more are written as they come."""
+_SHOWN: Final = 36
+"""Characters of a header's value that a person sees."""
+
+
+def print_json(data: object) -> None:
+    """Print a JSON document."""
+    click.echo(json.dumps(data, indent=2))
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Print lines as they come."""
+    for line in lines:
+        click.echo(line)
+
+
+def show(
+    screen: T,
+    *,
+    as_json: bool,
+    document: Callable[[T], object],
+    person: Callable[[T], None],
+    lines: Callable[[T], Iterable[str]],
+) -> None:
+    """Show a screen: its document if JSON was asked for, else to a person, in a pipe its lines."""
+    if as_json:
+        print_json(document(screen))
+    elif sys.stdout.isatty():
+        person(screen)
+    else:
+        print_lines(lines(screen))
 
 
 def say(text: str) -> None:
-    """Print lines of text; for a person each is broken between words, where the window ends."""
+    """Print lines of text. At a terminal each is broken between words, where the window ends."""
     if sys.stdout.isatty():
         from shutil import get_terminal_size
+        from textwrap import wrap
 
         width = get_terminal_size().columns
-        text = "\n".join(_broken(line, width) for line in text.split("\n"))
-    click.echo(text)
+        for line in text.split("\n"):
+            indent = " " * (len(line) - len(line.lstrip()))
+            # Ids and paths stay whole, so that they can be copied.
+            pieces = wrap(
+                line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+            )
+            click.echo("\n".join(pieces))
+    else:
+        click.echo(text)
 
 
-def _broken(line: str, width: int) -> str:
-    from textwrap import wrap
+# --- tables ---
 
-    indent = " " * (len(line) - len(line.lstrip()))
-    # Ids and paths stay whole, so that they can be copied.
-    pieces = wrap(line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
-    return "\n".join(pieces)
+
+def few(rows: Iterable[T]) -> tuple[list[T] | None, Iterator[T]]:
+    """Return the rows as a list, or None where they are too many for a table, and all as they come."""
+    iterator = iter(rows)
+    first = list(islice(iterator, _FEW + 1))
+    return (first if len(first) <= _FEW else None), chain(first, iterator)
+
+
+def show_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Show rows of text as a table, or in a pipe as lines without the headings."""
+    if sys.stdout.isatty():
+        print_table(headings, rows)
+    else:
+        print_lines("  ".join(row) for row in rows)
+
+
+def print_table(
+    headings: Iterable[str | Column],
+    rows: Iterable[Sequence[str]],
+    *,
+    none: str | None = None,
+    styles: Iterable[str | None] = (),
+    gap: int = 0,
+) -> None:
+    """Print a table on the terminal, or say `none` where there are no rows.
+
+    Long cells are folded, unless a heading is a column that says otherwise. `styles` are those of the rows,
+    and `gap` the empty lines between them.
+    """
+    from rich.table import Column, Table
+    from rich.text import Text
+
+    columns = [Column(one, overflow="fold") if isinstance(one, str) else one for one in headings]
+    table = Table(*columns, box=None, pad_edge=False, padding=(0, 2, gap, 0))
+    for row, style in zip(rows, chain(styles, repeat(None)), strict=False):
+        table.add_row(*map(Text, row), style=style)
+    if table.row_count or none is None:
+        console().print(table)
+    else:
+        click.echo(none)
+
+
+def print_grid(rows: Iterable[Sequence[Cell]]) -> None:
+    """Print rows of cells below each other, without headings."""
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table.grid(padding=(0, 2))
+    for row in rows:
+        grid.add_row(*map(Text.assemble, row))
+    console().print(grid)
+
+
+def console() -> Console:
+    """Return a console for a person: text is shown as it is, none of it in colours of its own."""
+    from rich.console import Console
+
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a name in letters that this terminal lacks is no failure
+        sys.stdout.reconfigure(errors="backslashreplace")
+    return Console(highlight=False)
+
+
+# --- the steps of a ping ---
 
 
 def show_steps(name: str, steps: Iterable[Step]) -> None:
     """Show the steps of pinging `name`."""
-    if sys.stdout.isatty():
-        _show_person(name, steps)
-        return
+    words = {True: ("ok", "green"), False: ("failed", "red"), None: ("unknown", "yellow")}
+    at_a_terminal, rows = sys.stdout.isatty(), []
     for step in steps:
-        click.echo("  ".join((name, *_cells(step))))
+        word, colour = words[step.ok]
+        seconds = "-" if step.seconds is None else f"{step.seconds:.3f} s"
+        rows.append((f"  {step.name}", (word, colour), seconds, step.text))
+        if not at_a_terminal:
+            click.echo(f"{name}  {step.name}  {word}  {seconds}  {step.text}")
+    if at_a_terminal:
+        console().print(name, markup=False)
+        print_grid(rows)
 
 
-def show_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Show rows of text, in a pipe without the headings."""
+# --- the first request to a dashboard ---
+
+
+def show_preview(preview: Preview, title: str) -> None:
+    """Show a request laid out under a title, or in a pipe by its lines alone."""
     if not sys.stdout.isatty():
-        for row in rows:
-            click.echo("  ".join(row))
+        print_lines(preview_lines(preview))
         return
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    from textwrap import indent
 
-    table = Table(*headings, box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for column in table.columns:
-        column.overflow = "fold"
-    for row in rows:
-        table.add_row(*map(Text, row))
-    Console(highlight=False).print(table)
+    shown = []
+    for line in _head(preview):
+        name, _, value = line.partition(": ")
+        # A digest is there, and nobody types it; addresses stay whole.
+        shown.append(f"{name}: {value[:_SHOWN]}…" if len(value) > _SHOWN else line)
+    if preview.body:
+        try:
+            shown.append(json.dumps(json.loads(preview.body), indent=2, ensure_ascii=False))
+        except ValueError:  # no JSON, or none any more with a mask in it
+            shown.append(preview.body)
+    # Not broken at the window's edge, where the terminal breaks it: it is there to be copied.
+    click.echo(title)
+    click.echo(indent("\n".join(shown), "    "))
 
 
-def _cells(step: Step) -> tuple[str, str, str, str]:
-    word = {True: "ok", False: "failed", None: "unknown"}[step.ok]
-    return step.name, word, "-" if step.seconds is None else f"{step.seconds:.3f} s", step.text
+def preview_lines(preview: Preview) -> Iterator[str]:
+    """Yield a request line by line, as it goes over the wire."""
+    for line in (*_head(preview), *filter(None, [preview.body])):
+        yield f"{preview.dashboard}  first request  {line}"
 
 
-def _show_person(name: str, steps: Iterable[Step]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table.grid(padding=(0, 2))
-    for step in steps:
-        what, word, seconds, text = _cells(step)
-        colour = {True: "green", False: "red", None: "yellow"}[step.ok]
-        table.add_row(f"  {what}", Text(word, colour), seconds, Text(text))
-    console = Console(highlight=False)
-    console.print(name, markup=False)
-    console.print(table)
+def _head(preview: Preview) -> Iterator[str]:
+    """Yield all lines of a request but its body, or one that says why there is none."""
+    if preview.problem:
+        yield f"none; its punch would be parked: {preview.problem}"
+        return
+    yield f"{preview.method} {preview.url}"
+    yield from (f"{name}: {value}" for name, value in preview.headers.items())

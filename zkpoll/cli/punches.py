@@ -1,21 +1,19 @@
-"""`zkpoll punches`: what the journal holds of who was where, when."""
+"""`zkpoll punches`: export punches from the journal."""
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import click
 
-from zkpoll.cli.app import check_journal, config_option
-from zkpoll.cli.exports import format_option, give, json_option, output_option, show_table, told, way
+from zkpoll.cli.app import DAY, check_journal, config_option, load_inventory, open_journal
+from zkpoll.cli.export_output import ExportOutput, format_option, json_option, output_option
+from zkpoll.cli.output import print_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
-
-_DAY = click.DateTime(["%Y-%m-%d"])
 
 
 @click.group()
@@ -25,8 +23,8 @@ def punches() -> None:
 
 @punches.command(short_help="Export punches from the journal.")
 @config_option
-@click.option("--from", "first", type=_DAY, metavar="DATE", help="The first day: 2026-11-01.")
-@click.option("--to", "last", type=_DAY, metavar="DATE", help="The last day.")
+@click.option("--from", "first", type=DAY, metavar="DATE", help="The first day: 2026-11-01.")
+@click.option("--to", "last", type=DAY, metavar="DATE", help="The last day.")
 @click.option("--user", metavar="USER", help="Only those of this user id.")
 @click.option("--device", metavar="NAME", help="Only this device's, by its present or a former name.")
 @format_option
@@ -57,31 +55,29 @@ def export(
     spreadsheet would run. Another punch in the same second has the id of the first.
     """  # noqa: D301  # click's own mark is the character itself
     from zkpoll.cli.signals import stop_on_signal
-    from zkpoll.inventory import load, locate
     from zkpoll.journal import exports
     from zkpoll.journal.decisions import dashboards
-    from zkpoll.journal.sqlite import Journal
     from zkpoll.reports.punches import as_dict, columns
 
     if first and last and first > last:
         raise click.UsageError("--from is later than --to")
-    how = way(format_, output, as_json=as_json)
-    inventory = load(locate(config, os.environ), os.environ, secrets=False)
+    export = ExportOutput.asked(format_, output, as_json=as_json)
+    inventory = load_inventory(config, secrets=False)
     wanted = exports.Wanted(first and first.date(), last and last.date(), user, device)
-    with stop_on_signal() as stop, Journal(inventory.journal, writable=False) as journal:
+    with stop_on_signal() as stop, open_journal(inventory) as journal:
         check_journal(journal, device=device)
         names = dashboards(journal)
         rows = (as_dict(punch, names) for punch in exports.punches(journal, wanted))
-        count = give(how, columns(names), rows, _show, stop)
-    told(how, f"{count:,} punches")
+        count = export.write(columns(names), rows, _show, stop)
+    export.say_written(f"{count:,} punches")
 
 
 def _show(rows: Sequence[Mapping[str, object]]) -> None:
     headings = ("time", "device", "user", "state", "dashboards")
-    show_table(headings, map(_short, rows), "There are no such punches.")
+    print_table(headings, map(_cells, rows), none="There are no such punches.")
 
 
-def _short(row: Mapping[str, object]) -> tuple[str, ...]:
+def _cells(row: Mapping[str, object]) -> tuple[str, ...]:
     states = row["dashboards"]
     found = states.items() if isinstance(states, dict) else ()
     where = ", ".join(f"{name} {state}" for name, state in found if state)

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM ask a run to stop; a second one ends the process at once."""
+"""SIGINT and SIGTERM ask a run to stop. A second one ends the process at once."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 @contextmanager
 def stop_on_signal() -> Iterator[threading.Event]:
-    """Give an event that is set by the first signal; `Stopped` then names it and carries its exit code."""
+    """Give an event that the first signal sets. `Stopped` then names that signal and has its exit code."""
     stop = threading.Event()
     received: list[signal.Signals] = []
 

@@ -33,7 +33,7 @@ _SIZE: Final = click.IntRange(min=1)
 
 
 @click.command(short_help="Run a virtual terminal.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Endpoint to listen on.")
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
@@ -89,14 +89,19 @@ def simulate(host: str, port: int, udp: bool, **options: Any) -> None:
 
     terminal = Terminal.with_samples(options["records"], options["users"], _model(options), _faults(options))
     terminal.set_clock(datetime.now(UTC).replace(tzinfo=None))  # what its inventory entry says
-    stop = _stop_signal()
+    stop = threading.Event()
+    for number in signal.SIGINT, signal.SIGTERM:
+        signal.signal(number, lambda _number, _frame: stop.set())
     with ExitStack() as stack:
         try:
             address = stack.enter_context(serve(terminal, host, port, "udp" if udp else "tcp"))
         except OSError as error:
             raise click.ClickException(f"cannot listen on {host}:{port}: {error.strerror}") from None
         click.echo(_ready(address, terminal, "udp" if udp else "tcp"))
-        _wait(stop, terminal, options["punch_every"])
+        for user in cycle(terminal.users):
+            if stop.wait(options["punch_every"]):
+                return
+            terminal.punch(user.user_id)
 
 
 def _model(options: dict[str, Any]) -> Model:
@@ -130,14 +135,6 @@ def _faults(options: dict[str, Any]) -> Faults:
     )
 
 
-def _stop_signal() -> threading.Event:
-    """Return an event that Ctrl-C and SIGTERM set."""
-    stop = threading.Event()
-    for number in signal.SIGINT, signal.SIGTERM:
-        signal.signal(number, lambda _number, _frame: stop.set())
-    return stop
-
-
 def _ready(address: Endpoint, terminal: Terminal, transport: str) -> str:
     """Return the line that says how to read the terminal."""
     device = f"name: simulated, host: '{address.host}', port: {address.port}"
@@ -147,11 +144,3 @@ def _ready(address: Endpoint, terminal: Terminal, transport: str) -> str:
     where = f"[{address.host}]" if ":" in address.host else address.host
     holds = f"{len(terminal.log)} records, {len(terminal.users)} users"
     return f"listening on {transport} {where}:{address.port} ({holds}): - {{{device}}}"
-
-
-def _wait(stop: threading.Event, terminal: Terminal, punch_every: float | None) -> None:
-    """Let the users punch in turn, every `punch_every` seconds, until `stop`."""
-    for user in cycle(terminal.users):
-        if stop.wait(punch_every):
-            return
-        terminal.punch(user.user_id)

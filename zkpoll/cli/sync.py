@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zkpoll.cli.app import check_names, config_option
+from zkpoll.cli.app import check_names, config_option, load_inventory, log, verbose_option
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Read and show what would be sent; write nothing.")
 @click.option("--no-deliver", is_flag=True, help="Read and journal only.")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as one JSON document.")
-@click.option("-v", "--verbose", is_flag=True, help="Say on stderr what is done.")
+@verbose_option
 @click.option(
     "--log-format",
     type=click.Choice(["text", "json"]),
@@ -71,21 +71,19 @@ def sync(
 def _run(config: Path | None, options: Options, style: Style, *, as_json: bool, verbose: bool) -> int:
     from zkpoll.cli import sync_report
     from zkpoll.cli.signals import stop_on_signal
-    from zkpoll.inventory import load, locate
+    from zkpoll.reports.run_summary import letter
     from zkpoll.reports.watchers import watched
     from zkpoll.sync import sync as run
 
-    inventory = load(locate(config, os.environ), os.environ)
+    inventory = load_inventory(config)
     check_names(inventory, options.devices, "--device")
     with (
-        sync_report.log(verbose, style),
+        log(verbose, style),
         watched(inventory, dry_run=options.dry_run) as watchers,
         stop_on_signal() as stop,
     ):
         with sync_report.progress(inventory, options, shown=not (as_json or verbose)) as observer:
             outcome = run(inventory, options, stop=stop, observer=observer)
-        untold = watchers.ended(outcome, sync_report.letter(outcome)) if watchers else {}
-        sync_report.show(
-            outcome, inventory.journal, as_json=as_json, verbose=verbose, style=style, watchers=untold
-        )
+        untold = watchers.ended(outcome, letter(outcome)) if watchers else {}
+        sync_report.show(outcome, inventory, untold, style, as_json=as_json, verbose=verbose)
     return outcome.exit_code

@@ -1,29 +1,36 @@
-"""`zkpoll users`: who may use which terminal, and what has changed."""
+"""`zkpoll users`: the users of the terminals, and their changes."""
 
 from __future__ import annotations
 
-import json
-import os
 import sys
 from dataclasses import asdict
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
-from zkpoll.cli.app import check_names, config_option, json_option
-from zkpoll.cli.exports import format_option, give, output_option, show_table, told, way
-from zkpoll.cli.exports import json_option as json_format
+from zkpoll.cli.app import (
+    config_option,
+    devices_asked,
+    json_option,
+    load_inventory,
+    locks_of,
+    open_journal,
+    stoppable_run,
+    verbose_option,
+)
+from zkpoll.cli.export_output import ExportOutput, format_option, output_option
+from zkpoll.cli.export_output import json_option as json_format
+from zkpoll.cli.output import print_json, print_table
 from zkpoll.errors import ExitCode
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from zkpoll.inventory import Device, Inventory
     from zkpoll.journal.sqlite import Journal
-    from zkpoll.reports.user_changes import Finding, Roll, Value
+    from zkpoll.reports.user_changes import Finding, Roll
     from zkpoll.reports.user_rows import UserRow
     from zkpoll.tasks.read_users import Answer
 
@@ -31,7 +38,6 @@ _MOST_FILES: Final = 2
 _devices = click.option(
     "--device", "names", multiple=True, metavar="NAME", help="Only this device; may be repeated."
 )
-_verbose = click.option("-v", "--verbose", is_flag=True, help="Say on stderr what is done.")
 
 
 @click.group()
@@ -48,7 +54,7 @@ def users() -> None:
 @format_option
 @output_option
 @json_format
-@_verbose
+@verbose_option
 def export(
     config: Path | None,
     names: tuple[str, ...],
@@ -74,68 +80,61 @@ def export(
     Devices that cannot be read are named on stderr and left out: exit code 1, or 69 when none was reached;
     where none is read, nothing is written.
     """  # noqa: D301  # click's own mark is the character itself
-    from zkpoll.cli import sync_report
-    from zkpoll.cli.signals import stop_on_signal
+    from itertools import chain
+
     from zkpoll.journal.exports import keep_users
-    from zkpoll.journal.sqlite import Journal
     from zkpoll.reports.user_rows import COLUMNS, as_dict
 
-    how = way(format_, output, as_json=as_json)
-    inventory, asked = _asked(config, names)
-    with sync_report.log(verbose), stop_on_signal() as stop, Journal(inventory.journal) as journal:
-        answers, code = _called(inventory, asked, journal, stop)
-        answered = _answered(answers)
-        if answered or not answers:
-            rows = chain.from_iterable(_rows(answer) for answer in answered)
-            count = give(how, COLUMNS, map(as_dict, rows), _show_users, stop)
-            told(how, f"{count:,} users of {len(answered):,} devices")
+    export = ExportOutput.asked(format_, output, as_json=as_json)
+    inventory = load_inventory(config)
+    asked = devices_asked(inventory, names, "--device")
+    with stoppable_run(verbose=verbose) as stop, open_journal(inventory, writable=True) as journal:
+        answered, silent, code = _read_users(inventory, asked, journal, stop)
+        if answered or not silent:
+            rows = chain.from_iterable(map(_rows, answered))
+            count = export.write(COLUMNS, map(as_dict, rows), _show_users, stop)
+            export.say_written(f"{count:,} users of {len(answered):,} devices")
         for answer in answered:  # only now: what nobody got was not exported
             keep_users(journal, answer.key, answer.users)
     return code
 
 
-def _asked(config: Path | None, names: Sequence[str]) -> tuple[Inventory, list[Device]]:
-    """Return the inventory, and its devices of these names; without any, those that are enabled."""
-    from zkpoll.inventory import load, locate
-
-    inventory = load(locate(config, os.environ), os.environ)
-    check_names(inventory, names, "--device")
-    return inventory, [one for one in inventory.devices if (one.name in names if names else one.enabled)]
-
-
-def _called(
+def _read_users(
     inventory: Inventory, asked: Sequence[Device], journal: Journal, stop: threading.Event
-) -> tuple[list[Answer], ExitCode]:
-    """Ask devices for their users; name those that did not answer. Return the answers and the exit code."""
-    from zkpoll.journal.locks import Locks
+) -> tuple[list[Answer], list[Answer], ExitCode]:
+    """Ask devices for their users, and name those that do not answer.
+
+    Return the answers with users, those without, and the exit code of both.
+    """
     from zkpoll.tasks.read_users import call, exit_code
 
-    answers = call(inventory, asked, journal, Locks(inventory.journal), stop)
-    for answer in answers:
-        if answer.problem is not None:
-            click.echo(f"zkpoll: device {answer.device.name}: {answer.problem}", err=True)
-    return answers, exit_code(answers)
-
-
-def _answered(answers: Iterable[Answer]) -> list[Answer]:
-    return [answer for answer in answers if answer.problem is None]
+    answers = call(inventory, asked, journal, locks_of(inventory), stop)
+    silent = [answer for answer in answers if answer.problem is not None]
+    for answer in silent:
+        click.echo(f"zkpoll: device {answer.device.name}: {answer.problem}", err=True)
+    return [answer for answer in answers if answer.problem is None], silent, exit_code(answers)
 
 
 def _rows(answer: Answer) -> tuple[UserRow, ...]:
-    from zkpoll.reports import user_rows as audit
+    from zkpoll.reports.user_rows import rows
 
     device = answer.device
-    return audit.rows(answer.users, device=device.name, serial_number=answer.key, encoding=device.encoding)
+    return rows(answer.users, device=device.name, serial_number=answer.key, encoding=device.encoding)
 
 
 def _show_users(rows: Sequence[Mapping[str, object]]) -> None:
+    cells = [
+        (
+            str(row["device"]),
+            str(row["user_id"]),
+            str(row["name"]),
+            f"{row['privilege_name']}{'' if row['enabled'] else ', disabled'}",
+            str(row["card"] or ""),
+        )
+        for row in rows
+    ]
     headings = ("device", "user", "name", "privilege", "card")
-    show_table(headings, map(_short, rows), "There are no users.")
-
-
-def _short(row: Mapping[str, object]) -> tuple[str, ...]:
-    privilege = f"{row['privilege_name']}{'' if row['enabled'] else ', disabled'}"
-    return str(row["device"]), str(row["user_id"]), str(row["name"]), privilege, str(row["card"] or "")
+    print_table(headings, cells, none="There are no users.")
 
 
 # --- diff ---
@@ -147,7 +146,7 @@ def _short(row: Mapping[str, object]) -> tuple[str, ...]:
 @_devices
 @click.option("--exit-code", "changes_only", is_flag=True, help="For cron: exit code 1 if anything changed.")
 @json_option
-@_verbose
+@verbose_option
 def diff(
     files: tuple[Path, ...],
     config: Path | None,
@@ -187,15 +186,6 @@ def diff(
     return code or (ExitCode.ATTENTION if changed else ExitCode.OK)
 
 
-def _of_files(files: Sequence[Path], names: Sequence[str]) -> list[Roll]:
-    """Return two exports by device, of the devices of these names; without any, all."""
-    rolls = [_load(path) for path in files]
-    for name in names:
-        if not any(name in roll for roll in rolls):
-            raise click.BadParameter(f"no device {name!r} in the exports", param_hint="--device")
-    return [{name: roll[name] for name in roll if name in names or not names} for roll in rolls]
-
-
 def _load(path: Path) -> Roll:
     from zkpoll.reports.user_changes import roll_of
     from zkpoll.reports.user_file import load
@@ -203,58 +193,39 @@ def _load(path: Path) -> Roll:
     return roll_of(load(path))
 
 
+def _of_files(files: Sequence[Path], names: Sequence[str]) -> list[Roll]:
+    """Return two exports by device, of all devices or those of these names."""
+    from zkpoll.reports.user_changes import part_of
+
+    rolls = [_load(path) for path in files]
+    for name in names:
+        if not any(name in roll for roll in rolls):
+            raise click.BadParameter(f"no device {name!r} in the exports", param_hint="--device")
+    return [part_of(roll, names) for roll in rolls]
+
+
 def _since(
     files: Sequence[Path], config: Path | None, names: Sequence[str], *, verbose: bool
 ) -> tuple[Roll, Roll, ExitCode]:
-    """Return what was exported before, what the devices have now, and the exit code of asking them."""
-    from zkpoll.cli import sync_report
-    from zkpoll.cli.signals import stop_on_signal
-    from zkpoll.journal.sqlite import Journal
+    """Return the export before, the users of today, and the exit code of asking for them."""
+    from zkpoll.reports.user_changes import last_exports, part_of
 
     old = _load(files[0]) if files else None
-    inventory, asked = _asked(config, names)
-    with sync_report.log(verbose), stop_on_signal() as stop, Journal(inventory.journal) as journal:
-        answers, code = _called(inventory, asked, journal, stop)
-        answered = _answered(answers)
-        kept = None if old is not None else _kept(journal, answered)
+    inventory = load_inventory(config)
+    asked = devices_asked(inventory, names, "--device")
+    with stoppable_run(verbose=verbose) as stop, open_journal(inventory, writable=True) as journal:
+        answered, silent, code = _read_users(inventory, asked, journal, stop)
+        kept = {} if old is not None else last_exports(journal, ((one.device, one.key) for one in answered))
     after = {answer.device.name: _rows(answer) for answer in answered}
-    if kept is not None:
-        return kept, {name: after[name] for name in kept}, _code(code, after, kept)
-    silent = {answer.device.name for answer in answers} - after.keys()
-    before = {
-        name: rows
-        for name, rows in (old or {}).items()
-        if name not in silent and (name in names or not names)
-    }
-    return before, after, code
-
-
-def _kept(journal: Journal, answered: Sequence[Answer]) -> Roll:
-    """Return what was last exported of each device; name those of which nothing was."""
-    from dataclasses import replace
-
-    from zkpoll.journal.exports import last_users
-
-    kept: dict[str, tuple[UserRow, ...]] = {}
-    for answer in answered:
-        last = last_users(journal, answer.key)
-        if last is not None:
-            kept[answer.device.name] = _rows(replace(answer, users=last.users))
-        else:
-            click.echo(
-                f"zkpoll: device {answer.device.name}: its users were never exported;"
-                " `zkpoll users export` begins with it",
-                err=True,
-            )
-    return kept
-
-
-def _code(code: ExitCode, after: Roll, kept: Roll) -> ExitCode:
-    """Return the exit code of a comparison: a device that cannot be compared needs attention."""
-    return code or (ExitCode.ATTENTION if kept.keys() < after.keys() else ExitCode.OK)
-
-
-# --- showing what changed ---
+    if old is not None:
+        return part_of(old, names, {answer.device.name for answer in silent}), after, code
+    for name in (name for name in after if name not in kept):
+        click.echo(
+            f"zkpoll: device {name}: its users were never exported; `zkpoll users export` begins with it",
+            err=True,
+        )
+        code = code or ExitCode.ATTENTION
+    return kept, {name: after[name] for name in kept}, code
 
 
 def _show_findings(findings: Sequence[Finding], *, as_json: bool) -> None:
@@ -262,48 +233,10 @@ def _show_findings(findings: Sequence[Finding], *, as_json: bool) -> None:
 
     from zkpoll.reports.export_file import write
 
+    cells: Iterator[tuple[str, str, str]] = (finding.cells() for finding in findings)
     if as_json:
-        click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
-        return
-    if sys.stdout.isatty():
-        show_table(("device", "user", "what"), map(_cells, findings), "Nothing has changed.")
-        return
-    write(_lines(findings), None, Event())
-
-
-def _lines(findings: Iterable[Finding]) -> Iterator[str]:
-    for finding in findings:
-        device, user, what = _cells(finding)
-        yield "  ".join(filter(None, (device, user, what))) + "\n"
-
-
-def _cells(finding: Finding) -> tuple[str, str, str]:
-    user = f"{finding.user_id} {finding.name}".rstrip() if finding.user_id is not None else ""
-    return finding.device or "", user, _what(finding)
-
-
-def _what(finding: Finding) -> str:
-    before, after = _word(finding.before), _word(finding.after)
-    match finding.kind:
-        case "added" | "removed":
-            return finding.kind
-        case "device_added":
-            return f"not in the older export; {after} users"
-        case "device_removed":
-            return f"not in the newer export; {before} users"
-        case "on_some_devices":
-            return f"only on {after}{f', before on {before}' if finding.is_change else ''}"
-        case kind:
-            return f"{kind.replace('_', ' ')}: {before} -> {after}"
-
-
-def _word(value: Value) -> str:
-    match value:
-        case None | ():
-            return "none"
-        case True | False:
-            return "yes" if value else "no"
-        case tuple():
-            return ", ".join(value)
-        case _:
-            return str(value) or "none"
+        print_json([asdict(finding) for finding in findings])
+    elif sys.stdout.isatty():
+        print_table(("device", "user", "what"), cells, none="Nothing has changed.")
+    else:
+        write(("  ".join(filter(None, row)) + "\n" for row in cells), None, Event())

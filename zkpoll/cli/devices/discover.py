@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict
@@ -10,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from zkpoll.cli.app import config_option
+from zkpoll.cli.app import config_option, load_inventory
+from zkpoll.cli.output import print_json, show_table
 from zkpoll.errors import ExitCode, InventoryError
 
 if TYPE_CHECKING:
@@ -58,11 +58,15 @@ def discover(config: Path | None, network: Network, port: int, form: str | None,
     Exit codes: 0 some were found; 69 none was.
     """
     from zkpoll.cli.signals import stop_on_signal
+    from zkpoll.pull.discovery import RATE, hosts
     from zkpoll.pull.discovery import discover as search
-    from zkpoll.pull.discovery import hosts
     from zkpoll.tasks.inspect import look
 
-    _check_size(network, yes)
+    if network.num_addresses > _MOST:
+        raise click.UsageError(f"{network} is too large to be searched; name its parts, /16 or smaller")
+    if network.num_addresses > _UNASKED and not yes:
+        minutes = network.num_addresses * 2 / RATE / 60
+        raise click.UsageError(f"to search {network} takes about {minutes:.0f} min; say --yes")
     inventory = _inventory(config)
     ours = _ours(inventory, port) if inventory else {}
     terminals: list[Responder] = []
@@ -82,26 +86,15 @@ def discover(config: Path | None, network: Network, port: int, form: str | None,
     return ExitCode.OK if terminals else ExitCode.UNREACHABLE
 
 
-def _check_size(network: Network, yes: bool) -> None:
-    """Refuse a network that takes too long to search."""
-    from zkpoll.pull.discovery import RATE
-
-    if network.num_addresses > _MOST:
-        raise click.UsageError(f"{network} is too large to be searched; name its parts, /16 or smaller")
-    if network.num_addresses > _UNASKED and not yes:
-        minutes = network.num_addresses * 2 / RATE / 60
-        raise click.UsageError(f"to search {network} takes about {minutes:.0f} min; say --yes")
-
-
 def _inventory(config: Path | None) -> Inventory | None:
-    """Return the inventory, without its secrets; None where none is named and none is found."""
-    from zkpoll.inventory import load, locate
+    """Return the inventory without its secrets, or None where none is named and none is found."""
+    from zkpoll.inventory import locate
 
     try:
         path = locate(config, os.environ)
     except InventoryError:
         return None
-    return load(path, os.environ, secrets=False)
+    return load_inventory(path, secrets=False)
 
 
 def _ours(inventory: Inventory, port: int) -> dict[str, Device]:
@@ -118,7 +111,7 @@ def _ours(inventory: Inventory, port: int) -> dict[str, Device]:
 
 
 def _around(look: Look | None, ours: Mapping[str, Device]) -> Around:
-    """Return what goes around speaking to a terminal: one of ours is locked, and enabled if it has to be."""
+    """Return the context of a contact: a terminal of the inventory is locked, and enabled if it has to be."""
     from zkpoll.tasks.visit import target_of
 
     @contextmanager
@@ -134,11 +127,9 @@ def _around(look: Look | None, ours: Mapping[str, Device]) -> Around:
 
 
 def _show_found(terminals: Sequence[Responder], ours: Mapping[str, Device], form: str) -> None:
-    from zkpoll.cli.output import show_table
-
     rows = [(one, ours.get(one.address.host)) for one in terminals]
     if form == "json":
-        click.echo(json.dumps([_found(one, device) for one, device in rows], indent=2))
+        print_json([_document(one, device) for one, device in rows])
     elif form == "yaml":
         new = [one for one, device in rows if device is None]
         for one in new:
@@ -147,10 +138,10 @@ def _show_found(terminals: Sequence[Responder], ours: Mapping[str, Device], form
             click.echo("zkpoll: all that answer are in the inventory", err=True)
     else:
         headings = ("address", "transport", "serial", "model", "device")
-        show_table(headings, [_found_cells(one, device) for one, device in rows])
+        show_table(headings, [_cells(one, device) for one, device in rows])
 
 
-def _found(found: Responder, device: Device | None) -> dict[str, object]:
+def _document(found: Responder, device: Device | None) -> dict[str, object]:
     return {
         **asdict(found.address),
         "serial_number": found.serial_number,
@@ -160,7 +151,7 @@ def _found(found: Responder, device: Device | None) -> dict[str, object]:
     }
 
 
-def _found_cells(found: Responder, device: Device | None) -> tuple[str, ...]:
+def _cells(found: Responder, device: Device | None) -> tuple[str, ...]:
     return (
         str(found.address),
         found.address.transport,

@@ -2,83 +2,28 @@
 
 from __future__ import annotations
 
-import json
-import os
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
 
-from zkpoll.cli.app import check_names, config_option, json_option
+from zkpoll.cli.app import config_option, devices_asked, json_option, load_inventory, open_if_any
+from zkpoll.cli.output import print_json, show_steps, show_table
 from zkpoll.errors import Busy, ExitCode, Unreachable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from zkpoll.inventory import Device, Inventory
-    from zkpoll.journal.devices import Known
+    from zkpoll.inventory import Device
     from zkpoll.pull.diagnosis import About, Diagnosis
+    from zkpoll.reports.device_list import ListedDevice
     from zkpoll.tasks.inspect import Drift, Look
 
 T = TypeVar("T")
 
 _NOTHING: Final = "-"
-
-
-# --- list ---
-
-
-@dataclass(frozen=True, slots=True)
-class _Listed:
-    """A device of the inventory, with what the journal knows of it."""
-
-    name: str
-    host: str
-    port: int
-    enabled: bool
-    serial_number: str | None
-    read_at: str | None
-    on_device: int | None
-    capacity: int | None
-    drift: float | None
-    backlog: int
-
-    @classmethod
-    def of(cls, device: Device, known: Known | None) -> _Listed:
-        """Return a device with what is known of it, if anything is."""
-        return cls(
-            device.name,
-            device.host,
-            device.port,
-            device.enabled,
-            known.key if known else device.serial,
-            known.read_at if known else None,
-            known.on_device if known else None,
-            known.capacity if known else None,
-            known.drift if known else None,
-            known.backlog if known else 0,
-        )
-
-    def cells(self) -> tuple[str, ...]:
-        """Return it as a row."""
-        from zkpoll.pull.diagnosis import fill
-        from zkpoll.pull.link import Address
-
-        log = _NOTHING
-        if self.on_device is not None:
-            log = fill(self.on_device, self.capacity) if self.capacity else f"{self.on_device:,}"
-        read = f"{self.read_at[:16].replace('T', ' ')}Z" if self.read_at else "never"
-        return (
-            self.name if self.enabled else f"{self.name} (off)",
-            str(Address(self.host, self.port)),
-            self.serial_number or _NOTHING,
-            read,
-            log,
-            _drift(self.drift),
-            f"{self.backlog:,}",
-        )
 
 
 @click.command("list")
@@ -91,25 +36,35 @@ def list_(config: Path | None, as_json: bool) -> None:
     (or how many records it held, where it does not tell for how many there is room), by how many seconds its
     clock was ahead, and how many of its punches wait for a dashboard. `(off)` is one with enabled: false.
     """
-    from zkpoll.cli.output import show_table
-    from zkpoll.inventory import load, locate
+    from zkpoll.reports.device_list import device_list
 
-    inventory = load(locate(config, os.environ), os.environ, secrets=False)
-    known = _known(inventory)
-    rows = [_Listed.of(device, known.get(device.name)) for device in inventory.devices]
+    inventory = load_inventory(config, secrets=False)
+    with open_if_any(inventory) as journal:
+        found = device_list(inventory, journal)
     if as_json:
-        click.echo(json.dumps([asdict(row) for row in rows], indent=2))
-        return
-    headings = ("device", "address", "serial", "last read", "log", "clock", "waiting")
-    show_table(headings, [row.cells() for row in rows])
+        print_json([asdict(one) for one in found])
+    else:
+        headings = ("device", "address", "serial", "last read", "log", "clock", "waiting")
+        show_table(headings, list(map(_listed, found)))
 
 
-def _known(inventory: Inventory) -> Mapping[str, Known]:
-    from zkpoll.journal.devices import Devices
-    from zkpoll.tasks.inspect import opened
+def _listed(device: ListedDevice) -> tuple[str, ...]:
+    from zkpoll.pull.diagnosis import fill
+    from zkpoll.pull.link import Address
+    from zkpoll.reports.words import minute
 
-    with opened(inventory.journal) as journal:
-        return Devices(journal).known() if journal else {}
+    log = _NOTHING
+    if device.on_device is not None:
+        log = fill(device.on_device, device.capacity) if device.capacity else f"{device.on_device:,}"
+    return (
+        device.name if device.enabled else f"{device.name} (off)",
+        str(Address(device.host, device.port)),
+        device.serial_number or _NOTHING,
+        minute(device.read_at) if device.read_at else "never",
+        log,
+        _drift(device.drift),
+        f"{device.backlog:,}",
+    )
 
 
 # --- ping, info, clock ---
@@ -129,8 +84,6 @@ def ping(config: Path | None, names: tuple[str, ...], as_json: bool) -> int:
 
     Exit codes: 0 all are well; 1 some are not; 69 none could be reached; 75 another run is at all of them.
     """
-    from zkpoll.cli.output import show_steps
-
     found: dict[str, Diagnosis] = {}
     with _looking(config) as look:
         for device, diagnosis in _each(look, names, look.diagnosis):
@@ -138,7 +91,7 @@ def ping(config: Path | None, names: tuple[str, ...], as_json: bool) -> int:
             if not as_json:
                 show_steps(device.name, diagnosis.steps)
     if as_json:
-        click.echo(json.dumps([_fields(name, one) for name, one in found.items()], indent=2))
+        print_json([_document(name, one) for name, one in found.items()])
     return _exit_code([(one.ok, one.kind) for one in found.values()])
 
 
@@ -155,7 +108,7 @@ def info(config: Path | None, name: str, as_json: bool) -> int:
         ((device, found),) = _each(look, (name,), lambda device: look.diagnosis(device, details=True))
     if found.about is not None:
         if as_json:
-            click.echo(json.dumps({"name": name, **_about(found.about)}, indent=2))
+            print_json({"name": name, **_about(found.about)})
         else:
             _show_about(device, found.about)
     for problem in found.problems:
@@ -178,36 +131,32 @@ def clock(config: Path | None, names: tuple[str, ...], put_right: bool, as_json:
 
     Exit codes: 0 all are well; 1 some are not; 69 none could be reached; 75 another run is at all of them.
     """
-    from zkpoll.cli.output import show_table
-
     with _looking(config) as look:
         found = [
             drift for _, drift in _each(look, names, lambda device: look.clock(device, put_right=put_right))
         ]
     if as_json:
-        click.echo(json.dumps([asdict(one) for one in found], default=str, indent=2))
+        print_json([asdict(one) | {"clock": one.clock and str(one.clock)} for one in found])
     else:
-        show_table(("device", "its clock", "ahead", ""), [_clock_cells(one) for one in found])
+        show_table(("device", "its clock", "ahead", ""), list(map(_clock_cells, found)))
     return _exit_code([(one.problem is None, one.kind) for one in found])
 
 
 @contextmanager
 def _looking(config: Path | None) -> Iterator[Look]:
     from zkpoll.cli.signals import stop_on_signal
-    from zkpoll.inventory import load, locate
     from zkpoll.tasks.inspect import look
 
-    inventory = load(locate(config, os.environ), os.environ)
+    inventory = load_inventory(config)
     with stop_on_signal() as stop, look(inventory, stop.is_set) as looking:
         yield looking
 
 
 def _each(look: Look, names: Sequence[str], ask: Callable[[Device], T]) -> Iterator[tuple[Device, T]]:
-    """Yield each device that is asked for with what came of asking it, in the inventory's order."""
+    """Ask devices in parallel. Yield each with its result, in the inventory's order."""
     from concurrent.futures import ThreadPoolExecutor
 
-    check_names(look.inventory, names, "NAME")
-    devices = [one for one in look.inventory.devices if (one.name in names if names else one.enabled)]
+    devices = devices_asked(look.inventory, names, "NAME")
     with ThreadPoolExecutor(look.inventory.parallel, "device") as pool:
         yield from zip(devices, pool.map(ask, devices), strict=True)
 
@@ -222,7 +171,7 @@ def _exit_code(found: Sequence[tuple[bool, str | None]]) -> ExitCode:
     return ExitCode.UNREACHABLE if kinds == {Unreachable.kind} else ExitCode.ATTENTION
 
 
-def _fields(name: str, found: Diagnosis) -> dict[str, object]:
+def _document(name: str, found: Diagnosis) -> dict[str, object]:
     return {
         "name": name,
         "ok": found.ok,
@@ -233,7 +182,7 @@ def _fields(name: str, found: Diagnosis) -> dict[str, object]:
 
 
 def _about(about: About) -> dict[str, object]:
-    """Return what a device says of itself, as JSON has it."""
+    """Return a device's description of itself for JSON."""
     return asdict(about) | {"clock": about.clock and about.clock.isoformat()}
 
 
@@ -249,8 +198,8 @@ def _show_about(device: Device, about: About) -> None:
         ("produced", about.produced),
         ("MAC address", about.mac),
         ("fingerprint algorithm", about.algorithm),
-        ("users", _of(about.users, about.user_capacity)),
-        ("records", _of(about.records, about.capacity)),
+        ("users", _share(about.users, about.user_capacity)),
+        ("records", _share(about.records, about.capacity)),
         ("clock", f"{about.clock} ({_drift(about.drift)})" if about.clock else None),
     ]
     width = max(len(what) for what, _ in rows)
@@ -258,12 +207,14 @@ def _show_about(device: Device, about: About) -> None:
         click.echo(f"{what:<{width}}  {value or _NOTHING}")
 
 
-def _of(number: int | None, most: int | None) -> str | None:
+def _share(number: int | None, most: int | None) -> str | None:
     return None if number is None else f"{number:,} of {most:,}" if most else f"{number:,}"
 
 
 def _drift(seconds: float | None) -> str:
-    return _NOTHING if seconds is None else f"{round(seconds):+d} s"
+    from zkpoll.reports.words import ahead
+
+    return _NOTHING if seconds is None else ahead(seconds)
 
 
 def _clock_cells(found: Drift) -> tuple[str, str, str, str]:
