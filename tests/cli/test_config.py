@@ -164,4 +164,6 @@ def test_the_command_loads_click_alone() -> None:
     code = "import sys, zkpoll.cli.config; print(*sys.modules)"
     command = [sys.executable, "-c", code]
     loaded = subprocess.run(command, capture_output=True, text=True, check=True, cwd=TOP).stdout
-    assert not {"pydantic", "yaml", "requests", "rich", "zkpoll.inventory"} & set(loaded.split())
+    assert not {"pydantic", "yaml", "requests", "rich", "sqlite3", "logging"} & set(loaded.split())
+    ours = {name for name in loaded.split() if name.startswith("zkpoll.")}
+    assert {name for name in ours if not name.startswith("zkpoll.cli")} == {"zkpoll.errors"}

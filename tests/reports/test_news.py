@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from zkpoll.errors import Busy
 from zkpoll.journal import conditions
 from zkpoll.journal.sqlite import Journal
 from zkpoll.model.report import Condition, News, Trouble
-from zkpoll.reports.news import REMIND, news
+from zkpoll.reports.news import REMIND, news, tell
+from zkpoll.tasks.outcome import DeviceOutcome, Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
 NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
@@ -159,3 +161,40 @@ def test_runs_that_share_a_memory(tmp_path: Path) -> None:
             found = conditions.tell(journal, partial(told, trouble=trouble, after=span))
             lines.append(found.lines)
     assert [len(told_now) for told_now in lines] == [1, 0, 1, 1, 0]
+
+
+def outcome(problem: str | None = "stopped answering", kind: str | None = "silent") -> Outcome:
+    """Return the outcome of a run that found this at the front door."""
+    device = DeviceOutcome("front-door", "h", problem=problem, kind=kind if problem else None)
+    return Outcome((device,), (), seconds=1.0)
+
+
+def said(journal: Journal, found: Outcome, watchers: Mapping[str, str | None], hours: int) -> list[str]:
+    """Return what is said of a run, so long after `NOW`."""
+    lines: list[str] = []
+    tell(journal, found, watchers, NOW + timedelta(hours=hours), lines.extend)
+    return lines
+
+
+def test_news_of_a_run() -> None:
+    """A run's troubles and those of its watchers are told once, and end; another run's are left to it."""
+    trouble, untold = "device front-door: stopped answering", "health check: no answer"
+    with Journal(None) as journal:
+        assert said(journal, outcome(), {"health check": "no answer"}, 0) == [trouble, untold]
+        assert said(journal, outcome(), {"health check": "no answer"}, 1) == []
+        assert said(journal, outcome("another run is at it", Busy.kind), {"health check": None}, 2) == [
+            "health check: well again, after 2 h"
+        ]
+        assert said(journal, outcome(None), {}, 3) == ["device front-door: well again, after 3 h"]
+
+
+def test_news_that_nobody_could_read_are_told_again() -> None:
+    """Where telling fails, nothing is remembered as told."""
+
+    def closed(_lines: Iterable[str]) -> None:
+        raise BrokenPipeError
+
+    with Journal(None) as journal:
+        with pytest.raises(BrokenPipeError):
+            tell(journal, outcome(), {}, NOW, closed)
+        assert said(journal, outcome(), {}, 1) == ["device front-door: stopped answering"]

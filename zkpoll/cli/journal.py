@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -107,8 +108,6 @@ def backup(file: Path, config: Path | None, force: bool, as_json: bool) -> int:
     0600), since it tells who came when. To restore it, stop zkpoll, copy it to the journal's place, and
     delete what lies beside it as `-wal` and `-shm`.
     """
-    import json
-
     from zkpoll.journal import prune
 
     made = prune.backup(load_inventory(config, secrets=False).journal, file, force=force)
