@@ -49,14 +49,13 @@ class Formatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Given a record, return its line, or lines."""
-        return self._chosen.prefixed(self._text(record), record.levelno)
-
-    def _text(self, record: logging.LogRecord) -> str:
-        if self._chosen.format != "json":
-            return super().format(record)
-        trace = self.formatException(record.exc_info) if record.exc_info else None
-        moment = datetime.fromtimestamp(record.created, UTC)
-        return as_json(record.getMessage(), record.levelno, record.name, moment, trace)
+        if self._chosen.format == "json":
+            trace = self.formatException(record.exc_info) if record.exc_info else None
+            moment = datetime.fromtimestamp(record.created, UTC)
+            text = as_json(record.getMessage(), record.levelno, record.name, moment, trace)
+        else:
+            text = super().format(record)
+        return self._chosen.prefixed(text, record.levelno)
 
 
 def as_json(text: str, level: int, logger: str, moment: datetime, trace: str | None = None) -> str:

@@ -52,8 +52,18 @@ class Watchers:
             self._health.ended(code, str(error) if known else f"a bug in zkpoll ({type(error).__name__})")
 
     def _measure(self, path: Path, outcome: Outcome) -> str | None:
+        """Write a run's figures. Return why they could not be written, or None."""
+        from zkpoll.journal.overview import dashboard_standings, device_standings
+        from zkpoll.journal.sqlite import Journal
+        from zkpoll.reports import metrics
+
+        now = datetime.now(UTC)
         try:
-            _write(path, self._inventory, outcome)
+            with Journal(self._inventory.journal, writable=False) as journal:
+                known = device_standings(journal, now)
+                enabled = [device.name for device in self._inventory.devices if device.enabled]
+                devices = [known[name] for name in enabled if name in known]
+                metrics.write(path, metrics.figures(outcome, devices, dashboard_standings(journal), now))
         except OSError as error:
             problem = f"{path} cannot be written: {reason(error)}"
         except JournalError as error:
@@ -80,16 +90,3 @@ def watched(inventory: Inventory, *, dry_run: bool = False) -> Iterator[Watchers
     except Exception as error:
         watchers.broke_off(error)
         raise
-
-
-def _write(path: Path, inventory: Inventory, outcome: Outcome) -> None:
-    from zkpoll.journal.overview import dashboard_standings, device_standings
-    from zkpoll.journal.sqlite import Journal
-    from zkpoll.reports import metrics
-
-    now = datetime.now(UTC)
-    with Journal(inventory.journal, writable=False) as journal:
-        known = device_standings(journal, now)
-        enabled = [device.name for device in inventory.devices if device.enabled]
-        devices = [known[name] for name in enabled if name in known]
-        metrics.write(path, metrics.figures(outcome, devices, dashboard_standings(journal), now))
