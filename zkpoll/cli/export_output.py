@@ -53,7 +53,7 @@ class ExportOutput:
             return cls(found, output)
         return cls(None if output is None and sys.stdout.isatty() else "csv", output)
 
-    def write(
+    def give(
         self,
         columns: Sequence[str],
         rows: Rows,

@@ -68,7 +68,7 @@ def export(
         check_journal(journal, device=device)
         names = dashboards(journal)
         rows = (as_dict(punch, names) for punch in exports.punches(journal, wanted))
-        count = export.write(columns(names), rows, _show, stop)
+        count = export.give(columns(names), rows, _show, stop)
     export.say_written(f"{count:,} punches")
 
 

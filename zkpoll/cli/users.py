@@ -92,7 +92,7 @@ def export(
         answered, silent, code = _read_users(inventory, asked, journal, stop)
         if answered or not silent:
             rows = chain.from_iterable(map(_rows, answered))
-            count = export.write(COLUMNS, map(as_dict, rows), _show_users, stop)
+            count = export.give(COLUMNS, map(as_dict, rows), _show_users, stop)
             export.say_written(f"{count:,} users of {len(answered):,} devices")
         for answer in answered:  # only now: what nobody got was not exported
             keep_users(journal, answer.key, answer.users)
