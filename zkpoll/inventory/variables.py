@@ -30,8 +30,9 @@ def fill(text: str, env: Mapping[str, str], folder: Path) -> tuple[str, tuple[st
     filled = _MARK.sub(filling.replace, text)
     if filling.missing:
         listed = list(dict.fromkeys(filling.missing))
-        names = f"variable {listed[0]} is" if len(listed) == 1 else f"variables {', '.join(listed)} are"
-        raise ValueError(f"environment {names} not set")
+        if len(listed) == 1:
+            raise ValueError(f"environment variable {listed[0]} is not set")
+        raise ValueError(f"environment variables {', '.join(listed)} are not set")
     return filled, tuple(filling.used)
 
 
