@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from zkpoll.inventory import Dashboard
 
 
-class Row(NamedTuple):
+class FormatRow(NamedTuple):
     """The place of a format."""
 
     module: str
@@ -30,12 +30,12 @@ class Row(NamedTuple):
     """Whether it says of a punch just what the journal has of it, so that no source needs to be known."""
 
 
-FORMATS: Final[Mapping[str, Row]] = {
-    "events": Row("events", "Events", as_journalled=True),
-    "event": Row("events", "SingleEvent", as_journalled=True),
-    "frappe": Row("frappe", "FrappeFormat"),
-    "odoo": Row("odoo", "OdooFormat"),
-    "template": Row("template", "TemplateFormat"),
+FORMATS: Final[Mapping[str, FormatRow]] = {
+    "events": FormatRow("events", "Events", as_journalled=True),
+    "event": FormatRow("events", "SingleEvent", as_journalled=True),
+    "frappe": FormatRow("frappe", "FrappeFormat"),
+    "odoo": FormatRow("odoo", "OdooFormat"),
+    "template": FormatRow("template", "TemplateFormat"),
 }
 """By the name that the inventory has for it."""
 
