@@ -1,8 +1,11 @@
-"""One run: devices in parallel, stages in order, one outcome for each device and dashboard.
+"""One run: devices in parallel, stages in order, one result for each device and dashboard.
+
+    visit every device ──▶ journal ──▶ deliver to every dashboard      side by side
+    then clear the logs that are due, each in a visit of its own
 
 No policy of its own: what to read, what is new, what to send again and what it all comes to is decided in
-the rooms. Reading and delivery go on side by side: a dashboard gets what the journal already holds at once,
-and no device waits for another.
+the rooms. A dashboard gets what the journal already holds at once, and no device waits for another. A dry
+run visits the devices, too, with sinks that only look, and does nothing else.
 """
 
 from __future__ import annotations
@@ -13,31 +16,33 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from zkpoll.delivery.origins import Origins
 from zkpoll.errors import Stopped
 from zkpoll.journal.clearance import maybe_disabled
 from zkpoll.journal.devices import Devices
-from zkpoll.journal.locks import Locks
-from zkpoll.journal.outbox import waiting
-from zkpoll.journal.sqlite import Journal
+from zkpoll.journal.outbox import Outbox, waiting
 from zkpoll.pull import raw_copy
 from zkpoll.tasks.arrivals import Feed
-from zkpoll.tasks.clear import Clearing, due
-from zkpoll.tasks.deliver import deliver_to, previewed
-from zkpoll.tasks.outcome import DeliveryOutcome, Outcome
-from zkpoll.tasks.run import Observer, Options, Run, joined
-from zkpoll.tasks.visit import Visit
+from zkpoll.tasks.clear import clear, due
+from zkpoll.tasks.contact import looking, writing
+from zkpoll.tasks.deliver import Lane, deliver_to, previewed, undelivered
+from zkpoll.tasks.log_sink import Claims, DrySink, JournalSink
+from zkpoll.tasks.outcome import Outcome
+from zkpoll.tasks.run import Observer, Options, joined
+from zkpoll.tasks.visit import visit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from concurrent.futures import Future
 
     from zkpoll.inventory import Device, Inventory
-    from zkpoll.journal.outbox import Outbox
-    from zkpoll.model.delivery import Preview
-    from zkpoll.model.punch import Event
+    from zkpoll.tasks.contact import Contacts
+    from zkpoll.tasks.delivery_outcome import DeliveryOutcome
+    from zkpoll.tasks.device_outcome import ClearOutcome, DeviceOutcome
+    from zkpoll.tasks.log_sink import LogSink
 
 _log = logging.getLogger(__name__)
 
@@ -49,65 +54,169 @@ def sync(
     stop: threading.Event | None = None,
     observer: Observer | None = None,
 ) -> Outcome:
-    """Read the devices, journal what is new, deliver what is pending, and return what it came to.
+    """Read the devices, journal what is new, deliver what is pending, and return the result.
 
     Once `stop` is set, everything ends soon and `Stopped` is raised; what was journalled and confirmed stays
     so. Raise `JournalError` when the journal cannot be used.
     """
-    began = time.monotonic()
     options = options or Options()
-    devices = [device for device in inventory.devices if _asked_for(device, options)]
-    with _open_journal(inventory, options) as journal:
-        run = Run(
-            inventory,
-            options,
-            journal,
-            Locks(inventory.journal),
-            stop or threading.Event(),
-            observer or Observer(),
-            Feed(len(devices)),
-            Devices(journal).newest_reading(),
-            names=Devices(journal).names(),
+    run = _Run(inventory, options, stop or threading.Event(), observer or Observer())
+    return run.look() if options.dry_run else run.work()
+
+
+class _Run:
+    """The stages of one run."""
+
+    def __init__(
+        self, inventory: Inventory, options: Options, stop: threading.Event, observer: Observer
+    ) -> None:
+        names = options.devices
+        self._inventory = inventory
+        self._options = options
+        self._stop = stop
+        self._observer = observer
+        self._devices = [one for one in inventory.devices if (one.name in names if names else one.enabled)]
+        self._feed = Feed(len(self._devices))
+        self._began = time.monotonic()
+
+    def look(self) -> Outcome:
+        """Read, and return what would be sent; write nothing."""
+        with looking(self._inventory.journal, self._stop.is_set) as contacts:
+            journal = contacts.journal
+            names = Devices(journal).names()
+            sink = partial(DrySink, journal=journal, claims=Claims(), names=names)
+            devices, _ = self._side_by_side(self._visits(contacts, sink), [])
+            new = tuple(event for one in devices for event in one.would_send)
+            origins = Origins.of_inventory(self._inventory.devices, names)
+            first = (previewed(one, origins, journal, new) for one in self._inventory.dashboards)
+            return Outcome(
+                devices=tuple(devices),
+                deliveries=(),
+                locked=maybe_disabled(journal),
+                seconds=time.monotonic() - self._began,
+                would_send=new,
+                previews=tuple(filter(None, first)),
+            )
+
+    def work(self) -> Outcome:
+        """Read and deliver side by side, then clear the logs that are due."""
+        inventory = self._inventory
+        with writing(inventory.journal, self._stop.is_set) as contacts:
+            journal = contacts.journal
+            names = Devices(journal).names()
+            sink = partial(
+                JournalSink,
+                journal=journal,
+                claims=Claims(),
+                names=names,
+                beside=inventory.journal,
+                announce=self._feed.announce,
+            )
+            outboxes = {one.name: Outbox(journal, one.name) for one in inventory.dashboards}
+            devices, deliveries = self._side_by_side(
+                self._visits(contacts, sink), self._deliveries(contacts, outboxes, names)
+            )
+            cleared = self._clear_logs(contacts, devices)
+            left = {name: count for name, count in waiting(journal).items() if name not in outboxes}
+            return Outcome(
+                devices=tuple(replace(one, clearing=cleared.get(one.name)) for one in devices),
+                deliveries=tuple(_with_counts(one, outboxes[one.name]) for one in deliveries),
+                stranded=left,
+                locked=maybe_disabled(journal),
+                seconds=time.monotonic() - self._began,
+            )
+
+    def _visits(
+        self, contacts: Contacts, sink: Callable[[Device], LogSink]
+    ) -> list[Callable[[], DeviceOutcome]]:
+        newest = Devices(contacts.journal).newest_reading()
+
+        def visited(device: Device) -> DeviceOutcome:
+            try:
+                outcome = visit(
+                    device,
+                    contacts,
+                    sink(device),
+                    full=self._options.full,
+                    newest=newest,
+                    progress=self._observer.records_read,
+                )
+            finally:
+                self._feed.reader_ended()
+            self._observer.device_done(outcome)
+            return outcome
+
+        return [partial(visited, device) for device in self._devices]
+
+    def _deliveries(
+        self, contacts: Contacts, outboxes: dict[str, Outbox], names: dict[str, str]
+    ) -> list[Callable[[], DeliveryOutcome]]:
+        """Return the delivery to each dashboard; `names` are the devices' by key, as visits learn them."""
+        inventory = self._inventory
+        if not self._options.deliver:
+            return [partial(undelivered, one) for one in inventory.dashboards]
+        origins = Origins.of_inventory(inventory.devices, names)
+        lanes = (
+            Lane(
+                one,
+                outboxes[one.name],
+                origins,
+                inventory.alert_after,
+                self._feed.watcher(),
+                self._stop,
+                self._observer.delivered,
+            )
+            for one in inventory.dashboards
         )
-        visits = [Visit(device, run) for device in devices]
-        outboxes = {} if options.dry_run else run.outboxes()
-        delivered = _side_by_side(run, visits, outboxes)
-        if not options.dry_run:
-            _clear_logs(run, visits)
-        would_send = _would_send(visits)
-        return Outcome(
-            devices=tuple(visit.outcome for visit in visits),
-            deliveries=tuple(_with_counts(delivered[name], outbox) for name, outbox in outboxes.items()),
-            stranded={} if options.dry_run else _stranded(inventory, journal),
-            locked=maybe_disabled(journal),
-            seconds=time.monotonic() - began,
-            would_send=would_send if options.dry_run else None,
-            previews=_previews(run, would_send) if options.dry_run else (),
+        return [partial(deliver_to, lane, contacts.lock) for lane in lanes]
+
+    def _side_by_side(
+        self,
+        visits: Sequence[Callable[[], DeviceOutcome]],
+        deliveries: Sequence[Callable[[], DeliveryOutcome]],
+    ) -> tuple[list[DeviceOutcome], list[DeliveryOutcome]]:
+        """Read and deliver at the same time, and return the results."""
+        with (
+            ThreadPoolExecutor(self._inventory.parallel, "device") as readers,
+            ThreadPoolExecutor(max(1, len(deliveries)), "dashboard") as senders,
+        ):
+            reading = [readers.submit(one) for one in visits]
+            sending = [senders.submit(one) for one in deliveries]
+            everything: list[Future[Any]] = [*reading, *sending]
+            joined(everything, self._end)
+        if self._stop.is_set():
+            raise Stopped(Stopped.__doc__)
+        return [one.result() for one in reading], [one.result() for one in sending]
+
+    def _clear_logs(self, contacts: Contacts, visited: Sequence[DeviceOutcome]) -> dict[str, ClearOutcome]:
+        """Clear the logs that are due, now that what they held is delivered; return the results by device."""
+        now, options = datetime.now(UTC), self._options
+        ripe: list[Device] = []
+        if options.deliver and options.clear != "never":
+            known, complete = Devices(contacts.journal), {one.name for one in visited if one.complete}
+            for device in self._devices:
+                is_due = options.clear == "now" or due(device, known.last_reading(device.name), now)
+                if device.name in complete and is_due:
+                    ripe.append(device)
+        work = partial(
+            clear, contacts=contacts, beside=self._inventory.journal, by_hand=options.clear == "now"
         )
+        with ThreadPoolExecutor(self._inventory.parallel, "device") as pool:
+            cleared = joined([pool.submit(work, device) for device in ripe], self._end)
+        if self._stop.is_set():
+            raise Stopped(Stopped.__doc__)
+        _forget_old_copies(self._inventory, now)
+        return {device.name: one for device, one in zip(ripe, cleared, strict=True)}
+
+    def _end(self) -> None:
+        """Let all threads end soon."""
+        self._stop.set()
+        self._feed.close()
 
 
-def _clear_logs(run: Run, visits: Sequence[Visit]) -> None:
-    """Clear the logs that are due, each in a visit of its own, now that what they held is delivered."""
-    now = datetime.now(UTC)
-    ripe = [visit for visit in visits if due(visit.device, visit.outcome, run.options, now)]
-    with ThreadPoolExecutor(run.inventory.parallel, "device") as pool:
-        joined([pool.submit(_clear_log, run, visit) for visit in ripe], run.end)
-    if run.stop.is_set():
-        raise Stopped(Stopped.__doc__)
-    _forget_old_copies(run, now)
-
-
-def _clear_log(run: Run, visit: Visit) -> None:
-    before = visit.outcome
-    clearing = Clearing(
-        visit.device, run, before.key or "", before.reading.on_device if before.reading else 0
-    )
-    visit.outcome = replace(before, clearing=clearing())
-
-
-def _forget_old_copies(run: Run, now: datetime) -> None:
+def _forget_old_copies(inventory: Inventory, now: datetime) -> None:
     try:
-        removed = raw_copy.prune(run.inventory.journal, timedelta(seconds=run.inventory.keep_raw), now)
+        removed = raw_copy.prune(inventory.journal, timedelta(seconds=inventory.keep_raw), now)
     except raw_copy.CopyFailed as error:
         _log.warning("%s", error)
     else:
@@ -115,54 +224,6 @@ def _forget_old_copies(run: Run, now: datetime) -> None:
             _log.info("%s is older than keep_raw, and was removed", path)
 
 
-def _stranded(inventory: Inventory, journal: Journal) -> dict[str, int]:
-    """Return how many punches wait for dashboards that the inventory does not name any more."""
-    named = {where.name for where in inventory.dashboards}
-    return {name: count for name, count in waiting(journal).items() if name not in named}
-
-
-def _would_send(visits: Sequence[Visit]) -> tuple[Event, ...]:
-    return tuple(event for visit in visits for event in visit.new.values())
-
-
-def _previews(run: Run, new: Sequence[Event]) -> tuple[Preview, ...]:
-    terminals = Origins.of_inventory(run.inventory.devices, run.names)
-    found = (previewed(where, terminals, run.journal, new) for where in run.inventory.dashboards)
-    return tuple(filter(None, found))
-
-
-def _asked_for(device: Device, options: Options) -> bool:
-    return device.name in options.devices if options.devices else device.enabled
-
-
-def _open_journal(inventory: Inventory, options: Options) -> Journal:
-    """Open the journal; a dry run looks at the one there is, or at an empty one in memory."""
-    if not options.dry_run:
-        return Journal(inventory.journal)
-    if inventory.journal.exists():
-        return Journal(inventory.journal, writable=False)
-    return Journal(None)
-
-
-def _side_by_side(
-    run: Run, visits: Sequence[Visit], outboxes: Mapping[str, Outbox]
-) -> dict[str, DeliveryOutcome]:
-    """Read and deliver at the same time, and return what delivery came to, by dashboard."""
-    dashboards = {where.name: where for where in run.inventory.dashboards if where.name in outboxes}
-    with (
-        ThreadPoolExecutor(run.inventory.parallel, "device") as readers,
-        ThreadPoolExecutor(max(1, len(dashboards)), "dashboard") as senders,
-    ):
-        reading = [readers.submit(visit) for visit in visits]
-        sending = {
-            name: senders.submit(deliver_to, run, where, outboxes[name]) for name, where in dashboards.items()
-        }
-        everything: list[Future[Any]] = [*reading, *sending.values()]
-        joined(everything, run.end)
-    if run.stop.is_set():
-        raise Stopped(Stopped.__doc__)
-    return {name: future.result() for name, future in sending.items()}
-
-
 def _with_counts(outcome: DeliveryOutcome, outbox: Outbox) -> DeliveryOutcome:
+    """Return a delivery's result with how its punches stand at the end of the run."""
     return replace(outcome, counts=outbox.counts(), oldest_pending=outbox.oldest_pending())

@@ -18,13 +18,14 @@ from zoneinfo import ZoneInfo
 from zk import ZK
 
 from tests.benchmarks.measure import Figure, best_of
+from tests.pull.devices import visit
 from zkpoll.journal.devices import Devices
 from zkpoll.journal.intake import Ledger
 from zkpoll.journal.outbox import Outbox
 from zkpoll.journal.sqlite import Journal, queries
 from zkpoll.model.sums import Tally
 from zkpoll.pull.link import Address
-from zkpoll.pull.reader import Target, visit
+from zkpoll.pull.reader import Target
 from zkpoll.simulator import Command, Faults, Model, Terminal, serve
 
 if TYPE_CHECKING:

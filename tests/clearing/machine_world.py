@@ -42,7 +42,8 @@ if TYPE_CHECKING:
     from zkpoll.simulator import ClientSession, Instead, Received, Record, WireFrame
     from zkpoll.simulator.dashboard import Script
     from zkpoll.simulator.terminal import Handler
-    from zkpoll.tasks.outcome import DeviceOutcome, Outcome
+    from zkpoll.tasks.device_outcome import DeviceOutcome
+    from zkpoll.tasks.outcome import Outcome
 
 NAME: Final = "front"
 SERIAL: Final = "MODEL1"

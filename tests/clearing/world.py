@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
     from zkpoll.simulator import Endpoint, Record
     from zkpoll.simulator.terminal import Handler
-    from zkpoll.tasks.outcome import ClearOutcome, Outcome
+    from zkpoll.tasks.device_outcome import ClearOutcome
+    from zkpoll.tasks.outcome import Outcome
 
 SERIAL: Final = "CQZ7224760045"
 KILLED: Final = -signal.SIGKILL

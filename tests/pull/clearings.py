@@ -8,9 +8,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from tests.pull.devices import TIMEOUT, target, terminal_of
+from tests.pull.devices import TIMEOUT, login, target, terminal_of
 from zkpoll.errors import ZkpollError
-from zkpoll.pull.clearing import Cleared, Fate, clear_log
+from zkpoll.model.fate import Fate
+from zkpoll.pull.clearing import Cleared, clear_log
 from zkpoll.simulator import Command, Faults, Instead, Terminal, cut, never, refuse, serve
 
 if TYPE_CHECKING:
@@ -191,7 +192,9 @@ def clear_at(
     key: int = 0,
 ) -> Cleared:
     """Clear the terminal at `address`."""
-    return clear_log(target(address, transport, timeout=timeout, key=key), keeper, stopped=stopped)
+    with login(target(address, transport, timeout=timeout, key=key), stopped) as session:
+        known = keeper.identify(session.option("~SerialNumber"))
+        return clear_log(session, timeout, known, keeper)
 
 
 def clear(

@@ -7,14 +7,14 @@ import socket
 import threading
 from collections import deque
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC
 from random import Random
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from zkpoll.errors import ZkpollError
 from zkpoll.pull.link import Address, Limits
-from zkpoll.pull.reader import Target, visit
+from zkpoll.pull.reader import Target, read_log
 from zkpoll.pull.session import Session
 from zkpoll.pull.slices import TAIL
 from zkpoll.simulator import Model, Terminal, WireFrame, serve
@@ -119,6 +119,33 @@ def target(address: tuple[str, int], transport: str = "tcp", **settings: float) 
         visit_limit=limits["visit_limit"],
         key=int(limits.get("key", 0)),
     )
+
+
+class Taker(Protocol):
+    """A sink that also says what is known of the log of the device that tells this serial number."""
+
+    def identify(self, serial: str | None) -> Watermark | None: ...  # noqa: D102
+
+    def take(self, piece: Slice) -> None: ...  # noqa: D102
+
+
+def login(where: Target, stopped: Callable[[], bool] = lambda: False) -> Session:
+    """Return a session with a device, which logs in when it is entered."""
+    return Session(where.address, limits=Limits(where.timeout, where.visit_limit, stopped), key=where.key)
+
+
+def visit(
+    where: Target,
+    sink: Taker,
+    *,
+    stopped: Callable[[], bool] = lambda: False,
+    progress: Callable[[int], None] = lambda _records: None,
+) -> Reading:
+    """Log in, ask for the serial number, and read the log, as a visit does."""
+    with login(where, stopped) as session:
+        known = sink.identify(session.option("~SerialNumber"))
+        reading = read_log(session, where, known, sink, progress)
+    return replace(reading, round_trips=session.round_trips, bytes_received=session.bytes_received)
 
 
 def read_at(

@@ -29,12 +29,12 @@ from tests.pull.clearings import (
     steps,
     stopping,
 )
-from tests.pull.devices import Kept, Network, read_at, session, target, terminal_of, through
-from zkpoll.errors import JournalError, Silent, Stopped, Unreachable, WrongSerial
+from tests.pull.devices import Network, read_at, session, terminal_of, through
+from zkpoll.errors import JournalError, Stopped, Unreachable, WrongSerial
+from zkpoll.model.fate import Fate
 from zkpoll.pull import clearing
-from zkpoll.pull.clearing import Fate, clear_log, compare
+from zkpoll.pull.clearing import compare
 from zkpoll.pull.layouts import ANY_SLOT, LAYOUTS
-from zkpoll.pull.reader import visit
 from zkpoll.simulator import Command, Faults, Terminal, cut, never, refuse, serve
 from zkpoll.simulator.records import encode_record
 
@@ -509,28 +509,6 @@ def test_an_interrupted_clearing_of_a_dead_device_leaves_its_intent(monkeypatch:
     with serve(site.terminal) as address, pytest.raises(KeyboardInterrupt):
         clear_at(address, site.keeper, stopped=interrupt)
     assert (site.terminal.disabled, site.keeper.intent) == (True, True)
-
-
-@BOTH
-def test_whoever_connects_next_can_enable_first(transport: Transport) -> None:
-    """A visit and a clearing let the caller enable the device before they ask anything."""
-    terminal = terminal_of(40, SOME)
-    terminal.disabled = True
-    with serve(terminal, transport=transport) as address:
-        visit(target(address, transport), Kept(), after_connect=lambda opened: opened.enable())
-        assert terminal.commands[:2] == [Command.CONNECT, Command.ENABLEDEVICE]
-        assert not terminal.disabled
-        terminal.commands.clear()
-        clear_log(target(address, transport), settled(terminal), after_connect=lambda opened: opened.enable())
-        assert terminal.commands[:2] == [Command.CONNECT, Command.ENABLEDEVICE]
-
-
-def test_a_visit_that_cannot_enable_first_fails() -> None:
-    """A device that does not answer ENABLE is not read as if nothing were wrong."""
-    terminal = terminal_of(40, SOME)
-    terminal.faults = Faults(instead=(never(Command.ENABLEDEVICE),))
-    with serve(terminal) as address, pytest.raises(Silent):
-        visit(target(address), Kept(), after_connect=lambda opened: opened.enable())
 
 
 def test_a_device_that_is_away_is_an_error() -> None:

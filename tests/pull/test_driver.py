@@ -328,9 +328,9 @@ def test_no_socket_is_left_open(transport: Transport) -> None:
 _AUDITED: Final = """
 import json, sys
 from datetime import UTC
-from tests.pull.devices import Kept
+from tests.pull.devices import Kept, visit
 from zkpoll.pull.link import Address
-from zkpoll.pull.reader import Target, visit
+from zkpoll.pull.reader import Target
 
 seen = []
 def audit(event, args):

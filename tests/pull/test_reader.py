@@ -26,6 +26,7 @@ from tests.pull.devices import (
     target,
     terminal_of,
     through,
+    visit,
 )
 from zkpoll.errors import (
     HungUp,
@@ -39,7 +40,7 @@ from zkpoll.errors import (
     WireError,
 )
 from zkpoll.model.log import Watermark
-from zkpoll.pull.reader import read_users, visit
+from zkpoll.pull.reader import read_users
 from zkpoll.pull.slices import TAIL
 from zkpoll.simulator import LAYOUTS, Command, EnrolledUser, Faults, Model, Terminal, WireFrame, refuse, serve
 from zkpoll.simulator.records import encode_record

@@ -32,6 +32,7 @@ from tests.pull.devices import (
     terminal_of,
     through,
     udp_peer,
+    visit,
 )
 from zkpoll.errors import (
     FirmwareRefuses,
@@ -49,7 +50,6 @@ from zkpoll.errors import (
 )
 from zkpoll.pull.device_tables import LOG
 from zkpoll.pull.link import Address, Limits
-from zkpoll.pull.reader import visit
 from zkpoll.pull.session import Session, scramble_key
 from zkpoll.simulator import (
     Command,

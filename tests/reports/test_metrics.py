@@ -15,7 +15,9 @@ from zkpoll.journal.overview import DashboardStanding, DeviceStanding
 from zkpoll.model.delivery import ShiftMove
 from zkpoll.reports import metrics
 from zkpoll.simulator import SampleDashboard, Terminal, serve
-from zkpoll.tasks.outcome import DeliveryOutcome, DeviceOutcome, Outcome
+from zkpoll.tasks.delivery_outcome import DeliveryOutcome
+from zkpoll.tasks.device_outcome import DeviceOutcome
+from zkpoll.tasks.outcome import Outcome
 
 if TYPE_CHECKING:
     from pathlib import Path

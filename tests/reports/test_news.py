@@ -13,7 +13,8 @@ from zkpoll.journal import conditions
 from zkpoll.journal.sqlite import Journal
 from zkpoll.model.report import Condition, News, Trouble
 from zkpoll.reports.news import REMIND, news, tell
-from zkpoll.tasks.outcome import DeviceOutcome, Outcome
+from zkpoll.tasks.device_outcome import DeviceOutcome
+from zkpoll.tasks.outcome import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -10,9 +10,11 @@ import pytest
 from zkpoll.errors import ExitCode
 from zkpoll.model.delivery import ShiftMove
 from zkpoll.model.log import Reading
-from zkpoll.model.report import Notice, Trouble
+from zkpoll.model.report import BUG, Notice, Trouble
 from zkpoll.model.sums import Counts, Tally
-from zkpoll.tasks.outcome import BUG, DeliveryOutcome, DeviceOutcome, Outcome
+from zkpoll.tasks.delivery_outcome import DeliveryOutcome
+from zkpoll.tasks.device_outcome import DeviceOutcome
+from zkpoll.tasks.outcome import Outcome
 
 READING = Reading(
     layout=40,

@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from tests.pull.devices import visit
 from zkpoll.errors import TryLater
 from zkpoll.journal.devices import Devices
 from zkpoll.journal.intake import Ledger
@@ -26,7 +27,7 @@ from zkpoll.model.sums import Tally
 from zkpoll.pull import device_tables, slices
 from zkpoll.pull.layouts import ANY_SLOT, LAYOUTS
 from zkpoll.pull.link import Address
-from zkpoll.pull.reader import Target, visit
+from zkpoll.pull.reader import Target
 from zkpoll.simulator import EnrolledUser, Faults, Model, Terminal, serve
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -95,14 +95,19 @@ def open_or_empty(inventory: Inventory) -> Journal:
     """Open the journal to be read, or an empty one in memory while there is none."""
     from zkpoll.journal.sqlite import Journal
 
-    return open_journal(inventory) if inventory.journal.exists() else Journal(None)
+    return open_journal(inventory) if _is_there(inventory) else Journal(None)
 
 
 def open_if_any(inventory: Inventory) -> AbstractContextManager[Journal | None]:
     """Open the journal to be read. Give None while there is none."""
-    from zkpoll.tasks.inspect import opened
+    return open_journal(inventory) if _is_there(inventory) else nullcontext()
 
-    return opened(inventory.journal)
+
+def _is_there(inventory: Inventory) -> bool:
+    try:
+        return inventory.journal.exists()
+    except OSError:
+        return True  # the journal has better words for it
 
 
 def locks_of(inventory: Inventory) -> Locks:

@@ -28,7 +28,7 @@ def check(config: Path | None, as_json: bool) -> None:
     masked. A wrong inventory ends with code 78 and every problem, one a line. No device and no
     dashboard is contacted.
     """
-    from zkpoll.tasks.outcome import EXPOSED
+    from zkpoll.tasks.delivery_outcome import EXPOSED
 
     inventory = load_inventory(config, strict=True)
     for dashboard in inventory.dashboards:

@@ -17,14 +17,11 @@ from zkpoll.cli.app import (
     open_journal,
 )
 from zkpoll.cli.output import print_json, show_preview, show_steps
-from zkpoll.errors import ExitCode
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
-    from zkpoll.delivery.ping import Ping
-    from zkpoll.model.delivery import Preview
+    from zkpoll.tasks.ping_dashboard import DashboardPing
 
 
 @click.group()
@@ -50,20 +47,21 @@ def ping(config: Path | None, names: tuple[str, ...], as_json: bool) -> int:
     Exit codes: 0 all are well; 1 some are not; 69 none could be reached.
     """
     from zkpoll.tasks.ping_dashboard import pinged
+    from zkpoll.tasks.result import exit_code
 
     inventory = load_inventory(config)
-    found: list[tuple[Ping, Preview | None]] = []
     asked = dashboards_asked(inventory, names, "NAME")
+    found: list[DashboardPing] = []
     for one in asked:
-        ping, preview = pinged(one, inventory)
-        found.append((ping, preview))
+        ping = pinged(one, inventory)
+        found.append(ping)
         if not as_json:
-            show_steps(one.name, ping.steps)
-            if preview is not None:
-                show_preview(preview, "  how the oldest that waits, or the newest, is sent:")
+            show_steps(ping.name, ping.steps)
+            if ping.preview is not None:
+                show_preview(ping.preview, "  how the oldest that waits, or the newest, is sent:")
     if as_json:
-        print_json([_document(one.name, *both) for one, both in zip(asked, found, strict=True)])
-    return _exit_code([ping for ping, _ in found])
+        print_json(list(map(_document, found)))
+    return exit_code(found)
 
 
 @dashboards.command()
@@ -88,17 +86,11 @@ def resume(config: Path | None, name: str) -> None:
         click.echo(f"{name} gets punches again from the next sync on (it was stopped: {said}).")
 
 
-def _exit_code(pings: Sequence[Ping]) -> ExitCode:
-    if all(ping.ok for ping in pings):
-        return ExitCode.OK
-    return ExitCode.ATTENTION if any(ping.answered for ping in pings) else ExitCode.UNREACHABLE
-
-
-def _document(name: str, ping: Ping, preview: Preview | None) -> dict[str, object]:
+def _document(ping: DashboardPing) -> dict[str, object]:
     return {
-        "name": name,
+        "name": ping.name,
         "ok": ping.ok,
         "answered": ping.answered,
         "steps": list(map(asdict, ping.steps)),
-        "first_request": asdict(preview) if preview else None,
+        "first_request": asdict(ping.preview) if ping.preview else None,
     }

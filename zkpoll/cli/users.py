@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from zkpoll.journal.sqlite import Journal
     from zkpoll.reports.user_changes import Finding, Roll
     from zkpoll.reports.user_rows import UserRow
-    from zkpoll.tasks.read_users import Answer
+    from zkpoll.tasks.read_users import DeviceUsers
 
 _MOST_FILES: Final = 2
 _devices = click.option(
@@ -101,12 +101,13 @@ def export(
 
 def _read_users(
     inventory: Inventory, asked: Sequence[Device], journal: Journal, stop: threading.Event
-) -> tuple[list[Answer], list[Answer], ExitCode]:
+) -> tuple[list[DeviceUsers], list[DeviceUsers], ExitCode]:
     """Ask devices for their users, and name those that do not answer.
 
     Return the answers with users, those without, and the exit code of both.
     """
-    from zkpoll.tasks.read_users import call, exit_code
+    from zkpoll.tasks.read_users import call
+    from zkpoll.tasks.result import exit_code
 
     answers = call(inventory, asked, journal, locks_of(inventory), stop)
     silent = [answer for answer in answers if answer.problem is not None]
@@ -115,7 +116,7 @@ def _read_users(
     return [answer for answer in answers if answer.problem is None], silent, exit_code(answers)
 
 
-def _rows(answer: Answer) -> tuple[UserRow, ...]:
+def _rows(answer: DeviceUsers) -> tuple[UserRow, ...]:
     from zkpoll.reports.user_rows import rows
 
     device = answer.device

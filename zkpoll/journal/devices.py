@@ -38,6 +38,18 @@ class Known:
     """Punches of it that wait for a dashboard."""
 
 
+@dataclass(frozen=True, slots=True)
+class LastReading:
+    """What the journal knows of the last reading of a device that came to its log's end."""
+
+    key: str
+    read_at: datetime
+    on_device: int
+    """Records in its log."""
+    capacity: int | None
+    """Records its log can hold, where it tells."""
+
+
 class Devices:
     """The devices the journal has met."""
 
@@ -145,6 +157,11 @@ class Devices:
             name: Known(key, read_at, on_device, capacity, drift, waiting.get(name, 0))
             for name, key, read_at, on_device, capacity, drift in self._journal.all("readings")
         }
+
+    def last_reading(self, name: str) -> LastReading | None:
+        """Return the last reading of the device of an inventory name, or None if it was never read."""
+        row = self._journal.one("last_reading", name=name)
+        return LastReading(row[0], datetime.fromisoformat(row[1]), *row[2:]) if row else None
 
     def newest_reading(self) -> datetime | None:
         """Return when any device was last read, or None."""

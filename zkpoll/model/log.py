@@ -75,13 +75,7 @@ class Reading:
 
 
 class Sink(Protocol):
-    """What a door hands its records to; `sync.py` provides it, so that no door knows the journal."""
-
-    def identify(self, serial: str | None) -> Watermark | None:
-        """Given the serial number the device tells, return what is already known of its log.
-
-        Raise `WrongSerial` if it may not be read under this name.
-        """
+    """The taker of a door's records; a task provides it, so that no door knows the journal."""
 
     def take(self, piece: Slice) -> None:
         """Keep `piece` for good: when this returns, it is on disk."""

@@ -1,21 +1,24 @@
-"""What a person is told: troubles while they last, notices once."""
+"""Troubles, told while they last, and notices, told once."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+BUG: Final = "bug"
+"""The kind of a failure that is zkpoll's own; kinds of other failures are those of their errors."""
+
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Something that needs a person's attention."""
+    """A state that needs a person's attention."""
 
     kind: str
-    """It has changed when this has; the text may hold counts that rise at every run."""
+    """Another kind is another trouble; the text may hold counts that rise at every run."""
     text: str
     once: bool = False
     """Whether it is advice, told when it begins and not again while it lasts."""
@@ -32,7 +35,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """What to print now, and what to remember."""
+    """The lines to print now, and the conditions to remember."""
 
     lines: tuple[str, ...]
     conditions: Mapping[str, Condition]
@@ -41,7 +44,7 @@ class News:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something that happened once, and is told once."""
+    """An event, told once."""
 
     text: str
     harmless: bool = False

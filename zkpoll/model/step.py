@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step on the way, and how it went."""
+    """One step of a ping, and how it went."""
 
     name: str
     ok: bool | None
     """None: it cannot be told."""
     seconds: float | None
-    """How long it took; None for what was learned by another step."""
+    """How long it took; None for a step that was read off another one."""
     text: str
-    """What was found; of a step that failed, what to do about it."""
+    """The finding; of a step that failed, the remedy."""

@@ -36,24 +36,24 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
-from enum import Enum
 from itertools import chain
 from typing import TYPE_CHECKING, Final, Protocol
 
 from tenacity import Retrying, retry_if_exception_type, wait_fixed
 
 from zkpoll.errors import TryLater, ZkpollError
+from zkpoll.model.fate import Fate
 from zkpoll.model.log import Slice, Watermark
 from zkpoll.pull import layouts
 from zkpoll.pull.link import Limits
-from zkpoll.pull.reader import LENGTH, Target, lay_out, layout_of, slots
-from zkpoll.pull.session import Session
+from zkpoll.pull.reader import LENGTH, lay_out, layout_of, slots
 from zkpoll.pull.slices import SLICE, TAIL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from zkpoll.pull.device_tables import Table
+    from zkpoll.pull.session import Session
     from zkpoll.pull.sizes import Sizes
 
 ENABLE_LIMIT: Final = 20.0
@@ -72,12 +72,6 @@ class Keeper(Protocol):
     whatever was raised, the device MAY STILL BE DISABLED.
     """
 
-    def identify(self, serial: str | None) -> Watermark | None:
-        """Given the serial number the device tells, return the watermark of its log.
-
-        Raise `WrongSerial` if it is not the device whose log is to be cleared.
-        """
-
     def refusal(self, piece: Slice) -> str | None:
         """Say in one sentence why the records of `piece` must stay on the device, or None if none must."""
 
@@ -92,26 +86,6 @@ class Keeper(Protocol):
 
     def enabled(self, *, clear_sent: bool) -> None:
         """Strike that note out: ENABLE was answered. With `clear_sent` the log may be empty by now."""
-
-
-class Fate(Enum):
-    """The fate of a log. Only `CLEARED`, `EMPTY` and `UNKNOWN` may leave it without what it held."""
-
-    CLEARED = "cleared"
-    EMPTY = "empty"
-    """There was nothing to clear."""
-    UNSETTLED = "unsettled"
-    """The keeper does not let all of its records go; the device was not disabled."""
-    CHANGED = "changed"
-    """Somebody punched before the device was disabled."""
-    DISABLE_IGNORED = "disable ignored"
-    """Its log changes while it is disabled: it must not be cleared before a person has looked at it."""
-    CLEAR_IGNORED = "clear ignored"
-    """CLEAR was acknowledged, and the log is still there."""
-    NOT_CLEARED = "not cleared"
-    """The visit broke off, and the log is still there."""
-    UNKNOWN = "unknown"
-    """CLEAR was sent, and what became of the log could not be found out; the copy has all of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,30 +114,22 @@ _PROBLEMS: Final[Mapping[Fate, str]] = {
 }
 
 
-def clear_log(
-    target: Target,
-    keeper: Keeper,
-    *,
-    stopped: Callable[[], bool] = lambda: False,
-    after_connect: Callable[[Session], None] = lambda _session: None,
-) -> Cleared:
+def clear_log(session: Session, timeout: float, known: Watermark | None, keeper: Keeper) -> Cleared:
     """Clear a device's log if every record in it is settled, and return the result.
 
-    Calls `after_connect` before anything is asked. Raise one of the device errors while the device is not yet
-    disabled, and at any time `Stopped` or an error of `keeper`. The device is enabled before that goes up.
+    `timeout` is the device's, in seconds; `known` tells whether its log may be empty. Raise one of the device
+    errors while the device is not yet disabled, and at any time what `keeper` raises or `Stopped`; before
+    that goes up the device is enabled.
     """
-    limits = Limits(target.timeout, target.visit_limit, stopped)
-    with Session(target.address, limits=limits, key=target.key) as session:
-        after_connect(session)
-        copy = _read_copy(session, keeper)
-        if copy is None:
-            return Cleared(Fate.EMPTY, 0)
-        users = slots(session) if copy.layout.needs_users else {}
-        refusals = map(keeper.refusal, copy.slices(users))
-        if refusal := next(filter(None, refusals), None):
-            return Cleared(Fate.UNSETTLED, copy.records, refusal)
-        keeper.keep_copy(copy.layout.width, copy.log, users)
-        return _DisabledPhase(session, target.timeout, keeper, copy).run()
+    copy = _read_copy(session, known)
+    if copy is None:
+        return Cleared(Fate.EMPTY, 0)
+    users = slots(session) if copy.layout.needs_users else {}
+    refusals = map(keeper.refusal, copy.slices(users))
+    if refusal := next(filter(None, refusals), None):
+        return Cleared(Fate.UNSETTLED, copy.records, refusal)
+    keeper.keep_copy(copy.layout.width, copy.log, users)
+    return _DisabledPhase(session, timeout, keeper, copy).run()
 
 
 def enable(session: Session, timeout: float) -> None:
@@ -241,9 +207,8 @@ class _Copy:
         return one.total == other.total and mine == theirs
 
 
-def _read_copy(session: Session, keeper: Keeper) -> _Copy | None:
+def _read_copy(session: Session, known: Watermark | None) -> _Copy | None:
     """Read the whole log; None if it is empty."""
-    known = keeper.identify(session.option("~SerialNumber"))
     sizes = session.sizes()
     table, total = lay_out(session, sizes, known)
     if not total:

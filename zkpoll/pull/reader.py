@@ -9,7 +9,7 @@ read. Verified records are handed on as they come, so that a visit that breaks o
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import chain
 from typing import TYPE_CHECKING, Final
@@ -19,8 +19,6 @@ from zkpoll.errors import Refused, WireError
 from zkpoll.model.log import Reading, Sink, Slice, Watermark
 from zkpoll.pull import layouts, plan, user_table
 from zkpoll.pull.device_tables import LOG, USERS, MaybeEmpty, Table
-from zkpoll.pull.link import Address, Limits
-from zkpoll.pull.session import Session
 from zkpoll.pull.slices import TAIL, Slicer
 
 if TYPE_CHECKING:
@@ -28,6 +26,8 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
     from zkpoll.model.user import User
+    from zkpoll.pull.link import Address
+    from zkpoll.pull.session import Session
     from zkpoll.pull.sizes import Sizes
 
 LENGTH: Final = 4
@@ -53,27 +53,19 @@ class Target:
     """When to read the whole log once a day."""
 
 
-def visit(
+def read_log(
+    session: Session,
     target: Target,
+    known: Watermark | None,
     sink: Sink,
-    *,
-    stopped: Callable[[], bool] = lambda: False,
     progress: Callable[[int], None] = lambda _records: None,
-    after_connect: Callable[[Session], None] = lambda _session: None,
-    before_exit: Callable[[Session, Reading], None] = lambda _session, _reading: None,
 ) -> Reading:
-    """Read a device's log into `sink` and return the reading.
+    """Given what is `known` of a device's log, read the rest into `sink`; return what was found.
 
-    Calls `after_connect` before anything is asked, `progress` with the number of records each time some
-    came, and `before_exit` when all is read. Raise one of the device errors. Slices handed on until then
-    stay.
+    Calls `progress` with the number of records each time some came. Raise one of the device errors; what was
+    handed on until then stays.
     """
-    limits = Limits(target.timeout, target.visit_limit, stopped)
-    with Session(target.address, limits=limits, key=target.key) as session:
-        after_connect(session)
-        reading = _LogReader(session, target, sink, progress).read()
-        before_exit(session, reading)
-    return replace(reading, round_trips=session.round_trips, bytes_received=session.bytes_received)
+    return _LogReader(session, target, known, sink, progress).read()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +82,19 @@ class _Stretch:
 class _LogReader:
     """Reads a device's log into the sink."""
 
-    def __init__(self, session: Session, target: Target, sink: Sink, progress: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        session: Session,
+        target: Target,
+        known: Watermark | None,
+        sink: Sink,
+        progress: Callable[[int], None],
+    ) -> None:
         self._session = session
         self._target = target
         self._sink = sink
         self._progress = progress
-        self._known = sink.identify(session.option("~SerialNumber"))
+        self._known = known
         asked = datetime.now(UTC)
         shown = session.time()
         drift = wall_clock.drift(shown, datetime.now(UTC), target.zone) if shown else None

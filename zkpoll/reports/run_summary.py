@@ -13,7 +13,9 @@ from zkpoll.reports.words import ahead
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from zkpoll.tasks.outcome import DeliveryOutcome, DeviceOutcome, Outcome
+    from zkpoll.tasks.delivery_outcome import DeliveryOutcome
+    from zkpoll.tasks.device_outcome import DeviceOutcome
+    from zkpoll.tasks.outcome import Outcome
 
 _READING: Final = [field.name for field in fields(Reading)]
 

@@ -1,10 +1,10 @@
-"""One dashboard's part of a run: deliver what is pending, say how far it is complete, say what it came to."""
+"""One dashboard's delivery: its pending punches, and how far its shifts are complete."""
 
 from __future__ import annotations
 
 import logging
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -13,58 +13,77 @@ from zkpoll.delivery.client import Client
 from zkpoll.delivery.contract import Decision, carried_out
 from zkpoll.delivery.formats.registry import format_of
 from zkpoll.delivery.loop import Destination, deliver
-from zkpoll.delivery.origins import Origins
 from zkpoll.delivery.preview import preview
 from zkpoll.delivery.verdicts import KINDS
-from zkpoll.errors import Busy, Locked, StopRun
 from zkpoll.journal.outbox import first_pending
-from zkpoll.tasks.outcome import BUG, DeliveryOutcome
-from zkpoll.tasks.run import FAILED
+from zkpoll.tasks.delivery_outcome import DeliveryOutcome
+from zkpoll.tasks.result import one_failure
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    import threading
+    from collections.abc import Callable, Sequence
 
     from zkpoll.delivery.contract import FollowUp
+    from zkpoll.delivery.origins import Origins
     from zkpoll.inventory import Dashboard
     from zkpoll.journal.outbox import Outbox
     from zkpoll.journal.sqlite import Journal
     from zkpoll.model.delivery import Preview, ShiftMove
     from zkpoll.model.punch import Event
-    from zkpoll.tasks.run import Run
+    from zkpoll.tasks.contact import Lock
 
 _log = logging.getLogger(__name__)
 
 
-def deliver_to(run: Run, dashboard: Dashboard, outbox: Outbox) -> DeliveryOutcome:
-    """Deliver what is pending to one dashboard; raise only what stops the whole run."""
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """One dashboard, and what a run gives its delivery to work with."""
+
+    dashboard: Dashboard
+    outbox: Outbox
+    origins: Origins
+    alert_after: float
+    """Seconds after which a shift that is not complete is late."""
+    more: Callable[[], bool]
+    """Waits until something may be new (True), or nothing more will come."""
+    stop: threading.Event
+    progress: Callable[[str, int], None] = lambda _dashboard, _punches: None
+    """Called with the dashboard's name and the number of punches each time some were delivered."""
+
+
+def deliver_to(lane: Lane, lock: Lock) -> DeliveryOutcome:
+    """Deliver what is pending to one dashboard, under its lock; raise only what stops the whole run."""
     began = time.monotonic()
-    outcome = DeliveryOutcome(dashboard.name, exposed=dashboard.exposed)
-    if not run.options.deliver:
-        return outcome
-    try:
-        with run.lock(f"dashboard {dashboard.name}"):
-            outcome = _delivered(run, dashboard, outbox, outcome)
-            if outcome.problem is None:
-                outcome = _with_follow_ups(run, dashboard, outbox, outcome)
-    except StopRun:
-        raise
-    except (Busy, Locked) as error:
-        outcome = replace(outcome, problem=str(error), kind=error.kind)
-    except Exception as error:  # noqa: BLE001  # one failure stays one failure
-        _log.exception("%s: %s", dashboard.name, FAILED.format(type(error).__name__))
-        outcome = replace(outcome, problem=FAILED.format(type(error).__name__), kind=BUG)
-    _tell(outcome)
+    name, outcome = lane.dashboard.name, undelivered(lane.dashboard)
+
+    def delivered() -> DeliveryOutcome:
+        nonlocal outcome  # what was delivered stays told, if telling of shifts fails
+        with lock(f"dashboard {name}"):
+            outcome = _delivered(lane)
+            return outcome if outcome.problem else _with_follow_ups(lane, outcome)
+
+    outcome = one_failure(name, delivered, lambda problem, kind: replace(outcome, problem=problem, kind=kind))
+    if outcome.requests:
+        _log.info("%s: %d punches delivered, %d requests", name, outcome.confirmed, outcome.requests)
+    if outcome.parked:
+        _log.warning("%s: %d punches were refused and parked", name, outcome.parked)
+    if outcome.capped:
+        _log.info("%s: as many punches as a run may send (max_per_run)", name)
     return replace(outcome, seconds=time.monotonic() - began)
 
 
-def _delivered(run: Run, dashboard: Dashboard, outbox: Outbox, outcome: DeliveryOutcome) -> DeliveryOutcome:
-    """Return `outcome` with what became of the dashboard's punches."""
-    access = Access.to(dashboard)
-    terminals = Origins.of_inventory(run.inventory.devices, run.names)
+def undelivered(dashboard: Dashboard) -> DeliveryOutcome:
+    """Return the result of a run that delivers nothing to a dashboard."""
+    return DeliveryOutcome(dashboard.name, exposed=dashboard.exposed)
+
+
+def _delivered(lane: Lane) -> DeliveryOutcome:
+    """Return the result of delivering the dashboard's punches."""
+    dashboard, access = lane.dashboard, Access.to(lane.dashboard)
     where = Destination(
         name=dashboard.name,
         access=access,
-        format=format_of(dashboard, terminals, access.secrets),
+        format=format_of(dashboard, lane.origins, access.secrets),
         batch_size=dashboard.batch_size,
         attempts=dashboard.attempts,
         retry_wait=dashboard.retry_wait,
@@ -72,14 +91,14 @@ def _delivered(run: Run, dashboard: Dashboard, outbox: Outbox, outcome: Delivery
         park_retry_every=timedelta(seconds=dashboard.park_retry_every),
     )
     done = deliver(
-        outbox,
+        lane.outbox,
         where,
-        more=run.feed.watcher(),
-        progress=lambda punches: run.observer.delivered(dashboard.name, punches),
-        stop=run.stop,
+        more=lane.more,
+        progress=lambda punches: lane.progress(dashboard.name, punches),
+        stop=lane.stop,
     )
     return replace(
-        outcome,
+        undelivered(dashboard),
         confirmed=done.confirmed,
         parked=done.parked,
         requests=done.requests,
@@ -89,29 +108,26 @@ def _delivered(run: Run, dashboard: Dashboard, outbox: Outbox, outcome: Delivery
     )
 
 
-def _with_follow_ups(
-    run: Run, dashboard: Dashboard, outbox: Outbox, outcome: DeliveryOutcome
-) -> DeliveryOutcome:
-    """Tell a dashboard how far its punches are complete; return `outcome` with what came of that.
+def _with_follow_ups(lane: Lane, outcome: DeliveryOutcome) -> DeliveryOutcome:
+    """Tell a dashboard how far its punches are complete; return `outcome` with the results.
 
     Where it does not answer, nothing more is said in this run.
     """
-    access = Access.to(dashboard)
-    terminals = Origins.of_inventory(run.inventory.devices, run.names)
-    follow_ups = format_of(dashboard, terminals, access.secrets).follow_ups()
+    access = Access.to(lane.dashboard)
+    follow_ups = format_of(lane.dashboard, lane.origins, access.secrets).follow_ups()
     if not follow_ups:
         return outcome
-    late_before = datetime.now(UTC) - timedelta(seconds=run.inventory.alert_after)
-    reaches = outbox.reaches()
-    with Client(access, run.stop.is_set) as client:
+    late_before = datetime.now(UTC) - timedelta(seconds=lane.alert_after)
+    reaches = lane.outbox.reaches()
+    with Client(access, lane.stop.is_set) as client:
         for step in follow_ups:
-            if run.stop.is_set():
+            if lane.stop.is_set():
                 break
             told = carried_out(step.exchange(reaches, late_before), client.send)
             if isinstance(told, Decision):
                 words = f"{step.subject}: {told.message}"
                 return replace(outcome, problem=words, kind=KINDS[told.verdict])
-            _log_move(dashboard, step, told)
+            _log_move(lane.dashboard, step, told)
             outcome = replace(outcome, shifts=(*outcome.shifts, told))
     return outcome
 
@@ -123,21 +139,12 @@ def _log_move(dashboard: Dashboard, step: FollowUp, move: ShiftMove) -> None:
     _log.info("%s: %s is complete until %s: %s", dashboard.name, step.subject, until, why)
 
 
-def _tell(outcome: DeliveryOutcome) -> None:
-    if outcome.requests:
-        _log.info("%s: %d punches delivered, %d requests", outcome.name, outcome.confirmed, outcome.requests)
-    if outcome.parked:
-        _log.warning("%s: %d punches were refused and parked", outcome.name, outcome.parked)
-    if outcome.capped:
-        _log.info("%s: as many punches as a run may send (max_per_run)", outcome.name)
-
-
 def previewed(
     dashboard: Dashboard, terminals: Origins, journal: Journal, new: Sequence[Event]
 ) -> Preview | None:
-    """Given a dashboard and new punches, oldest first, return what it would be sent first; None for nothing.
+    """Given a dashboard and new punches, oldest first, return its first request, or None for none.
 
-    That is what the journal has pending for it, if there is anything.
+    It carries the oldest punch that is pending for it in the journal, else the first new one.
     """
     event = first_pending(journal, dashboard.name) or next(iter(new), None)
     if event is None:

@@ -3,36 +3,73 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from zkpoll.delivery.access import Access
 from zkpoll.delivery.formats.registry import format_of
 from zkpoll.delivery.origins import Origins
-from zkpoll.delivery.ping import ping
-from zkpoll.errors import JournalError
+from zkpoll.delivery.ping import Ping, ping
+from zkpoll.errors import JournalError, Unreachable
 from zkpoll.journal.devices import Devices
 from zkpoll.journal.outbox import newest_punch
 from zkpoll.journal.sqlite import Journal
+from zkpoll.model.report import Trouble
+from zkpoll.model.step import Step
 from zkpoll.tasks.deliver import previewed
+from zkpoll.tasks.result import one_failure
 
 if TYPE_CHECKING:
-    from zkpoll.delivery.ping import Ping
     from zkpoll.inventory import Dashboard, Inventory
     from zkpoll.model.delivery import Preview
+    from zkpoll.model.report import Notice
 
 _log = logging.getLogger(__name__)
 
 
-def pinged(dashboard: Dashboard, inventory: Inventory) -> tuple[Ping, Preview | None]:
-    """Given a dashboard, ask whether it would take punches; return that, and what it would be sent first."""
-    shown = _example(dashboard, inventory)
-    access = Access.to(dashboard)
-    form = format_of(dashboard, Origins.of_inventory(inventory.devices, {}), access.secrets)
-    return ping(access, form), shown
+@dataclass(frozen=True, slots=True)
+class DashboardPing(Ping):
+    """The result of asking a dashboard whether it would take punches."""
+
+    name: str = ""
+    preview: Preview | None = None
+    """The request it would be sent first, if any."""
+    kind: str | None = None
+    """None where it answered."""
+    notices: tuple[Notice, ...] = ()
+
+    @property
+    def subject(self) -> str:
+        """The dashboard."""
+        return f"dashboard {self.name}"
+
+    @property
+    def trouble(self) -> Trouble | None:
+        """The steps that failed, or None."""
+        failed = [step.text for step in self.steps if step.ok is False]
+        return Trouble(self.kind or "steps", "; ".join(failed)) if failed else None
+
+
+def pinged(dashboard: Dashboard, inventory: Inventory) -> DashboardPing:
+    """Ask a dashboard whether it would take punches; raise only what stops everything."""
+
+    def asked() -> DashboardPing:
+        preview = _example(dashboard, inventory)
+        access = Access.to(dashboard)
+        form = format_of(dashboard, Origins.of_inventory(inventory.devices, {}), access.secrets)
+        found = ping(access, form)
+        kind = None if found.answered or found.ok else Unreachable.kind
+        return DashboardPing(found.steps, found.answered, dashboard.name, preview, kind)
+
+    def failed(problem: str, kind: str) -> DashboardPing:
+        step = Step("zkpoll", ok=False, seconds=None, text=problem)
+        return DashboardPing((step,), answered=False, name=dashboard.name, kind=kind)
+
+    return one_failure(dashboard.name, asked, failed)
 
 
 def _example(dashboard: Dashboard, inventory: Inventory) -> Preview | None:
-    """Return how the oldest punch that waits for a dashboard would be sent, or, where none waits, the newest.
+    """Return the request for the oldest punch that waits for a dashboard, or, if none waits, the newest.
 
     A journal that cannot be read, or is not there yet, has none.
     """

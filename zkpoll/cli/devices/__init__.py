@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from zkpoll.inventory import Inventory
-    from zkpoll.tasks.outcome import DeviceOutcome, Outcome
+    from zkpoll.tasks.device_outcome import DeviceOutcome
+    from zkpoll.tasks.outcome import Outcome
 
 
 @click.group()
@@ -49,6 +50,7 @@ def clear(config: Path | None, name: str, yes: bool) -> int:
     beside the journal, and while nobody can punch; else it says what is in the way. What the device proved
     unfit for before (it ignored being disabled, or the command itself) is tried again.
     """
+    from zkpoll.model.fate import Fate
     from zkpoll.reports.run_summary import notice_lines
     from zkpoll.sync import sync
     from zkpoll.tasks.run import Options
@@ -70,7 +72,7 @@ def clear(config: Path | None, name: str, yes: bool) -> int:
             return ExitCode.ATTENTION
         done = sync(inventory, Options(only, clear="now"), stop=stop)
     clearing = done.devices[0].clearing
-    if clearing is None or clearing.fate not in ("cleared", "empty"):
+    if clearing is None or clearing.fate not in (Fate.CLEARED, Fate.EMPTY):
         return _not_cleared(done)
     print_lines(notice_lines(done))
     return done.exit_code
@@ -78,11 +80,12 @@ def clear(config: Path | None, name: str, yes: bool) -> int:
 
 def _not_cleared(outcome: Outcome) -> int:
     """Say why nothing was cleared."""
+    from zkpoll.model.fate import Fate
     from zkpoll.reports.run_summary import notice_lines, trouble_lines
 
     lines = [*trouble_lines(outcome), *notice_lines(outcome)]
     clearing = outcome.devices[0].clearing
-    if clearing and clearing.fate == "changed":
+    if clearing and clearing.fate is Fate.CHANGED:
         lines.append(clearing.problem or "")
     for line in lines:
         click.echo(f"zkpoll: {line}", err=True)

@@ -112,7 +112,6 @@ def _ours(inventory: Inventory, port: int) -> dict[str, Device]:
 
 def _around(look: Look | None, ours: Mapping[str, Device]) -> Around:
     """Return the context of a contact: a terminal of the inventory is locked, and enabled if it has to be."""
-    from zkpoll.tasks.visit import target_of
 
     @contextmanager
     def around(address: Address) -> Iterator[Hook]:
@@ -120,8 +119,9 @@ def _around(look: Look | None, ours: Mapping[str, Device]) -> Around:
         if look is None or device is None:
             yield lambda _session: None
             return
-        with look.lock(target_of(device).address):
-            yield look.unlock(device)
+        guard = look.guard(device)
+        with guard.lock():
+            yield guard.enable
 
     return around
 

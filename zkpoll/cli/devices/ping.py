@@ -10,7 +10,6 @@ import click
 
 from zkpoll.cli.app import config_option, devices_asked, json_option, load_inventory, open_if_any
 from zkpoll.cli.output import print_json, show_steps, show_table
-from zkpoll.errors import Busy, ExitCode, Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from zkpoll.inventory import Device
     from zkpoll.pull.diagnosis import About, Diagnosis
     from zkpoll.reports.device_list import ListedDevice
-    from zkpoll.tasks.inspect import Drift, Look
+    from zkpoll.tasks.inspect import Drift, Inspection, Look
 
 T = TypeVar("T")
 
@@ -84,7 +83,9 @@ def ping(config: Path | None, names: tuple[str, ...], as_json: bool) -> int:
 
     Exit codes: 0 all are well; 1 some are not; 69 none could be reached; 75 another run is at all of them.
     """
-    found: dict[str, Diagnosis] = {}
+    from zkpoll.tasks.result import exit_code
+
+    found: dict[str, Inspection] = {}
     with _looking(config) as look:
         for device, diagnosis in _each(look, names, look.diagnosis):
             found[device.name] = diagnosis
@@ -92,7 +93,7 @@ def ping(config: Path | None, names: tuple[str, ...], as_json: bool) -> int:
                 show_steps(device.name, diagnosis.steps)
     if as_json:
         print_json([_document(name, one) for name, one in found.items()])
-    return _exit_code([(one.ok, one.kind) for one in found.values()])
+    return exit_code(found.values())
 
 
 @click.command()
@@ -104,6 +105,8 @@ def info(config: Path | None, name: str, as_json: bool) -> int:
 
     Exit codes: 0 all is well; 1 something is not; 69 it cannot be reached; 75 another run is at it.
     """
+    from zkpoll.tasks.result import exit_code
+
     with _looking(config) as look:
         ((device, found),) = _each(look, (name,), lambda device: look.diagnosis(device, details=True))
     if found.about is not None:
@@ -113,7 +116,7 @@ def info(config: Path | None, name: str, as_json: bool) -> int:
             _show_about(device, found.about)
     for problem in found.problems:
         click.echo(f"zkpoll: device {name}: {problem}", err=True)
-    return _exit_code([(found.ok, found.kind)])
+    return exit_code([found])
 
 
 @click.command()
@@ -131,6 +134,8 @@ def clock(config: Path | None, names: tuple[str, ...], put_right: bool, as_json:
 
     Exit codes: 0 all are well; 1 some are not; 69 none could be reached; 75 another run is at all of them.
     """
+    from zkpoll.tasks.result import exit_code
+
     with _looking(config) as look:
         found = [
             drift for _, drift in _each(look, names, lambda device: look.clock(device, put_right=put_right))
@@ -139,7 +144,7 @@ def clock(config: Path | None, names: tuple[str, ...], put_right: bool, as_json:
         print_json([asdict(one) | {"clock": one.clock and str(one.clock)} for one in found])
     else:
         show_table(("device", "its clock", "ahead", ""), list(map(_clock_cells, found)))
-    return _exit_code([(one.problem is None, one.kind) for one in found])
+    return exit_code(found)
 
 
 @contextmanager
@@ -159,16 +164,6 @@ def _each(look: Look, names: Sequence[str], ask: Callable[[Device], T]) -> Itera
     devices = devices_asked(look.inventory, names, "NAME")
     with ThreadPoolExecutor(look.inventory.parallel, "device") as pool:
         yield from zip(devices, pool.map(ask, devices), strict=True)
-
-
-def _exit_code(found: Sequence[tuple[bool, str | None]]) -> ExitCode:
-    """Given for each device whether it is well and the kind of the error that ended it, return the code."""
-    if all(ok for ok, _ in found):
-        return ExitCode.OK
-    kinds = {kind for _, kind in found}
-    if kinds == {Busy.kind}:
-        return ExitCode.LOCKED
-    return ExitCode.UNREACHABLE if kinds == {Unreachable.kind} else ExitCode.ATTENTION
 
 
 def _document(name: str, found: Diagnosis) -> dict[str, object]:

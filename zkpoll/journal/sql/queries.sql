@@ -76,6 +76,9 @@ SET read_at = :now, on_device = :on_device, capacity = :capacity, drift = :drift
     whole_at = CASE WHEN :whole OR whole_at IS NULL THEN :now ELSE whole_at END
 WHERE key = :key;
 
+-- name: last_reading
+SELECT key, read_at, on_device, capacity FROM device WHERE name = :name AND read_at IS NOT NULL;
+
 -- name: newest_reading
 SELECT max(read_at) FROM device;
 

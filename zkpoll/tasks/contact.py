@@ -1,0 +1,154 @@
+"""Contact with a device: under its lock, enabled first where it may be disabled, identified.
+
+The one home of the rule that nobody is locked out. Whoever speaks to a device stands inside `contact`:
+
+    lock        the device's, so that no other run is at it
+    log in
+    enable      where the journal has an intent: an earlier run may have left the device disabled
+    identify    by the serial number it tells, the inventory and the journal
+    strike      the intent, if the device that answers is the one it is for
+    work, say EXIT, free the lock
+
+Another terminal at the device's address may be enabled, which does no harm. The intent stays then, so that
+the device itself is enabled when it is met, and is told of until then.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+from zoneinfo import ZoneInfo
+
+from zkpoll.journal.clearance import Clearance
+from zkpoll.journal.devices import Devices
+from zkpoll.journal.locks import Locks
+from zkpoll.journal.sqlite import Journal
+from zkpoll.pull.identity import identify
+from zkpoll.pull.link import Address, Limits
+from zkpoll.pull.reader import Target
+from zkpoll.pull.session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from zkpoll.inventory import Device
+    from zkpoll.pull.identity import Identity
+
+    Lock: TypeAlias = Callable[[str], AbstractContextManager[None]]
+    Login: TypeAlias = Callable[[Target, Callable[[], bool]], AbstractContextManager[Session]]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Contacts:
+    """The means of all contacts of one command. May be shared by threads."""
+
+    journal: Journal
+    lock: Lock
+    """Gives the lock of a subject: `device 192.168.1.201:4370`."""
+    stopped: Callable[[], bool]
+    writes: bool
+    """Whether they write to the journal; looks and dry runs do not."""
+
+
+@contextmanager
+def writing(path: Path, stopped: Callable[[], bool]) -> Iterator[Contacts]:
+    """Give contacts that write to the journal at `path`, which begins if need be.
+
+    Raise `JournalError` when it cannot be used.
+    """
+    with Journal(path) as journal:
+        yield Contacts(journal, Locks(path).held, stopped, writes=True)
+
+
+@contextmanager
+def looking(path: Path, stopped: Callable[[], bool]) -> Iterator[Contacts]:
+    """Give contacts that write nothing: with the journal at `path`, or an empty one while there is none.
+
+    Where there is none, no other run can be at any device. Raise `JournalError` when it cannot be read.
+    """
+    try:
+        there = path.exists()
+    except OSError:
+        there = True  # the journal has better words for it
+    with Journal(path, writable=False) if there else Journal(None) as journal:
+        lock: Lock = Locks(path).held if there else lambda _subject: nullcontext()
+        yield Contacts(journal, lock, stopped, writes=False)
+
+
+class Guard:
+    """The rule for one device, step by step, for those that open the session themselves."""
+
+    def __init__(self, contacts: Contacts, device: Device) -> None:
+        self.target = target_of(device)
+        self._contacts = contacts
+        self._device = device
+        self._intended: str | None = None  # the key of the device that an intent was found for
+
+    def lock(self) -> AbstractContextManager[None]:
+        """Return the lock of the device."""
+        return self._contacts.lock(f"device {self.target.address}")
+
+    def enable(self, session: Session) -> None:
+        """Let people punch again, if an earlier run could not see to it. Comes right after the login."""
+        journal, name = self._contacts.journal, self._device.name
+        key = Devices(journal).key_of(name)
+        if key is None or not Clearance(journal, key).intended():
+            return
+        session.enable()
+        self._intended = key
+        _log.warning("%s: it may have been disabled by an earlier run, and is enabled", name)
+
+    def identify(self, serial: str | None) -> Identity:
+        """Given the serial number that the device tells, return its identity; strike the intent if it is met.
+
+        Raise `WrongSerial` where no key can be told.
+        """
+        journal, device = self._contacts.journal, self._device
+        known = Devices(journal)
+        stored, aliases = known.key_of(device.name), known.aliases(device.name)
+        found = identify(device.name, serial, device.serial, stored, aliases)
+        if self._contacts.writes and found.problem is None and found.key == self._intended:
+            Clearance(journal, found.key).done(clear_sent=True)
+        return found
+
+    def ask(self, session: Session) -> Identity:
+        """Ask the device for its serial number and return its identity, as `identify` does."""
+        return self.identify(session.option("~SerialNumber"))
+
+
+def plain_login(target: Target, stopped: Callable[[], bool]) -> Session:
+    """Return a session with a device; it logs in when it is entered."""
+    limits = Limits(target.timeout, target.visit_limit, stopped)
+    return Session(target.address, limits=limits, key=target.key)
+
+
+@contextmanager
+def contact(
+    contacts: Contacts, device: Device, login: Login = plain_login
+) -> Iterator[tuple[Session, Guard]]:
+    """Give a session with a device that is under its lock and enabled, and the guard that identifies it.
+
+    Raise `Busy` when another run is at it, and one of the device errors.
+    """
+    guard = Guard(contacts, device)
+    with guard.lock(), login(guard.target, contacts.stopped) as session:
+        guard.enable(session)
+        yield session, guard
+
+
+def target_of(device: Device, *, full: bool = False) -> Target:
+    """Given a device's settings, return it as a target of visits."""
+    return Target(
+        Address(device.host, device.port, device.transport),
+        ZoneInfo(device.timezone),
+        device.timeout,
+        device.visit_limit,
+        key=device.key(),
+        full=full,
+        quiet_hours=device.quiet_hours,
+    )

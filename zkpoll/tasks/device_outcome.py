@@ -1,0 +1,180 @@
+"""The result of a device's part of a run: its visit, and the clearing of its log. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from zkpoll.errors import UnknownLayout, WireError
+from zkpoll.model.fate import Fate
+from zkpoll.model.report import BUG, Notice, Trouble
+from zkpoll.model.sums import Tally
+from zkpoll.wall_clock import TOO_FAR
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from zkpoll.model.log import Reading
+    from zkpoll.model.punch import Event
+
+_LASTING: Final = frozenset((Fate.UNSETTLED, Fate.NOT_CLEARED))
+"""Fates of a log that last until a person sees to it."""
+_NO_NEWS: Final = _LASTING | {Fate.CHANGED, Fate.REFUSED, Fate.BUG}
+_COUNTED: Final = frozenset((UnknownLayout.kind, WireError.kind))
+"""Kinds whose sentences count bytes of a log, which grows while the trouble stays the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClearOutcome:
+    """The result of clearing a device's log."""
+
+    fate: Fate
+    records: int = 0
+    """Records in it."""
+    problem: str | None = None
+    """Why it was not cleared, or what else a person should know, in one sentence."""
+    copy: str | None = None
+    """The path of its raw copy."""
+
+    @property
+    def trouble(self) -> Trouble | None:
+        """The trouble that a person must see to, or None."""
+        if self.fate is Fate.BUG:
+            return Trouble(BUG, self.problem or "")
+        if self.fate in _LASTING:
+            return Trouble("not cleared", f"its log is due to be cleared, and is not: {self.problem}")
+        return None
+
+    @property
+    def notices(self) -> tuple[Notice, ...]:
+        """The events that a person should know of."""
+        if self.fate is Fate.CLEARED:
+            text = f"its log of {self.records:,} records was cleared; a copy is in {self.copy}"
+            cleared = Notice(text, harmless=True)
+            return (cleared, Notice(self.problem)) if self.problem else (cleared,)
+        return (Notice(self.problem),) if self.problem and self.fate not in _NO_NEWS else ()
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceOutcome:
+    """The result of a device's part of a run."""
+
+    name: str
+    address: str
+    key: str | None = None
+    tally: Tally = field(default_factory=Tally)
+    """The sum over the records handed on, also of a visit that broke off."""
+    reading: Reading | None = None
+    clock_set: bool = False
+    """Whether the device's clock was set."""
+    clock_kept: str | None = None
+    """Why its clock was not set, though it is off and the inventory asks for it."""
+    clearing: ClearOutcome | None = None
+    """The result of clearing its log; None where that was not due."""
+    problem: str | None = None
+    """One sentence; None when all is well."""
+    kind: str | None = None
+    seconds: float = 0.0
+    would_send: tuple[Event, ...] = ()
+    """New punches that a dry run would have journalled, and sent."""
+
+    @property
+    def subject(self) -> str:
+        """The subject of its trouble and its notices."""
+        return f"device {self.name}"
+
+    @property
+    def difference(self) -> int:
+        """Records that were read and are nowhere; 0 when the reading sum comes out."""
+        return self.reading.records - self.tally.records if self.reading else 0
+
+    @property
+    def complete(self) -> bool:
+        """Whether the device's own log was read to its end, and the reading sum comes out."""
+        return self.reading is not None and not self.problem and not self.difference
+
+    @property
+    def trouble(self) -> Trouble | None:
+        """The trouble that needs a person's attention for as long as it lasts, or None."""
+        if self.problem:
+            kind = self.kind if self.kind in _COUNTED else None
+            return Trouble(kind or self.problem, self.problem)
+        if self.difference:
+            text = f"{self.difference} records read are nowhere; this is a bug, please report it"
+            return Trouble(BUG, text)
+        if self.clearing and self.clearing.trouble:
+            return self.clearing.trouble
+        if self.clock_kept:
+            return Trouble("clock", f"its clock is off by {self.drift} and was not set: {self.clock_kept}")
+        if self.reading and abs(self.reading.drift or 0) >= TOO_FAR and not self.clock_set:
+            return Trouble("clock", f"its clock is off by {self.drift}, and so are its punches; put it right")
+        if self.full:
+            text = f"its log is full ({self.reading and self.reading.on_device} records)"
+            return Trouble("full", f"{text}: it refuses new punches or overwrites old ones; have it cleared")
+        return None
+
+    @property
+    def full(self) -> bool:
+        """Whether the device's log is at its capacity, where it tells that."""
+        reading = self.reading
+        if reading is None or (self.clearing and self.clearing.fate is Fate.CLEARED):
+            return False
+        return 0 < (reading.capacity or 0) <= reading.on_device
+
+    @property
+    def drift(self) -> str:
+        """By how much the device's clock is off, in words."""
+        seconds = self.reading.drift if self.reading else None
+        return "an unknown time" if seconds is None else f"{round(seconds):+d} s"
+
+    @property
+    def notices(self) -> tuple[Notice, ...]:
+        """The events of this visit that a person should know of."""
+        return (
+            *_notices_of_records(self.tally),
+            *(self.clearing.notices if self.clearing else ()),
+            *self._notices_of_device(),
+        )
+
+    def _notices_of_device(self) -> Iterator[Notice]:
+        reading = self.reading
+        if self.clock_set:
+            yield Notice(f"its clock was off by {self.drift} and was set", harmless=True)
+        if reading and not reading.before and 0 < (reading.capacity or 0) <= reading.on_device:
+            yield Notice("its log was full before it was read: RECORDS MAY HAVE BEEN OVERWRITTEN UNSEEN")
+        if reading and reading.before and not reading.continued:
+            notice = _changed_log(reading, self.tally)
+            if not (self.full and notice.harmless):  # a full log wraps at every punch, and is told as full
+                yield notice
+
+
+def _notices_of_records(tally: Tally) -> Iterator[Notice]:
+    if tally.newly_quarantined:
+        yield Notice(f"{_records(tally.newly_quarantined)} impossible; see `zkpoll quarantine list`")
+    if tally.same_second:
+        yield Notice(f"{_records(tally.same_second)} of a user in a second that holds another one, held")
+    if tally.held_since:
+        text = "record older than since: is" if tally.held_since == 1 else "records older than since: are"
+        yield Notice(f"{tally.held_since:,} {text} held, not sent", harmless=True)
+
+
+def _records(number: int) -> str:
+    return "1 record is" if number == 1 else f"{number} records are"
+
+
+def _changed_log(reading: Reading, tally: Tally) -> Notice:
+    """Return the notice of a log whose last known records are not in their places."""
+    if reading.on_device < reading.before:
+        sizes = f"{reading.before} records then, {reading.on_device} now"
+        return Notice(f"its log was cleared or shortened since the last visit: {sizes}", harmless=True)
+    if tally.seen_before:
+        return Notice("its log was wrapped or rewritten; all of it was read", harmless=True)
+    if reading.capacity and reading.on_device < reading.capacity:
+        return Notice(
+            "its log shares no record with the last reading: it was cleared and filled again, or "
+            "RECORDS WERE OVERWRITTEN UNSEEN; read it more often"
+        )
+    return Notice(
+        "its full log shares no record with the last reading: RECORDS WERE OVERWRITTEN UNSEEN; "
+        "read it more often, or have it cleared"
+    )

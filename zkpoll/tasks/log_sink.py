@@ -1,0 +1,162 @@
+"""The sinks of a visit: one journals a device's log, one only looks at what would be new."""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from zkpoll.errors import WrongSerial
+from zkpoll.journal.devices import STRANGER, Devices
+from zkpoll.journal.holds import Holding
+from zkpoll.journal.intake import Ledger
+from zkpoll.model.sums import Tally
+from zkpoll.pull import unknown_log
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from zkpoll.inventory import Device
+    from zkpoll.journal.sqlite import Journal
+    from zkpoll.model.log import Reading, Slice, Watermark
+    from zkpoll.model.punch import Event
+    from zkpoll.pull.identity import Identity
+
+
+class Claims:
+    """The terminals that the devices of the inventory reached in this run; no two may reach one."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._names: dict[str, str] = {}
+
+    def claim(self, key: str, name: str) -> None:
+        """Raise `WrongSerial` if another device of the inventory is that terminal."""
+        with self._lock:
+            other = self._names.setdefault(key, name)
+        if other != name:
+            raise WrongSerial(f"{name} is the same terminal as {other} (serial number {key}); take one out")
+
+
+class LogSink(ABC):
+    """The taker of one device's log."""
+
+    def __init__(self, device: Device, journal: Journal, claims: Claims, names: dict[str, str]) -> None:
+        """Given a device, begin nothing yet. `names` are those of the inventory by device key, to add to."""
+        self.key: str | None = None
+        """The key of the device that answers; None until `begin`."""
+        self.tally = Tally()
+        """The sum over the records taken."""
+        self._device = device
+        self._journal = journal
+        self._claims = claims
+        self._names = names
+
+    @property
+    def would_send(self) -> tuple[Event, ...]:
+        """The new punches of a dry run; none of a real one, which has journalled them."""
+        return ()
+
+    def begin(self, found: Identity) -> Watermark | None:
+        """Settle under which key the log is taken, and return what the journal has of it.
+
+        Raise `WrongSerial` if another device of the inventory is that terminal.
+        """
+        device = self._device
+        self._claims.claim(found.key, device.name)
+        self.key, self._stranger = found.key, found.problem is not None
+        if not self._stranger:
+            self._names[found.key] = device.name
+        self._meet(found.key)
+        self._ledger = Ledger(
+            self._journal,
+            Devices(self._journal).name_of(found.key) or device.name,
+            found.key,
+            ZoneInfo(device.timezone),
+            held=STRANGER if self._stranger else None,
+            holding=Holding(device.since, device.repeat_within),
+        )
+        return self._ledger.watermark()
+
+    @abstractmethod
+    def _meet(self, key: str, /) -> None:
+        """Note that the terminal with this key answers."""
+
+    @abstractmethod
+    def take(self, piece: Slice) -> None:
+        """Take records of the log, once `begin` was called."""
+
+    def end(self, reading: Reading) -> None:
+        """Note a reading that came to the log's end; the records that it proved were seen before."""
+        self.tally += Tally(seen_before=reading.proved)
+
+    @abstractmethod
+    def save(self, log: bytes, /) -> str:
+        """Keep a log of no known layout; return the words that tell it, to follow others."""
+
+
+class JournalSink(LogSink):
+    """Journals a device's log, and announces what is new."""
+
+    def __init__(
+        self,
+        device: Device,
+        journal: Journal,
+        claims: Claims,
+        names: dict[str, str],
+        *,
+        beside: Path,
+        announce: Callable[[], None],
+    ) -> None:
+        """Unknown logs are kept `beside` the journal."""
+        super().__init__(device, journal, claims, names)
+        self._beside = beside
+        self._announce = announce
+
+    def _meet(self, key: str, /) -> None:
+        known = Devices(self._journal)
+        (known.meet_stranger if self._stranger else known.meet)(self._device.name, key)
+
+    def take(self, piece: Slice) -> None:
+        """Journal records; they are on disk when this returns."""
+        self.tally += self._ledger.take(piece)
+        self._announce()
+
+    def end(self, reading: Reading) -> None:
+        """Note the reading in the journal as well."""
+        super().end(reading)
+        if self.key is not None:
+            Devices(self._journal).note_reading(self.key, reading)
+
+    def save(self, log: bytes, /) -> str:
+        """Save the log beside the journal."""
+        return "; " + unknown_log.save(self._beside, self._device.name, log)
+
+
+class DrySink(LogSink):
+    """Looks at what would be new, and writes nothing."""
+
+    def __init__(self, device: Device, journal: Journal, claims: Claims, names: dict[str, str]) -> None:
+        super().__init__(device, journal, claims, names)
+        self._new: dict[str, Event] = {}
+
+    @property
+    def would_send(self) -> tuple[Event, ...]:
+        """The punches that are new; a stranger's would be held."""
+        return tuple(self._new.values())
+
+    def _meet(self, _key: str, /) -> None:
+        """Nothing is noted."""
+
+    def take(self, piece: Slice) -> None:
+        """Sort the records, and keep those that would be sent in mind."""
+        found = self._ledger.sort(piece)
+        self.tally += found.tally
+        if not self._stranger:
+            self._new |= {event.id: event for event in found.to_send}
+
+    def save(self, _log: bytes, /) -> str:
+        """Nothing is saved, and nothing told of it."""
+        return ""

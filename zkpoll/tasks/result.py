@@ -1,0 +1,88 @@
+"""Results of tasks: their four questions, the exit code, and how one failure stays one."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+
+from zkpoll.errors import Busy, ExitCode, StopRun, Unreachable, ZkpollError
+from zkpoll.model.report import BUG
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from zkpoll.model.report import Notice, Trouble
+
+T = TypeVar("T")
+
+FAILED: Final = "zkpoll itself failed here ({}); please report it, with what -v prints"
+"""The words for a bug; they name the exception's type."""
+
+_log = logging.getLogger(__name__)
+
+
+class Result(Protocol):
+    """The result of one piece of work, frozen."""
+
+    @property
+    def subject(self) -> str:
+        """The subject of its trouble and its notices: `device front-door`."""
+
+    @property
+    def kind(self) -> str | None:
+        """The kind of the failure that ended the work; None where it came to its end."""
+
+    @property
+    def trouble(self) -> Trouble | None:
+        """The trouble its subject is in. It is one at most, since a subject has one condition at a time."""
+
+    @property
+    def notices(self) -> tuple[Notice, ...]:
+        """The events that a person should know of."""
+
+
+def troubles(results: Iterable[Result]) -> dict[str, Trouble]:
+    """Return the troubles by subject; of two results on one subject, the later one counts."""
+    return {one.subject: one.trouble for one in results if one.trouble}
+
+
+def notices(results: Iterable[Result]) -> tuple[tuple[str, Notice], ...]:
+    """Return the notices, each with its subject."""
+    return tuple((one.subject, notice) for one in results for notice in one.notices)
+
+
+def exit_code(asked: Iterable[Result], besides: Iterable[Result] = (), *, reached: bool = False) -> ExitCode:
+    """Given the results of what was asked for, and of what else was done, return the exit code.
+
+    A bug anywhere comes first. `LOCKED` and `UNREACHABLE` hold for all that was asked for, or not at all;
+    `reached` says that something besides was reached.
+    """
+    asked = tuple(asked)
+    everything = (*asked, *besides)
+    found = troubles(everything)
+    kinds = [one.kind for one in asked]
+    if BUG in kinds or any(trouble.kind == BUG for trouble in found.values()):
+        return ExitCode.BUG
+    if kinds and all(kind == Busy.kind for kind in kinds):
+        return ExitCode.LOCKED
+    if kinds and all(kind == Unreachable.kind for kind in kinds) and not reached:
+        return ExitCode.UNREACHABLE
+    attention = any(not notice.harmless for _, notice in notices(everything))
+    return ExitCode.ATTENTION if found or attention else ExitCode.OK
+
+
+def one_failure(name: str, work: Callable[[], T], failed: Callable[[str, str], T]) -> T:
+    """Do one piece of work; where it fails, return `failed(problem, kind)`, also for a bug.
+
+    `name` is the device or dashboard, for the log. Raise only what stops the whole run.
+    """
+    try:
+        return work()
+    except StopRun:
+        raise
+    except ZkpollError as error:
+        return failed(str(error), error.kind)
+    except Exception as error:  # noqa: BLE001  # one failure stays one failure
+        problem = FAILED.format(type(error).__name__)
+        _log.exception("%s: %s", name, problem)
+        return failed(problem, BUG)
