@@ -3,9 +3,8 @@
     visit every device ──▶ journal ──▶ deliver to every dashboard      side by side
     then clear the logs that are due, each in a visit of its own
 
-No policy of its own: what to read, what is new, what to send again and what it all comes to is decided in
-the rooms. A dashboard gets what the journal already holds at once, and no device waits for another. A dry
-run visits the devices, too, with sinks that only look, and does nothing else.
+No policy of its own: the rooms decide. A dashboard gets what the journal already holds at once, and no
+device waits for another. A dry run visits the devices, too, with sinks that only look, and does nothing else.
 """
 
 from __future__ import annotations
@@ -54,10 +53,10 @@ def sync(
     stop: threading.Event | None = None,
     observer: Observer | None = None,
 ) -> Outcome:
-    """Read the devices, journal what is new, deliver what is pending, and return the result.
+    """Read the devices, journal new punches, deliver pending ones, and return the result.
 
-    Once `stop` is set, everything ends soon and `Stopped` is raised; what was journalled and confirmed stays
-    so. Raise `JournalError` when the journal cannot be used.
+    Once `stop` is set, everything ends soon and `Stopped` is raised. Punches journalled and confirmed by then
+    stay so. Raise `JournalError` when the journal cannot be used.
     """
     options = options or Options()
     run = _Run(inventory, options, stop or threading.Event(), observer or Observer())
@@ -80,7 +79,7 @@ class _Run:
         self._began = time.monotonic()
 
     def look(self) -> Outcome:
-        """Read, and return what would be sent; write nothing."""
+        """Read, and return the punches that would be sent. Write nothing."""
         with looking(self._inventory.journal, self._stop.is_set) as contacts:
             journal = contacts.journal
             names = Devices(journal).names()
@@ -151,7 +150,7 @@ class _Run:
     def _deliveries(
         self, contacts: Contacts, outboxes: dict[str, Outbox], names: dict[str, str]
     ) -> list[Callable[[], DeliveryOutcome]]:
-        """Return the delivery to each dashboard; `names` are the devices' by key, as visits learn them."""
+        """Return the delivery to each dashboard. `names` are the devices' by key, as visits learn them."""
         inventory = self._inventory
         if not self._options.deliver:
             return [partial(undelivered, one) for one in inventory.dashboards]
@@ -189,7 +188,7 @@ class _Run:
         return [one.result() for one in reading], [one.result() for one in sending]
 
     def _clear_logs(self, contacts: Contacts, visited: Sequence[DeviceOutcome]) -> dict[str, ClearOutcome]:
-        """Clear the logs that are due, now that what they held is delivered; return the results by device."""
+        """Clear the logs that are due, now that their punches are delivered. Return the results by device."""
         now, options = datetime.now(UTC), self._options
         ripe: list[Device] = []
         if options.deliver and options.clear != "never":

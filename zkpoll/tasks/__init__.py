@@ -1,13 +1,18 @@
 """One piece of work on one device or dashboard, from settings to result.
 
-contact         a device under its lock, enabled first, identified
-visit           read a device's log into the journal
-clear           clear its log, with proof that nothing is lost
-inspect         a person's look at a device: ping, info, clock
-read_users      its users, for an export
-deliver         what is pending, to one dashboard
-ping_dashboard  whether a dashboard would take punches
-restore         put back into the journal what a raw copy holds and it lacks
-outcome         what each came to
-arrivals        how deliveries learn that something new was journalled
+contact           a device under its lock, enabled first, identified
+visit             read a device's log into a sink
+log_sink          the sinks: one journals, one only looks
+clear             clear a log, with proof that nothing is lost
+inspect           a person's look at a device: ping, info, clock
+read_users        the users of a device, for an export
+deliver           send one dashboard its pending punches
+ping_dashboard    ask a dashboard whether it would take punches
+restore           put back into the journal what a raw copy holds and it lacks
+result            the questions that every result answers, and the exit code
+device_outcome    the result of a visit and a clearing
+delivery_outcome  the result of a delivery
+outcome           the result of a run
+arrivals          the signal to deliveries that something new was journalled
+run               options, observer, threads
 """

@@ -1,4 +1,4 @@
-"""How deliveries learn that something new was journalled, and when nothing more will come."""
+"""The signal to deliveries that something new was journalled, or that nothing more will come."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ LOOK_AGAIN: Final = 5.0
 
 
 class Feed:
-    """Between the readers of a run, which announce, and its deliveries, which wait."""
+    """The signal between the readers of a run, that announce, and its deliveries, that wait."""
 
     def __init__(self, readers: int) -> None:
-        """Given how many readers there are, open the feed; it closes when all of them have ended."""
+        """Given the number of readers, open the feed. It closes when all of them have ended."""
         self._changed = threading.Condition()
         self._readers = readers
         self._journalled = 0
@@ -34,7 +34,7 @@ class Feed:
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Say that nothing more will come, whatever the readers do."""
+        """Say that nothing more will come, even from readers that have not ended."""
         with self._changed:
             self._readers = 0
             self._changed.notify_all()

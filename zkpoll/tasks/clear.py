@@ -33,7 +33,7 @@ _log = logging.getLogger(__name__)
 
 
 def due(device: Device, last: LastReading | None, now: datetime) -> bool:
-    """Say whether a device's log is to be cleared by its settings, given its last reading; `now` is UTC."""
+    """Given a device's settings and its last reading, say whether to clear its log. `now` is UTC."""
     if last is None:
         return False
     clock = now.astimezone(ZoneInfo(device.timezone)).time()
@@ -43,10 +43,10 @@ def due(device: Device, last: LastReading | None, now: datetime) -> bool:
 
 
 def clear(device: Device, contacts: Contacts, beside: Path, *, by_hand: bool = False) -> ClearOutcome:
-    """Clear a device's log if every record in it is settled; raise only what stops the whole run.
+    """Clear a device's log if every record in it is settled. Raise only `StopRun`.
 
-    The raw copy is put `beside` the journal. A person who clears `by_hand` allows it also where the device
-    proved unfit for it.
+    The raw copy is put `beside` the journal. A clearing `by_hand` is allowed for a device that proved unfit
+    for it, too.
     """
     return one_failure(
         device.name,
@@ -112,7 +112,7 @@ class _LogKeeper:
         return self.unsettled.refusal
 
     def keep_copy(self, layout: int, log: bytes, users: Mapping[int, str]) -> None:
-        """Save the log beside the journal; on disk when this returns."""
+        """Save the log beside the journal. It is on disk when this returns."""
         copy = raw_copy.RawCopy.of(self._device.name, self._key, self._device.timezone, layout, log, users)
         self.copy = raw_copy.save(self._beside, copy)
 

@@ -1,16 +1,17 @@
-"""Contact with a device: under its lock, enabled first where it may be disabled, identified.
+"""Contact with a device: under its lock, enabled first if it may be disabled, identified.
 
-The one home of the rule that nobody is locked out. Whoever speaks to a device stands inside `contact`:
+The one home of the rule that nobody is locked out. All that speaks to a device stands inside `contact`:
 
     lock        the device's, so that no other run is at it
     log in
-    enable      where the journal has an intent: an earlier run may have left the device disabled
+    enable      if the journal has an intent: an earlier run may have left the device disabled
     identify    by the serial number it tells, the inventory and the journal
     strike      the intent, if the device that answers is the one it is for
     work, say EXIT, free the lock
 
-Another terminal at the device's address may be enabled, which does no harm. The intent stays then, so that
-the device itself is enabled when it is met, and is told of until then.
+It must never happen that an intent is struck before the device it is for has answered ENABLE. Another
+terminal at its address may be enabled, and no harm is done. The intent stays then: the device itself is
+enabled when it is met, and told of until then.
 """
 
 from __future__ import annotations
@@ -57,10 +58,7 @@ class Contacts:
 
 @contextmanager
 def writing(path: Path, stopped: Callable[[], bool]) -> Iterator[Contacts]:
-    """Give contacts that write to the journal at `path`, which begins if need be.
-
-    Raise `JournalError` when it cannot be used.
-    """
+    """Give contacts that write to the journal at `path`. Raise `JournalError` when it cannot be used."""
     with Journal(path) as journal:
         yield Contacts(journal, Locks(path).held, stopped, writes=True)
 
@@ -69,7 +67,7 @@ def writing(path: Path, stopped: Callable[[], bool]) -> Iterator[Contacts]:
 def looking(path: Path, stopped: Callable[[], bool]) -> Iterator[Contacts]:
     """Give contacts that write nothing: with the journal at `path`, or an empty one while there is none.
 
-    Where there is none, no other run can be at any device. Raise `JournalError` when it cannot be read.
+    While there is none, no other run can be at any device. Raise `JournalError` when it cannot be read.
     """
     try:
         there = path.exists()
@@ -104,9 +102,9 @@ class Guard:
         _log.warning("%s: it may have been disabled by an earlier run, and is enabled", name)
 
     def identify(self, serial: str | None) -> Identity:
-        """Given the serial number that the device tells, return its identity; strike the intent if it is met.
+        """Given the serial number that the device tells, return its identity.
 
-        Raise `WrongSerial` where no key can be told.
+        The intent is struck if this is the device it is for. Raise `WrongSerial` when there is no key.
         """
         journal, device = self._contacts.journal, self._device
         known = Devices(journal)
@@ -122,7 +120,7 @@ class Guard:
 
 
 def plain_login(target: Target, stopped: Callable[[], bool]) -> Session:
-    """Return a session with a device; it logs in when it is entered."""
+    """Return a session with a device. It logs in when it is entered."""
     limits = Limits(target.timeout, target.visit_limit, stopped)
     return Session(target.address, limits=limits, key=target.key)
 

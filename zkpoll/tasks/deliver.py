@@ -37,7 +37,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """One dashboard, and what a run gives its delivery to work with."""
+    """One dashboard, and the means of its delivery."""
 
     dashboard: Dashboard
     outbox: Outbox
@@ -52,7 +52,7 @@ class Lane:
 
 
 def deliver_to(lane: Lane, lock: Lock) -> DeliveryOutcome:
-    """Deliver what is pending to one dashboard, under its lock; raise only what stops the whole run."""
+    """Deliver the pending punches to one dashboard, under its lock. Raise only `StopRun`."""
     began = time.monotonic()
     name, outcome = lane.dashboard.name, undelivered(lane.dashboard)
 
@@ -111,7 +111,7 @@ def _delivered(lane: Lane) -> DeliveryOutcome:
 def _with_follow_ups(lane: Lane, outcome: DeliveryOutcome) -> DeliveryOutcome:
     """Tell a dashboard how far its punches are complete; return `outcome` with the results.
 
-    Where it does not answer, nothing more is said in this run.
+    If it does not answer, nothing more is said in this run.
     """
     access = Access.to(lane.dashboard)
     follow_ups = format_of(lane.dashboard, lane.origins, access.secrets).follow_ups()

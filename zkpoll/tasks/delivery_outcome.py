@@ -74,7 +74,7 @@ class DeliveryOutcome:
 
     @property
     def notices(self) -> tuple[Notice, ...]:
-        """None: what a delivery leaves to a person is a state, and no event."""
+        """None: a delivery leaves states to a person, and no events."""
         return ()
 
     @property

@@ -85,7 +85,7 @@ class DeviceOutcome:
 
     @property
     def difference(self) -> int:
-        """Records that were read and are nowhere; 0 when the reading sum comes out."""
+        """Records that were read and are nowhere: 0 when the reading sum comes out."""
         return self.reading.records - self.tally.records if self.reading else 0
 
     @property
@@ -115,7 +115,7 @@ class DeviceOutcome:
 
     @property
     def full(self) -> bool:
-        """Whether the device's log is at its capacity, where it tells that."""
+        """Whether the device's log is at its capacity, if it tells that."""
         reading = self.reading
         if reading is None or (self.clearing and self.clearing.fate is Fate.CLEARED):
             return False
@@ -163,7 +163,7 @@ def _records(number: int) -> str:
 
 
 def _changed_log(reading: Reading, tally: Tally) -> Notice:
-    """Return the notice of a log whose last known records are not in their places."""
+    """Return the notice of a log without its last known records in their places."""
     if reading.on_device < reading.before:
         sizes = f"{reading.before} records then, {reading.on_device} now"
         return Notice(f"its log was cleared or shortened since the last visit: {sizes}", harmless=True)

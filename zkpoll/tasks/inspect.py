@@ -90,7 +90,7 @@ class Look:
         return Guard(self.contacts, device)
 
     def diagnosis(self, device: Device, *, details: bool = False) -> Inspection:
-        """Return what a device says of itself, or why it does not; raise only what stops everything."""
+        """Return what a device says of itself, or why it does not. Raise only `StopRun`."""
 
         def diagnosed() -> Inspection:
             guard = self.guard(device)
@@ -111,7 +111,7 @@ class Look:
         return one_failure(device.name, diagnosed, failed)
 
     def clock(self, device: Device, *, put_right: bool = False) -> Drift:
-        """Return how far a device's clock is off; set it if asked to, and if it and ours can be trusted."""
+        """Return how far a device's clock is off. Set it if asked to, and if it and ours can be trusted."""
 
         def looked() -> Drift:
             with contact(self.contacts, device, logged_in) as (session, guard):
@@ -126,7 +126,7 @@ class Look:
         )
 
     def _put_right(self, device: Device, session: Session, guard: Guard, found: Drift) -> Drift:
-        """Set a device's clock where it is off, and look at it again."""
+        """Set a device's clock if it is off, and look at it again."""
         limit = device.clock.set_when_off_by if device.clock else _FINEST
         if found.drift is None:
             return replace(found, problem="not set: it shows no real date; set it by hand")

@@ -1,4 +1,4 @@
-"""The sinks of a visit: one journals a device's log, one only looks at what would be new."""
+"""The two sinks of a visit: one journals a device's log, one only looks for new punches."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Claims:
-    """The terminals that the devices of the inventory reached in this run; no two may reach one."""
+    """The terminals that the devices of the inventory reached in this run. No two may reach one."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -56,11 +56,11 @@ class LogSink(ABC):
 
     @property
     def would_send(self) -> tuple[Event, ...]:
-        """The new punches of a dry run; none of a real one, which has journalled them."""
+        """The new punches of a dry run. A real one journals them, and has none."""
         return ()
 
     def begin(self, found: Identity) -> Watermark | None:
-        """Settle under which key the log is taken, and return what the journal has of it.
+        """Given the device that answers, begin with its log, and return the journal's watermark of it.
 
         Raise `WrongSerial` if another device of the inventory is that terminal.
         """
@@ -89,16 +89,16 @@ class LogSink(ABC):
         """Take records of the log, once `begin` was called."""
 
     def end(self, reading: Reading) -> None:
-        """Note a reading that came to the log's end; the records that it proved were seen before."""
+        """Note a reading that came to the log's end. The records that it proved were seen before."""
         self.tally += Tally(seen_before=reading.proved)
 
     @abstractmethod
     def save(self, log: bytes, /) -> str:
-        """Keep a log of no known layout; return the words that tell it, to follow others."""
+        """Keep a log of no known layout. Return the words that tell it, to follow others."""
 
 
 class JournalSink(LogSink):
-    """Journals a device's log, and announces what is new."""
+    """Journals a device's log, and announces that it did."""
 
     def __init__(
         self,
@@ -120,7 +120,7 @@ class JournalSink(LogSink):
         (known.meet_stranger if self._stranger else known.meet)(self._device.name, key)
 
     def take(self, piece: Slice) -> None:
-        """Journal records; they are on disk when this returns."""
+        """Journal records. They are on disk when this returns."""
         self.tally += self._ledger.take(piece)
         self._announce()
 
@@ -136,7 +136,7 @@ class JournalSink(LogSink):
 
 
 class DrySink(LogSink):
-    """Looks at what would be new, and writes nothing."""
+    """Looks for new punches, and writes nothing."""
 
     def __init__(self, device: Device, journal: Journal, claims: Claims, names: dict[str, str]) -> None:
         super().__init__(device, journal, claims, names)
@@ -144,7 +144,7 @@ class DrySink(LogSink):
 
     @property
     def would_send(self) -> tuple[Event, ...]:
-        """The punches that are new; a stranger's would be held."""
+        """The new punches, but for those of a stranger: they would be held."""
         return tuple(self._new.values())
 
     def _meet(self, _key: str, /) -> None:

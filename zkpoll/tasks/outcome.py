@@ -94,7 +94,7 @@ class Outcome:
 
     @property
     def _besides(self) -> tuple[Result, ...]:
-        """The results of all but the devices; a device that may be disabled has that trouble alone."""
+        """The results of all but the devices. A device that may be disabled has that trouble alone."""
         return (
             *self.deliveries,
             *(Stranded(name, count) for name, count in self.stranded.items()),
@@ -111,7 +111,7 @@ class Outcome:
         return troubles((*self.devices, *self._besides))
 
     def late_troubles(self) -> Mapping[str, Trouble]:
-        """Return those troubles that show when all is done: of dashboards, and of what was not visited."""
+        """Return the troubles that show when all is done: of dashboards, and of devices not visited."""
         early = {one.subject: one.trouble for one in self.devices if one.problem}
         return {subject: told for subject, told in self.troubles().items() if told != early.get(subject)}
 

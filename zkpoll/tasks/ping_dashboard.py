@@ -51,7 +51,7 @@ class DashboardPing(Ping):
 
 
 def pinged(dashboard: Dashboard, inventory: Inventory) -> DashboardPing:
-    """Ask a dashboard whether it would take punches; raise only what stops everything."""
+    """Ask a dashboard whether it would take punches. Raise only `StopRun`."""
 
     def asked() -> DashboardPing:
         preview = _example(dashboard, inventory)

@@ -70,7 +70,7 @@ def call(
 
 
 def read_users(device: Device, contacts: Contacts, claims: Claims) -> DeviceUsers:
-    """Ask one device for its users; raise only what stops the whole run."""
+    """Ask one device for its users. Raise only `StopRun`."""
 
     def asked() -> DeviceUsers:
         _log.info("%s: asking %s for its users", device.name, target_of(device).address)

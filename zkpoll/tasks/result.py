@@ -30,7 +30,7 @@ class Result(Protocol):
 
     @property
     def kind(self) -> str | None:
-        """The kind of the failure that ended the work; None where it came to its end."""
+        """The kind of the failure that ended the work, or None."""
 
     @property
     def trouble(self) -> Trouble | None:
@@ -42,7 +42,7 @@ class Result(Protocol):
 
 
 def troubles(results: Iterable[Result]) -> dict[str, Trouble]:
-    """Return the troubles by subject; of two results on one subject, the later one counts."""
+    """Return the troubles by subject. Of two results on one subject, the later one counts."""
     return {one.subject: one.trouble for one in results if one.trouble}
 
 
@@ -52,10 +52,10 @@ def notices(results: Iterable[Result]) -> tuple[tuple[str, Notice], ...]:
 
 
 def exit_code(asked: Iterable[Result], besides: Iterable[Result] = (), *, reached: bool = False) -> ExitCode:
-    """Given the results of what was asked for, and of what else was done, return the exit code.
+    """Given the results that a person asked for, and those besides, return the exit code.
 
-    A bug anywhere comes first. `LOCKED` and `UNREACHABLE` hold for all that was asked for, or not at all;
-    `reached` says that something besides was reached.
+    A bug anywhere comes first. `LOCKED` and `UNREACHABLE` need all of the results asked for. `reached` says
+    that something besides was reached.
     """
     asked = tuple(asked)
     everything = (*asked, *besides)
@@ -72,9 +72,9 @@ def exit_code(asked: Iterable[Result], besides: Iterable[Result] = (), *, reache
 
 
 def one_failure(name: str, work: Callable[[], T], failed: Callable[[str, str], T]) -> T:
-    """Do one piece of work; where it fails, return `failed(problem, kind)`, also for a bug.
+    """Do one piece of work. If it fails, also by a bug, return `failed(problem, kind)`.
 
-    `name` is the device or dashboard, for the log. Raise only what stops the whole run.
+    `name` is the device or dashboard, for the log. Raise only `StopRun`.
     """
     try:
         return work()

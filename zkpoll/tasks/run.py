@@ -42,7 +42,7 @@ class Observer:
 def joined(futures: Sequence[Future[T]], stop: Callable[[], None]) -> list[T]:
     """Wait for all threads, and return their results.
 
-    When one raises what stops the whole run, `stop` the others and raise that.
+    If one raises an error, `stop` the others and raise it.
     """
     done, _ = wait(futures, return_when=FIRST_EXCEPTION)
     failure = next((error for future in done if (error := future.exception())), None)

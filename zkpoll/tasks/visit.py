@@ -37,10 +37,10 @@ def visit(
     newest: datetime | None = None,
     progress: Callable[[str, int], None] = lambda _name, _records: None,
 ) -> DeviceOutcome:
-    """Read a device's log into `sink`; return the result. Raise only what stops the whole run.
+    """Read a device's log into `sink` and return the result. Raise only `StopRun`.
 
-    `full` reads all of the log. `newest` is when the journal last read any device, by which this host's clock
-    is judged. `progress` is called with the device's name and the number of records each time some came.
+    `full` reads all of the log. `newest` is the time of the journal's newest reading: a host clock before it
+    sets no other. `progress` is called with the device's name and the number of records each time some came.
     """
     began = time.monotonic()
     address = str(target_of(device).address)
@@ -98,9 +98,9 @@ def _visited(
 def _correct_clock(
     device: Device, session: Session, reading: Reading, newest: datetime | None
 ) -> tuple[bool, str | None]:
-    """Set the device's clock if the inventory asks for it; return whether it was set, and why not.
+    """Set the device's clock if the inventory asks for it. Return whether it was set, and why not.
 
-    The reading is safe whatever comes of it.
+    A failure is no failure of the visit: the reading is safe.
     """
     wanted, drift = device.clock, reading.drift
     if wanted is None or drift is None or abs(drift) <= wanted.set_when_off_by:
