@@ -18,9 +18,9 @@ from zoneinfo import ZoneInfo
 from zk import ZK
 
 from tests.benchmarks.measure import Figure, best_of
+from tests.journal.helpers import Visiting
 from tests.pull.devices import visit
 from zkpoll.journal.devices import Devices
-from zkpoll.journal.intake import Ledger
 from zkpoll.journal.outbox import Outbox
 from zkpoll.journal.sqlite import Journal, queries
 from zkpoll.model.sums import Tally
@@ -46,13 +46,13 @@ class _Visitor:
 
     journal: Journal
     name: str = "bench"
-    ledgers: list[Ledger] = field(default_factory=list)
+    ledgers: list[Visiting] = field(default_factory=list)
     tally: Tally = field(default_factory=Tally)
 
     def identify(self, serial: str | None) -> Watermark | None:
         key = serial or "none"
         Devices(self.journal).meet(self.name, key)
-        self.ledgers.append(Ledger(self.journal, self.name, key, ZONE))
+        self.ledgers.append(Visiting(self.journal, self.name, key, ZONE))
         return self.ledgers[0].watermark()
 
     def take(self, piece: Slice) -> None:
@@ -161,8 +161,9 @@ def _bare_insert(folder: Path, rows: list[dict[str, object]]) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
         db.execute("PRAGMA synchronous = FULL")
         db.execute("BEGIN")
-        db.executemany(queries()["add_punch"], rows)
-        db.execute(queries()["add_to_outbox"], {"after": 0, "held": None, "now": "x"})
+        db.executemany(queries()["add_punch"].replace("RETURNING seq", ""), rows)
+        db.execute("CREATE TEMP TABLE incoming AS SELECT seq AS place, seq AS value FROM punch")
+        db.execute(queries()["add_to_outbox"], {"held": None, "now": "x"})
         db.execute("COMMIT")
 
 

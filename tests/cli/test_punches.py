@@ -21,7 +21,7 @@ from zkpoll.journal.outbox import Outbox
 from zkpoll.journal.sqlite import Journal
 from zkpoll.model.delivery import Settled
 from zkpoll.model.log import Slice
-from zkpoll.model.punch import Punch
+from zkpoll.model.punch import Form, Punch
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -167,7 +167,7 @@ def fill(site: Site, count: int) -> None:
                 Punch(str(1000 + n % 500), begin + timedelta(seconds=n), 1, n % 2, 0, n.to_bytes(40))
                 for n in range(start, start + step)
             )
-            ledger.take(Slice(run, (), None))
+            ledger.take(Slice(run, (), None, form=Form.PULL_40))
 
 
 @pytest.mark.timeout(300)  # seconds; a dozen where nothing else runs

@@ -8,12 +8,13 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from zkpoll.journal import watermarks
 from zkpoll.journal.devices import Devices
 from zkpoll.journal.holds import HOLD_NOTHING
-from zkpoll.journal.intake import Ledger
+from zkpoll.journal.intake import Intake, Sorted
 from zkpoll.model.delivery import Settled
 from zkpoll.model.log import Slice, Watermark
-from zkpoll.model.punch import Punch, Quarantined
+from zkpoll.model.punch import LAYOUT_FORMS, Punch, Quarantined
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
     from zkpoll.journal.holds import Holding
     from zkpoll.journal.outbox import Outbox
     from zkpoll.journal.sqlite import Journal
+    from zkpoll.model.log import Records
     from zkpoll.model.punch import Event
+    from zkpoll.model.sums import Tally
 
 KEY = "CQZ7224760045"
 DHAKA = ZoneInfo("Asia/Dhaka")
@@ -56,16 +59,52 @@ def odd(raw: bytes, reason: str = "no such date") -> Quarantined:
     return Quarantined(raw.ljust(40, b"\0"), reason)
 
 
-def piece(*records: Punch | Quarantined, end: int | None = None) -> Slice:
-    """Return a slice of a log of 40-byte records, by default the whole log."""
+def piece(*records: Punch | Quarantined, end: int | None = None, layout: int = 40) -> Slice:
+    """Return a slice of a log, by default the whole log, of 40-byte records."""
     count = len(records) if end is None else end
     last = records[-8:]
     tail = tuple(record.canonical if isinstance(record, Punch) else record.raw for record in last)
     return Slice(
         punches=tuple(record for record in records if isinstance(record, Punch)),
         quarantined=tuple(record for record in records if isinstance(record, Quarantined)),
-        mark=Watermark(40, count, tail),
+        mark=Watermark(layout, count, tail),
+        form=LAYOUT_FORMS[layout],
     )
+
+
+class Visiting:
+    """The records of one visit, taken as `zkpoll sync` does: with their watermark, in one transaction."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        name: str,
+        key: str,
+        zone: tzinfo,
+        *,
+        held: str | None = None,
+        holding: Holding = HOLD_NOTHING,
+    ) -> None:
+        """Begin a visit to a device that was met before."""
+        self.journal = journal
+        self.key = key
+        self.intake = Intake(journal, name, key, zone, source="pull", held=held, holding=holding)
+
+    def take(self, piece: Slice) -> Tally:
+        """Keep a slice of the log."""
+        with self.journal.transaction():
+            tally = self.intake.add(piece)
+            if piece.mark:
+                watermarks.store(self.journal, self.key, piece.mark)
+        return tally
+
+    def sort(self, records: Records) -> Sorted:
+        """Look at records without keeping any."""
+        return self.intake.sort(records)
+
+    def watermark(self) -> Watermark | None:
+        """Return how much of the log is in the journal."""
+        return watermarks.load(self.journal, self.key)
 
 
 def visit(
@@ -74,10 +113,10 @@ def visit(
     key: str = KEY,
     zone: tzinfo = DHAKA,
     holding: Holding = HOLD_NOTHING,
-) -> Ledger:
+) -> Visiting:
     """Begin a visit to a device."""
     Devices(journal).meet(name, key)
-    return Ledger(journal, name, key, zone, holding=holding)
+    return Visiting(journal, name, key, zone, holding=holding)
 
 
 def pending(outbox: Outbox, limit: int = 9) -> list[Event]:

@@ -11,14 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.journal.helpers import KEY, START, confirm, odd, piece, punch, rows, visit
+from tests.journal.helpers import KEY, START, Visiting, confirm, odd, piece, punch, rows, visit
 from tests.site import entry
 from zkpoll.errors import JournalError, WrongSerial
 from zkpoll.journal.clearance import Clearance, Numbers, Unsettled
 from zkpoll.journal.decisions import Choice, Decisions
 from zkpoll.journal.devices import STRANGER, Devices
 from zkpoll.journal.holds import Holding
-from zkpoll.journal.intake import Ledger
 from zkpoll.journal.outbox import Outbox
 from zkpoll.journal.quarantine import accept, quarantined
 from zkpoll.journal.sqlite import Journal, queries
@@ -136,7 +135,7 @@ def test_what_is_held_as_a_strangers_stays(journal: Journal) -> None:
     Outbox(journal, "main"), Outbox(journal, "spare")
     visit(journal)
     Devices(journal).meet_stranger("front-door", NEW)
-    Ledger(journal, "front-door", NEW, UTC, held=STRANGER).take(piece(punch("a"), punch("b")))
+    Visiting(journal, "front-door", NEW, UTC, held=STRANGER).take(piece(punch("a"), punch("b")))
     found = unsettled(journal, punch("a"), punch("b"), key=NEW)
     assert found == Unsettled(strange=2)
     Devices(journal).accept("front-door")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.journal.helpers import KEY, piece, punch, punches, rows, visit
+from tests.journal.helpers import KEY, Visiting, piece, punch, punches, rows, visit
 from zkpoll.journal import decisions
 from zkpoll.journal.decisions import (
     Backfilled,
@@ -21,7 +21,6 @@ from zkpoll.journal.decisions import (
 )
 from zkpoll.journal.devices import STRANGER, Devices
 from zkpoll.journal.holds import Holding
-from zkpoll.journal.intake import Ledger
 from zkpoll.journal.outbox import Outbox
 from zkpoll.model.delivery import Settled
 from zkpoll.model.sums import Counts
@@ -73,7 +72,7 @@ def states(journal: Journal, name: str = "main") -> dict[str, tuple[str, str | N
 def strange(journal: Journal, *pieces: Slice, name: str = "front-door") -> None:
     """Let another terminal answer where that device belongs."""
     Devices(journal).meet_stranger(name, NEW)
-    ledger = Ledger(journal, name, NEW, UTC, held=STRANGER)
+    ledger = Visiting(journal, name, NEW, UTC, held=STRANGER)
     for one in pieces:
         ledger.take(one)
 

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.journal.helpers import KEY, piece, punch, punches, rows, visit
+from tests.journal.helpers import KEY, Visiting, piece, punch, punches, rows, visit
 from zkpoll.journal import exports
 from zkpoll.journal.decisions import Choice, Decisions
 from zkpoll.journal.devices import STRANGER, Devices
 from zkpoll.journal.exports import Wanted, keep_users, last_users
 from zkpoll.journal.holds import Holding
-from zkpoll.journal.intake import Ledger
 from zkpoll.journal.outbox import Outbox
 from zkpoll.model.delivery import Settled
 from zkpoll.model.user import User
@@ -112,7 +111,7 @@ def test_a_strangers_punches(journal: Journal) -> None:
     """What is held of a terminal that is not accepted says so."""
     Outbox(journal, "main")
     Devices(journal).meet_stranger("front-door", "X")
-    Ledger(journal, "front-door", "X", UTC, held=STRANGER).take(piece(punch()))
+    Visiting(journal, "front-door", "X", UTC, held=STRANGER).take(piece(punch()))
     (one,) = found(journal)
     assert (one.event.serial_number, one.states, one.hold) == ("X", {"main": "held"}, "another terminal")
 

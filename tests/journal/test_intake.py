@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from tests.journal.helpers import (
     DHAKA,
     KEY,
     START,
+    Visiting,
     confirm,
     odd,
     pending,
@@ -27,7 +29,6 @@ from tests.journal.helpers import (
 from zkpoll.errors import WrongSerial
 from zkpoll.journal.devices import STRANGER, Devices
 from zkpoll.journal.holds import HOLD_NOTHING, Holding
-from zkpoll.journal.intake import Ledger
 from zkpoll.journal.outbox import Outbox
 from zkpoll.journal.sqlite import Journal
 from zkpoll.model.log import Reading, Slice, Watermark
@@ -129,7 +130,47 @@ def test_a_new_layout_makes_no_new_punches(journal: Journal) -> None:
     first, held = punch(verify=1), punch(verify=2)
     visit(journal).take(piece(first, held))
     longer = [one._replace(canonical=one.canonical + b"\xff255".ljust(9, b"\0")) for one in (first, held)]
-    assert visit(journal).take(piece(*longer)) == Tally(seen_before=2)
+    assert visit(journal).take(piece(*longer, layout=49)) == Tally(seen_before=2)
+
+
+def test_equal_content_in_one_layout_is_another_punch(journal: Journal) -> None:
+    """The form a record says it has counts, not how long its bytes are."""
+    visit(journal).take(piece(punch()))
+    other = punch()._replace(canonical=b"of 49 bytes".ljust(49, b"\0"))
+    assert visit(journal).take(piece(other)) == Tally(same_second=1)
+
+
+def test_records_and_progress_are_kept_together(journal: Journal, path: Path) -> None:
+    """What goes wrong before the caller's transaction ends leaves nothing of a slice; it comes again."""
+    outbox, ledger = Outbox(journal, "main"), visit(journal)
+    with suppress(KeyboardInterrupt), journal.transaction():
+        ledger.intake.add(piece(punch(), odd(b"x")))
+        raise KeyboardInterrupt
+    assert rows(path, "SELECT seq FROM punch UNION ALL SELECT 1 FROM quarantine") == []
+    assert ledger.watermark() is None
+    assert ledger.take(piece(punch(), odd(b"x"))) == Tally(1, quarantined=1, newly_quarantined=1)
+    assert outbox.counts() == Counts(punches=1, pending=1)
+
+
+def test_records_come_in_within_a_transaction(journal: Journal, path: Path) -> None:
+    """Outside one, a punch could be journalled without its place in the outboxes."""
+    ledger = visit(journal)
+    with pytest.raises(RuntimeError, match="outside a transaction"):
+        ledger.intake.add(piece(punch()))
+    assert rows(path, "SELECT count(*) FROM punch") == [(0,)]
+
+
+def test_only_what_was_inserted_goes_into_the_outboxes(journal: Journal, path: Path) -> None:
+    """A punch that another writer journals at the same time is left to that writer, whatever its number."""
+    Outbox(journal, "main")
+    ledger = visit(journal)
+    texts = dict.fromkeys(("id", "device_name", "user_id", "timestamp", "canonical", "source", "now"), "x")
+    numbers = dict.fromkeys(("same_second", "verify", "state", "work_code", "clock_suspect"), 0)
+    with journal.transaction():
+        others = journal.insert_all("add_punch", [{**texts, **numbers, "device": 1, "hold": None}])
+        ledger.intake.add(piece(punch()))
+    assert others == [1]
+    assert rows(path, "SELECT punch FROM outbox") == [(2,)]
 
 
 def test_what_is_in_quarantine_stays_there(journal: Journal) -> None:
@@ -198,7 +239,7 @@ def test_the_offset_is_fixed_when_journalled(journal: Journal) -> None:
 def test_no_watermark_before_the_first_reading(journal: Journal) -> None:
     """Of a device never read, nothing is presumed."""
     assert visit(journal).watermark() is None
-    assert Ledger(journal, "unmet", "UNMET", DHAKA).watermark() is None
+    assert Visiting(journal, "unmet", "UNMET", DHAKA).watermark() is None
 
 
 def test_the_watermark_is_the_last_slices_end(journal: Journal) -> None:
@@ -216,7 +257,7 @@ def test_an_empty_log(journal: Journal, layout: int) -> None:
     """A log that was found empty is covered by a watermark, also after it held something."""
     visit(journal).take(piece(punch()))
     ledger = visit(journal)
-    assert ledger.take(Slice((), (), Watermark(layout, 0, ()))) == Tally()
+    assert ledger.take(Slice((), (), Watermark(layout, 0, ()), form=None)) == Tally()
     assert ledger.watermark() == Watermark(layout, 0, ())
 
 
@@ -331,7 +372,7 @@ def test_when_a_log_was_last_read_whole(journal: Journal) -> None:
     assert devices.newest_reading() == whole_at(ledger)
 
 
-def whole_at(ledger: Ledger) -> datetime:
+def whole_at(ledger: Visiting) -> datetime:
     """Return when all of the log was last read."""
     mark = ledger.watermark()
     assert mark is not None
@@ -465,11 +506,11 @@ def test_holding_costs_one_look_up_a_slice(journal: Journal) -> None:
 # --- strangers ---
 
 
-def stranger(journal: Journal, holding: Holding = HOLD_NOTHING) -> Ledger:
+def stranger(journal: Journal, holding: Holding = HOLD_NOTHING) -> Visiting:
     """Begin a visit to a terminal that answers where the front door's belongs."""
     Devices(journal).meet("front-door", KEY)
     Devices(journal).meet_stranger("front-door", "NEW1")
-    return Ledger(journal, "front-door", "NEW1", DHAKA, held=STRANGER, holding=holding)
+    return Visiting(journal, "front-door", "NEW1", DHAKA, held=STRANGER, holding=holding)
 
 
 def test_a_strangers_punches_are_kept_and_held(journal: Journal) -> None:

@@ -17,7 +17,7 @@ DEVICE = "device 192.168.1.201:4370"
 HOLDER = """
 import sys, time
 from pathlib import Path
-from zkpoll.locks import Locks
+from zkpoll.journal.locks import Locks
 with Locks(Path(sys.argv[1])).held(sys.argv[2]):
     print("held", flush=True)
     time.sleep(60)

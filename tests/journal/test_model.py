@@ -18,7 +18,7 @@ from zkpoll.journal.outbox import Outbox
 from zkpoll.journal.sqlite import Journal
 from zkpoll.model.delivery import Settled
 from zkpoll.model.log import Slice, Watermark
-from zkpoll.model.punch import Punch, Quarantined, punch_id
+from zkpoll.model.punch import Form, Punch, Quarantined, punch_id
 from zkpoll.model.sums import Counts, Tally
 
 QUARANTINED = 16
@@ -117,7 +117,7 @@ class JournalMachine(RuleBasedStateMachine):
             expected = self.model.take(records)
             punches = tuple(record for record in records if isinstance(record, Punch))
             quarantined = tuple(record for record in records if isinstance(record, Quarantined))
-            tally = ledger.take(Slice(punches, quarantined, Watermark(8, end, ())))
+            tally = ledger.take(Slice(punches, quarantined, Watermark(8, end, ()), form=Form.PULL_8))
             assert tally == expected
             assert tally.records == len(numbers)
 

@@ -216,7 +216,7 @@ def test_what_was_discarded_keeps_its_reason(journal: Journal) -> None:
 def test_what_was_restored_is_seen(journal: Journal) -> None:
     """A punch that came back from a raw copy is a punch like any other."""
     Devices(journal).meet("front-door", KEY)
-    Restoring(journal, "front-door", KEY, DHAKA).add(piece(punch("1001")))
+    Restoring(journal, "front-door", KEY, DHAKA, source="pull").add(piece(punch("1001")))
     assert [seen.id for seen in sightings(journal, "1001", TODAY)] == ["224c9c2b-8130-5e29-a627-3b68fe8961e9"]
 
 

@@ -7,9 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from tests.journal.helpers import KEY, START, confirm, pending, piece, punch, visit
+from tests.journal.helpers import KEY, START, Visiting, confirm, pending, piece, punch, visit
 from zkpoll.journal.devices import STRANGER, Devices
-from zkpoll.journal.intake import Ledger
 from zkpoll.journal.outbox import Outbox, first_pending, newest_punch
 from zkpoll.journal.sqlite import Journal
 from zkpoll.model.delivery import Reach, Settled
@@ -129,7 +128,7 @@ def test_what_is_held_because_another_terminal_answers(journal: Journal) -> None
     outbox = Outbox(journal, "main")
     visit(journal)
     Devices(journal).meet_stranger("warehouse", KEY)
-    ledger = Ledger(journal, "front-door", KEY, ZoneInfo("Asia/Dhaka"), held=STRANGER)
+    ledger = Visiting(journal, "front-door", KEY, ZoneInfo("Asia/Dhaka"), held=STRANGER)
     ledger.take(piece(punch()))
     assert outbox.reaches() == {"front-door": Reach(None, at(0), held=1)}
 

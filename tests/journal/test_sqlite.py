@@ -20,20 +20,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.journal.helpers import DHAKA, KEY, piece, punch, punches, rows, visit
+from tests.journal.helpers import DHAKA, KEY, Visiting, piece, punch, punches, rows, visit
 from tests.journal.opener import ROUNDS
 from zkpoll.errors import ExitCode, JournalError
-from zkpoll.journal import conditions, exports, overview, prune, sqlite
+from zkpoll.journal import conditions, exports, overview, prune, sqlite, watermarks
 from zkpoll.journal.clearance import Clearance
 from zkpoll.journal.decisions import Choice, Decisions, Span, dashboards, has_device
 from zkpoll.journal.devices import Devices
-from zkpoll.journal.intake import Ledger
+from zkpoll.journal.intake import Intake
 from zkpoll.journal.outbox import Outbox, first_pending, newest_punch
 from zkpoll.journal.quarantine import accept, quarantined
 from zkpoll.journal.restore import Restoring, meet
 from zkpoll.journal.sqlite import APPLICATION_ID, Journal
 from zkpoll.model.delivery import Settled
-from zkpoll.model.log import Reading
+from zkpoll.model.log import Reading, Watermark
 from zkpoll.model.report import News
 from zkpoll.model.sums import Counts
 
@@ -125,7 +125,7 @@ def test_made_by_many_at_once(tmp_path: Path) -> None:
 
 def test_opening_it_twice_keeps_its_locks(path: Path) -> None:
     """A second opening in one process does not free the first one's locks, which would lose its punches."""
-    elsewhere = "import sys, pathlib; from zkpoll.journal.store import Journal as J; "
+    elsewhere = "import sys, pathlib; from zkpoll.journal.sqlite import Journal as J; "
     elsewhere += "J(pathlib.Path(sys.argv[1])).__exit__(None, None, None)"
     with Journal(path) as journal:
         ledger = visit(journal)
@@ -144,7 +144,7 @@ def test_read_only_reads(path: Path) -> None:
     with Journal(path) as journal:
         visit(journal).take(piece(punch()))
         with Journal(path, writable=False) as look:
-            ledger = Ledger(look, "front-door", KEY, DHAKA)
+            ledger = Visiting(look, "front-door", KEY, DHAKA)
             assert ledger.sort(piece(punch(), punch("2"))).tally.seen_before == 1
 
 
@@ -152,7 +152,7 @@ def test_read_only_does_not_write(journal: Journal, path: Path) -> None:
     """What only looks cannot change anything, and says so."""
     visit(journal)
     with Journal(path, writable=False) as look:
-        ledger = Ledger(look, "front-door", KEY, DHAKA)
+        ledger = Visiting(look, "front-door", KEY, DHAKA)
         with refused(path, "cannot be written"):
             ledger.take(piece(punch()))
 
@@ -330,7 +330,7 @@ def test_a_damaged_journal(path: Path) -> None:
         file.seek(size // 4 // 4096 * 4096)
         file.write(b"\xa5" * (size // 2 // 4096 * 4096))
     with Journal(path) as journal:
-        ledger = Ledger(journal, "front-door", KEY, DHAKA)
+        ledger = Visiting(journal, "front-door", KEY, DHAKA)
         with refused(path, "is damaged; restore a backup, or move it away to begin a new one"):
             ledger.take(log)
         with refused(path, "is damaged"):
@@ -428,12 +428,18 @@ class Rooms:
 
     journal: Journal
     devices: Devices
-    ledger: Ledger
+    ledger: Visiting
     outbox: Outbox
     decisions: Decisions
     clearance: Clearance
     restoring: Restoring
     confirmable: str
+
+
+def inserted(journal: Journal, rows: list[dict[str, object]]) -> list[int]:
+    """Return what dashboards that were inserted together are numbered."""
+    with journal.transaction():
+        return journal.insert_all("meet_destination", rows)
 
 
 READING = Reading(40, 1, 0, 1, None, None, whole=True, before=0, continued=False)
@@ -444,8 +450,9 @@ CALLS: dict[str, Callable[[Rooms], object]] = {
     "Journal.all": lambda it: it.journal.all("conditions"),
     "Journal.one": lambda it: it.journal.one("last_punch"),
     "Journal.run": lambda it: it.journal.run("forget_conditions"),
+    "Journal.run_over": lambda it: it.journal.run_over("remove_punches", [0]),
     "Journal.run_many": lambda it: it.journal.run_many("meet_destination", [{"name": "x"}]),
-    "Journal.insert_all": lambda it: it.journal.insert_all("meet_destination", [{"name": "x"}]),
+    "Journal.insert_all": lambda it: inserted(it.journal, [{"name": "x"}]),
     "Journal.look_up": lambda it: it.journal.look_up("punches_by_identity", ["x"]),
     "Journal.transaction": lambda it: it.journal.transaction().__enter__(),
     "Devices.key_of": lambda it: it.devices.key_of("front-door"),
@@ -459,10 +466,11 @@ CALLS: dict[str, Callable[[Rooms], object]] = {
     "Devices.note_reading": lambda it: it.devices.note_reading(KEY, READING),
     "Devices.known": lambda it: it.devices.known(),
     "Devices.newest_reading": lambda it: it.devices.newest_reading(),
-    "Ledger": lambda it: Ledger(it.journal, "front-door", KEY, DHAKA),
-    "Ledger.watermark": lambda it: it.ledger.watermark(),
-    "Ledger.sort": lambda it: it.ledger.sort(piece(punch())),
-    "Ledger.take": lambda it: it.ledger.take(piece(punch())),
+    "Intake": lambda it: Intake(it.journal, "front-door", KEY, DHAKA, source="pull"),
+    "watermarks.load": lambda it: watermarks.load(it.journal, KEY),
+    "watermarks.store": lambda it: watermarks.store(it.journal, KEY, Watermark(40, 0, ())),
+    "Intake.sort": lambda it: it.ledger.intake.sort(piece(punch())),
+    "Intake.add": lambda it: it.ledger.take(piece(punch())),
     "quarantined": lambda it: quarantined(it.journal),
     "accept": lambda it: accept(it.journal, []),
     "Outbox": lambda it: Outbox(it.journal, "main"),
@@ -498,7 +506,7 @@ CALLS: dict[str, Callable[[Rooms], object]] = {
     "Clearance.note_clear_ignored": lambda it: it.clearance.note_clear_ignored(),
     "Clearance.note_disable_ignored": lambda it: it.clearance.note_disable_ignored("x"),
     "Clearance.allow": lambda it: it.clearance.allow(),
-    "Restoring": lambda it: Restoring(it.journal, "front-door", KEY, DHAKA),
+    "Restoring": lambda it: Restoring(it.journal, "front-door", KEY, DHAKA, source="pull"),
     "Restoring.compare": lambda it: it.restoring.compare(piece(punch())),
     "Restoring.add": lambda it: it.restoring.add(piece(punch())),
     "upkeep.old_punches": lambda it: prune.old_punches(it.journal, TERMS),
@@ -526,7 +534,7 @@ def rooms(path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rooms]:
         ledger = visit(journal)
         ledger.take(piece(punch()))
         rooms = Devices(journal), ledger, outbox, Decisions(journal, "main"), Clearance(journal, KEY)
-        restoring = Restoring(journal, "front-door", KEY, DHAKA)
+        restoring = Restoring(journal, "front-door", KEY, DHAKA, source="pull")
         yield Rooms(journal, *rooms, restoring, outbox.next(1).events[0].id)
 
 
@@ -553,7 +561,7 @@ def test_no_method_is_forgotten() -> None:
     """The two tests above meet every public method of the room."""
     public = {
         f"{room.__name__}.{name}"
-        for room in (Journal, Devices, Ledger, Outbox, Decisions, Clearance, Restoring)
+        for room in (Journal, Devices, Intake, Outbox, Decisions, Clearance, Restoring)
         for name in vars(room)
         if not name.startswith("_")
     }

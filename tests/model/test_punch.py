@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zkpoll.model.log import Slice
-from zkpoll.model.punch import NAMESPACE, Event, Punch, Quarantined, event, punch_id
+from zkpoll.model.punch import NAMESPACE, Event, Form, Punch, Quarantined, event, punch_id
 from zkpoll.model.sums import Counts, Tally
 
 DHAKA = ZoneInfo("Asia/Dhaka")
@@ -111,7 +111,7 @@ def test_tallies_add_up(one: Tally, other: Tally) -> None:
 def test_a_slice_counts_all_its_records() -> None:
     """Records that nobody can believe are records, too."""
     odd = Quarantined(b"x", "no such date")
-    assert Slice((at(datetime(2026, 1, 1)),), (odd, odd), None).records == 3
+    assert Slice((at(datetime(2026, 1, 1)),), (odd, odd), None, form=Form.PULL_8).records == 3
 
 
 @given(st.lists(NUMBERS, min_size=5, max_size=5), st.integers(-5, 5))

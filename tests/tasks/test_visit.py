@@ -17,10 +17,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from tests.journal.helpers import Visiting
 from tests.pull.devices import visit
 from zkpoll.errors import TryLater
 from zkpoll.journal.devices import Devices
-from zkpoll.journal.intake import Ledger
 from zkpoll.journal.outbox import Outbox
 from zkpoll.journal.sqlite import Journal
 from zkpoll.model.sums import Tally
@@ -46,13 +46,13 @@ class Visitor:
     tally: Tally = field(default_factory=Tally)
     shown: list[bytes] = field(default_factory=list)
     """Canonical bytes of every punch in a verified slice."""
-    ledger: Ledger | None = None
+    ledger: Visiting | None = None
 
     def identify(self, serial: str | None) -> Watermark | None:
         """Begin the visit."""
         assert serial == SERIAL
         Devices(self.journal).meet("model", serial)
-        self.ledger = Ledger(self.journal, "model", serial, ZONE)
+        self.ledger = Visiting(self.journal, "model", serial, ZONE)
         return self.ledger.watermark()
 
     def take(self, piece: Slice) -> None:

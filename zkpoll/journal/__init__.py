@@ -2,16 +2,18 @@
 
 schema.sql     every table, as the sum of migrations/
 queries.sql    every statement, named
-store          the SQLite file: open, migrate, one clear error for each way it can fail
+sqlite         the SQLite file: open, migrate, one clear error for each way it can fail
 devices        who was met, and which inventory name each belongs to
-| ledger       one visit's way in: punches, watermark and outbox rows in one transaction
-| holding      which of them are held: before a starting line, or repeats   (pure)
+| intake       the way in: records of a device, sorted and kept in the caller's transaction
+| known_bytes  bytes that are known keep the meaning they had when they were first read
+| holds        which new punches are held: before a starting line, or repeats   (pure)
+watermarks     how much of each device's log is in the journal: the pull door's progress
 | outbox       one dashboard's way out: what is pending, in flight, settled
 decisions      a person's word on what waits
 clearance      whether a device's log may be cleared, and what is remembered of that
-restoring      what of a raw copy the journal holds, and what it lacks
-upkeep         backups, and letting go of what is over
-quarantine     what nobody can believe
+restore        what of a raw copy the journal holds, and what it lacks
+prune          backups, and letting go of what is over
+quarantine     records with impossible values, kept raw
 exports        the users last exported of each device, and punches to be
-memory         what was told to a person
+conditions     what was told to a person
 """

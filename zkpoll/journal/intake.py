@@ -1,37 +1,58 @@
-"""One visit's way into the journal: punches, watermark and outbox rows in one transaction."""
+"""Records of a device on their way into the journal: sorted, kept, and put into every outbox.
+
+How a record is sorted. The first line that fits decides; all of it in the transaction that keeps it:
+
+    its bytes are known of this device   they stay what they were when they were first read:
+      as a punch of an earlier visit       seen before
+      as a punch of this visit             exact repeat
+      in quarantine                        quarantined, as before
+    no person can have made it           quarantined, newly
+    a punch has its id (device, user, second):
+      in another form, of equal content    the same punch: seen before, or exact repeat
+      otherwise                            same second: a punch of its own, held for a person
+    else                                 first seen
+      before the device's `since`          held, as `since`
+      soon after the last one kept         held, as `repeat`
+
+What is new goes into every outbox as pending or held. Nothing that is known is added or changed, so a log may
+be read again, cut anywhere, and by two doors. What must never happen: a punch without its place in an outbox;
+a door's progress without the records before it (the caller stores both in one transaction); one record that
+is two punches, or two that are one; a record that becomes another person's, as where a slot of the device's
+user table has changed hands.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
-from itertools import repeat
 from typing import TYPE_CHECKING, NamedTuple
 
 from zkpoll.journal.holds import HOLD_NOTHING, Decided, decide
-from zkpoll.journal.sqlite import now
-from zkpoll.model.log import Watermark
-from zkpoll.model.punch import Quarantined, event
+from zkpoll.journal.known_bytes import as_first_read
+from zkpoll.journal.sqlite import AlreadyThere, now
+from zkpoll.model.punch import LAYOUT_FORMS, event
 from zkpoll.model.sums import Tally
 from zkpoll.wall_clock import clock_suspect
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import tzinfo
 
     from zkpoll.journal.holds import Hold, Holding, Who
     from zkpoll.journal.sqlite import Journal
-    from zkpoll.model.log import Slice
-    from zkpoll.model.punch import Event, Punch
+    from zkpoll.model.log import Records
+    from zkpoll.model.punch import Door, Event, Form, Punch, Quarantined
+
+New = tuple["Event", bytes]
+"""A new punch, and its canonical bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sorted:
-    """What the records of a slice are to the journal; nothing is written yet."""
+    """Records, sorted by what the journal holds."""
 
     tally: Tally
-    first_seen: tuple[tuple[Event, bytes], ...]
-    """New punches, each with its canonical bytes."""
-    same_second: tuple[tuple[Event, bytes], ...]
+    first_seen: tuple[New, ...]
+    same_second: tuple[New, ...]
     """New punches whose id another punch holds, each with content that no other punch of that id has.
 
     They wait for a person in any case: none of them is a repeat, and no repeat is measured by them.
@@ -46,8 +67,8 @@ class Sorted:
         return [event for (event, _), hold in new if hold is None]
 
 
-class Ledger:
-    """Takes the slices of one visit to one device."""
+class Intake:
+    """Takes the records of one visit to one device."""
 
     def __init__(
         self,
@@ -56,160 +77,144 @@ class Ledger:
         key: str,
         zone: tzinfo,
         *,
+        source: Door,
         held: str | None = None,
         holding: Holding = HOLD_NOTHING,
     ) -> None:
         """Given a device's inventory name, its key and the zone of its clock, begin a visit.
 
-        `held` is the reason why nothing of it may be delivered for now; `holding` says which of its new
-        punches are held, whoever it is.
+        `source` is the door the records come in by. `held` is the reason why nothing of them may be delivered
+        for now, `holding` which of the new punches are held in any case.
         """
         self._journal = journal
-        self._held = held
         self._name = name
         self._key = key
         self._zone = zone
+        self._source: Door = source
+        self._held = held
         row = journal.one("device_by_key", key=key)
         self._device: int | None = row[0] if row else None
         # A first reading may take several visits: it lasts until one came to the log's end.
         self._holding = replace(holding, since=None) if row and row[2] else holding
+        self._before: int | None = None  # the last punch journalled before this visit
         self._kept: dict[Who, str] = {}  # what a visit that writes nothing would have kept
-        self._before = self._last_punch()
 
-    def watermark(self) -> Watermark | None:
-        """Return how much of the device's log the journal holds, or None if it was never read."""
-        row = self._journal.one("watermark", device=self._device)
-        if row is None:
-            return None
-        layout, records, tail, fold, whole_at = row
-        width = max(layout, 1)
-        return Watermark(
-            layout,
-            records,
-            tuple(tail[at : at + width] for at in range(0, len(tail), width)),
-            fold,
-            datetime.fromisoformat(whole_at) if whole_at else None,
-        )
+    def add(self, records: Records) -> Tally:
+        """Keep `records` in the transaction under way, and put what is new into every outbox.
 
-    def sort(self, piece: Slice) -> Sorted:
-        """Say what each record of `piece` is to the journal, without writing anything.
-
-        What was sorted before in this visit counts as kept, so that the same punches are held as in `take`.
+        On disk when the transaction ends. Raise `JournalError`, which undoes the transaction.
         """
-        piece, again = self._without_known(self._without_quarantined(piece))
-        found = self._sorted(piece, self._last_kept(piece) | self._kept)
+        records, again = as_first_read(self._journal, self._device, records)
+        before, last = self._before_visit(), self._last_kept(records)
+        try:  # in most calls, every record is new
+            found = self._all_new(records, last)
+            seqs = self._insert(found)
+        except AlreadyThere:
+            found = self._sorted(records, before, last)
+            seqs = self._insert(found)
+        if seqs:
+            self._journal.run_over("add_to_outbox", seqs, held=self._held, now=now())
+        self._keep_last(found.decided.kept)
+        return replace(found.tally + again, newly_quarantined=self._quarantine(records.quarantined))
+
+    def sort(self, records: Records) -> Sorted:
+        """Sort `records` without writing anything.
+
+        What was sorted before in this visit counts as kept, so that the same punches are held as by `add`.
+        A dry run needs this beside `add` and a rollback: it may not be allowed to write, must not keep others
+        from writing while it waits for a device, and what it rolled back would not measure what follows.
+        """
+        records, again = as_first_read(self._journal, self._device, records)
+        found = self._sorted(records, self._before_visit(), self._last_kept(records) | self._kept)
         self._kept.update(found.decided.kept)
         return replace(found, tally=found.tally + again)
 
-    def _sorted(self, piece: Slice, last: Mapping[Who, str]) -> Sorted:
-        sorting = _Sorting(self._before)
-        unknown = sorting.known_records(piece.punches, self._seqs(piece.punches))
-        events = [self._event(punch, piece) for punch in unknown]
-        sorting.new_records(unknown, events, self._holders(events))
+    def _before_visit(self) -> int:
+        """Return the place of the last punch from before this visit; read when its first records come."""
+        if self._before is None:
+            row = self._journal.one("last_punch")
+            self._before = row[0] if row else 0
+        return self._before
+
+    def _last_kept(self, records: Records) -> dict[Who, str]:
+        """Return when the last punches of the users in `records` were kept, if repeats are to be held."""
+        if self._holding.repeat_within is None:
+            return {}
+        users = list({punch.user_id for punch in records.punches})
+        found = self._journal.look_up("last_kept", users, device=self._device)
+        return {(users[index], state): timestamp for index, state, timestamp in found}
+
+    def _all_new(self, records: Records, last: Mapping[Who, str]) -> Sorted:
+        """Return `records` as if no punch of them were known."""
+        new = [(self._event(punch, records.drift), punch.canonical) for punch in records.punches]
+        return self._decided(Tally(len(new), quarantined=len(records.quarantined)), new, (), last)
+
+    def _sorted(self, records: Records, before: int, last: Mapping[Who, str]) -> Sorted:
+        """Look up what the journal holds of `records`, and sort them by it."""
+        bytes_ = [punch.canonical for punch in records.punches]
+        seqs: dict[int, int] = dict(self._journal.look_up("punches_by_record", bytes_, device=self._device))
+        sorting = _Sorting(records.form, before)
+        unknown = sorting.by_bytes(records.punches, seqs)
+        events = [self._event(punch, records.drift) for punch in unknown]
+        holders: dict[str, list[_Holder]] = {}
+        for index, seq, width, *content in self._journal.look_up(
+            "punches_by_identity", [new.id for new in events]
+        ):
+            holders.setdefault(events[index].id, []).append(_Holder(seq, LAYOUT_FORMS.get(width), *content))
+        sorting.by_identity(unknown, events, holders)
         tally = Tally(
             len(sorting.first_seen),
             sorting.seen_before,
             sorting.exact_repeats,
             len(sorting.same_second),
-            len(piece.quarantined),
+            len(records.quarantined),
         )
         return self._decided(tally, sorting.first_seen, sorting.same_second, last)
 
     def _decided(
-        self,
-        tally: Tally,
-        first_seen: Sequence[tuple[Event, bytes]],
-        same_second: Sequence[tuple[Event, bytes]],
-        last: Mapping[Who, str],
+        self, tally: Tally, first_seen: Sequence[New], same_second: Sequence[New], last: Mapping[Who, str]
     ) -> Sorted:
-        """Decide what of `first_seen` is held, given when people's last punches were kept; count it."""
+        """Decide what of `first_seen` is held, given when people's last punches were kept, and count it."""
         decided = decide([event for event, _ in first_seen], self._holding, last)
         holds = decided.holds
         tally = replace(tally, held_since=holds.count("since"), held_repeats=holds.count("repeat"))
         return Sorted(tally, tuple(first_seen), tuple(same_second), decided)
 
-    def _without_quarantined(self, piece: Slice) -> Slice:
-        """Return `piece` with what is in quarantine left there.
+    def _event(self, punch: Punch, drift: float | None) -> Event:
+        suspect = clock_suspect(punch.time, self._zone, drift)
+        return event(punch, self._key, self._name, self._zone, self._source, suspect)
 
-        A slot of the user table that was nobody's may be another person's by now; whose punch it was then,
-        no later table can tell.
-        """
-        if self._journal.one("any_quarantined", device=self._device) is None:
-            return piece
-        values = [punch.canonical for punch in piece.punches]
-        found = {row[0] for row in self._journal.look_up("quarantined_records", values, device=self._device)}
-        stay = [Quarantined(values[index], "in quarantine") for index in sorted(found)]
-        punches = tuple(punch for index, punch in enumerate(piece.punches) if index not in found)
-        return replace(piece, punches=punches, quarantined=(*piece.quarantined, *stay)) if stay else piece
+    def _insert(self, found: Sorted) -> list[int]:
+        """Insert what is new and return its places in the journal, in order."""
+        moment = now()
+        rows = [
+            self._row(new, 0, hold, moment)
+            for new, hold in zip(found.first_seen, found.decided.holds, strict=True)
+        ]
+        rows += [self._row(new, 1, None, moment) for new in found.same_second]
+        return self._journal.insert_all("add_punch", rows)
 
-    def _without_known(self, piece: Slice) -> tuple[Slice, Tally]:
-        """Return `piece` without those impossible records that the journal holds as punches, and their count.
-
-        A slot that nobody has any more was somebody's when its punch was read.
-        """
-        if not piece.quarantined:
-            return piece, Tally()
-        values = [record.raw for record in piece.quarantined]
-        found = {row[0] for row in self._journal.look_up("punches_by_record", values, device=self._device)}
-        left = tuple(record for index, record in enumerate(piece.quarantined) if index not in found)
-        return replace(piece, quarantined=left), Tally(seen_before=len(found))
-
-    def _event(self, punch: Punch, piece: Slice) -> Event:
-        suspect = clock_suspect(punch.time, self._zone, piece.drift)
-        return event(punch, self._key, self._name, self._zone, "pull", suspect)
-
-    def _seqs(self, punches: Sequence[Punch]) -> dict[int, int]:
-        """Return the journal's place of each of `punches` whose record it holds, by index."""
-        values = [punch.canonical for punch in punches]
-        return dict(self._journal.look_up("punches_by_record", values, device=self._device))
-
-    def _holders(self, events: Sequence[Event]) -> dict[str, list[_Holder]]:
-        """Return the journal's punches that have the id of one of `events`, by id."""
-        holders: dict[str, list[_Holder]] = {}
-        for index, *fields in self._journal.look_up("punches_by_identity", [new.id for new in events]):
-            holders.setdefault(events[index].id, []).append(_Holder(*fields))
-        return holders
-
-    def _last_kept(self, piece: Slice) -> dict[Who, str]:
-        """Return when the last punches of the users in `piece` were kept, if repeats are to be held."""
-        if self._holding.repeat_within is None:
-            return {}
-        users = list({punch.user_id for punch in piece.punches})
-        found = self._journal.look_up("last_kept", users, device=self._device)
-        return {(users[index], state): timestamp for index, state, timestamp in found}
-
-    def take(self, piece: Slice) -> Tally:
-        """Keep `piece` and, if it has one, its watermark; put what is new into every outbox.
-
-        On disk when it returns. Raise `JournalError` with nothing of it kept.
-        """
-        with self._journal.transaction():
-            piece, again = self._without_known(self._without_quarantined(piece))
-            after = self._last_punch()
-            last = self._last_kept(piece)
-            found = self._add_all(piece, last) or self._add_new(piece, last)
-            self._keep_last(found.decided.kept)
-            self._journal.run("add_to_outbox", after=after, held=self._held, now=now())
-            newly_quarantined = self._quarantine(piece)
-            if piece.mark:
-                self._set_watermark(piece.mark)
-        return replace(found.tally + again, newly_quarantined=newly_quarantined)
-
-    def _add_all(self, piece: Slice, last: Mapping[Who, str]) -> Sorted | None:
-        """Add the punches of `piece` if all of them are new, as they are in most slices; else add none."""
-        new = [(self._event(punch, piece), punch.canonical) for punch in piece.punches]
-        found = self._decided(Tally(len(new), quarantined=len(piece.quarantined)), new, (), last)
-        rows = self._rows(new, found.decided.holds, 0)
-        return found if self._journal.insert_all("add_punch", rows) else None
-
-    def _add_new(self, piece: Slice, last: Mapping[Who, str]) -> Sorted:
-        """Add those punches of `piece` that are new."""
-        found = self._sorted(piece, last)
-        self._journal.run_many("add_punch", self._rows(found.first_seen, found.decided.holds, 0))
-        self._journal.run_many("add_punch", self._rows(found.same_second, repeat(None), 1))
-        return found
+    def _row(self, new: New, same_second: int, hold: Hold | None, moment: str) -> dict[str, object]:
+        event, canonical = new
+        return {
+            "id": event.id,
+            "same_second": same_second,
+            "device": self._device,
+            "device_name": event.device,
+            "user_id": event.user_id,
+            "timestamp": event.timestamp,
+            "verify": event.verify,
+            "state": event.state,
+            "work_code": event.work_code,
+            "clock_suspect": event.clock_suspect,
+            "canonical": canonical,
+            "source": event.source,
+            "hold": hold,
+            "now": moment,
+        }
 
     def _keep_last(self, kept: Mapping[Who, str]) -> None:
+        """Keep the times of people's last punches, by which repeats are told."""
         rows = [
             {"device": self._device, "user_id": user_id, "state": state, "timestamp": timestamp}
             for (user_id, state), timestamp in kept.items()
@@ -217,86 +222,49 @@ class Ledger:
         if rows:
             self._journal.run_many("keep_last", rows)
 
-    def _rows(
-        self, new: Iterable[tuple[Event, bytes]], holds: Iterable[Hold | None], same_second: int
-    ) -> list[dict[str, object]]:
+    def _quarantine(self, records: Sequence[Quarantined]) -> int:
+        """Keep impossible records; return how many of them were not in quarantine."""
         moment = now()
-        return [
-            {
-                "id": event.id,
-                "same_second": same_second,
-                "device": self._device,
-                "device_name": event.device,
-                "user_id": event.user_id,
-                "timestamp": event.timestamp,
-                "verify": event.verify,
-                "state": event.state,
-                "work_code": event.work_code,
-                "clock_suspect": event.clock_suspect,
-                "canonical": canonical,
-                "source": event.source,
-                "hold": hold,
-                "now": moment,
-            }
-            for (event, canonical), hold in zip(new, holds, strict=False)
-        ]
-
-    def _quarantine(self, piece: Slice) -> int:
-        """Keep what is no believable record; return how many of them were not there before."""
         rows = [
-            {"device": self._device, "raw": record.raw, "reason": record.reason, "now": now()}
-            for record in piece.quarantined
+            {"device": self._device, "raw": record.raw, "reason": record.reason, "now": moment}
+            for record in records
         ]
         return self._journal.run_many("add_to_quarantine", rows)
-
-    def _set_watermark(self, mark: Watermark) -> None:
-        self._journal.run(
-            "set_watermark",
-            device=self._device,
-            layout=mark.layout,
-            records=mark.count,
-            tail=b"".join(mark.tail),
-            fold=mark.fold,
-            now=now(),
-        )
-
-    def _last_punch(self) -> int:
-        row = self._journal.one("last_punch")
-        return row[0] if row else 0
 
 
 class _Holder(NamedTuple):
     """A punch that has an id: the first, or one of the same second."""
 
     seq: int
-    width: int
-    """Bytes of its record."""
+    form: Form | None
+    """Told by the bytes of its record, as long as all that is journalled came by port 4370."""
     verify: int
     state: int
     work_code: int
 
-    def is_record(self, event: Event, canonical: bytes) -> bool:
-        """Say whether a record with other bytes, of the same user and second, is this one all the same.
+    def is_shown_by(self, event: Event, form: Form | None) -> bool:
+        """Say whether a record of other bytes, of the same user and second, shows this punch all the same.
 
-        It is where firmware changed the layout. In one layout other bytes are another record: a clock that
+        It does where firmware changed the layout. In one form other bytes are another record: a clock that
         stands still gives many people's days one second.
         """
         same_content = self[2:] == (event.verify, event.state, event.work_code)
-        return same_content and self.width != len(canonical)
+        return same_content and form is not None and self.form is not form
 
 
 class _Sorting:
-    """Sorts the records of one slice. Pure: what the journal holds is given as values."""
+    """Sorts punches of one form. Pure: what the journal holds is given as values."""
 
-    def __init__(self, before: int) -> None:
+    def __init__(self, form: Form | None, before: int) -> None:
+        self._form = form
         self._before = before  # the last punch journalled before this visit
-        self.first_seen: list[tuple[Event, bytes]] = []
-        self.same_second: list[tuple[Event, bytes]] = []
+        self.first_seen: list[New] = []
+        self.same_second: list[New] = []
         self.seen_before = 0
         self.exact_repeats = 0
 
-    def known_records(self, punches: Sequence[Punch], seqs: Mapping[int, int]) -> list[Punch]:
-        """Count the punches whose record is known, by index in `seqs`, and return the others."""
+    def by_bytes(self, punches: Sequence[Punch], seqs: Mapping[int, int]) -> list[Punch]:
+        """Count the punches whose bytes are known, by index in `seqs`, and return the others."""
         unknown: dict[bytes, Punch] = {}
         for index, punch in enumerate(punches):
             if (seq := seqs.get(index)) is not None:
@@ -307,18 +275,17 @@ class _Sorting:
                 unknown[punch.canonical] = punch
         return list(unknown.values())
 
-    def new_records(
+    def by_identity(
         self, punches: Sequence[Punch], events: Sequence[Event], holders: dict[str, list[_Holder]]
     ) -> None:
-        """Sort punches whose record is new by whether their id is new, too; add them to `holders`."""
+        """Sort punches whose bytes are new by whether their id is new, too; add them to `holders`."""
         for punch, new in zip(punches, events, strict=True):
             others = holders.setdefault(new.id, [])
-            if again := next((other for other in others if other.is_record(new, punch.canonical)), None):
+            if again := next((other for other in others if other.is_shown_by(new, self._form)), None):
                 self._count_again(again.seq)
                 continue
             (self.same_second if others else self.first_seen).append((new, punch.canonical))
-            width = len(punch.canonical)
-            others.append(_Holder(self._before + 1, width, new.verify, new.state, new.work_code))
+            others.append(_Holder(self._before + 1, self._form, new.verify, new.state, new.work_code))
 
     def _count_again(self, seq: int) -> None:
         if seq > self._before:

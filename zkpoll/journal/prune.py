@@ -338,15 +338,11 @@ def _page(
     journal: Journal, limits: Mapping[int, Limit], terms: Terms, after: int
 ) -> list[tuple[int, int, Fate]]:
     """Return the next old punches after place `after`: place, device, and what becomes of each."""
-    journal.run("empty_incoming")
-    rows = [{"place": device, "value": limit.before} for device, limit in limits.items() if limit.before]
-    journal.run_many("add_incoming", rows)
-    found = journal.all("fates", after=after, before=_iso(terms.before), limit=PAGE)
+    gone: dict[int, object] = {device: limit.before for device, limit in limits.items() if limit.before}
+    found = journal.look_up("fates", gone, after=after, before=_iso(terms.before), limit=PAGE)
     return [(seq, device, fate) for seq, device, fate in found]
 
 
 def _remove(journal: Journal, seqs: Sequence[int]) -> int:
-    journal.run("empty_incoming")
-    journal.run_many("add_incoming", [{"place": place, "value": seq} for place, seq in enumerate(seqs)])
-    journal.run("remove_from_outboxes")
-    return journal.run("remove_punches")
+    journal.run_over("remove_from_outboxes", seqs)
+    return journal.run_over("remove_punches", seqs)

@@ -1,4 +1,4 @@
-"""Records that nobody can believe, as they came."""
+"""Records with impossible values, kept as they came until a person accepts them."""
 
 from __future__ import annotations
 

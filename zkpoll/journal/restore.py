@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from zkpoll.journal.devices import Devices
 from zkpoll.journal.holds import HOLD_NOTHING
-from zkpoll.journal.intake import Ledger
+from zkpoll.journal.intake import Intake
 from zkpoll.journal.sqlite import now
 from zkpoll.model.punch import punch_id
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from zkpoll.journal.holds import Holding
     from zkpoll.journal.sqlite import Journal
-    from zkpoll.model.log import Slice
-    from zkpoll.model.punch import Punch, Quarantined
+    from zkpoll.model.log import Records
+    from zkpoll.model.punch import Door, Punch, Quarantined
     from zkpoll.model.sums import Tally
 
 
@@ -67,36 +67,44 @@ class Restoring:
     """One device's records that were put aside, beside the journal."""
 
     def __init__(
-        self, journal: Journal, name: str, key: str, zone: tzinfo, holding: Holding = HOLD_NOTHING
+        self,
+        journal: Journal,
+        name: str,
+        key: str,
+        zone: tzinfo,
+        holding: Holding = HOLD_NOTHING,
+        *,
+        source: Door,
     ) -> None:
         """Given the name, key and zone that a device had then, look at it in the journal.
 
-        `holding` says which of the punches that are put back are held.
+        `holding` says which of the punches that are put back are held, `source` by which door they came.
         """
         self._journal = journal
         self._key = key
-        self._ledger = Ledger(journal, name, key, zone, holding=holding)
+        self._intake = Intake(journal, name, key, zone, source=source, holding=holding)
         row = journal.one("device_by_key", key=key)
         self._device: int | None = row[0] if row else None
 
-    def compare(self, piece: Slice) -> Found:
-        """Say what the journal holds of the records of `piece`; nothing is written."""
-        return self._compare_punches(piece) + self._compare_quarantined(piece.quarantined)
+    def compare(self, records: Records) -> Found:
+        """Say what the journal holds of `records`; nothing is written."""
+        return self._compare_punches(records) + self._compare_quarantined(records.quarantined)
 
-    def add(self, piece: Slice) -> Tally:
-        """Put those records of `piece` into the journal that it lacks, as when they were read.
+    def add(self, records: Records) -> Tally:
+        """Put those of `records` into the journal that it lacks, as when they were read.
 
         On disk when it returns. Raise `JournalError` with nothing of it kept.
         """
-        return self._ledger.take(replace(piece, mark=None))
+        with self._journal.transaction():
+            return self._intake.add(records)
 
-    def _compare_punches(self, piece: Slice) -> Found:
-        held = self._punches([punch.canonical for punch in piece.punches])
-        holders = self._holders(piece.punches)
+    def _compare_punches(self, records: Records) -> Found:
+        held = self._punches([punch.canonical for punch in records.punches])
+        holders = self._holders(records.punches)
         same = sum(seq in holders[place] for place, seq in held.items())
-        others = tuple(punch for place, punch in enumerate(piece.punches) if place not in held)
-        # Firmware may have changed the layout since, and what is in quarantine stays there: the ledger knows.
-        tally = self._ledger.sort(replace(piece, punches=others, quarantined=())).tally
+        others = tuple(punch for place, punch in enumerate(records.punches) if place not in held)
+        # Firmware may have changed the layout since, and what is in quarantine stays there: the intake knows.
+        tally = self._intake.sort(replace(records, punches=others, quarantined=())).tally
         missing = tally.first_seen + tally.same_second + tally.exact_repeats
         return Found(same + tally.seen_before, missing, tally.quarantined, len(held) - same)
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
 from importlib import resources
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, Union
 
 from zkpoll.errors import JournalError, reason
 
@@ -28,6 +28,8 @@ APPLICATION_ID: Final = 0x7A6B706C  # "zkpl"
 WAIT: Final = 30.0
 """Seconds to wait for another process's transaction; the longest journals some ten thousand punches."""
 Row = tuple[Any, ...]
+Values = Union["Sequence[object]", "dict[int, object]"]
+"""Values that a statement is run over: a sequence, or a mapping of places to values."""
 
 _SETTINGS: Final = (
     "foreign_keys = ON",
@@ -52,6 +54,10 @@ _CAUSES: Final = {
     "SQLITE_PERM": "may not be opened; check who owns it",
     "SQLITE_AUTH": "may not be opened; check who owns it",
 }
+
+
+class AlreadyThere(JournalError):
+    """A row that was to be inserted is there already."""
 
 
 class Journal:
@@ -104,31 +110,49 @@ class Journal:
         with self._lock, self._translated():
             return self._db.executemany(queries()[query], rows).rowcount
 
-    def insert_all(self, query: str, rows: Sequence[Mapping[str, object]]) -> bool:
-        """Run the named insertion for each of `rows`; undo it and say no if one of them is there already.
+    def insert_all(self, query: str, rows: Sequence[Mapping[str, object]]) -> list[int]:
+        """Run the named insertion for each of `rows`, in order, and return what each of them returns.
 
-        Within a transaction.
+        Raise `AlreadyThere`, with all of them undone, if one of the rows is there already, and `RuntimeError`
+        outside a transaction.
         """
         with self._lock, self._translated():
+            if not self._db.in_transaction:
+                raise RuntimeError(f"{query} is run outside a transaction")
+            cursor, sql, returned = self._db.cursor(), queries()[query], list[int]()
             self._db.execute("SAVEPOINT insert_all")
             try:
-                self._db.executemany(queries()[query], rows)
-            except sqlite3.IntegrityError:
+                for row in rows:
+                    returned += cursor.execute(sql, row).fetchone()
+            except sqlite3.IntegrityError as error:
                 self._db.execute("ROLLBACK TO insert_all")
-                return False
+                raise AlreadyThere(str(self._error(_cause(error)))) from error
             finally:
+                cursor.close()
                 if self._db.in_transaction:
                     self._db.execute("RELEASE insert_all")
-            return True
+            return returned
 
-    def look_up(self, query: str, values: Sequence[object], **parameters: object) -> list[Row]:
-        """Run the named query over `values`; its rows begin with the index of the value they belong to."""
+    def look_up(self, query: str, values: Values, **parameters: object) -> list[Row]:
+        """Run the named query over `values`; its rows begin with the place of the value they belong to.
+
+        In the statement, `incoming` is a table of the values, each with its place.
+        """
         with self._lock:
-            self.run("empty_incoming")
-            self.run_many(
-                "add_incoming", [{"place": place, "value": value} for place, value in enumerate(values)]
-            )
+            self._take_in(values)
             return self.all(query, **parameters)
+
+    def run_over(self, query: str, values: Values, **parameters: object) -> int:
+        """Run the named statement over `values`, as `look_up` does, and return how many rows it changed."""
+        with self._lock:
+            self._take_in(values)
+            return self.run(query, **parameters)
+
+    def _take_in(self, values: Values) -> None:
+        with self._translated():
+            self._db.execute("DELETE FROM incoming")
+            pairs = values.items() if isinstance(values, dict) else enumerate(values)
+            self._db.executemany("INSERT INTO incoming (place, value) VALUES (?, ?)", pairs)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

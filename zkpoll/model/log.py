@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from zkpoll.model.punch import Punch, Quarantined
+    from zkpoll.model.punch import Form, Punch, Quarantined
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,21 +28,29 @@ class Watermark:
 
 
 @dataclass(frozen=True, slots=True)
-class Slice:
-    """A verified run of consecutive records of one log, in the log's order."""
+class Records:
+    """Records of one device in one form, in the order in which they were made."""
 
     punches: tuple[Punch, ...]
     """Their times have `fold` set in the second pass of a repeated hour."""
     quarantined: tuple[Quarantined, ...]
-    mark: Watermark | None
-    """The watermark at the end of the slice; None where the log is only gone over again."""
-    drift: float | None = None
+    form: Form | None = field(kw_only=True)
+    """None only where there are no records."""
+    drift: float | None = field(default=None, kw_only=True)
     """Seconds by which the device's clock is ahead, where it is known."""
 
     @property
     def records(self) -> int:
-        """How many records the slice holds."""
+        """How many records they are."""
         return len(self.punches) + len(self.quarantined)
+
+
+@dataclass(frozen=True, slots=True)
+class Slice(Records):
+    """A verified run of consecutive records of one log, in the log's order."""
+
+    mark: Watermark | None
+    """The watermark at the end of the slice; None where the log is only gone over again."""
 
 
 @dataclass(frozen=True, slots=True)

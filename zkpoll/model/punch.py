@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from zkpoll.wall_clock import offset
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime, tzinfo
 
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "zkpoll")
@@ -27,6 +29,33 @@ def punch_id(device_key: str, user_id: str, time: str) -> str:
     seed.update(f"{device_key}\n{user_id}\n{time}".encode())
     h = seed.hexdigest()
     return f"{h[:8]}-{h[8:12]}-5{h[13:16]}-{h[16].translate(_VARIANT)}{h[17:20]}-{h[20:32]}"
+
+
+Door = Literal["pull"]
+"""The way a punch came in: `pull`, by a call to its device on port 4370."""
+
+
+class Form(StrEnum):
+    """The kind of bytes in which a door shows punches: of port 4370, one of five layouts.
+
+    On one device, equal bytes of one form are one record, and other bytes of that form are another record.
+    """
+
+    PULL_8 = "4370/8"
+    PULL_16 = "4370/16"
+    PULL_22 = "4370/22"
+    PULL_40 = "4370/40"
+    PULL_49 = "4370/49"
+
+
+LAYOUT_FORMS: Final[Mapping[int, Form]] = {
+    8: Form.PULL_8,
+    16: Form.PULL_16,
+    22: Form.PULL_22,
+    40: Form.PULL_40,
+    49: Form.PULL_49,
+}
+"""The forms of port 4370 by the bytes of a record."""
 
 
 class Punch(NamedTuple):

@@ -44,6 +44,7 @@ from tenacity import Retrying, retry_if_exception_type, wait_fixed
 from zkpoll.errors import TryLater, ZkpollError
 from zkpoll.model.fate import Fate
 from zkpoll.model.log import Slice, Watermark
+from zkpoll.model.punch import LAYOUT_FORMS
 from zkpoll.pull import layouts
 from zkpoll.pull.link import Limits
 from zkpoll.pull.reader import LENGTH, lay_out, layout_of, slots
@@ -187,7 +188,8 @@ class _Copy:
         step = SLICE // self.layout.width * self.layout.width
         for at in range(0, len(self.log), step):
             decoded = self.layout.decode(self.log[at : at + step], users)
-            yield Slice(decoded.punches, decoded.quarantined, mark=None)
+            form = LAYOUT_FORMS[self.layout.width]
+            yield Slice(decoded.punches, decoded.quarantined, mark=None, form=form)
 
     def glimpse(self) -> _Glimpse:
         """Return what a look at the log would show, were it still the copy."""

@@ -130,7 +130,7 @@ class _LogReader:
         table, total = lay_out(self._session, self._sizes, self._known)
         if not total:
             width = self._known.layout if self._known else 0
-            self._sink.take(Slice((), (), Watermark(width, 0, ()), self._drift))
+            self._sink.take(Slice((), (), Watermark(width, 0, ()), form=None, drift=self._drift))
             self._whole = True
             return True
         stretch = self._appended(table, total)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from zkpoll.errors import UnknownLayout
 from zkpoll.model.log import Slice, Watermark
+from zkpoll.model.punch import LAYOUT_FORMS
 from zkpoll.pull import layouts
 from zkpoll.wall_clock import unfold
 
@@ -100,7 +101,8 @@ class Slicer:
         if self._marking:
             fold = self._last.fold if self._last else 0
             mark = Watermark(self._layout.width, self._at, tuple(self._tail), fold)
-        self._hand(Slice(punches, decoded.quarantined, mark, self._drift))
+        form = LAYOUT_FORMS[self._layout.width]
+        self._hand(Slice(punches, decoded.quarantined, mark, form=form, drift=self._drift))
 
     def _timed(self, punches: tuple[Punch, ...]) -> tuple[Punch, ...]:
         """Return `punches` with the fold of their times set."""

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from zkpoll.errors import WrongSerial
+from zkpoll.journal import watermarks
 from zkpoll.journal.clearance import Clearance, Unsettled
 from zkpoll.journal.devices import Devices
-from zkpoll.journal.intake import Ledger
 from zkpoll.model.fate import Fate
 from zkpoll.model.report import BUG
 from zkpoll.pull import raw_copy
@@ -72,7 +72,7 @@ def _cleared(device: Device, contacts: Contacts, beside: Path, *, by_hand: bool)
         if found.problem or found.key != last.key:
             words = f"{name} was {last.key} a moment ago, and is {found.key} now"
             raise WrongSerial(found.problem or words)
-        known = Ledger(journal, name, last.key, ZoneInfo(device.timezone)).watermark()
+        known = watermarks.load(journal, last.key)
         cleared = clear_log(session, guard.target.timeout, known, keeper)
         if cleared.outcome is Fate.CLEARED and not cleared.locked:
             clearance.cleared()

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from zkpoll.errors import WrongSerial
+from zkpoll.journal import watermarks
 from zkpoll.journal.devices import STRANGER, Devices
 from zkpoll.journal.holds import Holding
-from zkpoll.journal.intake import Ledger
+from zkpoll.journal.intake import Intake
 from zkpoll.model.sums import Tally
 from zkpoll.pull import unknown_log
 
@@ -70,15 +71,16 @@ class LogSink(ABC):
         if not self._stranger:
             self._names[found.key] = device.name
         self._meet(found.key)
-        self._ledger = Ledger(
+        self._intake = Intake(
             self._journal,
             Devices(self._journal).name_of(found.key) or device.name,
             found.key,
             ZoneInfo(device.timezone),
+            source="pull",
             held=STRANGER if self._stranger else None,
             holding=Holding(device.since, device.repeat_within),
         )
-        return self._ledger.watermark()
+        return watermarks.load(self._journal, found.key)
 
     @abstractmethod
     def _meet(self, key: str, /) -> None:
@@ -120,8 +122,13 @@ class JournalSink(LogSink):
         (known.meet_stranger if self._stranger else known.meet)(self._device.name, key)
 
     def take(self, piece: Slice) -> None:
-        """Journal records. They are on disk when this returns."""
-        self.tally += self._ledger.take(piece)
+        """Journal records, and the watermark behind them. They are on disk when this returns."""
+        assert self.key is not None  # noqa: S101  # `begin` has set it
+        with self._journal.transaction():
+            tally = self._intake.add(piece)
+            if piece.mark:
+                watermarks.store(self._journal, self.key, piece.mark)
+        self.tally += tally
         self._announce()
 
     def end(self, reading: Reading) -> None:
@@ -152,7 +159,7 @@ class DrySink(LogSink):
 
     def take(self, piece: Slice) -> None:
         """Sort the records, and keep those that would be sent in mind."""
-        found = self._ledger.sort(piece)
+        found = self._intake.sort(piece)
         self.tally += found.tally
         if not self._stranger:
             self._new |= {event.id: event for event in found.to_send}

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def compare(journal: Journal, copy: RawCopy) -> Found:
     """Given a raw copy, return which of its records the journal holds; nothing is written."""
-    room = Restoring(journal, copy.device, copy.serial_number, ZoneInfo(copy.zone))
+    room = Restoring(journal, copy.device, copy.serial_number, ZoneInfo(copy.zone), source="pull")
     found: list[Found] = []
     copy.hand_on(lambda piece: found.append(room.compare(piece)))
     return sum(found, Found())
@@ -37,7 +37,7 @@ def restore(journal: Journal, inventory: Inventory, copy: RawCopy) -> tuple[Foun
     name = Devices(journal).name_of(copy.serial_number)
     holds = (Holding(one.since, one.repeat_within) for one in inventory.devices if one.name == name)
     holding = next(holds, HOLD_NOTHING)
-    room = Restoring(journal, copy.device, copy.serial_number, ZoneInfo(copy.zone), holding)
+    room = Restoring(journal, copy.device, copy.serial_number, ZoneInfo(copy.zone), holding, source="pull")
     tallies: list[Tally] = []
     copy.hand_on(lambda piece: tallies.append(room.add(piece)))
     written = sum(one.first_seen + one.same_second + one.newly_quarantined for one in tallies)

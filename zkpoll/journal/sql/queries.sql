@@ -1,4 +1,5 @@
--- Every statement of the journal. `-- name:` starts one; parameters are named.
+-- Every statement of the journal. `-- name:` starts one; parameters are named. `incoming` is a table of the
+-- values that a statement is run over: (place, value).
 
 -- name: device_by_name
 SELECT id, key FROM device WHERE name = :name;
@@ -93,12 +94,6 @@ RETURNING id;
 -- name: last_punch
 SELECT coalesce(max(seq), 0) FROM punch;
 
--- name: empty_incoming
-DELETE FROM incoming;
-
--- name: add_incoming
-INSERT INTO incoming (place, value) VALUES (:place, :value);
-
 -- name: punches_by_record
 -- CROSS JOIN: take the few incoming values one by one, never the whole journal.
 SELECT incoming.place, punch.seq
@@ -119,7 +114,8 @@ WHERE punch.id = incoming.value AND punch.same_second = 1;
 INSERT INTO punch (id, same_second, device, device_name, user_id, timestamp, verify, state, work_code,
                    clock_suspect, canonical, source, hold, journalled_at)
 VALUES (:id, :same_second, :device, :device_name, :user_id, :timestamp, :verify, :state, :work_code,
-        :clock_suspect, :canonical, :source, :hold, :now);
+        :clock_suspect, :canonical, :source, :hold, :now)
+RETURNING seq;
 
 -- name: last_kept
 -- CROSS JOIN for the same reason.
@@ -132,7 +128,7 @@ INSERT INTO last_kept (device, user_id, state, timestamp) VALUES (:device, :user
 ON CONFLICT (device, user_id, state) DO UPDATE SET timestamp = excluded.timestamp;
 
 -- name: add_to_outbox
--- Every punch goes to every destination the journal knows, also to one that left the inventory for a
+-- Every incoming punch goes to every destination the journal knows, also to one that left the inventory for a
 -- while. A second one in the same second waits for a person, and so does a stranger's (:held), and what
 -- the settings hold.
 INSERT INTO outbox (destination, punch, state, reason, changed_at)
@@ -141,8 +137,8 @@ SELECT destination.id, punch.seq,
             THEN 'held' ELSE 'pending' END,
        CASE WHEN punch.same_second = 1 THEN 'same second' ELSE coalesce(:held, punch.hold) END,
        :now
-FROM punch CROSS JOIN destination
-WHERE punch.seq > :after AND destination.given_up_at IS NULL;
+FROM incoming CROSS JOIN punch CROSS JOIN destination
+WHERE punch.seq = incoming.value AND destination.given_up_at IS NULL;
 
 -- name: add_to_quarantine
 INSERT INTO quarantine (device, raw, reason, quarantined_at) VALUES (:device, :raw, :reason, :now)
@@ -164,11 +160,11 @@ ORDER BY quarantine.quarantined_at, device.key, quarantine.raw;
 -- name: watermark
 SELECT watermark.layout, watermark.records, watermark.tail, watermark.fold, device.whole_at
 FROM watermark JOIN device ON device.id = watermark.device
-WHERE watermark.device = :device;
+WHERE device.key = :key;
 
 -- name: set_watermark
 INSERT INTO watermark (device, layout, records, tail, fold, read_at)
-VALUES (:device, :layout, :records, :tail, :fold, :now)
+SELECT id, :layout, :records, :tail, :fold, :now FROM device WHERE key = :key
 ON CONFLICT (device) DO UPDATE
 SET layout = excluded.layout, records = excluded.records, tail = excluded.tail, fold = excluded.fold,
     read_at = excluded.read_at;

@@ -1,0 +1,39 @@
+"""How much of each device's log the journal holds: the progress of the pull door.
+
+Stored in the transaction that keeps the records themselves, so that neither is there without the other.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from zkpoll.journal.sqlite import now
+from zkpoll.model.log import Watermark
+
+if TYPE_CHECKING:
+    from zkpoll.journal.sqlite import Journal
+
+
+def load(journal: Journal, key: str) -> Watermark | None:
+    """Given a device key, return how much of its log the journal holds, or None if it was never read."""
+    row = journal.one("watermark", key=key)
+    if row is None:
+        return None
+    layout, records, tail, fold, whole_at = row
+    width = max(layout, 1)
+    proof = tuple(tail[at : at + width] for at in range(0, len(tail), width))
+    return Watermark(layout, records, proof, fold, datetime.fromisoformat(whole_at) if whole_at else None)
+
+
+def store(journal: Journal, key: str, mark: Watermark) -> None:
+    """Store the watermark of the device with this key, in the transaction under way."""
+    journal.run(
+        "set_watermark",
+        key=key,
+        layout=mark.layout,
+        records=mark.count,
+        tail=b"".join(mark.tail),
+        fold=mark.fold,
+        now=now(),
+    )
