@@ -22,6 +22,7 @@ from zkpoll.delivery.origins import Origins
 from zkpoll.errors import Stopped
 from zkpoll.journal.clearance import maybe_disabled
 from zkpoll.journal.devices import Devices
+from zkpoll.journal.opening import folders
 from zkpoll.journal.outbox import Outbox, waiting
 from zkpoll.pull import raw_copy
 from zkpoll.tasks.arrivals import Feed
@@ -108,7 +109,7 @@ class _Run:
                 journal=journal,
                 claims=Claims(),
                 names=names,
-                beside=inventory.journal,
+                unknown_logs=folders(inventory.journal).unknown_logs,
                 announce=self._feed.announce,
             )
             outboxes = {one.name: Outbox(journal, one.name) for one in inventory.dashboards}
@@ -167,7 +168,7 @@ class _Run:
             )
             for one in inventory.dashboards
         )
-        return [partial(deliver_to, lane, contacts.lock) for lane in lanes]
+        return [partial(deliver_to, lane, contacts.journal) for lane in lanes]
 
     def _side_by_side(
         self,
@@ -198,7 +199,10 @@ class _Run:
                 if device.name in complete and is_due:
                     ripe.append(device)
         work = partial(
-            clear, contacts=contacts, beside=self._inventory.journal, by_hand=options.clear == "now"
+            clear,
+            contacts=contacts,
+            raw_copies=folders(self._inventory.journal).raw_copies,
+            by_hand=options.clear == "now",
         )
         with ThreadPoolExecutor(self._inventory.parallel, "device") as pool:
             cleared = joined([pool.submit(work, device) for device in ripe], self._end)
@@ -215,7 +219,8 @@ class _Run:
 
 def _forget_old_copies(inventory: Inventory, now: datetime) -> None:
     try:
-        removed = raw_copy.prune(inventory.journal, timedelta(seconds=inventory.keep_raw), now)
+        copies, keep = folders(inventory.journal).raw_copies, timedelta(seconds=inventory.keep_raw)
+        removed = raw_copy.prune(copies, keep, now)
     except raw_copy.CopyFailed as error:
         _log.warning("%s", error)
     else:

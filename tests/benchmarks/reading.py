@@ -21,8 +21,9 @@ from tests.benchmarks.measure import Figure, best_of
 from tests.journal.helpers import Visiting
 from tests.pull.devices import visit
 from zkpoll.journal.devices import Devices
+from zkpoll.journal.opening import open_journal
 from zkpoll.journal.outbox import Outbox
-from zkpoll.journal.sqlite import Journal, queries
+from zkpoll.journal.sqlite import queries
 from zkpoll.model.sums import Tally
 from zkpoll.pull.link import Address
 from zkpoll.pull.reader import Target
@@ -31,6 +32,7 @@ from zkpoll.simulator import Command, Faults, Model, Terminal, serve
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from zkpoll.journal.database import Journal
     from zkpoll.model.log import Reading, Slice, Watermark
     from zkpoll.simulator import Endpoint
 
@@ -84,7 +86,7 @@ def _appended() -> Iterator[Figure]:
     terminal.model = Model(capacity=2 * RECORDS)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory()))
-        journal = stack.enter_context(Journal(folder / "journal.db"))
+        journal = stack.enter_context(open_journal(folder / "journal.db"))
         address = stack.enter_context(serve(terminal))
         _visit(journal, address)
         Devices(journal).note_reading("CQZ7224760045", _visit(journal, address))
@@ -138,7 +140,7 @@ def _fresh(path: Path) -> None:
 def _fresh_reading(folder: Path, address: Endpoint) -> None:
     path = folder / "journal.db"
     _fresh(path)
-    with Journal(path) as journal:
+    with open_journal(path) as journal:
         Outbox(journal, "main")
         _visit(journal, address)
 
@@ -155,7 +157,7 @@ def _rows(path: Path) -> list[dict[str, object]]:
 def _bare_insert(folder: Path, rows: list[dict[str, object]]) -> None:
     path = folder / "bare.db"
     _fresh(path)
-    with Journal(path) as journal:
+    with open_journal(path) as journal:
         Devices(journal).meet("bench", "x")
         Outbox(journal, "main")
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
@@ -187,7 +189,7 @@ def _many() -> Iterator[Figure]:
     """Measure many terminals with nothing new, in parallel and one after another."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory()))
-        journal = stack.enter_context(Journal(folder / "journal.db"))
+        journal = stack.enter_context(open_journal(folder / "journal.db"))
         terminals = [
             Terminal.with_samples(50, model=Model(serial=f"S{number}"), faults=Faults(delay=0.01))
             for number in range(_TERMINALS)

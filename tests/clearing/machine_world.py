@@ -19,6 +19,7 @@ from tests.peers import closed_port
 from tests.site import TOKEN, entry
 from zkpoll.errors import Stopped
 from zkpoll.inventory import load
+from zkpoll.journal.opening import folders
 from zkpoll.model.punch import punch_id
 from zkpoll.pull import raw_copy
 from zkpoll.simulator import (
@@ -284,7 +285,7 @@ class World:
         self.terminal.before_command = None
         self.terminal.faults = self.faults
         self.dashboard.answers.clear()
-        for file in raw_copy.folder(self.journal).glob(f"*{raw_copy.SUFFIX}"):
+        for file in folders(self.journal).raw_copies.glob(f"*{raw_copy.SUFFIX}"):
             # A copy is named by the second: here a day passes between two runs.
             shutil.move(file, self._copies / f"{len(list(self._copies.iterdir()))}{raw_copy.SUFFIX}")
 

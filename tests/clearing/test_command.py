@@ -15,6 +15,7 @@ import pytest
 from tests.clearing.world import KILLED, KINDS, World, wait_for
 from tests.site import at_a_terminal, entry
 from zkpoll.errors import ExitCode
+from zkpoll.journal.opening import folders
 from zkpoll.pull import raw_copy
 from zkpoll.pull.raw_copy import RawCopy, save
 from zkpoll.simulator import Command, Faults, HttpAnswer, Model, Terminal, serve
@@ -59,7 +60,7 @@ def front(address: Endpoint, site: Site, dashboard: SampleDashboard) -> Callable
 
 def copies(site: Site) -> list[Path]:
     """Return where the raw copies are."""
-    return sorted(raw_copy.folder(site.journal).glob("*.zkraw"))
+    return sorted(folders(site.journal).raw_copies.glob("*.zkraw"))
 
 
 def untouched(terminal: Terminal, records: int = RECORDS) -> bool:
@@ -287,7 +288,10 @@ def test_old_copies_go(site: Site, front: Callable[..., None]) -> None:
     """A run removes the copies that are older than `keep_raw`, and no others."""
     now = datetime.now(UTC).replace(microsecond=0)
     old, young = (
-        save(site.journal, RawCopy("front", SERIAL, now - timedelta(days=days), "UTC", 40, {}, b""))
+        save(
+            folders(site.journal).raw_copies,
+            RawCopy("front", SERIAL, now - timedelta(days=days), "UTC", 40, {}, b""),
+        )
         for days in (11, 9)
     )
     front(more="keep_raw: 10d\n", clear="confirmed")
@@ -316,7 +320,7 @@ def test_a_full_disk(terminal: Terminal, site: Site, front: Callable[..., None])
     assert told.code in {1, 74}
     assert "file too large" in told.err or "disk" in told.err
     assert untouched(terminal)
-    assert list(raw_copy.folder(site.journal).iterdir()) == []
+    assert list(folders(site.journal).raw_copies.iterdir()) == []
     terminal.before_command = None
     assert site.sync().code == 0
     assert cleared(terminal)

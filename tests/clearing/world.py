@@ -20,6 +20,7 @@ from tests.pull.clearings import Step
 from tests.site import TOKEN, Site, entry
 from zkpoll.errors import ExitCode
 from zkpoll.inventory import load
+from zkpoll.journal.opening import folders
 from zkpoll.model.punch import punch_id
 from zkpoll.pull import raw_copy
 from zkpoll.simulator import Command, Faults, HttpAnswer, Instead, Model, SampleDashboard, Terminal, serve
@@ -160,11 +161,11 @@ class World:
 
     def the_disk_fills(self) -> None:
         """Let there be no room for raw copies from now on."""
-        DISK.full.add(raw_copy.folder(self.site.journal))
+        DISK.full.add(folders(self.site.journal).raw_copies)
 
     def all_is_well(self) -> None:
         """Let nothing go wrong any more; what the terminal is like stays."""
-        DISK.full.discard(raw_copy.folder(self.site.journal))
+        DISK.full.discard(folders(self.site.journal).raw_copies)
         self.at.clear()
         self.dashboard.answers.clear()
         self.harm(ignores_disable=self.terminal.faults.ignores_disable)
@@ -199,7 +200,7 @@ class World:
     @property
     def copied(self) -> list[bytes]:
         """The records of all raw copies."""
-        files = sorted(raw_copy.folder(self.site.journal).glob(f"*{raw_copy.SUFFIX}"))
+        files = sorted(folders(self.site.journal).raw_copies.glob(f"*{raw_copy.SUFFIX}"))
         return [row for file in files for row in _rows(raw_copy.load(file).log)]
 
     @property

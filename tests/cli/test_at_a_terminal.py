@@ -19,6 +19,7 @@ from tests.cli.test_delivery import refusing
 from tests.cli.test_quarantine import SERIAL, with_an_impossible_record
 from tests.site import TOKEN, Result, Site, at_a_terminal, entry
 from zkpoll.cli import zkpoll
+from zkpoll.journal.opening import folders
 from zkpoll.pull.raw_copy import RawCopy, save
 from zkpoll.simulator import EnrolledUser, SampleDashboard, serve
 
@@ -120,7 +121,9 @@ def prepare(site: Prepared, dashboard: SampleDashboard, terminal: Terminal) -> N
     terminal.users.append(EnrolledUser(99, "9001", "Rahima"))
     log = b"".join(terminal.log)
     taken = datetime(2026, 11, 22, 3, tzinfo=UTC)
-    site.words["copy"] = save(site.journal, RawCopy("front-door", SERIAL, taken, "UTC", 40, {}, log))
+    site.words["copy"] = save(
+        folders(site.journal).raw_copies, RawCopy("front-door", SERIAL, taken, "UTC", 40, {}, log)
+    )
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,8 @@ import pytest
 
 from tests.journal.helpers import piece, punch, visit
 from tests.site import entry
-from zkpoll.journal.locks import Locks
+from zkpoll.journal.opening import lock, open_journal
 from zkpoll.journal.outbox import Outbox
-from zkpoll.journal.sqlite import Journal
 from zkpoll.model.sums import Counts
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ HERE = ("--to", "dashboard")
 def journalled(site: Site, dashboard: SampleDashboard) -> Site:
     """Give a site whose dashboard came after two of three punches, of two days."""
     site.write(dashboard.url, entry("front-door", ("127.0.0.1", 9)))
-    with Journal(site.journal) as journal:
+    with open_journal(site.journal) as journal:
         visit(journal).take(piece(punch("1001"), punch("tomorrow", 86_400)))
         Outbox(journal, "dashboard")
         visit(journal).take(piece(punch("1001"), punch("tomorrow", 86_400), punch("late")))
@@ -34,7 +33,7 @@ def journalled(site: Site, dashboard: SampleDashboard) -> Site:
 
 def counts(site: Site) -> Counts:
     """Return the journal sum."""
-    with Journal(site.journal) as journal:
+    with open_journal(site.journal) as journal:
         return Outbox(journal, "dashboard").counts()
 
 
@@ -72,7 +71,7 @@ def test_older_punches_are_delivered(journalled: Site, dashboard: SampleDashboar
 )
 def test_wrong_usage(journalled: Site, arguments: tuple[str, ...], told: str) -> None:
     """What cannot be meant is wrong usage, and changes nothing."""
-    with Journal(journalled.journal) as journal:
+    with open_journal(journalled.journal) as journal:
         Outbox(journal, "old")
     result = journalled.run("backfill", *arguments)
     assert (result.code, result.out) == (2, "")
@@ -82,7 +81,7 @@ def test_wrong_usage(journalled: Site, arguments: tuple[str, ...], told: str) ->
 
 def test_a_dashboard_that_is_delivered_to(journalled: Site) -> None:
     """While a delivery goes on nothing is changed; a dry run needs no lock."""
-    with Locks(journalled.journal).held("dashboard dashboard"):
+    with lock(journalled.journal, "dashboard dashboard"):
         result = journalled.run("backfill", *HERE, *DAY)
         would = journalled.run("backfill", *HERE, *DAY, "--dry-run")
     assert (result.code, would.code) == (75, 0)

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 from tests.journal.helpers import piece, punch, visit
 from tests.peers import closed_port
 from tests.site import TOKEN, entry
-from zkpoll.journal.locks import Locks
+from zkpoll.journal.opening import lock, open_journal
 from zkpoll.journal.outbox import Outbox
-from zkpoll.journal.sqlite import Journal
 from zkpoll.simulator import HttpAnswer
 
 if TYPE_CHECKING:
@@ -79,7 +78,7 @@ def test_a_name_that_is_not_there(site: Site, dashboard: SampleDashboard) -> Non
 def test_one_that_was_gone(site: Site, dashboard: SampleDashboard) -> None:
     """After 410 nothing is sent; after `resume` everything is; a second time there is nothing to resume."""
     site.write(dashboard.url, DEVICE)
-    with Journal(site.journal) as journal:
+    with open_journal(site.journal) as journal:
         Outbox(journal, "dashboard")
         visit(journal).take(piece(punch("a"), punch("b")))
     dashboard.answers.append(HttpAnswer(410))
@@ -101,7 +100,7 @@ def test_resuming_what_is_not_there(site: Site, dashboard: SampleDashboard) -> N
     site.write(dashboard.url, DEVICE)
     none = site.run("dashboards", "resume", "dashboard")
     assert (none.code, site.journal.exists()) == (74, False)
-    with Journal(site.journal) as journal:
+    with open_journal(site.journal) as journal:
         Outbox(journal, "dashboard")
     told = site.run("dashboards", "resume", "main")
     assert told.code == 2
@@ -111,9 +110,9 @@ def test_resuming_what_is_not_there(site: Site, dashboard: SampleDashboard) -> N
 def test_a_dashboard_that_is_delivered_to(site: Site, dashboard: SampleDashboard) -> None:
     """While a delivery goes on nothing is changed: code 75, and one sentence."""
     site.write(dashboard.url, DEVICE)
-    with Journal(site.journal) as journal:
+    with open_journal(site.journal) as journal:
         Outbox(journal, "dashboard").halt("gone")
-        with Locks(site.journal).held("dashboard dashboard"):
+        with lock(site.journal, "dashboard dashboard"):
             told = site.run("dashboards", "resume", "dashboard")
         assert Outbox(journal, "dashboard").halted() == "gone"
     assert (told.code, told.out) == (75, "")

@@ -15,6 +15,7 @@ from click.testing import CliRunner
 
 from tests.site import entry
 from zkpoll.cli.decode import decode
+from zkpoll.journal.opening import folders
 from zkpoll.pull.raw_copy import BadCopy, RawCopy, save
 from zkpoll.simulator import LAYOUTS, Model, Terminal, serve
 
@@ -112,7 +113,9 @@ def kept(folder: Path, width: int, records: int) -> tuple[Path, Terminal]:
     users = {user.uid: user.user_id for user in terminal.users} if width == 8 else {}
     taken = datetime(2026, 11, 22, 3, tzinfo=UTC)
     log = b"".join(terminal.log)
-    return save(folder / "j.db", RawCopy("front", "CQZ1", taken, "Asia/Dhaka", width, users, log)), terminal
+    return save(
+        folders(folder / "j.db").raw_copies, RawCopy("front", "CQZ1", taken, "Asia/Dhaka", width, users, log)
+    ), terminal
 
 
 @pytest.mark.parametrize("width", LAYOUTS)

@@ -13,8 +13,7 @@ from tests.peers import closed_port
 from tests.site import TOKEN, entry
 from zkpoll.inventory import load
 from zkpoll.journal.clearance import Clearance
-from zkpoll.journal.locks import Locks
-from zkpoll.journal.sqlite import Journal
+from zkpoll.journal.opening import lock, open_journal
 from zkpoll.pull import set_clock
 from zkpoll.pull.host_clock import synchronised
 from zkpoll.simulator import Command, Faults, Model, Terminal, refuse, serve
@@ -108,7 +107,7 @@ def test_a_device_that_another_run_is_at(site: Site, dashboard: SampleDashboard)
         site.write(dashboard.url, entry("front", a), entry("back", b))
         assert site.sync().code == 0
         visits = terminal.connections
-        with Locks(site.journal).held(f"device {a.host}:{a.port}"):
+        with lock(site.journal, f"device {a.host}:{a.port}"):
             one, both = site.run("devices", "ping", "front"), site.run("devices", "ping")
             clock = site.run("devices", "clock", "front")
     assert (one.code, both.code, clock.code) == (75, 1, 75)
@@ -125,7 +124,7 @@ def test_a_device_that_may_be_disabled(
     with serve(terminal) as where:
         site.write(dashboard.url, entry("front", where))
         assert site.sync().code == 0
-        with Journal(site.journal) as journal:
+        with open_journal(site.journal) as journal:
             Clearance(journal, SERIAL).intend()
         terminal.disabled, terminal.commands[:] = True, []
         told = site.run("devices", *command)

@@ -16,8 +16,7 @@ from tests.site import Result, entry
 from zkpoll.errors import Stopped
 from zkpoll.inventory import load
 from zkpoll.journal.clearance import Clearance
-from zkpoll.journal.locks import Locks
-from zkpoll.journal.sqlite import Journal
+from zkpoll.journal.opening import lock, open_journal
 from zkpoll.pull.discovery import discover
 from zkpoll.simulator import Command, Faults, Model, Terminal, serve
 
@@ -136,14 +135,14 @@ def test_those_in_the_inventory(site: Site, dashboard: SampleDashboard, port: in
     with serve(ours, "127.7.7.3", port) as where, serve(Terminal(Model(serial="B")), "127.7.7.4", port):
         site.write(dashboard.url, entry("front", where))
         assert site.sync().code == 0
-        with Journal(site.journal) as journal:
+        with open_journal(site.journal) as journal:
             Clearance(journal, "CQZ7224760045").intend()
         ours.disabled = True
         command = ("devices", "discover", NETWORK, "--port", str(port))
         told, entries = site.run(*command), site.run(*command, "--yaml")
         assert not ours.disabled
         connections = ours.connections
-        with Locks(site.journal).held(f"device 127.7.7.3:{port}"):
+        with lock(site.journal, f"device 127.7.7.3:{port}"):
             busy = site.run(*command)
         assert ours.connections == connections
     assert [line.rsplit("  ", 1)[1] for line in told.out.splitlines()] == ["front", "new"]

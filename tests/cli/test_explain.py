@@ -12,8 +12,8 @@ from tests.journal.helpers import KEY, odd, piece, punch, visit
 from tests.site import at_a_terminal, entry
 from zkpoll.journal.decisions import Choice, Decisions
 from zkpoll.journal.devices import Devices
+from zkpoll.journal.opening import open_journal
 from zkpoll.journal.outbox import Outbox
-from zkpoll.journal.sqlite import Journal
 from zkpoll.model.delivery import Settled
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def journalled(site: Site) -> Site:
     Confirmed, refused, pending, discarded, and one more in a second that was taken; `late` came after it all.
     """
     site.write("http://127.0.0.1:9/", entry("front-door", NOBODY), entry("back", NOBODY, transport="udp"))
-    with Journal(site.journal) as journal:
+    with open_journal(site.journal) as journal:
         outbox = Outbox(journal, "main")
         log = [punch("1001", second, state=second % 6) for second in range(4)]
         visit(journal).take(piece(*log, punch("1001", 3, verify=99), punch("1002"), odd(b"x")))

@@ -10,8 +10,8 @@ import pytest
 
 from tests.journal.helpers import piece, punch, visit
 from tests.site import Site, at_a_terminal, entry
+from zkpoll.journal.opening import open_journal
 from zkpoll.journal.outbox import Outbox
-from zkpoll.journal.sqlite import Journal
 from zkpoll.model.delivery import Settled
 from zkpoll.simulator import Terminal, serve
 
@@ -72,7 +72,7 @@ SHOWN: Final = {
 def waiting(site: Site) -> Site:
     """Give a site where the design's example waits for a dashboard."""
     site.environment["SECRET"] = SECRET
-    with Journal(site.journal) as journal:
+    with open_journal(site.journal) as journal:
         Outbox(journal, "dashboard")
         visit(journal).take(piece(punch("1001"), punch("1002", 5)))
     return site
@@ -131,7 +131,7 @@ def device_gone() -> str:
 
 def test_without_anything_that_waits(waiting: Site) -> None:
     """Where all is delivered, the newest punch is the example of a ping, and a dry run has none."""
-    with Journal(waiting.journal) as journal:
+    with open_journal(waiting.journal) as journal:
         outbox = Outbox(journal, "dashboard")
         outbox.settle(Settled(tuple(event.id for event in outbox.next(9).events)))
     waiting.write_for(FORMATS["event"][0], device())

@@ -14,7 +14,7 @@ from tests.journal.helpers import rows
 from tests.pull.records import damage
 from tests.site import at_a_terminal, entry
 from zkpoll.journal.devices import Devices
-from zkpoll.journal.sqlite import Journal
+from zkpoll.journal.opening import folders, open_journal
 from zkpoll.pull.raw_copy import RawCopy, save
 from zkpoll.simulator import LAYOUTS, EnrolledUser, Model, Record, Terminal, serve
 
@@ -83,7 +83,7 @@ def synced(site: Site, dashboard: SampleDashboard, terminal: Terminal) -> Path:
     with serve(terminal) as address:
         site.write(dashboard.url, device(address))
         assert site.sync().code == 1  # for the record of 30 February
-    return save(site.journal, copy_of(terminal))
+    return save(folders(site.journal).raw_copies, copy_of(terminal))
 
 
 def punches(path: Path) -> list[tuple[Any, ...]]:
@@ -250,7 +250,7 @@ def moved(site: Site, users: dict[int, str]) -> Path:
     with serve(terminal) as address:
         site.write("http://127.0.0.1:9", entry("front", address, timezone=BERLIN))
         site.sync("--no-deliver")
-    return save(site.journal, replace(copy_of(terminal), users=users))
+    return save(folders(site.journal).raw_copies, replace(copy_of(terminal), users=users))
 
 
 @pytest.mark.parametrize("users", [{1: "1001", 2: "2002"}, {1: "1001"}])
@@ -275,7 +275,7 @@ def test_a_slot_that_was_nobodys(site: Site) -> None:
     with serve(terminal) as address:
         site.write("http://127.0.0.1:9", entry("front", address, timezone=BERLIN))
         site.sync("--no-deliver")
-    path = save(site.journal, replace(copy_of(terminal), users={1: "1001", 2: "1002"}))
+    path = save(folders(site.journal).raw_copies, replace(copy_of(terminal), users={1: "1001", 2: "1002"}))
     code, document = restored(site, path, "--write", "--yes")
     assert (code, numbers(document)) == (0, (1, 0, 1, 0, 0))
 
@@ -290,7 +290,7 @@ def names(site: Site) -> dict[str, str | None]:
 
 def meet(site: Site, name: str, key: str) -> None:
     """Have the journal know a device."""
-    with Journal(site.journal) as journal:
+    with open_journal(site.journal) as journal:
         Devices(journal).meet(name, key)
 
 
@@ -309,7 +309,7 @@ def test_what_is_known_by_now_stays(
     """A device that was renamed or replaced since keeps its new name, and a name its new device."""
     site.write(dashboard.url, device(("127.0.0.1", 9)))
     meet(site, *known)
-    path = save(site.journal, copy_of(terminal_of(40)))
+    path = save(folders(site.journal).raw_copies, copy_of(terminal_of(40)))
     code, document = restored(site, path, "--write", "--yes")
     assert (code, document["missing"], document["written"]) == (0, 0, 71)
     assert names(site) == then
@@ -322,7 +322,7 @@ def test_what_is_known_by_now_stays(
 def test_what_the_inventory_holds_is_held(site: Site) -> None:
     """Punches that a sync would hold are held when they are put back, too, and none else."""
     site.write("http://127.0.0.1:9", entry("front", ("127.0.0.1", 9), timezone=BERLIN, since="2026-10-25"))
-    path = save(site.journal, copy_of(terminal_of(40)))
+    path = save(folders(site.journal).raw_copies, copy_of(terminal_of(40)))
     restored(site, path, "--write", "--yes")
     holds = {(row[6] < "2026-10-25", row[13]) for row in punches(site.journal)}
     assert holds == {(True, "since"), (False, None)}
@@ -335,6 +335,6 @@ def test_copies_in_any_order(site: Site, dashboard: SampleDashboard) -> None:
     before = set(punches(site.journal))
     early = replace(copy_of(terminal), log=b"".join(terminal.log[:40]), taken_at=TAKEN - timedelta(days=9))
     lose_journal(site)
-    for each in (path, save(site.journal, early), path):
+    for each in (path, save(folders(site.journal).raw_copies, early), path):
         assert restored(site, each, "--write", "--yes")[0] == 0
     assert set(punches(site.journal)) == before

@@ -15,7 +15,7 @@ import pytest
 
 from tests.journal.helpers import rows
 from tests.site import TOKEN, at_a_terminal, entry
-from zkpoll.journal.sqlite import Journal
+from zkpoll.journal.opening import open_journal
 from zkpoll.simulator import Terminal, serve
 
 if TYPE_CHECKING:
@@ -256,7 +256,7 @@ def test_root_leaves_the_journal_to_its_owner(cleared: Site) -> None:
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     assert cleared.run("journal", "backup", str(cleared.folder / "backup.db")).code == 0
     looked = cleared.start("journal", "prune", "--older-than", "365d", "--yes", "--compact")
-    with Journal(cleared.journal, writable=False):  # its side files stay while somebody has it open
+    with open_journal(cleared.journal, writable=False):  # its side files stay while somebody has it open
         assert cleared.finish(looked).code == 0
     others = [path for path in cleared.folder.glob("journal.db*") if path.stat().st_uid != 65534]
     assert others == []

@@ -10,9 +10,8 @@ import pytest
 
 from tests.journal.helpers import KEY, piece, punch, punches, visit
 from tests.site import at_a_terminal, entry
-from zkpoll.journal.locks import Locks
+from zkpoll.journal.opening import lock, open_journal
 from zkpoll.journal.outbox import Outbox
-from zkpoll.journal.sqlite import Journal
 from zkpoll.model.delivery import Settled
 from zkpoll.model.sums import Counts
 
@@ -35,7 +34,7 @@ def journalled(site: Site, dashboard: SampleDashboard) -> Site:
     confirmed, a second one in its second held. For `old` all wait.
     """
     site.write(dashboard.url, entry("front-door", ("127.0.0.1", 9)))
-    with Journal(site.journal) as journal:
+    with open_journal(site.journal) as journal:
         outbox = Outbox(journal, "dashboard")
         Outbox(journal, "old")
         log = [punch("1001"), punch("1002"), punch("1003"), punch("1004"), punch("1004", verify=4)]
@@ -47,7 +46,7 @@ def journalled(site: Site, dashboard: SampleDashboard) -> Site:
 
 def counts(site: Site, name: str = "dashboard") -> Counts:
     """Return the journal sum of a dashboard."""
-    with Journal(site.journal) as journal:
+    with open_journal(site.journal) as journal:
         return Outbox(journal, name).counts()
 
 
@@ -143,7 +142,7 @@ def test_a_list_on_a_terminal(journalled: Site) -> None:
 def test_many_on_a_terminal(site: Site, dashboard: SampleDashboard) -> None:
     """More than fit a table are plain lines, as they come."""
     site.write(dashboard.url, entry("front-door", ("127.0.0.1", 9)))
-    with Journal(site.journal) as journal:
+    with open_journal(site.journal) as journal:
         Outbox(journal, "dashboard")
         visit(journal).take(piece(*punches(301)))
     code, shown = at_a_terminal(site, "outbox", "list", "--pending")
@@ -161,7 +160,7 @@ def test_an_empty_list(journalled: Site) -> None:
 def test_a_reader_that_has_enough(site: Site, dashboard: SampleDashboard) -> None:
     """A pipe that is closed half way through a long list is no reason for a traceback."""
     site.write(dashboard.url, entry("front-door", ("127.0.0.1", 9)))
-    with Journal(site.journal) as journal:
+    with open_journal(site.journal) as journal:
         Outbox(journal, "dashboard")
         visit(journal).take(piece(*punches(3000)))
     for arguments in (["--pending"], ["--pending", "--json"]):
@@ -339,7 +338,7 @@ def test_a_person_is_asked(journalled: Site, answer: str, code: int) -> None:
 def test_only_a_few_are_shown(site: Site, dashboard: SampleDashboard) -> None:
     """Of many that are meant the first few are shown, and how many more there are."""
     site.write(dashboard.url, entry("front-door", ("127.0.0.1", 9)))
-    with Journal(site.journal) as journal:
+    with open_journal(site.journal) as journal:
         Outbox(journal, "dashboard")
         visit(journal).take(piece(*punches(1234)))
     arguments = ("--all", "--pending", "--to", "dashboard", "--reason", "x")
@@ -354,7 +353,7 @@ def test_only_a_few_are_shown(site: Site, dashboard: SampleDashboard) -> None:
 def test_a_dashboard_that_is_delivered_to(journalled: Site, command: str) -> None:
     """While a delivery goes on nothing is changed: code 75, and one sentence."""
     more = ["--reason", "x", "--yes"] if command == "discard" else []
-    with Locks(journalled.journal).held("dashboard dashboard"):
+    with lock(journalled.journal, "dashboard dashboard"):
         told = journalled.run("outbox", command, "--user", "1001", *more)
     assert (told.code, told.out) == (75, "")
     assert told.err == "zkpoll: dashboard: another run delivers to it now; nothing was changed, try again\n"

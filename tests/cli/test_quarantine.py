@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.journal.helpers import KEY, odd, piece, punch, visit
+from tests.journal.helpers import KEY, connection, odd, piece, punch, visit
 from tests.site import at_a_terminal, entry
 from zkpoll.journal.devices import Devices
-from zkpoll.journal.sqlite import Journal
+from zkpoll.journal.opening import open_journal
 from zkpoll.simulator import Model, Terminal, serve
 from zkpoll.simulator.wire import pack_time
 
@@ -106,11 +106,11 @@ def test_no_journal_yet(site: Site, dashboard: SampleDashboard) -> None:
 def kept(site: Site, dashboard: SampleDashboard) -> Site:
     """Give a site with three records in quarantine: two of `front`, and one of a stranger at its address."""
     site.write(dashboard.url, entry("front", ("127.0.0.1", 9)))
-    with Journal(site.journal) as journal:
+    with open_journal(site.journal) as journal:
         visit(journal, "front").take(piece(punch(), odd(b"1"), odd(b"2")))
         visit(journal, "other", "NEW1").take(piece(odd(b"1")))
         Devices(journal).meet_stranger("front", "NEW1")
-        journal._db.execute("UPDATE device SET name = NULL WHERE key = 'NEW1'")
+        connection(journal).execute("UPDATE device SET name = NULL WHERE key = 'NEW1'")
     return site
 
 
@@ -138,7 +138,7 @@ def test_accepting_twice(kept: Site) -> None:
     kept.run(*arguments)
     again = kept.run(*arguments)
     assert (again.code, again.out) == (0, "Nothing of front is in quarantine that is not accepted.\n")
-    with Journal(kept.journal) as journal:
+    with open_journal(kept.journal) as journal:
         visit(journal, "front").take(piece(odd(b"1"), odd(b"3")))
     assert kept.run(*arguments).out == "1 record of front is accepted.\n"
 
@@ -158,7 +158,7 @@ def test_a_person_is_asked(kept: Site) -> None:
 
 def test_only_the_first_of_many_are_shown(kept: Site) -> None:
     """A terminal that went mad does not fill the screen before the question."""
-    with Journal(kept.journal) as journal:
+    with open_journal(kept.journal) as journal:
         visit(journal, "front").take(piece(*(odd(b"many %d" % number) for number in range(1200))))
     _, shown = at_a_terminal(kept, "quarantine", "accept", "--device", "front", answer="n\n")
     assert shown.count("no such date") == 5

@@ -12,8 +12,8 @@ import pytest
 from tests.journal.helpers import KEY, odd, piece, punch, visit
 from tests.site import at_a_terminal, entry
 from zkpoll.journal.devices import Devices
+from zkpoll.journal.opening import open_journal
 from zkpoll.journal.outbox import Outbox
-from zkpoll.journal.sqlite import Journal
 from zkpoll.model.delivery import Settled
 from zkpoll.model.log import Reading
 
@@ -32,7 +32,7 @@ def journalled(site: Site) -> Site:
     """
     off = entry("off", ("127.0.0.1", 10), enabled="false")
     site.write("http://127.0.0.1:9/", entry("front-door", NOBODY), off)
-    with Journal(site.journal) as journal:
+    with open_journal(site.journal) as journal:
         outbox = Outbox(journal, "dashboard")
         Outbox(journal, "old")
         log = [punch("1001"), punch("1002"), punch("1003"), punch("1003", verify=4)]

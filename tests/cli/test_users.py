@@ -19,8 +19,7 @@ from tests.site import TOKEN, at_a_terminal, entry
 from zkpoll.journal.clearance import Clearance
 from zkpoll.journal.devices import Devices
 from zkpoll.journal.exports import last_users
-from zkpoll.journal.locks import Locks
-from zkpoll.journal.sqlite import Journal
+from zkpoll.journal.opening import lock, open_journal
 from zkpoll.simulator import Model, Terminal, serve
 from zkpoll.simulator.records import EnrolledUser
 
@@ -76,7 +75,7 @@ def two(site: Site, front: Terminal, back: Terminal) -> Iterator[Site]:
 
 def kept(site: Site, key: str) -> list[str] | None:
     """Return the ids of the users last exported of a device, None if none ever were."""
-    with Journal(site.journal, writable=False) as journal:
+    with open_journal(site.journal, writable=False) as journal:
         last = last_users(journal, key)
         return [user.user_id for user in last.users] if last else None
 
@@ -190,7 +189,7 @@ def test_no_device_that_answers(site: Site, tmp_path: Path) -> None:
 def test_a_device_that_is_busy(two: Site) -> None:
     """A device that another run is at is left to that one: code 75 where that is all."""
     port = re.findall(r"port: (\d+)", two.inventory.read_text())[1]
-    with Locks(two.journal).held(f"device 127.0.0.1:{port}"):
+    with lock(two.journal, f"device 127.0.0.1:{port}"):
         told = two.run("users", "export", "--device", "back")
     assert (told.code, told.out) == (75, "")
     assert "another run is at it" in told.err
@@ -198,7 +197,7 @@ def test_a_device_that_is_busy(two: Site) -> None:
 
 def test_a_stranger(two: Site, site: Site) -> None:
     """Another terminal where a device belongs is nobody's export."""
-    with Journal(two.journal) as journal:
+    with open_journal(two.journal) as journal:
         Devices(journal).meet("back", "C")
     told = site.run("users", "export", "--device", "back")
     assert (told.code, told.out) == (1, "")
@@ -207,13 +206,13 @@ def test_a_stranger(two: Site, site: Site) -> None:
 
 def test_a_device_that_was_left_disabled(two: Site, back: Terminal) -> None:
     """Whoever connects first lets people punch again, and strikes that out."""
-    with Journal(two.journal) as journal:
+    with open_journal(two.journal) as journal:
         Devices(journal).meet("back", "B")
         Clearance(journal, "B").intend()
     back.disabled = True
     assert two.run("users", "export").code == 0
     assert not back.disabled
-    with Journal(two.journal) as journal:
+    with open_journal(two.journal) as journal:
         assert not Clearance(journal, "B").intended()
 
 

@@ -24,6 +24,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from tests.site import TOKEN, Result, Site, entry
+from zkpoll.journal.opening import folders
 from zkpoll.pull.raw_copy import RawCopy, save
 from zkpoll.simulator import Command, Faults, HttpAnswer, Model, SampleDashboard, Terminal, cut, serve
 from zkpoll.simulator.wire import pack_time
@@ -160,7 +161,7 @@ class World:
         """Let a terminal's log be cleared once all of it is delivered, and the copy of an old one be due."""
         self.people_punch()
         taken_at = datetime(2020, 1, 1, tzinfo=UTC) + timedelta(seconds=self._seconds)
-        save(self.site.journal, RawCopy("lab", "LAB1", taken_at, "UTC", 40, {}, b""))
+        save(folders(self.site.journal).raw_copies, RawCopy("lab", "LAB1", taken_at, "UTC", 40, {}, b""))
         self._write_inventory(entry("lab", self._addresses[2], clear="confirmed"))
 
     def a_clearing_is_cut_off(self) -> None:

@@ -34,13 +34,14 @@ from tests.delivery.moods import (
 from tests.journal.helpers import KEY, piece, punch, rows, visit
 from zkpoll.delivery.access import Access
 from zkpoll.delivery.loop import Delivered, Destination, deliver
+from zkpoll.journal.opening import open_journal
 from zkpoll.journal.outbox import Outbox
-from zkpoll.journal.sqlite import Journal
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from zkpoll.delivery.loop import Outbox as AnyOutbox
+    from zkpoll.journal.database import Journal
     from zkpoll.model.punch import Punch
 
 NAMES = ("main", "spare")
@@ -128,7 +129,7 @@ class World:
         self.odds = {
             name: self._exit.enter_context(Odd(bad)) for name, bad in zip(NAMES, self.guilty, strict=True)
         }
-        with Journal(self.path) as journal:
+        with open_journal(self.path) as journal:
             for name in NAMES:
                 Outbox(journal, name)
         return self
@@ -142,7 +143,7 @@ class World:
 
     def go_through(self, run: Run) -> None:
         """Journal what comes and deliver to both dashboards, in a run of its own."""
-        with Journal(self.path) as journal:
+        with open_journal(self.path) as journal:
             self._take(journal, run.before)
             arrivals = [run.meanwhile]
             for name, meeting in zip(NAMES, run.meetings, strict=True):

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from zkpoll.journal.sqlite import Journal
+from zkpoll.journal.opening import open_journal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from zkpoll.journal.database import Journal
 
 
 @pytest.fixture
@@ -22,5 +24,5 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def journal(path: Path) -> Iterator[Journal]:
     """Open a new journal."""
-    with Journal(path) as journal:
+    with open_journal(path) as journal:
         yield journal

@@ -12,6 +12,7 @@ from zkpoll.journal import watermarks
 from zkpoll.journal.devices import Devices
 from zkpoll.journal.holds import HOLD_NOTHING
 from zkpoll.journal.intake import Intake, Sorted
+from zkpoll.journal.sqlite import SqliteJournal
 from zkpoll.model.delivery import Settled
 from zkpoll.model.log import Slice, Watermark
 from zkpoll.model.punch import LAYOUT_FORMS, Punch, Quarantined
@@ -21,9 +22,9 @@ if TYPE_CHECKING:
     from datetime import tzinfo
     from pathlib import Path
 
+    from zkpoll.journal.database import Journal
     from zkpoll.journal.holds import Holding
     from zkpoll.journal.outbox import Outbox
-    from zkpoll.journal.sqlite import Journal
     from zkpoll.model.log import Records
     from zkpoll.model.punch import Event
     from zkpoll.model.sums import Tally
@@ -127,6 +128,12 @@ def pending(outbox: Outbox, limit: int = 9) -> list[Event]:
 def confirm(outbox: Outbox, events: Sequence[Event]) -> None:
     """Confirm what was just found pending."""
     outbox.settle(Settled(confirmed=tuple(event.id for event in events)))
+
+
+def connection(journal: Journal) -> sqlite3.Connection:
+    """Return the connection of an open journal in SQLite, to see what it does or to break it."""
+    assert isinstance(journal, SqliteJournal)
+    return journal._db
 
 
 def rows(path: Path, sql: str) -> list[tuple[Any, ...]]:

@@ -11,8 +11,8 @@ import sys
 import time
 from pathlib import Path
 
+from zkpoll.journal.opening import open_journal
 from zkpoll.journal.outbox import Outbox
-from zkpoll.journal.sqlite import Journal
 
 ROUNDS = 20
 PAUSE = 0.05
@@ -23,7 +23,7 @@ def main(folder: Path, start: float) -> None:
     for number in range(ROUNDS):
         while time.time() < start + number * PAUSE:
             pass
-        with Journal(folder / f"{number}.db") as journal:
+        with open_journal(folder / f"{number}.db") as journal:
             Outbox(journal, "main")
 
 

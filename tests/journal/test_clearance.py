@@ -11,16 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.journal.helpers import KEY, START, Visiting, confirm, odd, piece, punch, rows, visit
+from tests.journal.helpers import KEY, START, Visiting, confirm, connection, odd, piece, punch, rows, visit
 from tests.site import entry
 from zkpoll.errors import JournalError, WrongSerial
 from zkpoll.journal.clearance import Clearance, Numbers, Unsettled
 from zkpoll.journal.decisions import Choice, Decisions
 from zkpoll.journal.devices import STRANGER, Devices
 from zkpoll.journal.holds import Holding
+from zkpoll.journal.opening import open_empty, open_journal
 from zkpoll.journal.outbox import Outbox
 from zkpoll.journal.quarantine import accept, quarantined
-from zkpoll.journal.sqlite import Journal, queries
+from zkpoll.journal.sqlite import queries
 from zkpoll.model.delivery import Settled
 from zkpoll.model.log import Watermark
 from zkpoll.model.punch import Punch, Quarantined
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.site import Site
+    from zkpoll.journal.database import Journal
     from zkpoll.simulator import SampleDashboard
 
 ALL = Choice(frozenset({"pending", "parked", "held"}))
@@ -189,7 +191,7 @@ def test_what_is_unsettled_is_what_a_model_says(fates: list[str | tuple[str, str
         punch(str(number)) if isinstance(fate, tuple) or fate == "unknown" else odd(b"%d" % number)
         for number, fate in enumerate(fates)
     ]
-    with Journal(None) as journal:
+    with open_empty() as journal:
         for name in DASHBOARDS:
             Outbox(journal, name)
         ledger = visit(journal)
@@ -223,12 +225,14 @@ def put(journal: Journal, user: str, dashboard: str, state: str) -> None:
     place = "WHERE punch = (SELECT seq FROM punch WHERE user_id = :user)"
     place += " AND destination = (SELECT id FROM destination WHERE name = :dashboard)"
     change = "DELETE FROM outbox" if state == "absent" else "UPDATE outbox SET state = :state"
-    journal._db.execute(f"{change} {place}", {"user": user, "dashboard": dashboard, "state": state})
+    connection(journal).execute(f"{change} {place}", {"user": user, "dashboard": dashboard, "state": state})
 
 
 def test_a_long_log_is_looked_up_record_by_record(journal: Journal) -> None:
     """However long the journal is, asking for some records walks none of its tables."""
-    plan = journal._db.execute(f"EXPLAIN QUERY PLAN {queries()['unsettled']}", {"device": 1}).fetchall()
+    plan = (
+        connection(journal).execute(f"EXPLAIN QUERY PLAN {queries()['unsettled']}", {"device": 1}).fetchall()
+    )
     assert not [step for *_, step in plan if re.match(r"SCAN (punch|outbox|quarantine)\b", step)]
 
 
@@ -298,13 +302,13 @@ def test_the_numbers_of_nothing(journal: Journal) -> None:
 
 def test_an_intent_is_on_disk_until_it_is_struck_out(path: Path) -> None:
     """Whoever opens the journal next sees that the device may be disabled; no other device is."""
-    with Journal(path) as journal:
+    with open_journal(path) as journal:
         visit(journal)
         visit(journal, "gate", NEW)
         assert not Clearance(journal, KEY).intended()
         Clearance(journal, KEY).intend()
         assert rows(path, "SELECT key FROM intent JOIN device ON id = device") == [(KEY,)]
-    with Journal(path) as journal:
+    with open_journal(path) as journal:
         assert (Clearance(journal, KEY).intended(), Clearance(journal, NEW).intended()) == (True, False)
         Clearance(journal, NEW).done()
         assert Clearance(journal, KEY).intended()
@@ -341,7 +345,7 @@ def test_looking_needs_no_right_to_write(journal: Journal, path: Path) -> None:
     """What asks before it connects may have the journal to read only."""
     visit(journal).take(piece(punch()))
     Clearance(journal, KEY).intend()
-    with Journal(path, writable=False) as look:
+    with open_journal(path, writable=False) as look:
         clearance = Clearance(look, KEY)
         assert (clearance.intended(), clearance.refused(), clearance.numbers().punches) == (True, None, 1)
         assert unsettled(look, punch()) == Unsettled()
@@ -378,7 +382,7 @@ def test_clearing_is_noted_whole_or_not_at_all(journal: Journal, path: Path) -> 
     before = ledger.watermark()
     clearance = Clearance(journal, KEY)
     clearance.intend()
-    journal._db.execute(
+    connection(journal).execute(
         "CREATE TRIGGER no BEFORE UPDATE OF cleared_at ON device BEGIN SELECT RAISE(ABORT, 'no'); END"
     )
     with pytest.raises(JournalError):
@@ -419,7 +423,7 @@ def test_the_visit_after_a_clear_has_nothing_to_report(
     with serve(terminal) as address:
         site.write(dashboard.url, entry("front", address))
         assert site.sync().code == 0
-        with Journal(site.journal) as journal:
+        with open_journal(site.journal) as journal:
             Clearance(journal, str(terminal.model.serial)).cleared()
         del terminal.log[left:]
         result = site.sync()

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from zkpoll.journal.database import Journal
     from zkpoll.journal.decisions import Waiting
-    from zkpoll.journal.sqlite import Journal
     from zkpoll.model.log import Slice
 
 PARKED = Choice(frozenset({"parked"}))

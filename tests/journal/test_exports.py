@@ -20,8 +20,8 @@ from zkpoll.model.user import User
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from zkpoll.journal.database import Journal
     from zkpoll.journal.exports import Journalled
-    from zkpoll.journal.sqlite import Journal
 
 ADA = User(1, "0042", b"\xd1\xff", 14, 2**32 - 1, 2, has_password=True)
 EVE = User(2, "7", b"", 0, 0, 1, has_password=False)

@@ -18,6 +18,7 @@ from tests.journal.helpers import (
     START,
     Visiting,
     confirm,
+    connection,
     odd,
     pending,
     piece,
@@ -29,8 +30,8 @@ from tests.journal.helpers import (
 from zkpoll.errors import WrongSerial
 from zkpoll.journal.devices import STRANGER, Devices
 from zkpoll.journal.holds import HOLD_NOTHING, Holding
+from zkpoll.journal.opening import open_journal
 from zkpoll.journal.outbox import Outbox
-from zkpoll.journal.sqlite import Journal
 from zkpoll.model.log import Reading, Slice, Watermark
 from zkpoll.model.punch import punch_id
 from zkpoll.model.sums import Counts, Tally
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from zkpoll.journal.database import Journal
     from zkpoll.model.punch import Punch
 
 
@@ -348,7 +350,7 @@ def test_two_devices_and_a_dashboard_at_once(journal: Journal) -> None:
 def test_two_runs_at_once(journal: Journal, path: Path) -> None:
     """Neither do two runs, each with its own connection; the sums come out at every moment."""
     outbox = Outbox(journal, "main")
-    with Journal(path) as other:
+    with open_journal(path) as other:
         in_threads(reading(journal, "a"), reading(other, "b"), delivering(journal, 400))
     assert outbox.counts() == Counts(punches=400, confirmed=400)
 
@@ -495,11 +497,11 @@ def test_holding_costs_one_look_up_a_slice(journal: Journal) -> None:
     statements: list[str] = []
     visit(journal).take(piece(*punches(8)))
     ledgers = visit(journal), visit(journal, holding=MINUTE)
-    journal._db.set_trace_callback(statements.append)
+    connection(journal).set_trace_callback(statements.append)
     ledgers[0].take(piece(*punches(100, first=100)))
     assert not [statement for statement in statements if "last_kept" in statement]
     ledgers[1].take(piece(*punches(200, first=100)))
-    journal._db.set_trace_callback(None)
+    connection(journal).set_trace_callback(None)
     assert len([statement for statement in statements if "CROSS JOIN last_kept" in statement]) == 1
 
 

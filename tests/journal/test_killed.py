@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 
 from tests.journal.helpers import punches, rows, visit
+from zkpoll.journal.opening import open_journal
 from zkpoll.journal.outbox import Outbox
-from zkpoll.journal.sqlite import Journal
 
 ROOT = Path(__file__).parents[2]
 KILLS = 20
@@ -39,7 +39,7 @@ def test_killed_at_any_moment(path: Path) -> None:
     for kill in range(KILLS):
         started = kill % 4 != 0  # every fourth is killed while it starts; the first while it makes the file
         end, confirmed = killed_writer(path, random.uniform(0, 0.08 if started else 0.3), started=started)
-        with Journal(path) as journal:
+        with open_journal(path) as journal:
             assert rows(path, "PRAGMA integrity_check") == [("ok",)]
             watermark = visit(journal).watermark()
             count = watermark.count if watermark else 0

@@ -10,7 +10,7 @@ from zkpoll.journal.outbox import Outbox
 from zkpoll.model.delivery import Settled
 
 if TYPE_CHECKING:
-    from zkpoll.journal.sqlite import Journal
+    from zkpoll.journal.database import Journal
 
 PENDING = Choice(frozenset({"pending"}))
 

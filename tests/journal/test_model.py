@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tests.journal.helpers import DHAKA, KEY, START, rows, visit
+from zkpoll.journal.opening import open_journal
 from zkpoll.journal.outbox import Outbox
-from zkpoll.journal.sqlite import Journal
 from zkpoll.model.delivery import Settled
 from zkpoll.model.log import Slice, Watermark
 from zkpoll.model.punch import Form, Punch, Quarantined, punch_id
@@ -96,7 +96,7 @@ class JournalMachine(RuleBasedStateMachine):
         """Begin with a journal that was just made."""
         self.folder = tempfile.TemporaryDirectory()
         self.path = Path(self.folder.name) / "journal.db"
-        self.journal = Journal(self.path)
+        self.journal = open_journal(self.path)
         self.outboxes: dict[str, Outbox] = {}
         self.model = Model({}, {}, set(), {})
 
@@ -141,7 +141,7 @@ class JournalMachine(RuleBasedStateMachine):
     def ends_and_begins_again(self) -> None:
         """End the program and run it again."""
         self.journal.__exit__(None, None, None)
-        self.journal = Journal(self.path)
+        self.journal = open_journal(self.path)
         self.outboxes = {name: Outbox(self.journal, name) for name in self.outboxes}
 
     @invariant()

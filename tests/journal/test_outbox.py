@@ -6,15 +6,19 @@ import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import zkpoll
 from tests.journal.helpers import KEY, piece, punch, punches, rows, visit
 from zkpoll.journal.decisions import Decisions
+from zkpoll.journal.opening import open_journal
 from zkpoll.journal.outbox import Outbox, waiting
-from zkpoll.journal.sqlite import Journal
 from zkpoll.model.delivery import Batch, Settled
 from zkpoll.model.punch import Event
 from zkpoll.model.sums import Counts
+
+if TYPE_CHECKING:
+    from zkpoll.journal.database import Journal
 
 
 def users(outbox: Outbox, limit: int = 99) -> list[str]:
@@ -81,7 +85,7 @@ def test_confirming_twice_is_harmless(journal: Journal, path: Path) -> None:
     outbox = Outbox(journal, "main")
     visit(journal).take(piece(*punches(3)))
     ids = Settled(tuple(event.id for event in outbox.next(2).events))
-    with Journal(path) as elsewhere:
+    with open_journal(path) as elsewhere:
         other = Outbox(elsewhere, "main")
         other.next(2)
         outbox.settle(ids)
@@ -121,14 +125,14 @@ def test_a_new_dashboard_gets_what_comes_from_now_on(journal: Journal) -> None:
 
 def test_a_dashboard_that_is_absent_misses_nothing(path: Path) -> None:
     """A destination that left the inventory for some runs finds everything waiting."""
-    with Journal(path) as journal:
+    with open_journal(path) as journal:
         Outbox(journal, "absent")
         confirm(Outbox(journal, "main"), 99)
-    with Journal(path) as journal:
+    with open_journal(path) as journal:
         main = Outbox(journal, "main")
         visit(journal).take(piece(*punches(3)))
         confirm(main, 99)
-    with Journal(path) as journal:
+    with open_journal(path) as journal:
         assert Outbox(journal, "absent").counts() == Counts(punches=3, pending=3)
         assert Outbox(journal, "main").counts() == Counts(punches=3, confirmed=3)
 
@@ -168,7 +172,7 @@ def test_what_is_in_flight_survives(journal: Journal, path: Path) -> None:
     visit(journal).take(piece(*punches(5)))
     before = outbox.next(3).events
     outbox.send([event.id for event in before])
-    with Journal(path) as elsewhere:
+    with open_journal(path) as elsewhere:
         batch = Outbox(elsewhere, "main").next(4)
         assert (batch.events[:3], batch.in_flight, len(batch.events)) == (before, 3, 4)
         assert len(Outbox(elsewhere, "main").next(2).events) == 3  # a batch is never cut short
@@ -181,7 +185,7 @@ def test_a_part_of_what_is_in_flight(journal: Journal, path: Path) -> None:
     visit(journal).take(piece(*punches(5)))
     ids = send(outbox, 4)
     outbox.send(ids[2:])
-    with Journal(path) as elsewhere:
+    with open_journal(path) as elsewhere:
         batch = Outbox(elsewhere, "main").next(5)
     assert [event.id for event in batch.events][:4] == [*ids[2:], *ids[:2]]
     assert (batch.in_flight, batch.sent_before, len(batch.events)) == (2, 4, 5)
@@ -270,7 +274,7 @@ def test_parked_ones_in_flight(journal: Journal, path: Path) -> None:
     one = park(outbox)
     outbox.parked(9, LATER)
     outbox.send([one])
-    with Journal(path) as elsewhere:
+    with open_journal(path) as elsewhere:
         batch = Outbox(elsewhere, "main").next(9)
     assert ([event.id for event in batch.events], batch.in_flight, batch.tried_before) == ([one], 1, True)
 
@@ -340,7 +344,7 @@ def test_a_journal_of_the_first_form(path: Path) -> None:
             PRAGMA user_version = 1;
             """
         )
-    with Journal(path) as journal:
+    with open_journal(path) as journal:
         outbox = Outbox(journal, "main")
         assert users(outbox) == ["7"]
         confirm(outbox, 9)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.journal.helpers import DHAKA, KEY, odd, piece, punch, punches, visit
+from tests.journal.helpers import DHAKA, KEY, connection, odd, piece, punch, punches, visit
 from tests.journal.test_sql import plan
 from zkpoll.journal.clearance import Clearance
 from zkpoll.journal.decisions import Choice, Decisions
@@ -28,7 +28,7 @@ from zkpoll.model.delivery import Settled
 from zkpoll.model.log import Reading
 
 if TYPE_CHECKING:
-    from zkpoll.journal.sqlite import Journal
+    from zkpoll.journal.database import Journal
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -139,7 +139,7 @@ def test_only_the_last_weeks_are_counted(journal: Journal) -> None:
     with journal.transaction():
         for ago, first in zip(moments, [1, 11, 26], strict=True):
             text = (NOW - ago * DAY).isoformat(timespec="milliseconds")
-            journal._db.execute("UPDATE punch SET journalled_at = ? WHERE seq >= ?", (text, first))
+            connection(journal).execute("UPDATE punch SET journalled_at = ? WHERE seq >= ?", (text, first))
     known = device_standings(journal, NOW)
     assert known["front-door"].journalled == {TODAY - 27 * DAY: 15, TODAY - DAY: 5}
     assert known["back"].journalled == {TODAY - DAY: 20}
@@ -173,7 +173,9 @@ def test_the_oldest_is_the_one_that_waits_longest(journal: Journal) -> None:
     Outbox(journal, "main")
     visit(journal).take(piece(punch("1"), punch("2")))
     with journal.transaction():
-        journal._db.execute("UPDATE outbox SET changed_at = '2026-11-20T00:00:00.000+00:00' WHERE punch = 2")
+        connection(journal).execute(
+            "UPDATE outbox SET changed_at = '2026-11-20T00:00:00.000+00:00' WHERE punch = 2"
+        )
     (main,) = dashboard_standings(journal)
     assert main.oldest == datetime(2026, 11, 20, tzinfo=UTC)
 

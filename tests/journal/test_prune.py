@@ -21,9 +21,9 @@ from zkpoll.journal import prune
 from zkpoll.journal.clearance import Clearance
 from zkpoll.journal.decisions import Choice, Decisions
 from zkpoll.journal.devices import Devices
+from zkpoll.journal.opening import open_journal
 from zkpoll.journal.outbox import Outbox
 from zkpoll.journal.prune import MARGIN, Backup, BackupFailed, Limit, Log, Terms, backup, off_device
-from zkpoll.journal.sqlite import Journal
 from zkpoll.model.delivery import Settled
 from zkpoll.model.log import Reading
 from zkpoll.model.sums import Counts
@@ -31,6 +31,8 @@ from zkpoll.model.sums import Counts
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from zkpoll.journal.database import Journal
 
 HERE = frozenset({"front-door"})
 LATER = datetime.now(UTC) + timedelta(days=500)
@@ -63,7 +65,7 @@ def test_a_backup_is_the_journal(journal: Journal, path: Path, target: Path) -> 
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
     assert [file.name for file in target.parent.iterdir()] == ["journal.db"]
     assert content(target) == content(path)
-    with Journal(target) as restored:
+    with open_journal(target) as restored:
         assert visit(restored).take(piece(*punches(3000))).seen_before == 3000
 
 
@@ -133,7 +135,7 @@ def test_no_journal_no_backup(path: Path, target: Path) -> None:
 
 def test_a_damaged_journal_is_no_backup(path: Path, target: Path) -> None:
     """Damage is found before it replaces the last good backup."""
-    with Journal(path) as journal:
+    with open_journal(path) as journal:
         visit(journal).take(piece(*punches(3000)))
     size = path.stat().st_size
     with path.open("r+b") as file:
@@ -159,7 +161,7 @@ def files_of_at_most(size: int) -> Iterator[None]:
 
 def test_a_full_disk_leaves_no_half_backup(path: Path, target: Path) -> None:
     """A backup that does not fit is not there at all."""
-    with Journal(path) as journal:
+    with open_journal(path) as journal:
         visit(journal).take(piece(*punches(3000)))
     with files_of_at_most(100_000), pytest.raises(BackupFailed, match="cannot be written"):
         backup(path, target)
@@ -168,19 +170,19 @@ def test_a_full_disk_leaves_no_half_backup(path: Path, target: Path) -> None:
 
 def test_the_wait_for_a_backup_ends(path: Path, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A program that takes the journal for itself, once it is open, is named; nobody waits for ever."""
-    with Journal(path):
+    with open_journal(path):
         pass
     monkeypatch.setattr(prune, "WAIT", 0.3)
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("PRAGMA journal_mode = DELETE")  # in which a writer keeps readers out
-        opened = Journal
+        opened = open_journal
 
         def then_locked(path: Path, *, writable: bool) -> Journal:
             journal = opened(path, writable=writable)
             other.execute("BEGIN EXCLUSIVE")
             return journal
 
-        monkeypatch.setattr("zkpoll.journal.prune.Journal", then_locked)
+        monkeypatch.setattr("zkpoll.journal.prune.open_journal", then_locked)
         with pytest.raises(BackupFailed, match="is locked"):
             backup(path, target)
     assert not target.exists()

@@ -9,13 +9,15 @@ from zoneinfo import ZoneInfo
 
 from tests.journal.helpers import KEY, START, Visiting, confirm, pending, piece, punch, visit
 from zkpoll.journal.devices import STRANGER, Devices
+from zkpoll.journal.opening import open_journal
 from zkpoll.journal.outbox import Outbox, first_pending, newest_punch
-from zkpoll.journal.sqlite import Journal
 from zkpoll.model.delivery import Reach, Settled
 from zkpoll.model.log import Reading
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from zkpoll.journal.database import Journal
 
 UNTIL = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 READING = Reading(
@@ -115,7 +117,7 @@ def test_the_punch_that_goes_first(journal: Journal, path: Path) -> None:
     assert newest_punch(journal) is None
     visit(journal).take(piece(punch("1"), punch("2", 5)))
     events = pending(outbox)
-    with Journal(path, writable=False) as look:
+    with open_journal(path, writable=False) as look:
         assert first_pending(look, "main") == events[0]
         assert first_pending(look, "nobody") is None
         assert newest_punch(look) == events[1]

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 import zkpoll
-from tests.journal.helpers import rows
+from tests.journal.helpers import connection, rows
+from zkpoll.journal.database import statements
 from zkpoll.journal.sqlite import queries
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from zkpoll.journal.sqlite import Journal
+    from zkpoll.journal.database import Journal
 
 PACKAGE = Path(zkpoll.__file__).parent
 MIGRATIONS = sorted((PACKAGE / "journal" / "sql" / "migrations").glob("*.sql"))
@@ -43,7 +44,7 @@ def normalised(objects: Iterable[tuple[str, str, str, str | None]]) -> set[tuple
 
 def plan(journal: Journal, query: str) -> list[str]:
     """Return SQLite's plan for the named query, a line a step."""
-    steps = journal._db.execute(f"EXPLAIN QUERY PLAN {queries()[query]}", Nothing())
+    steps = connection(journal).execute(f"EXPLAIN QUERY PLAN {queries()[query]}", Nothing())
     return [str(detail) for *_, detail in steps]
 
 
@@ -72,7 +73,7 @@ def test_no_migration_ends_in_half_a_statement(file: Path) -> None:
 @pytest.mark.parametrize("query", queries())
 def test_every_statement_prepares(journal: Journal, query: str) -> None:
     """A statement that does not fit the schema never reaches an operator."""
-    assert journal._db.execute(f"EXPLAIN {queries()[query]}", Nothing()).fetchall()
+    assert connection(journal).execute(f"EXPLAIN {queries()[query]}", Nothing()).fetchall()
 
 
 @pytest.mark.parametrize("query", queries())
@@ -80,6 +81,42 @@ def test_every_statement_is_used(query: str) -> None:
     """queries.sql holds nothing that has outlived its use."""
     code = "".join(file.read_text() for file in (PACKAGE / "journal").glob("*.py"))
     assert re.search(rf'\(\s*"{query}"', code)
+
+
+NOT_PORTABLE = {
+    "a word of SQLite's own": r"\b(PRAGMA|VACUUM|REPLACE|GLOB|ROWID|IFNULL|IIF|TOTAL|GROUP_CONCAT)\b",
+    "a way out of conflicts that only SQLite has": r"\bINSERT OR\b|\bUPDATE OR\b",
+    "a function of time": r"\b(STRFTIME|JULIANDAY|DATETIME|UNIXEPOCH|DATE|TIME)\s*\(",
+    "a function of JSON": r"\bJSON_\w+\s*\(",
+    "a parameter whose type nothing tells": r":\w+ IS (NOT )?NULL",
+    "the smaller or larger of two values": r"\b(MIN|MAX)\s*\([^()]*,",
+    "an identifier or text in the wrong quotes": r"[\"`\[]",
+    "a comparison that PostgreSQL spells otherwise": r"==|\bIS (?!NULL|NOT NULL)\S",
+    "a limit with a comma": r"\bLIMIT \S+,",
+    "a table that only SQLite has": r"\bsqlite_\w+",
+}
+"""What SQLite takes, and PostgreSQL does not or takes for something else (the manuals of both)."""
+
+
+def faults(sql: str) -> list[str]:
+    """Return what in a statement is not portable."""
+    return [what for what, pattern in NOT_PORTABLE.items() if re.search(pattern, bare(sql), re.IGNORECASE)]
+
+
+@pytest.mark.parametrize("query", statements())
+def test_statements_are_those_of_any_store(query: str) -> None:
+    """queries.sql keeps to what SQLite and PostgreSQL both take."""
+    assert faults(statements()[query]) == []
+
+
+@pytest.mark.parametrize("sql", [
+    "SELECT 1 WHERE :day IS NULL", "SELECT max(a, :b) FROM x", "INSERT OR IGNORE INTO x (a) VALUES (:a)",
+    "SELECT datetime('now')", "SELECT a FROM x LIMIT 5, 10", "PRAGMA foreign_keys", 'SELECT "a" FROM x',
+    "SELECT a FROM x WHERE a IS b", "SELECT rowid FROM x", "SELECT name FROM sqlite_master",
+])  # fmt: skip
+def test_what_is_not_portable_is_found(sql: str) -> None:
+    """The test above knows such a statement."""
+    assert faults(sql)
 
 
 @pytest.mark.parametrize("query", queries())
@@ -90,19 +127,36 @@ def test_parameters_are_named(query: str) -> None:
 
 def test_no_two_statements_share_a_name() -> None:
     """A second statement of the same name does not silently replace the first."""
-    text = (PACKAGE / "journal" / "sql" / "queries.sql").read_text()
+    files = [PACKAGE / "journal" / "sql" / name for name in ("queries.sql", "sqlite.sql")]
+    text = "".join(file.read_text() for file in files)
     assert re.findall(r"^-- name: (\w+)$", text, re.MULTILINE) == list(queries())
 
 
 @pytest.mark.parametrize(
     "query",
-    ["punches_by_record", "punches_by_identity", "add_to_outbox", "pending", "confirm", "oldest_pending"],
+    [
+        "punches_by_record",
+        "punches_by_identity",
+        "add_to_outbox",
+        "confirm",
+        "oldest_pending",
+        "first_pending",
+    ],
 )
 def test_what_runs_often_walks_no_table(journal: Journal, query: str) -> None:
     """However long the journal grows, a visit and a delivery take the time of what is new."""
     steps = plan(journal, query)
     assert steps
     assert not [step for step in steps if re.match(r"SCAN (punch|outbox)\b|USE TEMP B-TREE", step)]
+
+
+def test_pending_ones_are_limited_before_they_are_joined(journal: Journal) -> None:
+    """Of a long outbox, as many places are looked at as are asked for; only those are joined and sorted."""
+    steps = plan(journal, "pending")
+    (index,) = [step for step in steps if "outbox" in step]
+    assert index.startswith("SEARCH outbox USING COVERING INDEX outbox_pending")
+    assert steps.index(index) < steps.index("SCAN waiting")
+    assert not [step for step in steps if re.match(r"SCAN punch\b", step)]
 
 
 @pytest.mark.parametrize("query", ["pending", "oldest_pending"])

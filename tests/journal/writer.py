@@ -12,14 +12,14 @@ import sys
 from pathlib import Path
 
 from tests.journal.helpers import piece, punches, visit
+from zkpoll.journal.opening import open_journal
 from zkpoll.journal.outbox import Outbox
-from zkpoll.journal.sqlite import Journal
 from zkpoll.model.delivery import Settled
 
 
 def main(path: Path) -> None:
     """Journal and deliver until killed."""
-    with Journal(path) as journal:
+    with open_journal(path) as journal:
         outboxes = [Outbox(journal, "main"), Outbox(journal, "spare")]
         ledger = visit(journal)
         watermark = ledger.watermark()

@@ -23,7 +23,7 @@ import pytest
 
 from tests.pull.records import RECORDS, Made, Site, log
 from zkpoll.errors import ZkpollError
-from zkpoll.pull.raw_copy import BadCopy, CopyFailed, RawCopy, folder, load, prune, recognised, save
+from zkpoll.pull.raw_copy import BadCopy, CopyFailed, RawCopy, load, prune, recognised, save
 from zkpoll.pull.slices import SLICE
 
 if TYPE_CHECKING:
@@ -37,9 +37,9 @@ EACH_LAYOUT = pytest.mark.parametrize("layout", RECORDS)
 
 
 @pytest.fixture
-def journal(tmp_path: Path) -> Path:
-    """Return where the journal would be."""
-    return tmp_path / "journal.db"
+def folder(tmp_path: Path) -> Path:
+    """Return where the raw copies lie."""
+    return tmp_path / "journal.db.raw"
 
 
 def a_copy(layout: int = 40, records: int = 30) -> RawCopy:
@@ -58,30 +58,30 @@ def mode(path: Path) -> int:
 
 
 @EACH_LAYOUT
-def test_what_is_kept_comes_back(journal: Path, layout: int) -> None:
+def test_what_is_kept_comes_back(folder: Path, layout: int) -> None:
     """What is loaded is what was saved, bytes and all."""
     copy = a_copy(layout)
-    path = save(journal, copy)
-    assert path == journal.with_name("journal.db.raw") / "front-door-20261122T030000Z-CQZ7224760045.zkraw"
+    path = save(folder, copy)
+    assert path == folder / "front-door-20261122T030000Z-CQZ7224760045.zkraw"
     assert load(path) == copy
     assert recognised(path.read_bytes())
 
 
-def test_it_is_for_its_owner_alone(journal: Path) -> None:
+def test_it_is_for_its_owner_alone(folder: Path) -> None:
     """File and folder are closed to others, whatever the umask; no other file is left behind."""
     before = os.umask(0)
     try:
-        path = save(journal, a_copy())
+        path = save(folder, a_copy())
     finally:
         os.umask(before)
     assert (mode(path), mode(path.parent)) == (0o600, 0o700)
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_it_can_be_read_without_zkpoll(journal: Path) -> None:
+def test_it_can_be_read_without_zkpoll(folder: Path) -> None:
     """Any gunzip shows a line of JSON that tells all about the records' bytes, and then those."""
     copy = a_copy(8)
-    line, _, records = gzip.decompress(save(journal, copy).read_bytes()).partition(b"\n")
+    line, _, records = gzip.decompress(save(folder, copy).read_bytes()).partition(b"\n")
     header = json.loads(line)
     assert records == copy.log
     assert "((year-2000)*12+month-1)*31+day-1 days" in header.pop("about")
@@ -109,23 +109,23 @@ def test_a_log_read_just_now() -> None:
 
 
 @pytest.mark.parametrize("name", ["../../etc/x", ".", "a b/c", "-rf", "é" * 64, "前門" * 32])
-def test_any_name(journal: Path, name: str) -> None:
+def test_any_name(folder: Path, name: str) -> None:
     """Whatever a device and its key are called, the copy is in its folder and tells their names."""
     copy = replace(a_copy(), device=name, serial_number=name)
-    path = save(journal, copy)
-    assert list(folder(journal).iterdir()) == [path]
+    path = save(folder, copy)
+    assert list(folder.iterdir()) == [path]
     assert load(path) == copy
 
 
-def test_nothing_is_overwritten(journal: Path) -> None:
+def test_nothing_is_overwritten(folder: Path) -> None:
     """A second copy of the same device and second gets a name of its own; the first stays as it was."""
-    first, second, third = (save(journal, a_copy(records=records)) for records in (2, 3, 4))
+    first, second, third = (save(folder, a_copy(records=records)) for records in (2, 3, 4))
     assert [load(path).count for path in (first, second, third)] == [2, 3, 4]
     assert second.name == first.name.replace(".zkraw", "~2.zkraw")
-    assert set(folder(journal).iterdir()) == {first, second, third}
+    assert set(folder.iterdir()) == {first, second, third}
 
 
-def test_it_is_on_disk_before_it_has_its_name(journal: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_on_disk_before_it_has_its_name(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The whole file is synced, then the folder that names it, then the folder's own name."""
     synced: list[tuple[int, int, int]] = []
     real = os.fsync
@@ -133,50 +133,50 @@ def test_it_is_on_disk_before_it_has_its_name(journal: Path, monkeypatch: pytest
     def fsync(descriptor: int) -> None:
         real(descriptor)
         found = os.fstat(descriptor)
-        synced.append((found.st_ino, found.st_size, len(list(folder(journal).glob("*.zkraw")))))
+        synced.append((found.st_ino, found.st_size, len(list(folder.glob("*.zkraw")))))
 
     monkeypatch.setattr(os, "fsync", fsync)
-    path = save(journal, a_copy())
+    path = save(folder, a_copy())
     file, first, second = synced
     assert file == (path.stat().st_ino, path.stat().st_size, 0)
     assert (first[0], first[2]) == (path.parent.stat().st_ino, 1)
     assert second[0] == path.parent.parent.stat().st_ino
 
 
-def test_a_full_disk(journal: Path) -> None:
+def test_a_full_disk(folder: Path) -> None:
     """Where it does not fit, one sentence says so, and no half of it is left."""
     copy = replace(a_copy(), log=random.Random(1).randbytes(40 * 5000))
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, before[1]))
     try:
         with pytest.raises(CopyFailed, match=r"^the raw copy .*\.zkraw cannot be written: file too large$"):
-            save(journal, copy)
+            save(folder, copy)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    assert list(folder(journal).iterdir()) == []
-    assert load(save(journal, copy)) == copy
+    assert list(folder.iterdir()) == []
+    assert load(save(folder, copy)) == copy
 
 
-def test_no_folder(journal: Path) -> None:
+def test_no_folder(folder: Path) -> None:
     """Where the folder cannot be made, one sentence says so."""
-    folder(journal).touch()
+    folder.touch()
     with pytest.raises(CopyFailed, match=r"cannot be written: file exists$"):
-        save(journal, a_copy())
+        save(folder, a_copy())
 
 
-def test_what_could_not_be_loaded_is_not_kept(journal: Path) -> None:
+def test_what_could_not_be_loaded_is_not_kept(folder: Path) -> None:
     """Bytes that are no whole records are no copy that could insure anything."""
     with pytest.raises(BadCopy, match="it holds 39 bytes of records, its header tells of 0 records of 40"):
-        save(journal, replace(a_copy(), log=bytes(39)))
-    assert list(folder(journal).iterdir()) == []
+        save(folder, replace(a_copy(), log=bytes(39)))
+    assert list(folder.iterdir()) == []
 
 
 # --- what is wrong with a file ---
 
 
-def test_no_byte_can_be_wrong_unseen(journal: Path) -> None:
+def test_no_byte_can_be_wrong_unseen(folder: Path) -> None:
     """Whichever byte of a file is damaged, it is refused, or nothing of the copy was in that byte."""
-    path = save(journal, a_copy(16, 4))
+    path = save(folder, a_copy(16, 4))
     whole = path.read_bytes()
     refused = 0
     for place in range(len(whole)):
@@ -188,9 +188,9 @@ def test_no_byte_can_be_wrong_unseen(journal: Path) -> None:
     assert refused >= len(whole) - 10  # the bytes of a gzip header, but for the first three
 
 
-def test_no_part_passes_for_the_whole(journal: Path) -> None:
+def test_no_part_passes_for_the_whole(folder: Path) -> None:
     """Wherever a file is cut short, it is refused."""
-    path = save(journal, a_copy(16, 4))
+    path = save(folder, a_copy(16, 4))
     whole = path.read_bytes()
     for end in range(len(whole)):
         path.write_bytes(whole[:end])
@@ -226,9 +226,9 @@ def replaced(old: bytes, new: bytes) -> Callable[[bytes], bytes]:
         (rezipped(lambda content: content[:60]), r"cannot use \(all of it: "),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_told(journal: Path, damage: Callable[[bytes], bytes], why: str) -> None:
+def test_what_is_wrong_is_told(folder: Path, damage: Callable[[bytes], bytes], why: str) -> None:
     """A foreign, damaged or future file is refused in one sentence that names it and says what is wrong."""
-    path = save(journal, a_copy())
+    path = save(folder, a_copy())
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(BadCopy, match=why) as caught:
         load(path)
@@ -278,18 +278,18 @@ def test_a_slot_of_nobody() -> None:
 KEEP = timedelta(days=400)
 
 
-def test_old_copies_are_removed(journal: Path) -> None:
+def test_old_copies_are_removed(folder: Path) -> None:
     """Copies that were taken longer ago are removed and told; younger ones stay."""
     ages = (timedelta(0), KEEP, KEEP + timedelta(seconds=1), 2 * KEEP)
-    young, just, over, old = (save(journal, replace(a_copy(), taken_at=TAKEN - age)) for age in ages)
-    assert sorted(prune(journal, KEEP, TAKEN)) == sorted([over, old])
-    assert set(folder(journal).iterdir()) == {young, just}
-    assert prune(journal, KEEP, TAKEN) == []
+    young, just, over, old = (save(folder, replace(a_copy(), taken_at=TAKEN - age)) for age in ages)
+    assert sorted(prune(folder, KEEP, TAKEN)) == sorted([over, old])
+    assert set(folder.iterdir()) == {young, just}
+    assert prune(folder, KEEP, TAKEN) == []
 
 
-def test_only_what_tells_its_age_is_removed(journal: Path) -> None:
+def test_only_what_tells_its_age_is_removed(folder: Path) -> None:
     """Whatever does not say when it was taken is left alone, also where its name or its date says "old"."""
-    path = save(journal, replace(a_copy(), taken_at=TAKEN - 2 * KEEP))
+    path = save(folder, replace(a_copy(), taken_at=TAKEN - 2 * KEEP))
     whole = path.read_bytes()
     path.write_bytes(b"\0" + whole[1:])
     (path.parent / "cut.zkraw").write_bytes(whole[:30])
@@ -300,32 +300,32 @@ def test_only_what_tells_its_age_is_removed(journal: Path) -> None:
     before = sorted(path.parent.iterdir())
     for each in before:
         os.utime(each, (0, 0))
-    assert prune(journal, KEEP, TAKEN) == []
+    assert prune(folder, KEEP, TAKEN) == []
     assert sorted(path.parent.iterdir()) == before
 
 
-def test_what_a_killed_run_left_is_removed_as_well(journal: Path) -> None:
+def test_what_a_killed_run_left_is_removed_as_well(folder: Path) -> None:
     """A file that never got its name is as old as it says, and goes with the others."""
-    path = save(journal, replace(a_copy(), taken_at=TAKEN - 2 * KEEP))
+    path = save(folder, replace(a_copy(), taken_at=TAKEN - 2 * KEEP))
     left = path.rename(path.parent / "tmpx1y2z3.part")
-    assert prune(journal, KEEP, TAKEN) == [left]
+    assert prune(folder, KEEP, TAKEN) == [left]
 
 
-def test_no_copies_yet(journal: Path) -> None:
+def test_no_copies_yet(folder: Path) -> None:
     """Where nothing was ever cleared there is nothing to remove."""
-    assert prune(journal, KEEP, TAKEN) == []
-    assert not folder(journal).exists()
+    assert prune(folder, KEEP, TAKEN) == []
+    assert not folder.exists()
 
 
-def test_runs_that_remove_at_once(journal: Path) -> None:
+def test_runs_that_remove_at_once(folder: Path) -> None:
     """What vanishes meanwhile is no error; each file is told of once."""
     start = threading.Barrier(4)
-    paths = {save(journal, replace(a_copy(), taken_at=TAKEN - timedelta(n))) for n in range(401, 521)}
+    paths = {save(folder, replace(a_copy(), taken_at=TAKEN - timedelta(n))) for n in range(401, 521)}
     removed: list[Path] = []
 
     def run() -> None:
         start.wait(10)
-        removed.extend(prune(journal, KEEP, TAKEN))
+        removed.extend(prune(folder, KEEP, TAKEN))
 
     threads = [threading.Thread(target=run) for _ in range(4)]
     for thread in threads:
@@ -359,12 +359,12 @@ def public() -> Iterator[Path]:
 
 def test_a_copy_that_cannot_be_removed(public: Path) -> None:
     """A folder one may not change, or not even see, is told of in words."""
-    path = save(public / "journal.db", replace(a_copy(), taken_at=TAKEN - 2 * KEEP))
+    path = save(public / "raw", replace(a_copy(), taken_at=TAKEN - 2 * KEEP))
     path.chmod(0o644)
     for rights, why in ((0o555, r"^the raw copy .* cannot be removed: permission denied$"), (0, "be seen")):
         path.parent.chmod(rights)
         with ordinary_user(), pytest.raises(CopyFailed, match=why):
-            prune(public / "journal.db", KEEP, TAKEN)
+            prune(public / "raw", KEEP, TAKEN)
     path.parent.chmod(0o700)
     assert path.exists()
 
@@ -376,10 +376,10 @@ def test_both_errors_are_of_the_family() -> None:
 
 
 @pytest.mark.skipif(shutil.which("zcat") is None, reason="needs zcat")
-def test_the_commands_of_the_description(journal: Path) -> None:
+def test_the_commands_of_the_description(folder: Path) -> None:
     """What the module tells a person to type shows the header and the records."""
     copy = a_copy()
-    path = save(journal, copy)
+    path = save(folder, copy)
     shell = f"zcat < '{path}' | head -1; zcat < '{path}' | tail -n +2"
     shown = subprocess.run(["/bin/sh", "-c", shell], capture_output=True, check=True).stdout
     line, _, records = shown.partition(b"\n")

@@ -10,7 +10,7 @@ import pytest
 
 from zkpoll.errors import Busy
 from zkpoll.journal import conditions
-from zkpoll.journal.sqlite import Journal
+from zkpoll.journal.opening import open_empty, open_journal
 from zkpoll.model.report import Condition, News, Trouble
 from zkpoll.reports.news import REMIND, news, tell
 from zkpoll.tasks.device_outcome import DeviceOutcome
@@ -19,6 +19,8 @@ from zkpoll.tasks.outcome import Outcome
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
+
+    from zkpoll.journal.database import Journal
 
 NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 DOOR = "device front-door"
@@ -136,10 +138,10 @@ def test_the_journal_remembers(tmp_path: Path) -> None:
     """The next run knows exactly what this one told, and nothing of what has ended."""
     path = tmp_path / "journal.db"
     lasting = {DOOR: Condition("silent", NOW, NOW + REMIND), "dashboard main": Condition("refused", NOW, NOW)}
-    with Journal(path) as journal:
+    with open_journal(path) as journal:
         assert remembered(journal) == {}
         conditions.tell(journal, lambda _before: News((), lasting))
-    with Journal(path) as journal:
+    with open_journal(path) as journal:
         assert remembered(journal) == lasting
         conditions.tell(journal, lambda _before: News((), {DOOR: lasting[DOOR]}))
         assert remembered(journal) == {DOOR: lasting[DOOR]}
@@ -157,7 +159,7 @@ def test_runs_that_share_a_memory(tmp_path: Path) -> None:
     """From run to run, through the journal: told, silent, reminded, ended."""
     lines = []
     for hours, trouble in [(0, SILENT), (1, SILENT), (24, SILENT), (25, None), (26, None)]:
-        with Journal(tmp_path / "journal.db") as journal:
+        with open_journal(tmp_path / "journal.db") as journal:
             span = timedelta(hours=hours)
             found = conditions.tell(journal, partial(told, trouble=trouble, after=span))
             lines.append(found.lines)
@@ -180,7 +182,7 @@ def said(journal: Journal, found: Outcome, watchers: Mapping[str, str | None], h
 def test_news_of_a_run() -> None:
     """A run's troubles and those of its watchers are told once, and end; another run's are left to it."""
     trouble, untold = "device front-door: stopped answering", "health check: no answer"
-    with Journal(None) as journal:
+    with open_empty() as journal:
         assert said(journal, outcome(), {"health check": "no answer"}, 0) == [trouble, untold]
         assert said(journal, outcome(), {"health check": "no answer"}, 1) == []
         assert said(journal, outcome("another run is at it", Busy.kind), {"health check": None}, 2) == [
@@ -195,7 +197,7 @@ def test_news_that_nobody_could_read_are_told_again() -> None:
     def closed(_lines: Iterable[str]) -> None:
         raise BrokenPipeError
 
-    with Journal(None) as journal:
+    with open_empty() as journal:
         with pytest.raises(BrokenPipeError):
             tell(journal, outcome(), {}, NOW, closed)
         assert said(journal, outcome(), {}, 1) == ["device front-door: stopped answering"]

@@ -10,9 +10,9 @@ import pytest
 from tests.journal.helpers import KEY, odd, piece, punch, visit
 from zkpoll.inventory import load
 from zkpoll.journal.devices import Devices
+from zkpoll.journal.opening import open_empty
 from zkpoll.journal.outbox import Outbox
 from zkpoll.journal.overview import DashboardStanding, DeviceStanding
-from zkpoll.journal.sqlite import Journal
 from zkpoll.model.log import Reading
 from zkpoll.reports.device_list import ListedDevice, device_list
 from zkpoll.reports.status import DashboardStatus, DeviceStatus, StatusScreen, status
@@ -97,7 +97,7 @@ def test_remarks() -> None:
 
 def test_from_a_journal(inventory: Inventory) -> None:
     """Devices stand in the inventory's order; a dashboard that left is shown while punches wait for it."""
-    with Journal(None) as journal:
+    with open_empty() as journal:
         Outbox(journal, "main")
         Outbox(journal, "old")
         visit(journal).take(piece(punch("1001"), punch("1002"), odd(b"x")))
@@ -120,7 +120,8 @@ def test_from_a_journal(inventory: Inventory) -> None:
 
 def test_without_a_journal(inventory: Inventory) -> None:
     """The list of devices has the inventory's word where there is no other."""
-    listed = device_list(inventory, None)
+    with open_empty() as journal:
+        listed = device_list(inventory, journal)
     assert listed == [
         ListedDevice("front-door", "127.0.0.1", 4370, enabled=True, serial_number=None),
         ListedDevice("off", "127.0.0.2", 4370, enabled=False, serial_number="OFF1"),

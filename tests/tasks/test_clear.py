@@ -11,7 +11,7 @@ import pytest
 from tests.site import TOKEN, Site, entry
 from zkpoll.inventory import load
 from zkpoll.journal.devices import Devices, LastReading
-from zkpoll.journal.sqlite import Journal
+from zkpoll.journal.opening import open_journal
 from zkpoll.model.fate import Fate
 from zkpoll.simulator import Command, Model, Terminal, serve
 from zkpoll.sync import sync
@@ -62,7 +62,7 @@ def test_the_last_reading_is_the_journals(site: Site, dashboard: SampleDashboard
     with serve(Terminal.with_samples(5, model=Model(serial="S1", capacity=50))) as address:
         site.write(dashboard.url, entry("front", address))
         sync(load(site.inventory, {"TOKEN": TOKEN}))
-    with Journal(site.journal, writable=False) as journal:
+    with open_journal(site.journal, writable=False) as journal:
         last = Devices(journal).last_reading("front")
         assert Devices(journal).last_reading("back") is None
     assert last

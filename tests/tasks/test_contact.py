@@ -14,7 +14,7 @@ from tests.site import Result, Site, entry
 from zkpoll.cli import zkpoll
 from zkpoll.journal.clearance import Clearance, maybe_disabled
 from zkpoll.journal.locks import Locks
-from zkpoll.journal.sqlite import Journal
+from zkpoll.journal.opening import open_journal
 from zkpoll.pull.session import Session
 from zkpoll.simulator import Command, Faults, Model, Terminal, never, serve
 
@@ -104,7 +104,7 @@ class Place:
 
     def left_disabled(self) -> None:
         """Let the terminal be as a run leaves it that is killed in the middle of a clearing."""
-        with Journal(self.site.journal) as journal:
+        with open_journal(self.site.journal) as journal:
             Clearance(journal, OWN).intend()
         self.terminal.disabled = True
 
@@ -116,7 +116,7 @@ class Place:
     @property
     def maybe_disabled(self) -> frozenset[str]:
         """The devices that the journal says may be disabled."""
-        with Journal(self.site.journal, writable=False) as journal:
+        with open_journal(self.site.journal, writable=False) as journal:
             return maybe_disabled(journal)
 
 

@@ -21,8 +21,8 @@ from tests.journal.helpers import Visiting
 from tests.pull.devices import visit
 from zkpoll.errors import TryLater
 from zkpoll.journal.devices import Devices
+from zkpoll.journal.opening import open_journal
 from zkpoll.journal.outbox import Outbox
-from zkpoll.journal.sqlite import Journal
 from zkpoll.model.sums import Tally
 from zkpoll.pull import device_tables, slices
 from zkpoll.pull.layouts import ANY_SLOT, LAYOUTS
@@ -31,6 +31,7 @@ from zkpoll.pull.reader import Target
 from zkpoll.simulator import EnrolledUser, Faults, Model, Terminal, serve
 
 if TYPE_CHECKING:
+    from zkpoll.journal.database import Journal
     from zkpoll.model.log import Reading, Slice, Watermark
 
 SERIAL = "MODEL1"
@@ -75,7 +76,7 @@ class Site(RuleBasedStateMachine):
         patch.setattr(device_tables, "TCP_SLICE", 10 * 40)  # a log of sixty records is a long one here
         patch.setattr(slices, "SLICE", 20 * 40)
         self.path = Path(self.stack.enter_context(tempfile.TemporaryDirectory())) / "journal.db"
-        self.journal = self.stack.enter_context(Journal(self.path))
+        self.journal = self.stack.enter_context(open_journal(self.path))
         self.outbox = Outbox(self.journal, "main")
         self.shown: set[bytes] = set()
         """Canonical bytes of every punch that was in a verified slice."""

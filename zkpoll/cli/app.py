@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,11 +13,9 @@ import click
 if TYPE_CHECKING:
     import threading
     from collections.abc import Iterable, Iterator, Sequence
-    from contextlib import AbstractContextManager
 
     from zkpoll.inventory import Dashboard, Device, Inventory
-    from zkpoll.journal.locks import Locks
-    from zkpoll.journal.sqlite import Journal
+    from zkpoll.journal.database import Journal
     from zkpoll.reports.log_lines import Style
 
 # --- options ---
@@ -86,35 +84,16 @@ def _check(names: Iterable[str], what: str, known: Iterable[str], where: str, pa
 
 def open_journal(inventory: Inventory, *, writable: bool = False) -> Journal:
     """Open the journal. One that is not there is made by a writer, and refused to a reader."""
-    from zkpoll.journal.sqlite import Journal
+    from zkpoll.journal import opening
 
-    return Journal(inventory.journal, writable=writable)
+    return opening.open_journal(inventory.journal, writable=writable)
 
 
 def open_or_empty(inventory: Inventory) -> Journal:
     """Open the journal to be read, or an empty one in memory while there is none."""
-    from zkpoll.journal.sqlite import Journal
+    from zkpoll.journal.opening import look_at
 
-    return open_journal(inventory) if _is_there(inventory) else Journal(None)
-
-
-def open_if_any(inventory: Inventory) -> AbstractContextManager[Journal | None]:
-    """Open the journal to be read. Give None while there is none."""
-    return open_journal(inventory) if _is_there(inventory) else nullcontext()
-
-
-def _is_there(inventory: Inventory) -> bool:
-    try:
-        return inventory.journal.exists()
-    except OSError:
-        return True  # the journal has better words for it
-
-
-def locks_of(inventory: Inventory) -> Locks:
-    """Return the locks between runs that share this journal."""
-    from zkpoll.journal.locks import Locks
-
-    return Locks(inventory.journal)
+    return look_at(inventory.journal)
 
 
 def check_journal(
@@ -144,11 +123,12 @@ def no_delivery(inventory: Inventory, dashboards: Iterable[str]) -> Iterator[Non
     Where another run delivers to one of them, raise `Busy` naming it, and hold none.
     """
     from zkpoll.errors import Busy
+    from zkpoll.journal.opening import lock
 
     with ExitStack() as stack:
         for name in dashboards:
             try:
-                stack.enter_context(locks_of(inventory).held(f"dashboard {name}"))
+                stack.enter_context(lock(inventory.journal, f"dashboard {name}"))
             except Busy as error:
                 raise Busy(
                     f"{name}: another run delivers to it now; nothing was changed, try again"

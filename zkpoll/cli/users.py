@@ -14,7 +14,6 @@ from zkpoll.cli.app import (
     devices_asked,
     json_option,
     load_inventory,
-    locks_of,
     open_journal,
     stoppable_run,
     verbose_option,
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from zkpoll.inventory import Device, Inventory
-    from zkpoll.journal.sqlite import Journal
+    from zkpoll.journal.database import Journal
     from zkpoll.reports.user_changes import Finding, Roll
     from zkpoll.reports.user_rows import UserRow
     from zkpoll.tasks.read_users import DeviceUsers
@@ -109,7 +108,7 @@ def _read_users(
     from zkpoll.tasks.read_users import call
     from zkpoll.tasks.result import exit_code
 
-    answers = call(inventory, asked, journal, locks_of(inventory), stop)
+    answers = call(inventory, asked, journal, stop)
     silent = [answer for answer in answers if answer.problem is not None]
     for answer in silent:
         click.echo(f"zkpoll: device {answer.device.name}: {answer.problem}", err=True)

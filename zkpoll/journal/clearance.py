@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from zkpoll.errors import WrongSerial
-from zkpoll.journal.sqlite import now
+from zkpoll.journal.database import now
 from zkpoll.model.sums import Counts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from zkpoll.journal.sqlite import Journal
+    from zkpoll.journal.database import Journal
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
+from zkpoll.journal.database import now
 from zkpoll.journal.devices import STRANGER
-from zkpoll.journal.sqlite import now
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import date
 
-    from zkpoll.journal.sqlite import Journal
+    from zkpoll.journal.database import Journal
 
 PAGE: Final = 5000
 """Punches looked at, or changed, at a time: what a page holds is all that is in memory, and no other process

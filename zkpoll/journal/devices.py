@@ -7,14 +7,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from zkpoll.errors import WrongSerial
-from zkpoll.journal.sqlite import now
+from zkpoll.journal.database import now
 from zkpoll.model.punch import punch_id
 from zkpoll.wall_clock import WALL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from zkpoll.journal.sqlite import Journal
+    from zkpoll.journal.database import Journal
     from zkpoll.model.log import Reading
 
 STRANGER: Final = "another terminal"

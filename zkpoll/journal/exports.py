@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final
 
-from zkpoll.journal.sqlite import now
+from zkpoll.journal.database import now
 from zkpoll.model.punch import Event
 from zkpoll.model.user import User
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import date
 
-    from zkpoll.journal.sqlite import Journal, Row
+    from zkpoll.journal.database import Journal, Row
 
 PAGE: Final = 2000
 """Punches looked at at a time; what a page holds is all that is in memory."""
@@ -68,7 +68,10 @@ def last_users(journal: Journal, key: str) -> LastExport | None:
 
 def keep_users(journal: Journal, key: str, users: Sequence[User]) -> None:
     """Keep `users` as those last exported of the device with this key, in place of the ones before."""
-    rows = [{"key": key, "place": place, **asdict(user)} for place, user in enumerate(users)]
+    rows = [
+        {**asdict(user), "key": key, "place": place, "has_password": int(user.has_password)}
+        for place, user in enumerate(users)
+    ]
     with journal.transaction():
         journal.run("note_export", key=key, now=now())
         journal.run("forget_exported_users", key=key)

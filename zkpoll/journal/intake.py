@@ -26,9 +26,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from zkpoll.journal.database import AlreadyThere, now
 from zkpoll.journal.holds import HOLD_NOTHING, Decided, decide
 from zkpoll.journal.known_bytes import as_first_read
-from zkpoll.journal.sqlite import AlreadyThere, now
 from zkpoll.model.punch import LAYOUT_FORMS, event
 from zkpoll.model.sums import Tally
 from zkpoll.wall_clock import clock_suspect
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import tzinfo
 
+    from zkpoll.journal.database import Journal
     from zkpoll.journal.holds import Hold, Holding, Who
-    from zkpoll.journal.sqlite import Journal
     from zkpoll.model.log import Records
     from zkpoll.model.punch import Door, Event, Form, Punch, Quarantined
 
@@ -206,7 +206,7 @@ class Intake:
             "verify": event.verify,
             "state": event.state,
             "work_code": event.work_code,
-            "clock_suspect": event.clock_suspect,
+            "clock_suspect": int(event.clock_suspect),
             "canonical": canonical,
             "source": event.source,
             "hold": hold,

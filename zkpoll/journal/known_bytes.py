@@ -11,7 +11,7 @@ from zkpoll.model.sums import Tally
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from zkpoll.journal.sqlite import Journal
+    from zkpoll.journal.database import Journal
     from zkpoll.model.log import Records
 
 

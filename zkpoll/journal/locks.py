@@ -1,7 +1,7 @@
-"""Locks between runs: one per device, one per destination, held by the OS.
+"""Lock files: one for each device and dashboard, locked by the OS.
 
 A killed process frees them. They lie beside the journal, since runs that share a journal are the ones that
-must not collide; a file's presence means nothing, only the OS's lock on it does.
+must not collide. A file's presence means nothing: only the OS's lock on it does.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ _LONGEST: Final = 200
 
 
 class Locks:
-    """The locks of one journal."""
+    """The locks of one folder."""
 
-    def __init__(self, journal: Path) -> None:
-        self._folder = journal.with_name(journal.name + ".locks")
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
 
     @contextmanager
-    def held(self, what: str) -> Iterator[None]:
-        """Hold the lock of `what` ("device 192.168.1.201:4370"), or raise `Busy` at once."""
-        path = self._folder / _file_name(what)
+    def held(self, subject: str) -> Iterator[None]:
+        """Hold the lock of a subject ("device 192.168.1.201:4370"), or raise `Busy` at once."""
+        path = self._folder / _file_name(subject)
         lock = FileLock(path, thread_local=False, mode=0o600)
         try:
             self._folder.mkdir(mode=0o700, exist_ok=True)
@@ -50,11 +50,11 @@ class Locks:
             lock.release()
 
 
-def _file_name(what: str) -> str:
-    """Return a name that no other `what` has: its kind and its name, or that name's digest where it is long.
+def _file_name(subject: str) -> str:
+    """Return the file name of a subject: its kind and its name, or that name's digest where it is long.
 
-    A name of 64 letters may be 768 bytes when quoted; file systems take 255.
+    No two subjects share one. A name of 64 letters may be 768 bytes when quoted, and file systems take 255.
     """
-    kind, _, name = what.partition(" ")
+    kind, _, name = subject.partition(" ")
     quoted = quote(name, safe="")
     return f"{kind}-{quoted if len(quoted) <= _LONGEST else sha256(name.encode()).hexdigest()}.lock"

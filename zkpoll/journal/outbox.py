@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from zkpoll.journal.sqlite import now
+from zkpoll.journal.database import now
 from zkpoll.model.delivery import Batch, Reach
 from zkpoll.model.punch import Event
 from zkpoll.model.sums import Counts
@@ -14,7 +14,7 @@ from zkpoll.model.sums import Counts
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from zkpoll.journal.sqlite import Journal, Row
+    from zkpoll.journal.database import Journal, Row
     from zkpoll.model.delivery import Settled
 
 

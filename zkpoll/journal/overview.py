@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from zkpoll.journal.sqlite import Journal, Row
+    from zkpoll.journal.database import Journal, Row
 
 WINDOW: Final = timedelta(days=28)
 """Four whole weeks, so that weekends count for what they are."""

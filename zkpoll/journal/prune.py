@@ -18,10 +18,13 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final, Literal
 
 from zkpoll.errors import JournalError, TryLater, reason
-from zkpoll.journal.sqlite import WAIT, Journal
+from zkpoll.journal.opening import open_journal
+from zkpoll.journal.sqlite import WAIT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from zkpoll.journal.database import Journal
 
 PAGE: Final = 20_000
 """Punches looked at in one transaction: about half a second, in which other processes wait."""
@@ -61,7 +64,7 @@ def backup(journal: Path, file: Path, *, force: bool = False) -> Backup:
     `JournalError` when the journal cannot be read or is damaged, `BackupFailed` when `file` is there already
     (unless `force`d) or cannot be written; then nothing of the copy is left.
     """
-    with Journal(journal, writable=False):  # it knows what is a journal, and says what is wrong with one
+    with open_journal(journal, writable=False):  # it knows what is a journal, and says what is wrong with one
         try:
             _check_target(journal, file, force)
             with TemporaryDirectory(prefix=".zkpoll-", dir=file.parent) as folder:

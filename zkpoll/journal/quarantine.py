@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from zkpoll.journal.sqlite import now
+from zkpoll.journal.database import now
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from zkpoll.journal.sqlite import Journal
+    from zkpoll.journal.database import Journal
 
 
 @dataclass(frozen=True, slots=True)

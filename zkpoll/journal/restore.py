@@ -7,18 +7,18 @@ from dataclasses import astuple, dataclass, replace
 from operator import add
 from typing import TYPE_CHECKING
 
+from zkpoll.journal.database import now
 from zkpoll.journal.devices import Devices
 from zkpoll.journal.holds import HOLD_NOTHING
 from zkpoll.journal.intake import Intake
-from zkpoll.journal.sqlite import now
 from zkpoll.model.punch import punch_id
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import tzinfo
 
+    from zkpoll.journal.database import Journal
     from zkpoll.journal.holds import Holding
-    from zkpoll.journal.sqlite import Journal
     from zkpoll.model.log import Records
     from zkpoll.model.punch import Door, Punch, Quarantined
     from zkpoll.model.sums import Tally

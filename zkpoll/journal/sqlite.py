@@ -10,27 +10,27 @@ import os
 import sqlite3
 import threading
 import time
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from contextlib import contextmanager, nullcontext
 from functools import cache
-from importlib import resources
-from typing import TYPE_CHECKING, Any, Final, Self, Union
+from typing import TYPE_CHECKING, Final, Self
 
 from zkpoll.errors import JournalError, reason
+from zkpoll.journal.database import SQL, AlreadyThere, statements
+from zkpoll.journal.locks import Locks
+from zkpoll.model.state_folders import StateFolders
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from importlib.resources.abc import Traversable
     from pathlib import Path
     from types import TracebackType
 
+    from zkpoll.journal.database import Row, Values
+
 APPLICATION_ID: Final = 0x7A6B706C  # "zkpl"
 WAIT: Final = 30.0
 """Seconds to wait for another process's transaction; the longest journals some ten thousand punches."""
-Row = tuple[Any, ...]
-Values = Union["Sequence[object]", "dict[int, object]"]
-"""Values that a statement is run over: a sequence, or a mapping of places to values."""
-
 _SETTINGS: Final = (
     "foreign_keys = ON",
     "temp_store = MEMORY",
@@ -56,12 +56,8 @@ _CAUSES: Final = {
 }
 
 
-class AlreadyThere(JournalError):
-    """A row that was to be inserted is there already."""
-
-
-class Journal:
-    """An open journal. A context manager that closes it; all methods may be called by any thread."""
+class SqliteJournal:
+    """A journal in an SQLite file, or in memory."""
 
     def __init__(self, path: Path | None, *, writable: bool = True) -> None:
         """Open the journal at `path`, creating it if need be; None keeps it in memory.
@@ -173,6 +169,12 @@ class Journal:
             if self._db.in_transaction:  # SQLite has done it by itself after some errors
                 self._db.execute("ROLLBACK")
 
+    def lock(self, subject: str) -> AbstractContextManager[None]:
+        """Hold the lock of a subject: a file beside the journal's own, locked by the OS."""
+        if self._path is None:
+            return nullcontext()
+        return Locks(StateFolders.beside(self._path).locks).held(subject)
+
     @contextmanager
     def _translated(self) -> Iterator[None]:
         try:
@@ -229,14 +231,9 @@ class Journal:
         with self.transaction():
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
             for number in range(version + 1, len(_migrations()) + 1):
-                for statement in _statements(_migrations()[number - 1].read_text("utf-8")):
+                for statement in _statements_in(_migrations()[number - 1].read_text("utf-8")):
                     self._db.execute(statement)
                 self._db.execute(f"PRAGMA user_version = {number}")
-
-
-def now() -> str:
-    """Return the present moment as the journal writes it: UTC, ISO 8601, to the millisecond."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def _connect(path: Path | None, writable: bool) -> sqlite3.Connection:
@@ -272,25 +269,20 @@ def _cause(error: sqlite3.Error) -> str:
     return next((cause for code, cause in _CAUSES.items() if name.startswith(code)), f"failed: {error}")
 
 
-def _files() -> Traversable:
-    return resources.files("zkpoll.journal") / "sql"
-
-
 @cache
 def _migrations() -> list[Traversable]:
     """Return the migrations in order; the n-th brings the journal to form n."""
-    found = (_files() / "migrations").iterdir()
+    found = (SQL / "migrations").iterdir()
     return sorted((file for file in found if file.name.endswith(".sql")), key=lambda file: file.name)
 
 
 @cache
 def queries() -> Mapping[str, str]:
-    """Return every statement of queries.sql by its name."""
-    sections = (_files() / "queries.sql").read_text("utf-8").split("-- name: ")[1:]
-    return {name.strip(): text.strip() for name, _, text in (part.partition("\n") for part in sections)}
+    """Return every statement by its name: those of all stores, and those in SQLite's own words."""
+    return {**statements(), **statements("sqlite.sql")}
 
 
-def _statements(script: str) -> Iterator[str]:
+def _statements_in(script: str) -> Iterator[str]:
     """Yield the statements of an SQL script one by one, so that they run inside our transaction."""
     statement = ""
     for line in script.splitlines(keepends=True):

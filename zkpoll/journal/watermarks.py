@@ -8,11 +8,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from zkpoll.journal.sqlite import now
+from zkpoll.journal.database import now
 from zkpoll.model.log import Watermark
 
 if TYPE_CHECKING:
-    from zkpoll.journal.sqlite import Journal
+    from zkpoll.journal.database import Journal
 
 
 def load(journal: Journal, key: str) -> Watermark | None:

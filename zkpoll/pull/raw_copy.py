@@ -161,18 +161,13 @@ class _Header(BaseModel):
 # --- keeping ---
 
 
-def folder(journal: Path) -> Path:
-    """Return where the raw copies of a journal's devices lie."""
-    return journal.with_name(journal.name + ".raw")
-
-
-def save(journal: Path, copy: RawCopy) -> Path:
-    """Keep `copy` beside the journal and return where; on disk, whole and readable, when this returns.
+def save(folder: Path, copy: RawCopy) -> Path:
+    """Keep `copy` in a folder and return its file: on disk, whole and readable, when this returns.
 
     No file is ever overwritten. Raise `CopyFailed` when it cannot be written, with nothing of it left, or
     `BadCopy` when it could not be used.
     """
-    path = folder(journal) / _file_name(copy)
+    path = folder / _file_name(copy)
     try:
         path.parent.mkdir(mode=0o700, exist_ok=True)
         with NamedTemporaryFile(dir=path.parent, suffix=".part") as file:  # mode 0600; removed at the end
@@ -215,22 +210,22 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def prune(journal: Path, keep: timedelta, now: datetime) -> list[Path]:
+def prune(folder: Path, keep: timedelta, now: datetime) -> list[Path]:
     """Remove the raw copies that were taken longer than `keep` before `now` (aware); return which.
 
     A file that does not tell when it was taken is left alone. Raise `CopyFailed` when one cannot be removed.
     """
-    old = [path for path in _files(journal) if (taken := _taken_at(path)) and now - taken > keep]
+    old = [path for path in _files(folder) if (taken := _taken_at(path)) and now - taken > keep]
     return [path for path in old if _removed(path)]
 
 
-def _files(journal: Path) -> list[Path]:
+def _files(folder: Path) -> list[Path]:
     try:
-        return sorted(folder(journal).iterdir())
+        return sorted(folder.iterdir())
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise CopyFailed(f"the raw copies in {folder(journal)} cannot be seen: {reason(error)}") from error
+        raise CopyFailed(f"the raw copies in {folder} cannot be seen: {reason(error)}") from error
 
 
 def _taken_at(path: Path) -> datetime | None:

@@ -14,13 +14,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def save(journal: Path, device: str, log: bytes) -> str:
-    """Given the records of a log that nothing decodes, save them beside the journal and say where.
+def save(folder: Path, device: str, log: bytes) -> str:
+    """Given the records of a log that nothing decodes, save them in a folder and say where.
 
     One file a device and day, the newest: cron comes back every few minutes, to a log that may be megabytes.
     The file is for its owner alone: it holds who was where, when. Never for users, whose records hold PINs.
     """
-    folder = journal.with_name(journal.name + ".unknown")
     path = folder / f"{quote(device, safe='')}-{datetime.now(UTC):%Y%m%d}.bin"
     try:
         folder.mkdir(mode=0o700, exist_ok=True)

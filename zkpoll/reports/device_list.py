@@ -9,7 +9,7 @@ from zkpoll.journal.devices import Devices
 
 if TYPE_CHECKING:
     from zkpoll.inventory import Inventory
-    from zkpoll.journal.sqlite import Journal
+    from zkpoll.journal.database import Journal
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +32,9 @@ class ListedDevice:
     """Punches of it that wait for a dashboard."""
 
 
-def device_list(inventory: Inventory, journal: Journal | None) -> list[ListedDevice]:
-    """Return the devices in the inventory's order; without a journal nothing is known of them."""
-    known = Devices(journal).known() if journal else {}
+def device_list(inventory: Inventory, journal: Journal) -> list[ListedDevice]:
+    """Return the devices in the inventory's order."""
+    known = Devices(journal).known()
     found: list[ListedDevice] = []
     for device in inventory.devices:
         one = ListedDevice(device.name, device.host, device.port, device.enabled, device.serial)

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from zkpoll.inventory import Device, Inventory
+    from zkpoll.journal.database import Journal
     from zkpoll.journal.overview import Place, Sighting
-    from zkpoll.journal.sqlite import Journal
 
 _VERIFIED: Final = {0: "password", 1: "finger", 2: "card", 3: "password", 4: "card", 15: "face", 25: "palm"}
 """The meaning of the number in most firmware; it is shown with the number, as in some it means another."""

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from zkpoll.inventory import Inventory
+    from zkpoll.journal.database import Journal
     from zkpoll.journal.overview import Lasting
-    from zkpoll.journal.sqlite import Journal
 
 
 @dataclass(frozen=True, slots=True)

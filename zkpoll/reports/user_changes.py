@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from zkpoll.inventory import Device
-    from zkpoll.journal.sqlite import Journal
+    from zkpoll.journal.database import Journal
     from zkpoll.reports.user_rows import UserRow
 
     Roll: TypeAlias = Mapping[str, Sequence[UserRow]]

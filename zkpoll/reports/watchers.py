@@ -53,13 +53,13 @@ class Watchers:
 
     def _measure(self, path: Path, outcome: Outcome) -> str | None:
         """Write a run's figures. Return why they could not be written, or None."""
+        from zkpoll.journal.opening import open_journal
         from zkpoll.journal.overview import dashboard_standings, device_standings
-        from zkpoll.journal.sqlite import Journal
         from zkpoll.reports import metrics
 
         now = datetime.now(UTC)
         try:
-            with Journal(self._inventory.journal, writable=False) as journal:
+            with open_journal(self._inventory.journal, writable=False) as journal:
                 known = device_standings(journal, now)
                 enabled = [device.name for device in self._inventory.devices if device.enabled]
                 devices = [known[name] for name in enabled if name in known]

@@ -42,20 +42,20 @@ def due(device: Device, last: LastReading | None, now: datetime) -> bool:
     return device.clear.due(last.on_device, last.capacity)
 
 
-def clear(device: Device, contacts: Contacts, beside: Path, *, by_hand: bool = False) -> ClearOutcome:
+def clear(device: Device, contacts: Contacts, raw_copies: Path, *, by_hand: bool = False) -> ClearOutcome:
     """Clear a device's log if every record in it is settled. Raise only `StopRun`.
 
-    The raw copy is put `beside` the journal. A clearing `by_hand` is allowed for a device that proved unfit
-    for it, too.
+    The raw copy goes into the folder `raw_copies`. A clearing `by_hand` is allowed for a device that proved
+    unfit for it, too.
     """
     return one_failure(
         device.name,
-        lambda: _cleared(device, contacts, beside, by_hand=by_hand),
+        lambda: _cleared(device, contacts, raw_copies, by_hand=by_hand),
         lambda problem, kind: ClearOutcome(Fate.BUG if kind == BUG else Fate.NOT_CLEARED, problem=problem),
     )
 
 
-def _cleared(device: Device, contacts: Contacts, beside: Path, *, by_hand: bool) -> ClearOutcome:
+def _cleared(device: Device, contacts: Contacts, raw_copies: Path, *, by_hand: bool) -> ClearOutcome:
     name, journal = device.name, contacts.journal
     last = Devices(journal).last_reading(name)
     if last is None:
@@ -65,7 +65,7 @@ def _cleared(device: Device, contacts: Contacts, beside: Path, *, by_hand: bool)
         clearance.allow()
     if why := clearance.refused():
         return ClearOutcome(Fate.REFUSED, problem=why)
-    keeper = _LogKeeper(device, last.key, clearance, beside)
+    keeper = _LogKeeper(device, last.key, clearance, raw_copies)
     with contact(contacts, device) as (session, guard):
         _log.info("%s: clearing its log, if all of it is settled", name)
         found = guard.ask(session)
@@ -94,7 +94,7 @@ def _cleared(device: Device, contacts: Contacts, beside: Path, *, by_hand: bool)
 class _LogKeeper:
     """The keeper of a log's records in the journal and in a raw copy, as `pull.clearing.Keeper` is."""
 
-    def __init__(self, device: Device, key: str, clearance: Clearance, beside: Path) -> None:
+    def __init__(self, device: Device, key: str, clearance: Clearance, raw_copies: Path) -> None:
         self.unsettled = Unsettled()
         """The records that are in the way."""
         self.copy: Path | None = None
@@ -102,7 +102,7 @@ class _LogKeeper:
         self._device = device
         self._key = key
         self._clearance = clearance
-        self._beside = beside
+        self._raw_copies = raw_copies
 
     def refusal(self, piece: Slice) -> str | None:
         """Say why the records of `piece` must stay on the device, or None if none must."""
@@ -112,9 +112,9 @@ class _LogKeeper:
         return self.unsettled.refusal
 
     def keep_copy(self, layout: int, log: bytes, users: Mapping[int, str]) -> None:
-        """Save the log beside the journal. It is on disk when this returns."""
+        """Save the raw copy. It is on disk when this returns."""
         copy = raw_copy.RawCopy.of(self._device.name, self._key, self._device.timezone, layout, log, users)
-        self.copy = raw_copy.save(self._beside, copy)
+        self.copy = raw_copy.save(self._raw_copies, copy)
 
     def will_disable(self) -> None:
         """Write an intent: the device is about to be disabled."""

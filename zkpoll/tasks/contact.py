@@ -17,15 +17,14 @@ enabled when it is met, and told of until then.
 from __future__ import annotations
 
 import logging
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 from zoneinfo import ZoneInfo
 
 from zkpoll.journal.clearance import Clearance
 from zkpoll.journal.devices import Devices
-from zkpoll.journal.locks import Locks
-from zkpoll.journal.sqlite import Journal
+from zkpoll.journal.opening import look_at, open_journal
 from zkpoll.pull.identity import identify
 from zkpoll.pull.link import Address, Limits
 from zkpoll.pull.reader import Target
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from zkpoll.inventory import Device
+    from zkpoll.journal.database import Journal
     from zkpoll.pull.identity import Identity
 
     Lock: TypeAlias = Callable[[str], AbstractContextManager[None]]
@@ -49,8 +49,6 @@ class Contacts:
     """The means of all contacts of one command. May be shared by threads."""
 
     journal: Journal
-    lock: Lock
-    """Gives the lock of a subject: `device 192.168.1.201:4370`."""
     stopped: Callable[[], bool]
     writes: bool
     """Whether they write to the journal; looks and dry runs do not."""
@@ -59,8 +57,8 @@ class Contacts:
 @contextmanager
 def writing(path: Path, stopped: Callable[[], bool]) -> Iterator[Contacts]:
     """Give contacts that write to the journal at `path`. Raise `JournalError` when it cannot be used."""
-    with Journal(path) as journal:
-        yield Contacts(journal, Locks(path).held, stopped, writes=True)
+    with open_journal(path) as journal:
+        yield Contacts(journal, stopped, writes=True)
 
 
 @contextmanager
@@ -69,13 +67,8 @@ def looking(path: Path, stopped: Callable[[], bool]) -> Iterator[Contacts]:
 
     While there is none, no other run can be at any device. Raise `JournalError` when it cannot be read.
     """
-    try:
-        there = path.exists()
-    except OSError:
-        there = True  # the journal has better words for it
-    with Journal(path, writable=False) if there else Journal(None) as journal:
-        lock: Lock = Locks(path).held if there else lambda _subject: nullcontext()
-        yield Contacts(journal, lock, stopped, writes=False)
+    with look_at(path) as journal:
+        yield Contacts(journal, stopped, writes=False)
 
 
 class Guard:
@@ -89,7 +82,7 @@ class Guard:
 
     def lock(self) -> AbstractContextManager[None]:
         """Return the lock of the device."""
-        return self._contacts.lock(f"device {self.target.address}")
+        return self._contacts.journal.lock(f"device {self.target.address}")
 
     def enable(self, session: Session) -> None:
         """Let people punch again, if an earlier run could not see to it. Comes right after the login."""

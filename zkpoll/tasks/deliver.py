@@ -26,11 +26,10 @@ if TYPE_CHECKING:
     from zkpoll.delivery.contract import FollowUp
     from zkpoll.delivery.origins import Origins
     from zkpoll.inventory import Dashboard
+    from zkpoll.journal.database import Journal
     from zkpoll.journal.outbox import Outbox
-    from zkpoll.journal.sqlite import Journal
     from zkpoll.model.delivery import Preview, ShiftMove
     from zkpoll.model.punch import Event
-    from zkpoll.tasks.contact import Lock
 
 _log = logging.getLogger(__name__)
 
@@ -51,14 +50,14 @@ class Lane:
     """Called with the dashboard's name and the number of punches each time some were delivered."""
 
 
-def deliver_to(lane: Lane, lock: Lock) -> DeliveryOutcome:
+def deliver_to(lane: Lane, journal: Journal) -> DeliveryOutcome:
     """Deliver the pending punches to one dashboard, under its lock. Raise only `StopRun`."""
     began = time.monotonic()
     name, outcome = lane.dashboard.name, undelivered(lane.dashboard)
 
     def delivered() -> DeliveryOutcome:
         nonlocal outcome  # what was delivered stays told, if telling of shifts fails
-        with lock(f"dashboard {name}"):
+        with journal.lock(f"dashboard {name}"):
             outcome = _delivered(lane)
             return outcome if outcome.problem else _with_follow_ups(lane, outcome)
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from zkpoll.inventory import Device
-    from zkpoll.journal.sqlite import Journal
+    from zkpoll.journal.database import Journal
     from zkpoll.model.log import Reading, Slice, Watermark
     from zkpoll.model.punch import Event
     from zkpoll.pull.identity import Identity
@@ -109,12 +109,12 @@ class JournalSink(LogSink):
         claims: Claims,
         names: dict[str, str],
         *,
-        beside: Path,
+        unknown_logs: Path,
         announce: Callable[[], None],
     ) -> None:
-        """Unknown logs are kept `beside` the journal."""
+        """Logs of no known layout are saved in the folder `unknown_logs`."""
         super().__init__(device, journal, claims, names)
-        self._beside = beside
+        self._unknown_logs = unknown_logs
         self._announce = announce
 
     def _meet(self, key: str, /) -> None:
@@ -138,8 +138,8 @@ class JournalSink(LogSink):
             Devices(self._journal).note_reading(self.key, reading)
 
     def save(self, log: bytes, /) -> str:
-        """Save the log beside the journal."""
-        return "; " + unknown_log.save(self._beside, self._device.name, log)
+        """Save the log for a person to look at."""
+        return "; " + unknown_log.save(self._unknown_logs, self._device.name, log)
 
 
 class DrySink(LogSink):

@@ -12,8 +12,8 @@ from zkpoll.delivery.origins import Origins
 from zkpoll.delivery.ping import Ping, ping
 from zkpoll.errors import JournalError, Unreachable
 from zkpoll.journal.devices import Devices
+from zkpoll.journal.opening import open_journal
 from zkpoll.journal.outbox import newest_punch
-from zkpoll.journal.sqlite import Journal
 from zkpoll.model.report import Trouble
 from zkpoll.model.step import Step
 from zkpoll.tasks.deliver import previewed
@@ -74,7 +74,7 @@ def _example(dashboard: Dashboard, inventory: Inventory) -> Preview | None:
     A journal that cannot be read, or is not there yet, has none.
     """
     try:
-        with Journal(inventory.journal, writable=False) as journal:
+        with open_journal(inventory.journal, writable=False) as journal:
             terminals = Origins.of_inventory(inventory.devices, Devices(journal).names())
             newest = filter(None, [newest_punch(journal)])
             return previewed(dashboard, terminals, journal, tuple(newest))

@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from zkpoll.inventory import Device, Inventory
-    from zkpoll.journal.locks import Locks
-    from zkpoll.journal.sqlite import Journal
+    from zkpoll.journal.database import Journal
     from zkpoll.model.report import Notice
     from zkpoll.model.user import User
 
@@ -58,13 +57,13 @@ class DeviceUsers:
 
 
 def call(
-    inventory: Inventory, devices: Sequence[Device], journal: Journal, locks: Locks, stop: threading.Event
+    inventory: Inventory, devices: Sequence[Device], journal: Journal, stop: threading.Event
 ) -> list[DeviceUsers]:
     """Ask `devices` for their users and return a result for each, in their order.
 
     Raise `Stopped` once `stop` is set, `JournalError` when the journal cannot be used.
     """
-    contacts, claims = Contacts(journal, locks.held, stop.is_set, writes=True), Claims()
+    contacts, claims = Contacts(journal, stop.is_set, writes=True), Claims()
     with ThreadPoolExecutor(inventory.parallel, "device") as pool:
         return joined([pool.submit(read_users, device, contacts, claims) for device in devices], stop.set)
 

@@ -12,7 +12,7 @@ from zkpoll.journal.restore import Found, Restoring, meet
 
 if TYPE_CHECKING:
     from zkpoll.inventory import Inventory
-    from zkpoll.journal.sqlite import Journal
+    from zkpoll.journal.database import Journal
     from zkpoll.model.sums import Tally
     from zkpoll.pull.raw_copy import RawCopy
 

@@ -95,7 +95,7 @@ def _not_cleared(outcome: Outcome) -> int:
 def _numbers(inventory: Inventory, device: DeviceOutcome) -> str:
     """Return in lines how many punches of a device are on it, in the journal and at each dashboard."""
     from zkpoll.journal.clearance import Clearance
-    from zkpoll.pull.raw_copy import folder
+    from zkpoll.journal.opening import folders
 
     with open_journal(inventory) as journal:
         found = Clearance(journal, device.key or "").numbers()
@@ -108,7 +108,7 @@ def _numbers(inventory: Inventory, device: DeviceOutcome) -> str:
     ]
     rows += [
         ("quarantined", f"{found.quarantined:,} records, {found.accepted:,} of them accepted"),
-        ("raw copy", f"of {on_device:,} records, to be made in {folder(inventory.journal)}"),
+        ("raw copy", f"of {on_device:,} records, to be made in {folders(inventory.journal).raw_copies}"),
     ]
     width = max(len(what) for what, _ in rows)
     return "\n".join([f"{device.name} ({device.key})", *(f"  {a:<{width}}  {b}" for a, b in rows)])

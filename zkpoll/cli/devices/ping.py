@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
 
-from zkpoll.cli.app import config_option, devices_asked, json_option, load_inventory, open_if_any
+from zkpoll.cli.app import config_option, devices_asked, json_option, load_inventory, open_or_empty
 from zkpoll.cli.output import print_json, show_steps, show_table
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def list_(config: Path | None, as_json: bool) -> None:
     from zkpoll.reports.device_list import device_list
 
     inventory = load_inventory(config, secrets=False)
-    with open_if_any(inventory) as journal:
+    with open_or_empty(inventory) as journal:
         found = device_list(inventory, journal)
     if as_json:
         print_json([asdict(one) for one in found])

@@ -164,7 +164,7 @@ WHERE device.key = :key;
 
 -- name: set_watermark
 INSERT INTO watermark (device, layout, records, tail, fold, read_at)
-SELECT id, :layout, :records, :tail, :fold, :now FROM device WHERE key = :key
+VALUES ((SELECT id FROM device WHERE key = :key), :layout, :records, :tail, :fold, :now)
 ON CONFLICT (device) DO UPDATE
 SET layout = excluded.layout, records = excluded.records, tail = excluded.tail, fold = excluded.fold,
     read_at = excluded.read_at;
@@ -182,15 +182,15 @@ WHERE batch.destination = :destination AND outbox.state IN ('pending', 'parked')
 ORDER BY batch.last DESC, batch.punch;
 
 -- name: pending
--- Oldest first.
+-- Oldest first: as many places as are asked for, by their index alone, then their punches.
 SELECT punch.seq, punch.id, punch.device_name, device.key, punch.user_id, punch.timestamp,
        punch.verify, punch.state, punch.work_code, punch.source, punch.clock_suspect
-FROM outbox
-JOIN punch ON punch.seq = outbox.punch
-JOIN device ON device.id = punch.device
-WHERE outbox.destination = :destination AND outbox.state = 'pending'
-ORDER BY outbox.punch
-LIMIT :limit;
+FROM (SELECT punch FROM outbox
+      WHERE destination = :destination AND state = 'pending'
+      ORDER BY punch LIMIT :limit) AS waiting
+CROSS JOIN punch CROSS JOIN device
+WHERE punch.seq = waiting.punch AND device.id = punch.device
+ORDER BY waiting.punch;
 
 -- name: newest_of_people
 -- One pending punch of each person, newest first. It walks all that is pending, once in a run at the most.
@@ -277,9 +277,10 @@ FROM destination ORDER BY name;
 UPDATE destination SET given_up_at = :now WHERE name = :name;
 
 -- name: oldest_pending
-SELECT punch.journalled_at FROM outbox JOIN punch ON punch.seq = outbox.punch
-WHERE outbox.destination = :destination AND outbox.state = 'pending'
-ORDER BY outbox.punch LIMIT 1;
+SELECT journalled_at FROM punch
+WHERE seq = (SELECT punch FROM outbox
+             WHERE destination = :destination AND state = 'pending'
+             ORDER BY punch LIMIT 1);
 
 -- name: complete_until
 SELECT name, complete_until FROM device WHERE name IS NOT NULL ORDER BY name;
@@ -302,11 +303,11 @@ GROUP BY coalesce(device.name, device.last_name, punch.device_name), waiting.sta
 -- name: first_pending
 SELECT punch.id, punch.device_name, device.key, punch.user_id, punch.timestamp,
        punch.verify, punch.state, punch.work_code, punch.source, punch.clock_suspect
-FROM destination CROSS JOIN outbox
-JOIN punch ON punch.seq = outbox.punch
-JOIN device ON device.id = punch.device
-WHERE destination.name = :name AND outbox.destination = destination.id AND outbox.state = 'pending'
-ORDER BY outbox.punch LIMIT 1;
+FROM punch JOIN device ON device.id = punch.device
+WHERE punch.seq = (SELECT outbox.punch FROM destination CROSS JOIN outbox
+                   WHERE destination.name = :name AND outbox.destination = destination.id
+                     AND outbox.state = 'pending'
+                   ORDER BY outbox.punch LIMIT 1);
 
 -- name: newest_punch
 SELECT punch.id, punch.device_name, device.key, punch.user_id, punch.timestamp,
@@ -317,11 +318,12 @@ ORDER BY punch.seq DESC LIMIT 1;
 -- name: conditions
 SELECT subject, kind, since, told_at FROM condition ORDER BY subject;
 
--- name: forget_conditions
-DELETE FROM condition;
+-- name: remember_condition
+INSERT INTO condition (subject, kind, since, told_at) VALUES (:subject, :kind, :since, :told_at)
+ON CONFLICT (subject) DO UPDATE SET kind = excluded.kind, since = excluded.since, told_at = excluded.told_at;
 
--- name: add_condition
-INSERT INTO condition (subject, kind, since, told_at) VALUES (:subject, :kind, :since, :told_at);
+-- name: forget_condition
+DELETE FROM condition WHERE subject = :subject;
 
 -- --- what a person decides ---
 
@@ -378,7 +380,7 @@ FROM punch CROSS JOIN device
 LEFT JOIN outbox ON outbox.destination = :destination AND outbox.punch = punch.seq
 WHERE punch.seq > :after AND device.id = punch.device
   AND substr(punch.timestamp, 1, 10) BETWEEN :first AND :last
-  AND (:device IS NULL OR :device IN (punch.device_name, device.name))
+  AND (CAST(:device AS TEXT) IS NULL OR :device IN (punch.device_name, device.name))
   AND NOT EXISTS (SELECT 1 FROM alias WHERE alias.serial = device.key)
 ORDER BY punch.seq LIMIT :limit;
 
@@ -485,10 +487,10 @@ SELECT punch.seq, punch.journalled_at, punch.id, punch.device_name, device.key, 
        punch.timestamp, punch.verify, punch.state, punch.work_code, punch.source, punch.clock_suspect
 FROM punch CROSS JOIN device
 WHERE punch.seq > :after AND device.id = punch.device
-  AND (:first IS NULL OR substr(punch.timestamp, 1, 10) >= :first)
-  AND (:last IS NULL OR substr(punch.timestamp, 1, 10) <= :last)
-  AND (:user IS NULL OR punch.user_id = :user)
-  AND (:device IS NULL OR :device IN (punch.device_name, device.name))
+  AND (CAST(:first AS TEXT) IS NULL OR substr(punch.timestamp, 1, 10) >= :first)
+  AND (CAST(:last AS TEXT) IS NULL OR substr(punch.timestamp, 1, 10) <= :last)
+  AND (CAST(:user AS TEXT) IS NULL OR punch.user_id = :user)
+  AND (CAST(:device AS TEXT) IS NULL OR :device IN (punch.device_name, device.name))
 ORDER BY punch.seq LIMIT :limit;
 
 -- name: states_of_punches
@@ -614,17 +616,9 @@ FROM punch LEFT JOIN incoming ON incoming.place = punch.device
 WHERE punch.seq > :after AND punch.journalled_at < :before
 ORDER BY punch.seq LIMIT :limit;
 
--- name: check_no_references
--- For this connection. Without an index by punch alone, SQLite would walk all outboxes for each punch that is
--- deleted, to see that nothing refers to it; what refers to one is deleted in the same transaction.
-PRAGMA foreign_keys = OFF;
-
 -- name: remove_from_outboxes
 DELETE FROM outbox
 WHERE destination IN (SELECT id FROM destination) AND punch IN (SELECT value FROM incoming);
 
 -- name: remove_punches
 DELETE FROM punch WHERE seq IN (SELECT value FROM incoming);
-
--- name: compact
-VACUUM;
