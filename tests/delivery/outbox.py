@@ -77,10 +77,13 @@ class MemoryOutbox:
         self.gone = words
 
     def next(self, limit: int) -> Batch:
-        """Return what is in flight, then the oldest pending."""
+        """Return what is in flight, then the oldest pending; alone what is parked and in flight."""
         known = self._pending | self._parked
-        flying = [*self._last, *(one for one in self.in_flight if one not in self._last)]
+        before = [one for one in self.in_flight if one not in self._last]
+        flying = [*sorted(self._last, key=self._order.index), *sorted(before, key=self._order.index)]
         sent = [known[one] for one in flying]
+        if any(one in self._parked for one in flying):
+            return Batch(tuple(sent), len(self._last), len(sent), tried_before=True)
         rest = [event for event in self._pending.values() if event not in sent]
         return Batch((*sent, *rest)[: max(limit, len(sent))], len(self._last), len(sent))
 
@@ -89,7 +92,7 @@ class MemoryOutbox:
         return list(self._pending.values())[: -limit - 1 : -1]
 
     def parked(self, limit: int, tried_before: datetime, after: Event | None) -> Batch:  # noqa: ARG002
-        """Return the parked that were not tried in this run."""
+        """Return the parked that were not tried in this run, or about which nobody was asked."""
         behind = self._order.index(after.id) if after else -1
         due = [
             event
@@ -112,7 +115,7 @@ class MemoryOutbox:
             self._parked.pop(one) if one in self._parked else self._pending.pop(one)
         for one in settled.parked:
             self._parked[one] = self._parked.get(one) or self._pending.pop(one)
-        self._tried |= settled.parked.keys()
+        self._tried = (self._tried | settled.parked.keys()) - settled.unasked
         self.refusals |= settled.parked
         if settled.confirmed:
             self.confirmations.append(settled.confirmed)

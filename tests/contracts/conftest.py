@@ -1,0 +1,7 @@
+"""A journal on disk, as in the tests of the journal."""
+
+from __future__ import annotations
+
+from tests.journal.conftest import journal, path
+
+__all__ = ["journal", "path"]

@@ -1,0 +1,202 @@
+"""The contract between delivery and an outbox, held by the journal's and by the one that tests use."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+
+from tests.delivery.outbox import MemoryOutbox, some_events
+from tests.journal.helpers import piece, punch, visit
+from zkpoll.journal.outbox import Outbox as JournalsOutbox
+from zkpoll.model.delivery import Batch, Settled
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from zkpoll.delivery.loop import Outbox
+    from zkpoll.journal.database import Journal
+    from zkpoll.model.punch import Event
+
+BEFORE_THIS_RUN = datetime.now(UTC) - timedelta(days=1)
+"""Parked punches that were last tried earlier than this are due again."""
+
+
+class World(Protocol):
+    """An outbox, and the punches that come into it. A person's number is their user id."""
+
+    outbox: Outbox
+
+    def arrive(self, first: int, last: int) -> None:
+        """Let one punch of each of these people become pending, in that order."""
+
+
+class InJournal:
+    """The outbox of a dashboard in a journal."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._visit = visit(journal)
+        self.outbox: Outbox = JournalsOutbox(journal, "main")
+
+    def arrive(self, first: int, last: int) -> None:
+        """Read the punches from a device."""
+        self._visit.take(piece(*(punch(str(user)) for user in range(first, last + 1))))
+
+
+class InMemory:
+    """The outbox in memory that tests of delivery use."""
+
+    def __init__(self) -> None:
+        self._memory = MemoryOutbox()
+        self.outbox: Outbox = self._memory
+
+    def arrive(self, first: int, last: int) -> None:
+        """Add events like those a device's punches become."""
+        self._memory.add(some_events(last - first + 1, first))
+
+
+@pytest.fixture(params=["journal", "memory"])
+def world(request: pytest.FixtureRequest) -> World:
+    """Return each kind of outbox, empty."""
+    if request.param == "memory":
+        return InMemory()
+    return InJournal(request.getfixturevalue("journal"))
+
+
+def ids(events: Sequence[Event]) -> tuple[str, ...]:
+    """Return the ids of events."""
+    return tuple(event.id for event in events)
+
+
+def people(batch: Batch) -> list[int]:
+    """Return whose punches a batch has."""
+    return [int(event.user_id) for event in batch.events]
+
+
+def shown(batch: Batch) -> tuple[list[int], int, int, bool]:
+    """Return whose punches a batch has, and what is said of them."""
+    return people(batch), batch.in_flight, batch.sent_before, batch.tried_before
+
+
+class TestOutbox:
+    """What delivery relies on, whichever outbox it has."""
+
+    def test_nothing(self, world: World) -> None:
+        """Where nothing is, nothing is handed out."""
+        assert world.outbox.next(9) == Batch()
+        assert world.outbox.parked(9, BEFORE_THIS_RUN, None) == Batch(tried_before=True)
+        assert list(world.outbox.newest_of_people(9)) == []
+
+    def test_oldest_first(self, world: World) -> None:
+        """Pending punches are handed out whole, in the order of their arrival, as many as asked for."""
+        world.arrive(1, 2)
+        world.arrive(3, 3)
+        assert world.outbox.next(9) == Batch(tuple(some_events(3)))
+        assert people(world.outbox.next(2)) == [1, 2]
+
+    def test_handing_out_settles_nothing(self, world: World) -> None:
+        """What was only handed out is handed out again, and was not sent."""
+        world.arrive(1, 2)
+        assert world.outbox.next(9) == world.outbox.next(9)
+
+    def test_confirmed_ones_are_gone(self, world: World) -> None:
+        """An answer settles those that it confirms; the others of the request are pending as before."""
+        world.arrive(1, 4)
+        found = ids(world.outbox.next(3).events)
+        world.outbox.send(found)
+        world.outbox.settle(Settled((found[2], found[0])), found)
+        assert shown(world.outbox.next(9)) == ([2, 4], 0, 0, False)
+
+    def test_an_answer_may_settle_nothing(self, world: World) -> None:
+        """What was answered for is in flight no more, and what was not settled is still pending."""
+        world.arrive(1, 3)
+        found = ids(world.outbox.next(2).events)
+        world.outbox.send(found)
+        world.outbox.settle(Settled(), found)
+        assert shown(world.outbox.next(9)) == ([1, 2, 3], 0, 0, False)
+
+    def test_unanswered_ones_come_first(self, world: World) -> None:
+        """A request without an answer is handed out again as it was, never cut, in front of the rest."""
+        world.arrive(1, 5)
+        world.outbox.send(ids(world.outbox.next(3).events))
+        world.arrive(6, 6)
+        assert shown(world.outbox.next(4)) == ([1, 2, 3, 4], 3, 3, False)
+        assert shown(world.outbox.next(1)) == ([1, 2, 3], 3, 3, False)
+
+    def test_sent_in_any_order(self, world: World) -> None:
+        """A request is handed out again oldest first, in whatever order its punches were named."""
+        world.arrive(1, 3)
+        world.outbox.send(ids(world.outbox.next(3).events)[::-1])
+        assert shown(world.outbox.next(9)) == ([1, 2, 3], 3, 3, False)
+
+    def test_a_part_of_a_request(self, world: World) -> None:
+        """A part that is sent comes first; the rest of what it was cut from was sent before."""
+        world.arrive(1, 5)
+        found = ids(world.outbox.next(4).events)
+        world.outbox.send(found)
+        world.outbox.send(found[2:])
+        assert shown(world.outbox.next(9)) == ([3, 4, 1, 2, 5], 2, 4, False)
+        world.outbox.settle(Settled((found[2],)), found[2:])
+        assert shown(world.outbox.next(9)) == ([1, 2, 4, 5], 0, 2, False)
+
+    def test_parked_ones_let_the_others_pass(self, world: World) -> None:
+        """A refused punch is pending no more, and rests for this run."""
+        world.arrive(1, 3)
+        found = ids(world.outbox.next(2).events)
+        world.outbox.send(found)
+        world.outbox.settle(Settled((found[1],), {found[0]: "unknown user"}), found)
+        assert shown(world.outbox.next(9)) == ([3], 0, 0, False)
+        assert people(world.outbox.parked(9, BEFORE_THIS_RUN, None)) == []
+
+    def test_parked_without_asking(self, world: World) -> None:
+        """A punch that was parked though nobody was asked about it is due at once; each once in a pass."""
+        world.arrive(1, 4)
+        found = ids(world.outbox.next(4).events)
+        world.outbox.send(found)
+        world.outbox.settle(Settled((), dict.fromkeys(found, "no"), frozenset(found[:3])), found)
+        first = world.outbox.parked(2, BEFORE_THIS_RUN, None)
+        assert shown(first) == ([1, 2], 0, 0, True)
+        assert shown(world.outbox.parked(2, BEFORE_THIS_RUN, first.events[-1])) == ([3], 0, 0, True)
+
+    def test_a_parked_one_is_settled(self, world: World) -> None:
+        """A parked punch that is tried again is confirmed, or parked again."""
+        world.arrive(1, 2)
+        self._park_without_asking(world)
+        found = ids(world.outbox.parked(9, BEFORE_THIS_RUN, None).events)
+        world.outbox.send(found)
+        world.outbox.settle(Settled((found[0],), {found[1]: "still no"}), found)
+        assert world.outbox.next(9) == Batch()
+        assert people(world.outbox.parked(9, BEFORE_THIS_RUN, None)) == []
+
+    def test_parked_ones_in_flight(self, world: World) -> None:
+        """Parked punches whose answer was lost are handed out alone, and said to be parked."""
+        world.arrive(1, 2)
+        self._park_without_asking(world)
+        world.arrive(3, 3)
+        world.outbox.send(ids(world.outbox.parked(1, BEFORE_THIS_RUN, None).events))
+        assert shown(world.outbox.next(9)) == ([1], 1, 1, True)
+
+    def test_the_newest_of_people(self, world: World) -> None:
+        """The newest punches of some people, newest first, are sent and settled like the others."""
+        world.arrive(1, 4)
+        world.outbox.next(1)
+        found = world.outbox.newest_of_people(2)
+        assert [int(event.user_id) for event in found] == [4, 3]
+        world.outbox.send((found[0].id,))
+        assert shown(world.outbox.next(2)) == ([4, 1], 1, 1, False)
+        world.outbox.settle(Settled((found[0].id,)), (found[0].id,))
+        assert shown(world.outbox.next(9)) == ([1, 2, 3], 0, 0, False)
+
+    def test_gone(self, world: World) -> None:
+        """What a dashboard said when it was gone for good is remembered."""
+        assert world.outbox.halted() is None
+        world.outbox.halt("moved to Mars")
+        assert world.outbox.halted() == "moved to Mars"
+
+    @staticmethod
+    def _park_without_asking(world: World) -> None:
+        """Park all that is pending, so that it is due again at once."""
+        found = ids(world.outbox.next(9).events)
+        world.outbox.send(found)
+        world.outbox.settle(Settled((), dict.fromkeys(found, "no"), frozenset(found)), found)
