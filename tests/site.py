@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.forks import START
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from zkpoll.simulator import Endpoint
@@ -36,8 +38,10 @@ class Result:
 class Site:
     """A folder with an inventory and a journal."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, popen: Callable[..., subprocess.Popen[Any]] = subprocess.Popen) -> None:
         self.folder = folder
+        self.popen = popen
+        """How a command is started, with the arguments of `Popen`."""
         self.inventory = folder / "devices.yaml"
         self.journal = folder / "journal.db"
         self.environment = {"TOKEN": TOKEN}
@@ -59,11 +63,11 @@ class Site:
 
     def command(self, *arguments: str) -> list[str]:
         """Return the words that run `zkpoll` with this site's inventory."""
-        return [sys.executable, "-m", "zkpoll", *arguments, "--config", str(self.inventory)]
+        return [*START, *arguments, "--config", str(self.inventory)]
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start `zkpoll` with this site's inventory, its output in pipes, as from cron."""
-        return subprocess.Popen(
+        return self.popen(
             self.command(*arguments),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -102,8 +106,9 @@ def at_a_terminal(
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (24, columns))
     os.write(ours, answer.encode())
-    terminal = {"COLUMNS": str(columns), "NO_COLOR": "1", "TERM": "dumb"} | environment
-    process = subprocess.Popen(
+    size = {"COLUMNS": str(columns), "LINES": "24"}  # both, or rich takes a dumb terminal for 80 columns
+    terminal = {**size, "NO_COLOR": "1", "TERM": "dumb"} | environment
+    process = site.popen(
         site.command(*arguments),
         stdin=theirs,
         stdout=theirs,

@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from tests.clearing.machine_process import Runner
 from tests.clearing.machine_world import HASTY, NAME, SERIAL, Trouble, World
+from tests.examples import examples
 from zkpoll.errors import ExitCode
 from zkpoll.pull import clearing
 from zkpoll.simulator import Command, EnrolledUser, Faults, Model, cut, never, refuse
@@ -300,7 +301,7 @@ def killing() -> Iterator[None]:
 
 
 QUICK = settings(
-    max_examples=12, stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=examples(12), stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck)
 )
 TestPlain = Machine.TestCase
 TestPlain.settings = QUICK

@@ -31,6 +31,7 @@ from tests.delivery.moods import (
     named_in,
     refused_alone_in,
 )
+from tests.examples import examples
 from tests.journal.helpers import KEY, piece, punch, rows, visit
 from zkpoll.delivery.access import Access
 from zkpoll.delivery.loop import Delivered, Destination, deliver
@@ -265,7 +266,7 @@ WELL = Meeting([], Well(), "events", 7, AT_ONCE, resumed=True)
 
 
 @pytest.mark.timeout(600)  # should it fail, the shortest story of it is looked for
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(runs=RUNS, guilty=st.tuples(GUILTY, GUILTY))
 def test_any_answers(runs: list[Run], guilty: tuple[frozenset[str], frozenset[str]]) -> None:
     """After any answers every punch is in one state, what is confirmed is kept, and good days settle all."""

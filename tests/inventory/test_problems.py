@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.inventory.helpers import GOOD, dashboard, device, wrong
 from zkpoll.errors import ExitCode, InventoryError
 from zkpoll.inventory import Inventory, load
@@ -757,7 +758,7 @@ def outcome(path: Path, env: Mapping[str, str]) -> Inventory | str:
         return str(error)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(300))
 @given(text=st.one_of(st.text(), st.lists(WORDS, max_size=40).map("".join), st.binary()))
 def test_any_file_is_an_inventory_or_an_inventory_error(tmp_path: Path, text: str | bytes) -> None:
     """Whatever a file holds, it loads or ends in the one error that says why."""
@@ -768,7 +769,7 @@ def test_any_file_is_an_inventory_or_an_inventory_error(tmp_path: Path, text: st
     assert isinstance(result, Inventory) or result.startswith(str(path))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(300))
 @given(key=st.sampled_from([*KNOWN.split(", "), "x"]), value=st.text())
 def test_any_value_of_a_device_is_taken_or_told(tmp_path: Path, key: str, value: str) -> None:
     """Whatever a variable holds, a setting takes it or the error names the setting."""

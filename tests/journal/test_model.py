@@ -13,6 +13,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from tests.examples import examples
 from tests.journal.helpers import DHAKA, KEY, START, rows, visit
 from zkpoll.journal.opening import open_journal
 from zkpoll.journal.outbox import Outbox
@@ -168,4 +169,4 @@ class JournalMachine(RuleBasedStateMachine):
 
 
 TestJournal = JournalMachine.TestCase
-TestJournal.settings = settings(max_examples=60, stateful_step_count=12, deadline=None)
+TestJournal.settings = settings(max_examples=examples(60), stateful_step_count=12, deadline=None)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from zkpoll.pull.blocks import Blocks, gaps
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def collected(stream: Stream, arrivals: Sequence[tuple[int, bytes]]) -> Blocks:
     return blocks
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 @given(st.data(), STREAMS)
 def test_no_loss_order_or_repetition_puts_a_byte_in_a_wrong_place(
     data: st.DataObject, stream: Stream
@@ -88,7 +89,7 @@ def test_no_loss_order_or_repetition_puts_a_byte_in_a_wrong_place(
 
 
 @pytest.mark.parametrize("name", NOT_COUNTERS)
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(data=st.data(), stream=STREAMS)
 def test_numbers_that_do_not_count_blocks_yield_no_wrong_byte(
     data: st.DataObject, stream: Stream, name: str

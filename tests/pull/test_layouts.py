@@ -11,6 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.pull.records import EPOCH, MONDAY, RECORDS, Made, Site, damage, log, packed, packed_date, record_40
 from zkpoll.errors import UnknownLayout
 from zkpoll.pull.layouts import LAYOUTS, detect, fits, identity, too_many
@@ -487,7 +488,7 @@ def test_logs_of_long_and_short_records_mixed_are_unknown(count: int) -> None:
     assert found(b"".join(records)) is None
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(
     st.integers(0, 12).flatmap(
         lambda n: st.sampled_from(WIDTHS).flatmap(lambda w: st.binary(min_size=n * w, max_size=n * w))

@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from tests.examples import examples
 from tests.journal.helpers import Visiting
 from tests.pull.devices import visit
 from zkpoll.errors import TryLater
@@ -206,7 +207,7 @@ class SiteOfSlots(Site):
 
 
 QUICK = settings(
-    max_examples=40, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=examples(40), stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
 )
 TestSite = Site.TestCase
 TestSite.settings = QUICK
