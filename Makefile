@@ -1,16 +1,21 @@
 # make demo   see zkpoll work, without hardware
-# make test   install what the tests need, run them all
+# make test   install what the tests need, run the quick ones: nearly all
+# make test-long   the rest: what kills, waits or tries everything out; random tests and commands at full length
 # make lint   ruff and mypy --strict
 # make bench  speed and memory, as ratios measured in one run
-# make cover  the tests again, with coverage
+# make cover  all tests again, with coverage
 # make pictures   draw docs/pictures anew: what the commands look like on a terminal
 # make test-crash   kill the real `zkpoll sync` hundreds of times, and see that nothing is lost
+#
+# make test ARGS='tests/cli -k sync'   where ARGS names a path below tests/, all its tests run, the long ones too
+# make test-long ARGS=tests/cli   of that path, what `make test` leaves out or shortens
 
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest --numprocesses=auto --dist=worksteal
 
-.PHONY: demo test test-crash lint bench cover pictures clean
+.PHONY: demo test test-long test-crash lint bench cover pictures clean
 
 # What the demo needs: zkpoll and its run-time dependencies, nothing more.
 $(BIN)/zkpoll: pyproject.toml
@@ -27,10 +32,13 @@ demo: $(BIN)/zkpoll
 	$(BIN)/zkpoll demo
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest --numprocesses=auto $(ARGS)
+	$(PYTEST) --quick $(if $(filter tests tests/%,$(ARGS)),,-m 'not long') $(ARGS)
+
+test-long: $(VENV)/.dev
+	$(PYTEST) -m 'long or hypothesis or command' $(ARGS)
 
 test-crash: $(VENV)/.dev
-	CRASH_KILLS=300 $(BIN)/python -m pytest --numprocesses=auto tests/crash $(ARGS)
+	CRASH_KILLS=300 $(PYTEST) tests/crash $(ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check

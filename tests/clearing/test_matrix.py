@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from tests.clearing.world import DISK, KINDS, PATIENT, QUICK, SINCE, World, steps
-from tests.pull.clearings import at_each
+from tests.pull.clearings import at_each, rarely
 from zkpoll.errors import ExitCode
 from zkpoll.pull import clearing
 from zkpoll.simulator import Command, cut, never, refuse
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tests.pull.clearings import Step
     from zkpoll.simulator import Instead
 
-EACH_KIND = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+EACH_KIND = pytest.mark.parametrize("kind", rarely(KINDS, often="with room"))
 AGAIN = 2.0
 """Seconds of silence allowed where answers come; a refused ENABLE is repeated after a quarter of them."""
 TRIES = 3
@@ -128,6 +128,7 @@ def harmed(harm: Harm, kind: Kind, found: list[Step]) -> None:
     at_each(found, lambda step: in_a_world(kind, partial(cell, step), step))
 
 
+@pytest.mark.long
 @EACH_KIND
 @pytest.mark.parametrize("harm", HARMS.values(), ids=HARMS)
 def test_whatever_happens_to_a_command(harm: Harm, kind: Kind) -> None:

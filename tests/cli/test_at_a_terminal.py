@@ -218,6 +218,7 @@ def too_wide(screen: str, columns: int) -> list[str]:
     return [line for line in lines if len(line.rstrip()) > columns and max(map(len, line.split())) <= columns]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("columns", [60, 80])
 def test_a_window(shown: Shown, name: str, columns: int) -> None:
     """What a person sees fits the window, and is no failure of the program."""
@@ -227,16 +228,19 @@ def test_a_window(shown: Shown, name: str, columns: int) -> None:
     assert name in FOR_PROGRAMS or not too_wide(screen, columns)
 
 
+@pytest.mark.long
 def test_without_colour(shown: Shown) -> None:
     """With NO_COLOR nothing is coloured."""
     assert not COLOUR.findall(shown.wide)
 
 
+@pytest.mark.long
 def test_there_is_colour(everything: dict[str, Future[Shown]]) -> None:
     """Without it a step of a ping is green, so that the other test can tell."""
     assert COLOUR.search(everything["devices ping"].result(timeout=100).narrow)
 
 
+@pytest.mark.long
 def test_in_a_pipe(shown: Shown) -> None:
     """In a pipe there is no escape sequence, and no failure of the program."""
     for result in (shown.piped, shown.program):
@@ -246,18 +250,21 @@ def test_in_a_pipe(shown: Shown) -> None:
         assert result.code in {0, 1}
 
 
+@pytest.mark.long
 def test_for_a_program(shown: Shown, name: str) -> None:
     """With --json stdout is one JSON document."""
     if name not in NO_JSON - {"config schema"}:
         assert json.loads(shown.program.out)
 
 
+@pytest.mark.long
 def test_a_reader_that_has_gone(shown: Shown) -> None:
     """A reader that has gone before the first word is no reason for a traceback."""
     assert not [word for word in FAILURES if word in shown.unread.err]
     assert shown.unread.code in {0, 1}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("words", ["config schema", "punches export", "outbox list --json"])
 def test_the_first_line(site: Prepared, words: str) -> None:
     """`| head -1` gets the first line, and ends the rest without a word."""
@@ -277,6 +284,7 @@ def test_the_first_line(site: Prepared, words: str) -> None:
     assert process.returncode in {0, 1}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("words", ["config schema", "punches export", "devices list"])
 def test_no_stdout_at_all(site: Prepared, words: str) -> None:
     """With stdout closed (`>&-`) a command does its work, and nothing is wrong."""

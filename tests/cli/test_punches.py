@@ -170,6 +170,7 @@ def fill(site: Site, count: int) -> None:
             ledger.take(Slice(run, (), None, form=Form.PULL_40))
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)  # seconds; a dozen where nothing else runs
 def test_two_hundred_thousand_punches(site: Site) -> None:
     """However long the journal is, an export takes little memory, and no punch is left out."""

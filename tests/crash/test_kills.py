@@ -63,6 +63,7 @@ def killed_at_any_moment(world: World, stage: Stage) -> bool:
     return False
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("part", range(PARTS))
 def test_killed_at_every_point(tmp_path: Path, seed: int, part: int, counts: dict[str, Count]) -> None:
@@ -80,6 +81,7 @@ def test_killed_at_every_point(tmp_path: Path, seed: int, part: int, counts: dic
         assert world.kills == PART
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("part", range(-(-PARTS // 2)))
 def test_killed_in_a_long_log(tmp_path: Path, seed: int, part: int) -> None:  # noqa: ARG001  # so many of them

@@ -80,6 +80,7 @@ def test_a_call_that_only_reads_is_no_place(call: str) -> None:
     assert not found_in(call, "some.py")
 
 
+@pytest.mark.long
 def test_every_place_is_reached(counted: tuple[set[str], set[str]]) -> None:
     """A stage comes to every write, request and answer of the code it is made of, and leaves it."""
     reached, files = counted
@@ -94,6 +95,7 @@ def _both(place: Place) -> set[str]:
     return {f"before {place}", f"after {place}"}
 
 
+@pytest.mark.long
 def test_every_statement_is_reached(counted: tuple[set[str], set[str]]) -> None:
     """A stage comes to every statement that writes, of those that its code runs."""
     reached, files = counted
@@ -106,6 +108,7 @@ def test_every_statement_is_reached(counted: tuple[set[str], set[str]]) -> None:
     assert not missed, f"no stage in world.py reaches the statements {', '.join(missed)}"
 
 
+@pytest.mark.long
 def test_nothing_is_written_elsewhere(counts: dict[str, Count]) -> None:
     """No file is opened to be written, made, renamed or removed, and nobody is called, but at a place."""
     assert [stray for count in counts.values() for stray in count.strays] == []

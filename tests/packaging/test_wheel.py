@@ -69,6 +69,7 @@ def run(program: Path, *arguments: str, folder: Path) -> str:
     return result.stdout
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)  # a package index may be slow
 def test_the_wheel_in_a_clean_environment(tmp_path: Path, site: Site, dashboard: SampleDashboard) -> None:
     """A fresh environment with the wheel and what it asks for syncs a terminal, and has all commands."""

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+import pytest
+
 from tests.pull.devices import TIMEOUT, login, target, terminal_of
 from zkpoll.errors import ZkpollError
 from zkpoll.model.fate import Fate
@@ -16,6 +18,8 @@ from zkpoll.simulator import Command, Faults, Instead, Terminal, cut, never, ref
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from _pytest.mark import ParameterSet
 
     from zkpoll.model.log import Slice, Watermark
     from zkpoll.simulator import Transport
@@ -211,6 +215,14 @@ def attempt(site: Site, transport: Transport, timeout: float = QUICK) -> Came:
         return Came(clear(site.terminal, site.keeper, transport, timeout=timeout), None)
     except ZkpollError as error:
         return Came(None, error)
+
+
+def rarely(kinds: Mapping[str, object], often: str) -> list[ParameterSet]:
+    """Return the parameters of a test that is run for one kind often, and for the others in the long run."""
+    return [
+        pytest.param(kind, id=name, marks=() if name == often else pytest.mark.long)
+        for name, kind in kinds.items()
+    ]
 
 
 def steps(setup: Setup, transport: Transport) -> list[Step]:

@@ -26,6 +26,7 @@ from tests.pull.clearings import (
     check,
     clear,
     clear_at,
+    rarely,
     steps,
     stopping,
 )
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
 
 BOTH = pytest.mark.parametrize("transport", ["tcp", "udp"])
 EACH_SETUP = pytest.mark.parametrize("setup", SETUPS.values(), ids=SETUPS)
+TCP_OFTEN = pytest.mark.parametrize("transport", rarely({"tcp": "tcp", "udp": "udp"}, often="tcp"))
+ROOM_OFTEN = pytest.mark.parametrize("setup", rarely(SETUPS, often="with room"))
 LOCKED = (
     Command.DISABLEDEVICE,
     Command.PREPARE_BUFFER,  # the log is still the copy: its length, its head, its tail
@@ -237,8 +240,8 @@ def test_a_log_that_clear_does_not_touch_is_told(setup: Setup, transport: Transp
 # --- people who punch meanwhile ---
 
 
-@BOTH
-@EACH_SETUP
+@TCP_OFTEN
+@ROOM_OFTEN
 @pytest.mark.parametrize("ignores_disable", [False, True], ids=["obeys", "ignores DISABLE"])
 def test_a_punch_at_any_moment_is_not_lost(ignores_disable: bool, setup: Setup, transport: Transport) -> None:
     """Somebody punches just before any command: what the log showed is kept or on the device."""
@@ -301,8 +304,8 @@ def test_punches_after_clear_show_that_disable_is_ignored(ignores_clear: bool) -
 # --- whatever goes wrong ---
 
 
-@BOTH
-@EACH_SETUP
+@TCP_OFTEN
+@ROOM_OFTEN
 @pytest.mark.parametrize("harm", HARMS)
 def test_no_single_failure_loses_or_locks(
     harm: str, setup: Setup, transport: Transport, monkeypatch: pytest.MonkeyPatch
@@ -322,8 +325,8 @@ def test_no_single_failure_loses_or_locks(
     at_each(steps(setup, transport), harmed)
 
 
-@BOTH
-@EACH_SETUP
+@TCP_OFTEN
+@ROOM_OFTEN
 @pytest.mark.parametrize("harm", ["cut before", "cut after", "error", "answer lost"])
 def test_no_failure_loses_what_is_punched_on_a_device_that_ignores_disable(
     harm: str, setup: Setup, transport: Transport, monkeypatch: pytest.MonkeyPatch

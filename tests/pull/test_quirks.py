@@ -98,6 +98,7 @@ def test_what_zkpoll_does(quirk: Quirk) -> None:
 
 
 @EACH
+@pytest.mark.long  # nothing that zkpoll promises, and a process for each
 def test_what_pyzk_does(quirk: Quirk) -> None:
     """Unmodified pyzk on a terminal that does this comes to what the table says."""
     assert by_pyzk(quirk) == quirk.pyzk

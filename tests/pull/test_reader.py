@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.pull.devices import (
     Kept,
     Network,
@@ -257,7 +258,9 @@ def test_no_single_datagram_matters(way: str, number: int, fate: str, layout: in
         check_whole(terminal, *read_at(at_, "udp"))
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize(
+    "seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(2, 6))]
+)
 @pytest.mark.parametrize("layout", [16, 40])
 def test_a_bad_network_makes_a_visit_slow_not_wrong(layout: int, seed: int) -> None:
     """One datagram in ten lost, and some doubled or swapped, both ways: the reading is right."""
@@ -877,7 +880,7 @@ faults = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     faults=faults,
     transport=st.sampled_from(["tcp", "udp"]),
