@@ -45,7 +45,10 @@ COMMANDS = [
 """What a visit and a clearing send."""
 LOCKING = [Command.DISABLEDEVICE, Command.CLEAR_ATTLOG, Command.REFRESHDATA, Command.ENABLEDEVICE]
 """What only a clearing sends, so that a fault is met there."""
-FILES = ["pull/link.py", "journal/sqlite.py", "pull/raw_copy.py", "delivery/transport.py", "journal/locks.py"]
+FILES = [
+    "pull/link.py", "journal/sqlite.py", "pull/raw_copy.py", "durable.py", "delivery/transport.py",
+    "journal/locks.py",
+]  # fmt: skip
 """Where a run is killed while it writes, sends or receives."""
 TURNS = st.integers(0, 24)
 """Commands of a run that reads and clears."""

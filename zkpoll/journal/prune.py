@@ -10,13 +10,14 @@ import os
 import sqlite3
 import time
 from collections import Counter, defaultdict
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final, Literal
 
+from zkpoll.durable import put
 from zkpoll.errors import JournalError, TryLater, reason
 from zkpoll.journal.opening import open_journal
 from zkpoll.journal.sqlite import WAIT
@@ -71,7 +72,9 @@ def backup(journal: Path, file: Path, *, force: bool = False) -> Backup:
                 copy = Path(folder) / "copy"
                 punches = _copied(journal, copy)
                 size = copy.stat().st_size
-                _put(copy, file, force)
+                put(copy, file, replace=force)
+        except FileExistsError as error:
+            raise _there_already(file) from error
         except OSError as error:
             raise BackupFailed(f"the backup {file} cannot be written: {reason(error)}") from error
         except sqlite3.Error as error:
@@ -129,27 +132,6 @@ class _Patience:
         busy = status in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
         if busy and time.monotonic() > self._deadline:
             raise TimeoutError("the journal is locked by another program")
-
-
-def _put(copy: Path, file: Path, force: bool) -> None:
-    """Give a copy its name; on disk when this returns."""
-    _sync(copy)
-    if not force:
-        try:  # take the name first: a rename would overwrite what came there meanwhile
-            os.close(os.open(file, os.O_CREAT | os.O_EXCL, 0o600))
-        except FileExistsError as error:
-            raise _there_already(file) from error
-    copy.replace(file)
-    with suppress(PermissionError):  # a folder that we may write to but not list; Windows
-        _sync(file.parent)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDWR if path.is_file() else os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 # --- which punches may go; pure ---

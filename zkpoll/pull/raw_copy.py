@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import errno
 import gzip
-import os
 import zlib
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -23,13 +22,13 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from inspect import getdoc
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ValidationError
 
+from zkpoll.durable import new_file, sync_folder
 from zkpoll.errors import SetAside, TryLater, reason
 from zkpoll.pull.layouts import LAYOUTS
 from zkpoll.pull.slices import SLICE, Slicer
@@ -169,45 +168,29 @@ def save(folder: Path, copy: RawCopy) -> Path:
     """
     path = folder / _file_name(copy)
     try:
-        path.parent.mkdir(mode=0o700, exist_ok=True)
-        with NamedTemporaryFile(dir=path.parent, suffix=".part") as file:  # mode 0600; removed at the end
-            file.write(copy.packed())
-            file.flush()
-            os.fsync(file.fileno())
-            load(Path(file.name))
-            path = _linked(Path(file.name), path)
-        for changed in (path.parent, path.parent.parent):
-            _sync(changed)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        for number in range(2, _SAME_SECOND):
+            try:
+                with new_file(path, replace=False, folder_unseen=False) as file:
+                    file.write(copy.packed())
+                    file.flush()
+                    load(Path(file.name))
+            except FileExistsError:
+                path = path.with_stem(f"{path.stem.partition('~')[0]}~{number}")
+            else:
+                break
+        else:
+            raise FileExistsError(errno.EEXIST, "there are too many of that second")
+        sync_folder(folder.parent)
     except OSError as error:
         raise CopyFailed(f"the raw copy {path} cannot be written: {reason(error)}") from error
     return path
-
-
-def _linked(file: Path, path: Path) -> Path:
-    """Give a file another name, near `path` where there is one already; return it."""
-    for number in range(2, _SAME_SECOND):
-        try:
-            os.link(file, path)  # unlike a rename, it fails where a file is
-        except FileExistsError:
-            path = path.with_stem(f"{path.stem.partition('~')[0]}~{number}")
-        else:
-            return path
-    raise FileExistsError(errno.EEXIST, "there are too many of that second")
 
 
 def _file_name(copy: RawCopy) -> str:
     """Return `front-door-20261122T030000Z-CQZ7224760045.zkraw`: for people; the header is what counts."""
     device, key = (quote(text, safe="")[:_LONGEST_NAME] for text in (copy.device, copy.serial_number))
     return f"{device}-{copy.taken_at.astimezone(UTC):%Y%m%dT%H%M%SZ}-{key}{SUFFIX}"
-
-
-def _sync(path: Path) -> None:
-    """Put the names in a folder on disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def prune(folder: Path, keep: timedelta, now: datetime) -> list[Path]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime
-from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from zkpoll.durable import new_file
 from zkpoll.errors import reason
 
 if TYPE_CHECKING:
@@ -23,12 +22,8 @@ def save(folder: Path, device: str, log: bytes) -> str:
     path = folder / f"{quote(device, safe='')}-{datetime.now(UTC):%Y%m%d}.bin"
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
-        # Beside it first: on a full disk the day's good one stays.
-        with NamedTemporaryFile(dir=folder) as file:  # mode 0600
+        with new_file(path, replace=True) as file:  # on a full disk the day's good one stays
             file.write(log)
-            file.flush()
-            path.unlink(missing_ok=True)
-            os.link(file.name, path)
     except OSError as error:
         return f"its bytes could not be saved to {path}: {reason(error)}"
     return f"its bytes are in {path}; please send them to the makers of zkpoll"

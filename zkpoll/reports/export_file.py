@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import io
-import os
 import sys
-from contextlib import contextmanager, nullcontext, suppress
-from pathlib import Path
-from tempfile import NamedTemporaryFile
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
+from zkpoll.durable import new_file
 from zkpoll.errors import Stopped, TryLater, reason
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Iterable, Iterator
     from contextlib import AbstractContextManager
+    from pathlib import Path
     from typing import TextIO
 
 
@@ -55,23 +54,9 @@ def _replaced(path: Path) -> Iterator[TextIO]:
         path = path.resolve()  # a link stays one
         if path.exists() and not path.is_file():  # a rename would replace /dev/null itself
             raise OutputFailed(f"{path} is no ordinary file; leave --output out and redirect stdout")
-        with _new(path) as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-            Path(file.name).replace(path)
+        with new_file(path, replace=True) as file:
+            text = io.TextIOWrapper(file, "utf-8", newline="\n")
+            yield text
+            text.detach()
     except OSError as error:
         raise OutputFailed(f"{path} cannot be written: {reason(error)}") from error
-
-
-@contextmanager
-def _new(path: Path) -> Iterator[TextIO]:
-    """Give a file beside `path`, mode 0600. It is gone at the end unless it was renamed."""
-    with NamedTemporaryFile(
-        "w", encoding="utf-8", newline="\n", dir=path.parent, prefix=f".{path.name[:80]}.", delete=False
-    ) as file:
-        try:
-            yield file  # type: ignore[misc]  # typeshed's wrapper is a TextIO in all but name
-        finally:
-            with suppress(FileNotFoundError):
-                Path(file.name).unlink()

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from zkpoll.durable import new_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
+    from pathlib import Path
 
     from prometheus_client import CollectorRegistry
 
@@ -120,21 +119,9 @@ def write(path: Path, found: Iterable[Figure]) -> None:
     from prometheus_client import generate_latest
 
     text = generate_latest(_registry(found))
-    # node_exporter reads what ends in .prom, and nothing else.
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(text)
-        Path(name).chmod(_READABLE)
-        Path(name).replace(path)
-    except OSError:
-        _discard(Path(name))
-        raise
-
-
-def _discard(half: Path) -> None:
-    with suppress(OSError):
-        half.unlink()
+    # Until it is whole it has another ending, and node_exporter reads what ends in .prom alone.
+    with new_file(path, replace=True, mode=_READABLE) as file:
+        file.write(text)
 
 
 def _registry(found: Iterable[Figure]) -> CollectorRegistry:

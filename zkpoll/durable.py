@@ -1,0 +1,99 @@
+"""Files that are whole and on disk, or not there at all.
+
+A file is written under another name beside its place, synced, given its name in one step, and the folder is
+synced. A killed process leaves the file that was there before, and at most a `.part` beside it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import IO, TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+OWNER_ONLY: Final = 0o600
+PART: Final = ".part"
+"""The ending of a file that is not whole yet."""
+_LONGEST_NAME: Final = 60
+"""Characters of a file's name that its `.part` repeats: 240 bytes at most, and file systems take 255."""
+_NO_LINKS: Final = frozenset((errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS))
+"""Errors of a file system without hard links, such as FAT and some network drives."""
+
+
+@contextmanager
+def new_file(
+    path: Path, *, replace: bool, mode: int = OWNER_ONLY, folder_unseen: bool = True
+) -> Iterator[IO[bytes]]:
+    """Give a file that is at `path`, whole and on disk, when the block ends without an error.
+
+    `replace` says whether it takes the place of a file that is there; if not, raise `FileExistsError`.
+    `folder_unseen` allows a folder that may be written to but not read, whose sync the system refuses. Raise
+    `OSError` when it cannot be written. After an error in the block, or before it has its name, nothing of it
+    is left.
+    """
+    with NamedTemporaryFile(
+        dir=path.parent, prefix=f".{path.name[:_LONGEST_NAME]}.", suffix=PART, delete=False
+    ) as file:
+        part = Path(file.name)
+        try:
+            yield file.file
+            file.flush()
+            if mode != OWNER_ONLY:
+                part.chmod(mode)
+            put(part, path, replace=replace, folder_unseen=folder_unseen)
+        finally:
+            with suppress(OSError):  # it has its name by now; or the disk is failing, which is told already
+                part.unlink()
+
+
+def put(file: Path, path: Path, *, replace: bool, folder_unseen: bool = True) -> None:
+    """Give a whole file of the same file system its name; on disk when this returns.
+
+    The arguments and errors are those of `new_file`. The file's old name may last.
+    """
+    descriptor = os.open(file, os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    if replace:
+        file.replace(path)
+    else:
+        _name_once(file, path)
+    try:
+        sync_folder(path.parent)
+    except PermissionError:  # also on Windows, which knows no such sync
+        if not folder_unseen:
+            raise
+
+
+def _name_once(file: Path, path: Path) -> None:
+    """Give a file another name; raise `FileExistsError` where one has it already."""
+    try:
+        os.link(file, path)  # unlike a rename, it fails where a file is
+    except FileExistsError:
+        raise
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        _take_name(file, path)
+
+
+def _take_name(file: Path, path: Path) -> None:
+    """Take a name with an empty file first, then rename over it."""
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL, OWNER_ONLY))
+    file.replace(path)
+
+
+def sync_folder(folder: Path) -> None:
+    """Put the names in a folder on disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
