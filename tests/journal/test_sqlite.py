@@ -470,6 +470,7 @@ CALLS: dict[str, Callable[[Rooms], object]] = {
     "Devices.note_reading": lambda it: it.devices.note_reading(KEY, READING),
     "Devices.known": lambda it: it.devices.known(),
     "Devices.newest_reading": lambda it: it.devices.newest_reading(),
+    "Devices.last_reading": lambda it: it.devices.last_reading("front-door"),
     "Intake": lambda it: Intake(it.journal, "front-door", KEY, DHAKA, source="pull"),
     "watermarks.load": lambda it: watermarks.load(it.journal, KEY),
     "watermarks.store": lambda it: watermarks.store(it.journal, KEY, Watermark(40, 0, ())),

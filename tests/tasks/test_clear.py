@@ -11,7 +11,7 @@ import pytest
 from tests.site import TOKEN, Site, entry
 from zkpoll.inventory import load
 from zkpoll.journal.devices import Devices, LastReading
-from zkpoll.journal.opening import open_journal
+from zkpoll.journal.opening import folders, open_journal
 from zkpoll.model.fate import Fate
 from zkpoll.simulator import Command, Model, Terminal, serve
 from zkpoll.sync import sync
@@ -77,7 +77,7 @@ def test_a_clearing_needs_no_visit_of_its_run(site: Site, dashboard: SampleDashb
         inventory = load(site.inventory, {"TOKEN": TOKEN})
         assert sync(inventory).exit_code == 0
         with writing(inventory.journal, Event().is_set) as contacts:
-            cleared = clear(inventory.devices[0], contacts, inventory.journal)
+            cleared = clear(inventory.devices[0], contacts, folders(inventory.journal).raw_copies)
     assert (cleared.fate, cleared.records, cleared.problem) == (Fate.CLEARED, 5, None)
     assert not terminal.log
     assert not terminal.disabled
@@ -90,7 +90,9 @@ def test_a_device_that_was_never_read_is_not_cleared(site: Site, dashboard: Samp
         site.write(dashboard.url, entry("front", address))
         inventory = load(site.inventory, {"TOKEN": TOKEN})
         with writing(inventory.journal, Event().is_set) as contacts:
-            cleared = clear(inventory.devices[0], contacts, inventory.journal, by_hand=True)
+            cleared = clear(
+                inventory.devices[0], contacts, folders(inventory.journal).raw_copies, by_hand=True
+            )
     assert cleared.fate is Fate.NOT_CLEARED
     assert "was never read to its end" in str(cleared.problem)
     assert not terminal.commands

@@ -13,8 +13,7 @@ from tests.peers import closed_port
 from tests.site import Result, Site, entry
 from zkpoll.cli import zkpoll
 from zkpoll.journal.clearance import Clearance, maybe_disabled
-from zkpoll.journal.locks import Locks
-from zkpoll.journal.opening import open_journal
+from zkpoll.journal.opening import lock, open_journal
 from zkpoll.pull.session import Session
 from zkpoll.simulator import Command, Faults, Model, Terminal, never, serve
 
@@ -211,7 +210,7 @@ def test_a_bug_at_one_device(
 @FIRST
 def test_a_device_that_another_run_is_at(front: Place, caller: Caller) -> None:
     """It is left to that one: nothing is sent to it."""
-    with Locks(front.site.journal).held(f"device {front.address.host}:{front.address.port}"):
+    with lock(front.site.journal, f"device {front.address.host}:{front.address.port}"):
         told = front.run(*caller.words)
     assert told.code == 75
     assert not front.terminal.commands

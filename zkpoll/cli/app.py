@@ -163,6 +163,7 @@ def log(verbose: bool, style: Style | None = None) -> Iterator[None]:
     logger = logging.getLogger("zkpoll")
     handler = logging.StreamHandler() if verbose else logging.NullHandler()
     handler.setFormatter(Formatter(style or Style()))
+    before = logger.level, logger.propagate
     logger.addHandler(handler)
     logger.setLevel(logging.INFO if verbose else logging.WARNING)
     logger.propagate = False
@@ -170,6 +171,8 @@ def log(verbose: bool, style: Style | None = None) -> Iterator[None]:
         yield
     finally:
         logger.removeHandler(handler)
+        logger.setLevel(before[0])
+        logger.propagate = before[1]
 
 
 @contextmanager
