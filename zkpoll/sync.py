@@ -23,7 +23,7 @@ from zkpoll.errors import Stopped
 from zkpoll.journal.clearance import maybe_disabled
 from zkpoll.journal.devices import Devices
 from zkpoll.journal.opening import folders
-from zkpoll.journal.outbox import Outbox, waiting
+from zkpoll.journal.outbox import JournalOutbox, waiting
 from zkpoll.pull import raw_copy
 from zkpoll.tasks.arrivals import Feed
 from zkpoll.tasks.clear import clear, due
@@ -112,7 +112,7 @@ class _Run:
                 unknown_logs=folders(inventory.journal).unknown_logs,
                 announce=self._feed.announce,
             )
-            outboxes = {one.name: Outbox(journal, one.name) for one in inventory.dashboards}
+            outboxes = {one.name: JournalOutbox(journal, one.name) for one in inventory.dashboards}
             devices, deliveries = self._side_by_side(
                 self._visits(contacts, sink), self._deliveries(contacts, outboxes, names)
             )
@@ -149,7 +149,7 @@ class _Run:
         return [partial(visited, device) for device in self._devices]
 
     def _deliveries(
-        self, contacts: Contacts, outboxes: dict[str, Outbox], names: dict[str, str]
+        self, contacts: Contacts, outboxes: dict[str, JournalOutbox], names: dict[str, str]
     ) -> list[Callable[[], DeliveryOutcome]]:
         """Return the delivery to each dashboard. `names` are the devices' by key, as visits learn them."""
         inventory = self._inventory
@@ -228,6 +228,6 @@ def _forget_old_copies(inventory: Inventory, now: datetime) -> None:
             _log.info("%s is older than keep_raw, and was removed", path)
 
 
-def _with_counts(outcome: DeliveryOutcome, outbox: Outbox) -> DeliveryOutcome:
+def _with_counts(outcome: DeliveryOutcome, outbox: JournalOutbox) -> DeliveryOutcome:
     """Return a delivery's result with how its punches stand at the end of the run."""
     return replace(outcome, counts=outbox.counts(), oldest_pending=outbox.oldest_pending())

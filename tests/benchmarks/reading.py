@@ -22,7 +22,7 @@ from tests.journal.helpers import Visiting
 from tests.pull.devices import visit
 from zkpoll.journal.devices import Devices
 from zkpoll.journal.opening import open_journal
-from zkpoll.journal.outbox import Outbox
+from zkpoll.journal.outbox import JournalOutbox
 from zkpoll.journal.sqlite import queries
 from zkpoll.model.sums import Tally
 from zkpoll.pull.link import Address
@@ -141,7 +141,7 @@ def _fresh_reading(folder: Path, address: Endpoint) -> None:
     path = folder / "journal.db"
     _fresh(path)
     with open_journal(path) as journal:
-        Outbox(journal, "main")
+        JournalOutbox(journal, "main")
         _visit(journal, address)
 
 
@@ -159,7 +159,7 @@ def _bare_insert(folder: Path, rows: list[dict[str, object]]) -> None:
     _fresh(path)
     with open_journal(path) as journal:
         Devices(journal).meet("bench", "x")
-        Outbox(journal, "main")
+        JournalOutbox(journal, "main")
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
         db.execute("PRAGMA synchronous = FULL")
         db.execute("BEGIN")

@@ -9,7 +9,7 @@ import pytest
 from tests.journal.helpers import piece, punch, visit
 from tests.site import entry
 from zkpoll.journal.opening import lock, open_journal
-from zkpoll.journal.outbox import Outbox
+from zkpoll.journal.outbox import JournalOutbox
 from zkpoll.model.sums import Counts
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def journalled(site: Site, dashboard: SampleDashboard) -> Site:
     site.write(dashboard.url, entry("front-door", ("127.0.0.1", 9)))
     with open_journal(site.journal) as journal:
         visit(journal).take(piece(punch("1001"), punch("tomorrow", 86_400)))
-        Outbox(journal, "dashboard")
+        JournalOutbox(journal, "dashboard")
         visit(journal).take(piece(punch("1001"), punch("tomorrow", 86_400), punch("late")))
     return site
 
@@ -34,7 +34,7 @@ def journalled(site: Site, dashboard: SampleDashboard) -> Site:
 def counts(site: Site) -> Counts:
     """Return the journal sum."""
     with open_journal(site.journal) as journal:
-        return Outbox(journal, "dashboard").counts()
+        return JournalOutbox(journal, "dashboard").counts()
 
 
 def test_older_punches_are_delivered(journalled: Site, dashboard: SampleDashboard) -> None:
@@ -72,7 +72,7 @@ def test_older_punches_are_delivered(journalled: Site, dashboard: SampleDashboar
 def test_wrong_usage(journalled: Site, arguments: tuple[str, ...], told: str) -> None:
     """What cannot be meant is wrong usage, and changes nothing."""
     with open_journal(journalled.journal) as journal:
-        Outbox(journal, "old")
+        JournalOutbox(journal, "old")
     result = journalled.run("backfill", *arguments)
     assert (result.code, result.out) == (2, "")
     assert told in result.err

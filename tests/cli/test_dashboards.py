@@ -9,7 +9,7 @@ from tests.journal.helpers import piece, punch, visit
 from tests.peers import closed_port
 from tests.site import TOKEN, entry
 from zkpoll.journal.opening import lock, open_journal
-from zkpoll.journal.outbox import Outbox
+from zkpoll.journal.outbox import JournalOutbox
 from zkpoll.simulator import HttpAnswer
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def test_one_that_was_gone(site: Site, dashboard: SampleDashboard) -> None:
     """After 410 nothing is sent; after `resume` everything is; a second time there is nothing to resume."""
     site.write(dashboard.url, DEVICE)
     with open_journal(site.journal) as journal:
-        Outbox(journal, "dashboard")
+        JournalOutbox(journal, "dashboard")
         visit(journal).take(piece(punch("a"), punch("b")))
     dashboard.answers.append(HttpAnswer(410))
     site.sync()
@@ -101,7 +101,7 @@ def test_resuming_what_is_not_there(site: Site, dashboard: SampleDashboard) -> N
     none = site.run("dashboards", "resume", "dashboard")
     assert (none.code, site.journal.exists()) == (74, False)
     with open_journal(site.journal) as journal:
-        Outbox(journal, "dashboard")
+        JournalOutbox(journal, "dashboard")
     told = site.run("dashboards", "resume", "main")
     assert told.code == 2
     assert "no dashboard 'main' in the journal; there are dashboard" in told.err
@@ -111,9 +111,9 @@ def test_a_dashboard_that_is_delivered_to(site: Site, dashboard: SampleDashboard
     """While a delivery goes on nothing is changed: code 75, and one sentence."""
     site.write(dashboard.url, DEVICE)
     with open_journal(site.journal) as journal:
-        Outbox(journal, "dashboard").halt("gone")
+        JournalOutbox(journal, "dashboard").halt("gone")
         with lock(site.journal, "dashboard dashboard"):
             told = site.run("dashboards", "resume", "dashboard")
-        assert Outbox(journal, "dashboard").halted() == "gone"
+        assert JournalOutbox(journal, "dashboard").halted() == "gone"
     assert (told.code, told.out) == (75, "")
     assert told.err == "zkpoll: dashboard: another run delivers to it now; nothing was changed, try again\n"

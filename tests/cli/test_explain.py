@@ -10,10 +10,10 @@ import pytest
 from tests.cli.test_status import NOBODY, READING, ago, change
 from tests.journal.helpers import KEY, odd, piece, punch, visit
 from tests.site import at_a_terminal, entry
-from zkpoll.journal.decisions import Choice, Decisions
+from zkpoll.journal.decisions import Decisions, Selection
 from zkpoll.journal.devices import Devices
 from zkpoll.journal.opening import open_journal
-from zkpoll.journal.outbox import Outbox
+from zkpoll.journal.outbox import JournalOutbox
 from zkpoll.model.delivery import Settled
 
 if TYPE_CHECKING:
@@ -31,14 +31,14 @@ def journalled(site: Site) -> Site:
     """
     site.write("http://127.0.0.1:9/", entry("front-door", NOBODY), entry("back", NOBODY, transport="udp"))
     with open_journal(site.journal) as journal:
-        outbox = Outbox(journal, "main")
+        outbox = JournalOutbox(journal, "main")
         log = [punch("1001", second, state=second % 6) for second in range(4)]
         visit(journal).take(piece(*log, punch("1001", 3, verify=99), punch("1002"), odd(b"x")))
         Devices(journal).note_reading(KEY, READING)
         ids = [event.id for event in outbox.next(9).events]
         outbox.settle(Settled((ids[0],), {ids[1]: WORDS}))
-        Decisions(journal, "main").discard(Choice(frozenset(), ids=(ids[2],)), 9, "a test (by bob)")
-        Outbox(journal, "late")
+        Decisions(journal, "main").discard(Selection(frozenset(), ids=(ids[2],)), 9, "a test (by bob)")
+        JournalOutbox(journal, "late")
     return site
 
 

@@ -11,7 +11,7 @@ import pytest
 from tests.journal.helpers import piece, punch, visit
 from tests.site import Site, at_a_terminal, entry
 from zkpoll.journal.opening import open_journal
-from zkpoll.journal.outbox import Outbox
+from zkpoll.journal.outbox import JournalOutbox
 from zkpoll.model.delivery import Settled
 from zkpoll.simulator import Terminal, serve
 
@@ -73,7 +73,7 @@ def waiting(site: Site) -> Site:
     """Give a site where the design's example waits for a dashboard."""
     site.environment["SECRET"] = SECRET
     with open_journal(site.journal) as journal:
-        Outbox(journal, "dashboard")
+        JournalOutbox(journal, "dashboard")
         visit(journal).take(piece(punch("1001"), punch("1002", 5)))
     return site
 
@@ -132,7 +132,7 @@ def device_gone() -> str:
 def test_without_anything_that_waits(waiting: Site) -> None:
     """Where all is delivered, the newest punch is the example of a ping, and a dry run has none."""
     with open_journal(waiting.journal) as journal:
-        outbox = Outbox(journal, "dashboard")
+        outbox = JournalOutbox(journal, "dashboard")
         outbox.settle(Settled(tuple(event.id for event in outbox.next(9).events)))
     waiting.write_for(FORMATS["event"][0], device())
     (found,) = json.loads(waiting.run("dashboards", "ping", "--json").out)

@@ -11,7 +11,7 @@ import pytest
 from tests.journal.helpers import KEY, piece, punch, punches, visit
 from tests.site import at_a_terminal, entry
 from zkpoll.journal.opening import lock, open_journal
-from zkpoll.journal.outbox import Outbox
+from zkpoll.journal.outbox import JournalOutbox
 from zkpoll.model.delivery import Settled
 from zkpoll.model.sums import Counts
 
@@ -35,8 +35,8 @@ def journalled(site: Site, dashboard: SampleDashboard) -> Site:
     """
     site.write(dashboard.url, entry("front-door", ("127.0.0.1", 9)))
     with open_journal(site.journal) as journal:
-        outbox = Outbox(journal, "dashboard")
-        Outbox(journal, "old")
+        outbox = JournalOutbox(journal, "dashboard")
+        JournalOutbox(journal, "old")
         log = [punch("1001"), punch("1002"), punch("1003"), punch("1004"), punch("1004", verify=4)]
         visit(journal).take(piece(*log))
         ids = [event.id for event in outbox.next(9).events]
@@ -47,7 +47,7 @@ def journalled(site: Site, dashboard: SampleDashboard) -> Site:
 def counts(site: Site, name: str = "dashboard") -> Counts:
     """Return the journal sum of a dashboard."""
     with open_journal(site.journal) as journal:
-        return Outbox(journal, name).counts()
+        return JournalOutbox(journal, name).counts()
 
 
 BEFORE = Counts(punches=5, pending=1, confirmed=1, parked=2, held=1)
@@ -143,7 +143,7 @@ def test_many_on_a_terminal(site: Site, dashboard: SampleDashboard) -> None:
     """More than fit a table are plain lines, as they come."""
     site.write(dashboard.url, entry("front-door", ("127.0.0.1", 9)))
     with open_journal(site.journal) as journal:
-        Outbox(journal, "dashboard")
+        JournalOutbox(journal, "dashboard")
         visit(journal).take(piece(*punches(301)))
     code, shown = at_a_terminal(site, "outbox", "list", "--pending")
     assert code == 0
@@ -161,7 +161,7 @@ def test_a_reader_that_has_enough(site: Site, dashboard: SampleDashboard) -> Non
     """A pipe that is closed half way through a long list is no reason for a traceback."""
     site.write(dashboard.url, entry("front-door", ("127.0.0.1", 9)))
     with open_journal(site.journal) as journal:
-        Outbox(journal, "dashboard")
+        JournalOutbox(journal, "dashboard")
         visit(journal).take(piece(*punches(3000)))
     for arguments in (["--pending"], ["--pending", "--json"]):
         process = site.start("outbox", "list", *arguments)
@@ -339,7 +339,7 @@ def test_only_a_few_are_shown(site: Site, dashboard: SampleDashboard) -> None:
     """Of many that are meant the first few are shown, and how many more there are."""
     site.write(dashboard.url, entry("front-door", ("127.0.0.1", 9)))
     with open_journal(site.journal) as journal:
-        Outbox(journal, "dashboard")
+        JournalOutbox(journal, "dashboard")
         visit(journal).take(piece(*punches(1234)))
     arguments = ("--all", "--pending", "--to", "dashboard", "--reason", "x")
     code, shown = at_a_terminal(site, "outbox", "discard", *arguments, answer="y\n")

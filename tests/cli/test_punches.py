@@ -18,7 +18,7 @@ from tests.cli.test_users import PEAK, measured
 from tests.journal.helpers import KEY, piece, punch, visit
 from tests.site import Site, at_a_terminal, entry
 from zkpoll.journal.opening import open_journal
-from zkpoll.journal.outbox import Outbox
+from zkpoll.journal.outbox import JournalOutbox
 from zkpoll.model.delivery import Settled
 from zkpoll.model.log import Slice
 from zkpoll.model.punch import Form, Punch
@@ -35,9 +35,9 @@ def journalled(site: Site) -> Site:
     """Give a site with two dashboards, `old` of which left the inventory, and punches of two days."""
     site.write("http://127.0.0.1:9", entry("front-door", ("127.0.0.1", 9)))
     with open_journal(site.journal) as journal:
-        old, ledger = Outbox(journal, "old"), visit(journal)
+        old, ledger = JournalOutbox(journal, "old"), visit(journal)
         ledger.take(piece(punch("1001"), punch("1002"), punch("1002", verify=4)))
-        Outbox(journal, "dashboard")
+        JournalOutbox(journal, "dashboard")
         ledger.take(piece(punch("-1003", 86_400)))
         old.settle(Settled((FIRST,), {old.next(9).events[1].id: "no such employee"}))
     return site
@@ -160,7 +160,7 @@ def fill(site: Site, count: int) -> None:
     site.write("http://127.0.0.1:9", entry("front-door", ("127.0.0.1", 9)))
     begin, step = datetime(2025, 1, 1), 20_000
     with open_journal(site.journal) as journal:
-        Outbox(journal, "main")
+        JournalOutbox(journal, "main")
         ledger = visit(journal)
         for start in range(0, count, step):
             run = tuple(

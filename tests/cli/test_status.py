@@ -13,7 +13,7 @@ from tests.journal.helpers import KEY, odd, piece, punch, visit
 from tests.site import at_a_terminal, entry
 from zkpoll.journal.devices import Devices
 from zkpoll.journal.opening import open_journal
-from zkpoll.journal.outbox import Outbox
+from zkpoll.journal.outbox import JournalOutbox
 from zkpoll.model.delivery import Settled
 from zkpoll.model.log import Reading
 
@@ -33,8 +33,8 @@ def journalled(site: Site) -> Site:
     off = entry("off", ("127.0.0.1", 10), enabled="false")
     site.write("http://127.0.0.1:9/", entry("front-door", NOBODY), off)
     with open_journal(site.journal) as journal:
-        outbox = Outbox(journal, "dashboard")
-        Outbox(journal, "old")
+        outbox = JournalOutbox(journal, "dashboard")
+        JournalOutbox(journal, "old")
         log = [punch("1001"), punch("1002"), punch("1003"), punch("1003", verify=4)]
         visit(journal).take(piece(*log, odd(b"x")))
         Devices(journal).note_reading(KEY, READING)

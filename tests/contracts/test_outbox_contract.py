@@ -9,7 +9,7 @@ import pytest
 
 from tests.delivery.outbox import MemoryOutbox, some_events
 from tests.journal.helpers import piece, punch, visit
-from zkpoll.journal.outbox import Outbox as JournalsOutbox
+from zkpoll.journal.outbox import JournalOutbox
 from zkpoll.model.delivery import Batch, Settled
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class InJournal:
 
     def __init__(self, journal: Journal) -> None:
         self._visit = visit(journal)
-        self.outbox: Outbox = JournalsOutbox(journal, "main")
+        self.outbox: Outbox = JournalOutbox(journal, "main")
 
     def arrive(self, first: int, last: int) -> None:
         """Read the punches from a device."""

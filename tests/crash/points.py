@@ -44,6 +44,8 @@ _FOLDERS: Final = frozenset(
 UNREACHED: Final[Mapping[str, str]] = {
     "delivery/transport.py _TlsConnection.request": "hands on to _Connection.request, where runs are killed",
     "durable.py _take_name": "only where the file system knows no hard links",
+    "journal/sqlite.py copy_journal": "only `journal backup` comes to it",
+    "journal/sqlite.py _copied": "only `journal backup` comes to it",
     "cli/journal.py backup": "a command of its own, which writes another file than the journal",
     "cli/__init__.py _open_what_is_closed": "opens the null device, and only for callers without streams",
 }

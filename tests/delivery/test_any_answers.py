@@ -36,7 +36,7 @@ from tests.journal.helpers import KEY, piece, punch, rows, visit
 from zkpoll.delivery.access import Access
 from zkpoll.delivery.loop import Delivered, Destination, deliver
 from zkpoll.journal.opening import open_journal
-from zkpoll.journal.outbox import Outbox
+from zkpoll.journal.outbox import JournalOutbox
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -132,7 +132,7 @@ class World:
         }
         with open_journal(self.path) as journal:
             for name in NAMES:
-                Outbox(journal, name)
+                JournalOutbox(journal, name)
         return self
 
     def __exit__(
@@ -164,7 +164,7 @@ class World:
             db.execute("UPDATE destination SET halted = NULL WHERE name = ?", [name])
 
     def _meet(self, journal: Journal, name: str, meeting: Meeting, arrivals: list[list[Punch]]) -> None:
-        odd, outbox = self.odds[name], Outbox(journal, name)
+        odd, outbox = self.odds[name], JournalOutbox(journal, name)
         odd.moods.clear()
         odd.moods.extend(meeting.moods)
         odd.then = meeting.then

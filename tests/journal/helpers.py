@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from zkpoll.journal.database import Journal
-    from zkpoll.journal.holds import Holding
-    from zkpoll.journal.outbox import Outbox
+    from zkpoll.journal.holds import HeldReason, Holding
+    from zkpoll.journal.outbox import JournalOutbox
     from zkpoll.model.log import Records
     from zkpoll.model.punch import Event
     from zkpoll.model.sums import Tally
@@ -83,7 +83,7 @@ class Visiting:
         key: str,
         zone: tzinfo,
         *,
-        held: str | None = None,
+        held: HeldReason | None = None,
         holding: Holding = HOLD_NOTHING,
     ) -> None:
         """Begin a visit to a device that was met before."""
@@ -120,12 +120,12 @@ def visit(
     return Visiting(journal, name, key, zone, holding=holding)
 
 
-def pending(outbox: Outbox, limit: int = 9) -> list[Event]:
+def pending(outbox: JournalOutbox, limit: int = 9) -> list[Event]:
     """Return what is to be sent next."""
     return list(outbox.next(limit).events)
 
 
-def confirm(outbox: Outbox, events: Sequence[Event]) -> None:
+def confirm(outbox: JournalOutbox, events: Sequence[Event]) -> None:
     """Confirm what was just found pending."""
     outbox.settle(Settled(confirmed=tuple(event.id for event in events)))
 

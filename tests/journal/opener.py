@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from zkpoll.journal.opening import open_journal
-from zkpoll.journal.outbox import Outbox
+from zkpoll.journal.outbox import JournalOutbox
 
 ROUNDS = 20
 PAUSE = 0.05
@@ -24,7 +24,7 @@ def main(folder: Path, start: float) -> None:
         while time.time() < start + number * PAUSE:
             pass
         with open_journal(folder / f"{number}.db") as journal:
-            Outbox(journal, "main")
+            JournalOutbox(journal, "main")
 
 
 if __name__ == "__main__":

@@ -15,11 +15,11 @@ from tests.journal.helpers import KEY, START, Visiting, confirm, connection, odd
 from tests.site import entry
 from zkpoll.errors import JournalError, WrongSerial
 from zkpoll.journal.clearance import Clearance, Numbers, Unsettled
-from zkpoll.journal.decisions import Choice, Decisions
+from zkpoll.journal.decisions import Decisions, Selection
 from zkpoll.journal.devices import STRANGER, Devices
 from zkpoll.journal.holds import Holding
 from zkpoll.journal.opening import open_empty, open_journal
-from zkpoll.journal.outbox import Outbox
+from zkpoll.journal.outbox import JournalOutbox
 from zkpoll.journal.quarantine import accept, quarantined
 from zkpoll.journal.sqlite import queries
 from zkpoll.model.delivery import Settled
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from zkpoll.journal.database import Journal
     from zkpoll.simulator import SampleDashboard
 
-ALL = Choice(frozenset({"pending", "parked", "held"}))
+ALL = Selection(frozenset({"pending", "parked", "held"}))
 NEW = "OIN7030067091200012"
 
 
@@ -47,7 +47,7 @@ def unsettled(journal: Journal, *records: Punch | Quarantined, key: str = KEY) -
     )
 
 
-def park(outbox: Outbox) -> None:
+def park(outbox: JournalOutbox) -> None:
     """Let the dashboard refuse all that is pending."""
     outbox.settle(Settled(parked={event.id: "no such employee" for event in outbox.next(99).events}))
 
@@ -78,7 +78,7 @@ def test_what_another_device_has_is_no_proof(journal: Journal) -> None:
 
 def test_equal_records_count_once(journal: Journal) -> None:
     """A log that shows a record twice has one record to wait for."""
-    Outbox(journal, "main")
+    JournalOutbox(journal, "main")
     visit(journal).take(piece(punch("a"), punch("a")))
     assert unsettled(journal, punch("a"), punch("a"), punch("b"), punch("b")) == Unsettled(
         unknown=1, pending={"main": 1}
@@ -87,7 +87,7 @@ def test_equal_records_count_once(journal: Journal) -> None:
 
 def test_every_dashboard_must_have_it(journal: Journal) -> None:
     """What waits for one dashboard stays, whatever the others have, and though it left the inventory."""
-    main, old = Outbox(journal, "main"), Outbox(journal, "old")
+    main, old = JournalOutbox(journal, "main"), JournalOutbox(journal, "old")
     log = [punch("a"), punch("b")]
     visit(journal).take(piece(*log))
     assert unsettled(journal, *log) == Unsettled(pending={"main": 2, "old": 2})
@@ -102,20 +102,20 @@ def test_every_dashboard_must_have_it(journal: Journal) -> None:
 
 def test_what_is_tried_again_stays(journal: Journal) -> None:
     """A discarded punch that a person has sent again is waited for again."""
-    Outbox(journal, "main")
+    JournalOutbox(journal, "main")
     visit(journal).take(piece(punch()))
     desk = Decisions(journal, "main")
     ids = tuple(one.id for one in desk.punches(ALL))
     desk.discard(ALL, 10**9, "x")
     assert unsettled(journal, punch()) == Unsettled()
-    desk.retry(Choice(frozenset(), ids=ids), 10**9)
+    desk.retry(Selection(frozenset(), ids=ids), 10**9)
     assert unsettled(journal, punch()) == Unsettled(pending={"main": 1})
 
 
 def test_what_is_older_than_a_dashboard_is_settled_there(journal: Journal) -> None:
     """A dashboard that came later was not to get a punch, and so has nothing to wait for."""
     visit(journal).take(piece(punch("a")))
-    Outbox(journal, "main")
+    JournalOutbox(journal, "main")
     visit(journal).take(piece(punch("b")))
     assert unsettled(journal, punch("a")) == Unsettled()
     assert unsettled(journal, punch("a"), punch("b")) == Unsettled(pending={"main": 1})
@@ -123,7 +123,7 @@ def test_what_is_older_than_a_dashboard_is_settled_there(journal: Journal) -> No
 
 def test_what_is_held_back_for_good_is_settled(journal: Journal) -> None:
     """Older than `since`, a repeat, of the same second: the journal keeps it, and the device need not."""
-    outbox = Outbox(journal, "main")
+    outbox = JournalOutbox(journal, "main")
     log = [punch("a"), punch("b", 60), punch("b", 70), punch("c", 90), punch("c", 90, verify=4)]
     holding = Holding(since=START + timedelta(seconds=30), repeat_within=30)
     visit(journal, holding=holding).take(piece(*log))
@@ -134,7 +134,7 @@ def test_what_is_held_back_for_good_is_settled(journal: Journal) -> None:
 
 def test_what_is_held_as_a_strangers_stays(journal: Journal) -> None:
     """While nobody has said whose terminal it is, its punches go nowhere; then they wait like others."""
-    Outbox(journal, "main"), Outbox(journal, "spare")
+    JournalOutbox(journal, "main"), JournalOutbox(journal, "spare")
     visit(journal)
     Devices(journal).meet_stranger("front-door", NEW)
     Visiting(journal, "front-door", NEW, UTC, held=STRANGER).take(piece(punch("a"), punch("b")))
@@ -193,7 +193,7 @@ def test_what_is_unsettled_is_what_a_model_says(fates: list[str | tuple[str, str
     ]
     with open_empty() as journal:
         for name in DASHBOARDS:
-            Outbox(journal, name)
+            JournalOutbox(journal, name)
         ledger = visit(journal)
         for number, (record, fate) in enumerate(zip(log, fates, strict=True)):
             if fate != "unknown":
@@ -269,14 +269,14 @@ def test_a_refusal_is_one_sentence(found: Unsettled, told: str | None) -> None:
 
 def test_the_numbers_of_a_device(journal: Journal) -> None:
     """What a person sees before a log is cleared is what the journal holds of that device, and no other."""
-    main, old = Outbox(journal, "main"), Outbox(journal, "old")
+    main, old = JournalOutbox(journal, "main"), JournalOutbox(journal, "old")
     log = [punch("a"), punch("a", verify=4), punch("b"), punch("c")]
     visit(journal).take(piece(*log, odd(b"1"), odd(b"2")))
     park(old)
     confirm(main, main.next(1).events)
-    Decisions(journal, "old").discard(Choice(frozenset({"parked"}), user="b"), 10**9, "x")
+    Decisions(journal, "old").discard(Selection(frozenset({"parked"}), user="b"), 10**9, "x")
     accept(journal, quarantined(journal)[:1])
-    Outbox(journal, "late")
+    JournalOutbox(journal, "late")
     visit(journal, "gate", NEW).take(piece(punch("z"), odd(b"3")))
     assert Clearance(journal, KEY).numbers() == Numbers(
         punches=4,
@@ -292,7 +292,7 @@ def test_the_numbers_of_a_device(journal: Journal) -> None:
 
 def test_the_numbers_of_nothing(journal: Journal) -> None:
     """A device that was met and never read has nothing in the journal."""
-    Outbox(journal, "main")
+    JournalOutbox(journal, "main")
     visit(journal)
     assert Clearance(journal, KEY).numbers() == Numbers(0, {}, 0, 0)
 

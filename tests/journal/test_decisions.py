@@ -11,8 +11,8 @@ from tests.journal.helpers import KEY, Visiting, piece, punch, punches, rows, vi
 from zkpoll.journal import decisions
 from zkpoll.journal.decisions import (
     Backfilled,
-    Choice,
     Decisions,
+    Selection,
     Span,
     dashboards,
     has_device,
@@ -21,7 +21,7 @@ from zkpoll.journal.decisions import (
 )
 from zkpoll.journal.devices import STRANGER, Devices
 from zkpoll.journal.holds import Holding
-from zkpoll.journal.outbox import Outbox
+from zkpoll.journal.outbox import JournalOutbox
 from zkpoll.model.delivery import Settled
 from zkpoll.model.sums import Counts
 
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from zkpoll.journal.decisions import Waiting
     from zkpoll.model.log import Slice
 
-PARKED = Choice(frozenset({"parked"}))
-ANY = Choice(frozenset({"parked", "held", "pending", "discarded"}))
+PARKED = Selection(frozenset({"parked"}))
+ANY = Selection(frozenset({"parked", "held", "pending", "discarded"}))
 DAY = date(2026, 11, 22)
 SPAN = Span(DAY, DAY)
 END = 10**9
@@ -42,13 +42,13 @@ WORDS = "no such employee"
 NEW = "OIN7030067091200012"
 
 
-def park(outbox: Outbox, *users: str) -> None:
+def park(outbox: JournalOutbox, *users: str) -> None:
     """Let the dashboard refuse the pending punches of these users."""
     events = outbox.next(99).events
     outbox.settle(Settled(parked={event.id: WORDS for event in events if event.user_id in users}))
 
 
-def confirm(outbox: Outbox, *users: str) -> None:
+def confirm(outbox: JournalOutbox, *users: str) -> None:
     """Let the dashboard take the pending punches of these users, by default all."""
     events = outbox.next(99).events
     outbox.settle(Settled(tuple(event.id for event in events if not users or event.user_id in users)))
@@ -59,7 +59,7 @@ def users(found: Sequence[Waiting]) -> list[str]:
     return [one.user_id for one in found]
 
 
-def seen(journal: Journal, choice: Choice = ANY, name: str = "main") -> list[Waiting]:
+def seen(journal: Journal, choice: Selection = ANY, name: str = "main") -> list[Waiting]:
     """Return the punches that are meant."""
     return list(Decisions(journal, name).punches(choice))
 
@@ -82,7 +82,7 @@ def strange(journal: Journal, *pieces: Slice, name: str = "front-door") -> None:
 
 def test_a_punch_is_whole(journal: Journal) -> None:
     """What is shown of a punch is who, when, where, in which state since when, and the dashboard's words."""
-    outbox = Outbox(journal, "main")
+    outbox = JournalOutbox(journal, "main")
     visit(journal).take(piece(punch("1001"), punch("1002")))
     park(outbox, "1001")
     (one,) = seen(journal, PARKED)
@@ -101,19 +101,19 @@ def test_every_punch_comes_once_and_oldest_first(
 ) -> None:
     """However large a page is, each punch in one of the states comes once, oldest first."""
     monkeypatch.setattr(decisions, "PAGE", page)
-    outbox = Outbox(journal, "main")
+    outbox = JournalOutbox(journal, "main")
     visit(journal).take(piece(*map(punch, "abcdef")))
     park(outbox, "e", "b")
     confirm(outbox, "c")
     assert users(seen(journal, PARKED)) == ["b", "e"]
-    assert users(seen(journal, Choice(frozenset({"pending"})))) == ["a", "d", "f"]
+    assert users(seen(journal, Selection(frozenset({"pending"})))) == ["a", "d", "f"]
     assert users(seen(journal)) == ["a", "b", "d", "e", "f"]
 
 
 def test_what_is_decided_while_one_looks(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
     """A look holds nothing open: what is confirmed meanwhile is not shown, and nothing comes twice."""
     monkeypatch.setattr(decisions, "PAGE", 2)
-    outbox = Outbox(journal, "main")
+    outbox = JournalOutbox(journal, "main")
     visit(journal).take(piece(*map(punch, "abcd")))
     looking = Decisions(journal, "main").punches(ANY)
     first = next(looking)
@@ -123,25 +123,25 @@ def test_what_is_decided_while_one_looks(journal: Journal, monkeypatch: pytest.M
 
 def test_choosing(journal: Journal) -> None:
     """A user, a device by its present or former name, and an id choose the punches that fit all of them."""
-    Outbox(journal, "main")
+    JournalOutbox(journal, "main")
     visit(journal).take(piece(punch("a"), punch("b")))
     visit(journal, "gate", "OTHER1").take(piece(punch("b", 60)))
     visit(journal, "portal", "OTHER1").take(piece(punch("b", 60), punch("b", 120)))
     states = ANY.states
-    assert users(seen(journal, Choice(states, user="a"))) == ["a"]
-    assert len(seen(journal, Choice(states, user="b"))) == 3
-    assert len(seen(journal, Choice(states, device="portal"))) == 2
-    assert len(seen(journal, Choice(states, user="b", device="gate"))) == 1
-    (one,) = seen(journal, Choice(states, user="a"))
-    assert seen(journal, Choice(frozenset(), ids=(one.id, "no such id"))) == [one]
-    assert seen(journal, Choice(frozenset(), user="b", ids=(one.id,))) == []
+    assert users(seen(journal, Selection(states, user="a"))) == ["a"]
+    assert len(seen(journal, Selection(states, user="b"))) == 3
+    assert len(seen(journal, Selection(states, device="portal"))) == 2
+    assert len(seen(journal, Selection(states, user="b", device="gate"))) == 1
+    (one,) = seen(journal, Selection(states, user="a"))
+    assert seen(journal, Selection(frozenset(), ids=(one.id, "no such id"))) == [one]
+    assert seen(journal, Selection(frozenset(), user="b", ids=(one.id,))) == []
 
 
 def test_names(journal: Journal) -> None:
     """The journal knows each dashboard it has met, and each device by all the names it had."""
     assert dashboards(journal) == []
-    Outbox(journal, "old")
-    Outbox(journal, "main")
+    JournalOutbox(journal, "old")
+    JournalOutbox(journal, "main")
     visit(journal, "gate").take(piece(punch()))
     Devices(journal).meet("portal", KEY)
     assert dashboards(journal) == ["main", "old"]
@@ -160,12 +160,12 @@ def test_a_dashboard_that_nobody_met(journal: Journal) -> None:
 
 def test_parked_ones_are_tried_at_the_next_sync(journal: Journal) -> None:
     """What is tried again stays parked, for the same reason and since the same moment, and is due at once."""
-    outbox = Outbox(journal, "main")
+    outbox = JournalOutbox(journal, "main")
     visit(journal).take(piece(punch("a"), punch("b")))
     park(outbox, "a", "b")
     yesterday = datetime.now(UTC) - timedelta(days=1)
     assert outbox.parked(9, yesterday).events == ()
-    assert Decisions(journal, "main").retry(Choice(PARKED.states, user="a"), END) == 1
+    assert Decisions(journal, "main").retry(Selection(PARKED.states, user="a"), END) == 1
     assert [event.user_id for event in outbox.parked(9, yesterday).events] == ["a"]
     a, b = seen(journal)
     assert (a.state, a.reason, a.since, a.tried_at) == ("parked", WORDS, b.since, None)
@@ -174,15 +174,15 @@ def test_parked_ones_are_tried_at_the_next_sync(journal: Journal) -> None:
 
 def test_held_and_discarded_ones_by_their_id(journal: Journal) -> None:
     """A repeat and a punch that was given up are pending again when a person names them."""
-    outbox = Outbox(journal, "main")
+    outbox = JournalOutbox(journal, "main")
     desk = Decisions(journal, "main")
     visit(journal, holding=Holding(repeat_within=60)).take(
         piece(punch("a"), punch("a", 10), punch("b"), punch("c"))
     )
-    desk.discard(Choice(ANY.states, user="b"), END, "gone")
+    desk.discard(Selection(ANY.states, user="b"), END, "gone")
     ids = tuple(one.id for one in seen(journal) if one.state != "pending")
     assert len(ids) == 2
-    assert desk.retry(Choice(frozenset(), ids=ids), END) == 2
+    assert desk.retry(Selection(frozenset(), ids=ids), END) == 2
     assert {one.state for one in seen(journal)} == {"pending"}
     assert all(one.reason is None for one in seen(journal))
     assert outbox.counts() == Counts(punches=4, pending=4)
@@ -190,7 +190,7 @@ def test_held_and_discarded_ones_by_their_id(journal: Journal) -> None:
 
 def test_what_is_never_sent_again(journal: Journal) -> None:
     """Of the same second, of a stranger, or shown by the same terminal: no person's word doubles those."""
-    outbox = Outbox(journal, "main")
+    outbox = JournalOutbox(journal, "main")
     desk = Decisions(journal, "main")
     visit(journal).take(piece(punch("a"), punch("a", verify=4), punch("b")))
     confirm(outbox)
@@ -203,23 +203,23 @@ def test_what_is_never_sent_again(journal: Journal) -> None:
     }
     desk.discard(ANY, END, "given up")
     ids = tuple(one.id for one in seen(journal))
-    assert desk.retry(Choice(frozenset(), ids=ids), END) == 0
+    assert desk.retry(Selection(frozenset(), ids=ids), END) == 0
     assert outbox.counts() == Counts(punches=5, confirmed=2, discarded=3)
     Devices(journal).accept_as_same("front-door")
-    (b,) = seen(journal, Choice(ANY.states, user="b"))
+    (b,) = seen(journal, Selection(ANY.states, user="b"))
     assert why_not_retried(b) == "its terminal has shown it under its own serial number, too"
-    assert desk.retry(Choice(frozenset(), ids=ids), END) == 0
+    assert desk.retry(Selection(frozenset(), ids=ids), END) == 0
 
 
 def test_what_needs_no_trying(journal: Journal) -> None:
     """A punch that the dashboard has, or that waits anyway, is left, and it is said why."""
-    outbox = Outbox(journal, "main")
+    outbox = JournalOutbox(journal, "main")
     visit(journal).take(piece(punch("a"), punch("b")))
     confirm(outbox, "a")
     ids = tuple(event.id for event in outbox.next(9).events)
-    (b,) = seen(journal, Choice(frozenset(), ids=ids))
+    (b,) = seen(journal, Selection(frozenset(), ids=ids))
     assert why_not_retried(b) == "the next sync sends it anyway"
-    assert Decisions(journal, "main").retry(Choice(frozenset(), ids=ids), END) == 0
+    assert Decisions(journal, "main").retry(Selection(frozenset(), ids=ids), END) == 0
 
 
 # --- giving up ---
@@ -227,12 +227,12 @@ def test_what_needs_no_trying(journal: Journal) -> None:
 
 def test_discarding(journal: Journal, path: Path) -> None:
     """What is given up is never sent, is kept in the journal with the reason, and the sum comes out."""
-    outbox = Outbox(journal, "main")
+    outbox = JournalOutbox(journal, "main")
     visit(journal).take(piece(*map(punch, "abcd")))
     park(outbox, "a", "b")
     confirm(outbox, "c")
     desk = Decisions(journal, "main")
-    assert desk.discard(Choice(frozenset({"parked"})), END, "left (by eve)") == 2
+    assert desk.discard(Selection(frozenset({"parked"})), END, "left (by eve)") == 2
     assert states(journal) == {
         "a": ("discarded", "left (by eve)"), "b": ("discarded", "left (by eve)"), "d": ("pending", None),
     }  # fmt: skip
@@ -242,10 +242,10 @@ def test_discarding(journal: Journal, path: Path) -> None:
 
 def test_what_is_confirmed_stays_so(journal: Journal) -> None:
     """No confirmed punch is discarded, even when it is named."""
-    outbox = Outbox(journal, "main")
+    outbox = JournalOutbox(journal, "main")
     visit(journal).take(piece(punch("1001")))
     confirm(outbox)
-    named = Choice(frozenset(), ids=("224c9c2b-8130-5e29-a627-3b68fe8961e9",))
+    named = Selection(frozenset(), ids=("224c9c2b-8130-5e29-a627-3b68fe8961e9",))
     (one,) = seen(journal, named)
     assert why_not_discarded(one) == why_not_retried(one) == "the dashboard has it"
     assert Decisions(journal, "main").discard(named, END, "x") == 0
@@ -255,11 +255,11 @@ def test_what_is_confirmed_stays_so(journal: Journal) -> None:
 def test_only_up_to_what_was_shown(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
     """What comes to the journal while a person thinks is not meant, in one dashboard alone."""
     monkeypatch.setattr(decisions, "PAGE", 2)
-    main, spare = Outbox(journal, "main"), Outbox(journal, "spare")
+    main, spare = JournalOutbox(journal, "main"), JournalOutbox(journal, "spare")
     visit(journal).take(piece(*map(punch, "abc")))
     last = seen(journal)[-1].seq
     visit(journal, "gate", "OTHER1").take(piece(punch("a", 60)))
-    assert Decisions(journal, "main").discard(Choice(ANY.states), last, "x") == 3
+    assert Decisions(journal, "main").discard(Selection(ANY.states), last, "x") == 3
     assert main.counts() == Counts(punches=4, pending=1, discarded=3)
     assert spare.counts() == Counts(punches=4, pending=4)
 
@@ -278,9 +278,9 @@ def backfill(
 def test_a_dashboard_that_came_later(journal: Journal, page: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """It gets older punches under the ids they always had, once, and its sum comes out."""
     monkeypatch.setattr(decisions, "PAGE", page)
-    main = Outbox(journal, "main")
+    main = JournalOutbox(journal, "main")
     visit(journal).take(piece(punch("1001"), punch("b"), punch("b", verify=4)))
-    late = Outbox(journal, "late")
+    late = JournalOutbox(journal, "late")
     visit(journal).take(piece(punch("1001"), punch("b"), punch("b", verify=4), punch("c")))
     assert backfill(journal, dry_run=True) == Backfilled(added=2, held=1, left=1)
     assert late.counts() == Counts(punches=1, pending=1)
@@ -302,7 +302,7 @@ def test_a_dashboard_that_is_new(journal: Journal) -> None:
     assert backfill(journal, dry_run=True) == Backfilled(added=5)
     assert dashboards(journal) == []
     assert backfill(journal) == Backfilled(added=5)
-    assert Outbox(journal, "late").counts() == Counts(punches=5, pending=5)
+    assert JournalOutbox(journal, "late").counts() == Counts(punches=5, pending=5)
 
 
 def test_days_and_devices(journal: Journal) -> None:
@@ -310,7 +310,7 @@ def test_days_and_devices(journal: Journal) -> None:
     day = 86_400
     visit(journal).take(piece(*(punch(str(number), number * day) for number in range(5))))
     visit(journal, "gate", "OTHER1").take(piece(punch("gate", day)))
-    Outbox(journal, "late")
+    JournalOutbox(journal, "late")
     span = Span(DAY + timedelta(days=1), DAY + timedelta(days=2))
     assert backfill(journal, Span(span.first, span.last, "front-door")) == Backfilled(added=2)
     assert list(states(journal, "late")) == ["1", "2"]
@@ -327,7 +327,7 @@ def test_midnight_is_the_devices(journal: Journal) -> None:
 
 def test_what_was_held_for_its_age(journal: Journal) -> None:
     """Punches from before `since:` go out; repeats only when they are asked for as well."""
-    late = Outbox(journal, "late")
+    late = JournalOutbox(journal, "late")
     holding = Holding(since=datetime(2026, 11, 22, 9), repeat_within=60)
     visit(journal, holding=holding).take(piece(punch("old"), punch("a", 10), punch("a", 20)))
     assert late.counts() == Counts(punches=3, pending=1, held=2)
@@ -343,16 +343,16 @@ def test_older_repeats(journal: Journal, repeats: bool) -> None:
     visit(journal, holding=Holding(repeat_within=60)).take(piece(punch("a"), punch("a", 10)))
     held = 0 if repeats else 1
     assert backfill(journal, repeats=repeats) == Backfilled(added=2 - held, held=held)
-    assert Outbox(journal, "late").counts() == Counts(punches=2, pending=2 - held, held=held)
+    assert JournalOutbox(journal, "late").counts() == Counts(punches=2, pending=2 - held, held=held)
 
 
 def test_what_a_person_or_the_dashboard_decided_stays_so(journal: Journal) -> None:
     """Confirmed, parked and discarded punches are left as they are."""
-    late = Outbox(journal, "late")
+    late = JournalOutbox(journal, "late")
     visit(journal).take(piece(*map(punch, "abcd")))
     park(late, "a")
     confirm(late, "b")
-    Decisions(journal, "late").discard(Choice(frozenset({"pending"}), user="c"), END, "x")
+    Decisions(journal, "late").discard(Selection(frozenset({"pending"}), user="c"), END, "x")
     assert backfill(journal, repeats=True) == Backfilled(left=4)
     assert late.counts() == Counts(punches=4, pending=1, confirmed=1, parked=1, discarded=1)
 
@@ -373,7 +373,7 @@ def test_a_repaired_terminal_is_not_sent_twice(journal: Journal) -> None:
     strange(journal, piece(punch("a")))
     Devices(journal).accept_as_same("front-door")
     assert backfill(journal) == Backfilled(added=1)
-    assert [event.serial_number for event in Outbox(journal, "late").next(9).events] == [KEY]
+    assert [event.serial_number for event in JournalOutbox(journal, "late").next(9).events] == [KEY]
 
 
 # --- going on ---
@@ -381,7 +381,7 @@ def test_a_repaired_terminal_is_not_sent_twice(journal: Journal) -> None:
 
 def test_resuming(journal: Journal) -> None:
     """A dashboard that was gone for good is delivered to again, once a person says so."""
-    outbox = Outbox(journal, "main")
+    outbox = JournalOutbox(journal, "main")
     assert Decisions(journal, "main").resume() is None
     outbox.halt("gone")
     assert Decisions(journal, "main").resume() == "gone"

@@ -9,11 +9,11 @@ import pytest
 
 from tests.journal.helpers import KEY, Visiting, piece, punch, punches, rows, visit
 from zkpoll.journal import exports
-from zkpoll.journal.decisions import Choice, Decisions
+from zkpoll.journal.decisions import Decisions, Selection
 from zkpoll.journal.devices import STRANGER, Devices
 from zkpoll.journal.exports import Wanted, keep_users, last_users
 from zkpoll.journal.holds import Holding
-from zkpoll.journal.outbox import Outbox
+from zkpoll.journal.outbox import JournalOutbox
 from zkpoll.model.delivery import Settled
 from zkpoll.model.user import User
 
@@ -77,14 +77,14 @@ def test_two_users_in_one_slot(journal: Journal) -> None:
 
 def test_a_punch_says_how_it_stands(journal: Journal) -> None:
     """Each punch comes with its state for each dashboard, and those that are held with the reason."""
-    old = Outbox(journal, "old")
+    old = JournalOutbox(journal, "old")
     ledger = visit(journal, holding=Holding(repeat_within=30))
     ledger.take(piece(punch("1"), punch("2"), punch("2", verify=4), punch("3"), punch("3", 10)))
-    outbox = Outbox(journal, "main")
+    outbox = JournalOutbox(journal, "main")
     ledger.take(piece(punch("4"), punch("5")))
     events = {event.user_id: event.id for event in old.next(9).events}
     old.settle(Settled((events["1"],), {events["2"]: "no such employee"}))
-    Decisions(journal, "main").discard(Choice(frozenset({"pending"}), user="5"), 99, "left")
+    Decisions(journal, "main").discard(Selection(frozenset({"pending"}), user="5"), 99, "left")
     assert [(one.event.user_id, one.states, one.hold) for one in found(journal)] == [
         ("1", {"old": "confirmed"}, None),
         ("2", {"old": "parked"}, None),
@@ -99,7 +99,7 @@ def test_a_punch_says_how_it_stands(journal: Journal) -> None:
 
 def test_a_punch_is_the_event(journal: Journal) -> None:
     """It has all that a dashboard gets, and whether its clock can have been right."""
-    outbox = Outbox(journal, "main")
+    outbox = JournalOutbox(journal, "main")
     visit(journal).take(piece(punch("1")))
     (one,) = found(journal)
     assert one.event == outbox.next(1).events[0]
@@ -109,7 +109,7 @@ def test_a_punch_is_the_event(journal: Journal) -> None:
 
 def test_a_strangers_punches(journal: Journal) -> None:
     """What is held of a terminal that is not accepted says so."""
-    Outbox(journal, "main")
+    JournalOutbox(journal, "main")
     Devices(journal).meet_stranger("front-door", "X")
     Visiting(journal, "front-door", "X", UTC, held=STRANGER).take(piece(punch()))
     (one,) = found(journal)
@@ -143,7 +143,7 @@ def test_which_punches_are_meant(journal: Journal, wanted: Wanted, users: list[s
 def test_page_by_page(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many there are, each comes once, and what is journalled meanwhile does no harm."""
     monkeypatch.setattr(exports, "PAGE", 7)
-    Outbox(journal, "main")
+    JournalOutbox(journal, "main")
     ledger = visit(journal)
     ledger.take(piece(*punches(21)))
     coming = exports.punches(journal, Wanted())

@@ -31,7 +31,7 @@ from zkpoll.errors import WrongSerial
 from zkpoll.journal.devices import STRANGER, Devices
 from zkpoll.journal.holds import HOLD_NOTHING, Holding
 from zkpoll.journal.opening import open_journal
-from zkpoll.journal.outbox import Outbox
+from zkpoll.journal.outbox import JournalOutbox
 from zkpoll.model.log import Reading, Slice, Watermark
 from zkpoll.model.punch import punch_id
 from zkpoll.model.sums import Counts, Tally
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 def test_first_reading(journal: Journal, path: Path) -> None:
     """Every record of a log never read is first seen, kept as the device shows it, and pending."""
-    outbox = Outbox(journal, "main")
+    outbox = JournalOutbox(journal, "main")
     tally = visit(journal).take(piece(punch("1001", verify=15, state=4, work_code=7), punch("1002")))
     assert tally == Tally(first_seen=2)
     assert outbox.counts() == Counts(punches=2, pending=2)
@@ -66,7 +66,7 @@ def test_the_one_identity(journal: Journal, path: Path) -> None:
 
 def test_reading_the_same_again(journal: Journal) -> None:
     """A log read twice adds nothing, and nothing becomes pending a second time."""
-    outbox = Outbox(journal, "main")
+    outbox = JournalOutbox(journal, "main")
     log = piece(*punches(5))
     visit(journal).take(log)
     confirm(outbox, pending(outbox, 2))
@@ -84,7 +84,7 @@ def test_exact_repeats(journal: Journal) -> None:
 
 def test_same_second(journal: Journal) -> None:
     """Another punch of that user in that second is kept and held everywhere, for a person to see."""
-    outboxes = [Outbox(journal, "main"), Outbox(journal, "spare")]
+    outboxes = [JournalOutbox(journal, "main"), JournalOutbox(journal, "spare")]
     tally = visit(journal).take(piece(punch(verify=1), punch(verify=15), punch(state=1)))
     assert tally == Tally(first_seen=1, same_second=2)
     assert [outbox.counts() for outbox in outboxes] == [Counts(punches=3, pending=1, held=2)] * 2
@@ -102,7 +102,7 @@ def test_same_second_in_a_later_visit(journal: Journal, path: Path, other: Punch
 
 def test_held_punches_say_why(journal: Journal, path: Path) -> None:
     """A held punch names its reason, a pending one has none."""
-    Outbox(journal, "main")
+    JournalOutbox(journal, "main")
     visit(journal).take(piece(punch(verify=1), punch(verify=2)))
     assert rows(path, "SELECT state, reason FROM outbox ORDER BY punch") == [
         ("pending", None),
@@ -144,7 +144,7 @@ def test_equal_content_in_one_layout_is_another_punch(journal: Journal) -> None:
 
 def test_records_and_progress_are_kept_together(journal: Journal, path: Path) -> None:
     """What goes wrong before the caller's transaction ends leaves nothing of a slice; it comes again."""
-    outbox, ledger = Outbox(journal, "main"), visit(journal)
+    outbox, ledger = JournalOutbox(journal, "main"), visit(journal)
     with suppress(KeyboardInterrupt), journal.transaction():
         ledger.intake.add(piece(punch(), odd(b"x")))
         raise KeyboardInterrupt
@@ -164,7 +164,7 @@ def test_records_come_in_within_a_transaction(journal: Journal, path: Path) -> N
 
 def test_only_what_was_inserted_goes_into_the_outboxes(journal: Journal, path: Path) -> None:
     """A punch that another writer journals at the same time is left to that writer, whatever its number."""
-    Outbox(journal, "main")
+    JournalOutbox(journal, "main")
     ledger = visit(journal)
     texts = dict.fromkeys(("id", "device_name", "user_id", "timestamp", "canonical", "source", "now"), "x")
     numbers = dict.fromkeys(("same_second", "verify", "state", "work_code", "clock_suspect"), 0)
@@ -177,7 +177,7 @@ def test_only_what_was_inserted_goes_into_the_outboxes(journal: Journal, path: P
 
 def test_what_is_in_quarantine_stays_there(journal: Journal) -> None:
     """A record that nobody could believe is not somebody's punch once another user table is read."""
-    outbox = Outbox(journal, "main")
+    outbox = JournalOutbox(journal, "main")
     record = punch("1005", canonical=b"slot 5")
     visit(journal).take(piece(odd(record.canonical, "its slot is not in the user table")))
     again = visit(journal).take(piece(record._replace(user_id="2222"), punch("1")))
@@ -212,7 +212,7 @@ def test_a_punch_stays_one_when_its_slot_is_nobodys(journal: Journal, path: Path
 
 def test_quarantine(journal: Journal, path: Path) -> None:
     """Bytes nobody can believe are kept once, raw, and counted whenever they are read."""
-    Outbox(journal, "main")
+    JournalOutbox(journal, "main")
     log = piece(odd(b"a"), punch(), odd(b"a"), odd(b"b"))
     assert visit(journal).take(log) == Tally(first_seen=1, quarantined=3, newly_quarantined=2)
     assert visit(journal).take(log) == Tally(seen_before=1, quarantined=3)
@@ -225,7 +225,7 @@ def test_quarantine(journal: Journal, path: Path) -> None:
 
 def test_the_offset_is_fixed_when_journalled(journal: Journal) -> None:
     """Another time zone in the inventory changes what comes, not what was."""
-    outbox = Outbox(journal, "main")
+    outbox = JournalOutbox(journal, "main")
     visit(journal).take(piece(punch()))
     tally = visit(journal, zone=ZoneInfo("Europe/Berlin")).take(piece(punch(), punch("1002")))
     assert tally == Tally(first_seen=1, seen_before=1)
@@ -329,7 +329,7 @@ def delivering(journal: Journal, expected: int) -> Callable[[], None]:
     """Return a delivery that goes on until so many punches are confirmed."""
 
     def deliver() -> None:
-        outbox, confirmed, began = Outbox(journal, "main"), 0, time.monotonic()
+        outbox, confirmed, began = JournalOutbox(journal, "main"), 0, time.monotonic()
         while confirmed < expected:
             assert time.monotonic() < began + 30
             events = pending(outbox, 30)
@@ -342,14 +342,14 @@ def delivering(journal: Journal, expected: int) -> Callable[[], None]:
 
 def test_two_devices_and_a_dashboard_at_once(journal: Journal) -> None:
     """Threads that share the journal neither lose, double nor mix up anything."""
-    outbox = Outbox(journal, "main")
+    outbox = JournalOutbox(journal, "main")
     in_threads(reading(journal, "a"), reading(journal, "b"), delivering(journal, 400))
     assert outbox.counts() == Counts(punches=400, confirmed=400)
 
 
 def test_two_runs_at_once(journal: Journal, path: Path) -> None:
     """Neither do two runs, each with its own connection; the sums come out at every moment."""
-    outbox = Outbox(journal, "main")
+    outbox = JournalOutbox(journal, "main")
     with open_journal(path) as other:
         in_threads(reading(journal, "a"), reading(other, "b"), delivering(journal, 400))
     assert outbox.counts() == Counts(punches=400, confirmed=400)
@@ -393,7 +393,7 @@ def test_going_over_the_old_part_moves_no_watermark(journal: Journal) -> None:
 
 def test_a_suspect_clock_is_flagged(journal: Journal) -> None:
     """What a clock stamped that cannot have been right is flagged, and pending like everything else."""
-    outbox = Outbox(journal, "main")
+    outbox = JournalOutbox(journal, "main")
     ledger = visit(journal)
     ledger.take(replace(piece(punch("1")), drift=100_000.0))
     ledger.take(piece(punch("2")._replace(time=datetime(2000, 1, 1))))
@@ -413,7 +413,7 @@ HELD_OR_NOT = "SELECT hold FROM punch ORDER BY seq"
 
 def test_a_first_reading_has_a_starting_line(journal: Journal, path: Path) -> None:
     """What is older than `since` is journalled, first seen and held, and says why; the rest is pending."""
-    outbox = Outbox(journal, "main")
+    outbox = JournalOutbox(journal, "main")
     tally = visit(journal, holding=SINCE).take(piece(punch("1", -1), punch("2", 0)))
     assert tally == Tally(first_seen=2, held_since=1)
     assert outbox.counts() == Counts(punches=2, pending=1, held=1)
@@ -431,7 +431,7 @@ def test_a_first_reading_lasts_until_the_logs_end(journal: Journal) -> None:
 
 def test_repeats_are_held_over_slices_and_visits(journal: Journal, path: Path) -> None:
     """A repeat is held wherever the log was cut, and a first reading's end changes nothing about it."""
-    outbox = Outbox(journal, "main")
+    outbox = JournalOutbox(journal, "main")
     ledger = visit(journal, holding=MINUTE)
     assert ledger.take(piece(punch("1", 0), punch("1", 50))) == Tally(first_seen=2, held_repeats=1)
     assert ledger.take(piece(punch("1", 55), punch("2", 55))) == Tally(first_seen=2, held_repeats=1)
@@ -446,7 +446,7 @@ def test_repeats_are_held_over_slices_and_visits(journal: Journal, path: Path) -
 
 def test_what_is_held_is_decided_once(journal: Journal, path: Path) -> None:
     """Reading a log again under other settings neither sends what was held nor holds what was not."""
-    Outbox(journal, "main")
+    JournalOutbox(journal, "main")
     log = piece(punch("1", 0), punch("1", 50), punch("1", 100))
     visit(journal, holding=MINUTE).take(log)
     before = rows(path, OUTBOX)
@@ -465,7 +465,7 @@ def test_repeats_among_records_that_are_known(journal: Journal) -> None:
 
 def test_the_same_second_is_no_measure(journal: Journal, path: Path) -> None:
     """What waits for a person already is not held for another reason, and hides no punch after it."""
-    Outbox(journal, "main")
+    JournalOutbox(journal, "main")
     log = piece(punch("1", 0), punch("1", 0, state=1), punch("1", 30, state=1), punch("1", 30))
     tally = visit(journal, holding=MINUTE).take(log)
     assert tally == Tally(first_seen=2, same_second=2)
@@ -517,7 +517,7 @@ def stranger(journal: Journal, holding: Holding = HOLD_NOTHING) -> Visiting:
 
 def test_a_strangers_punches_are_kept_and_held(journal: Journal) -> None:
     """Nothing of a terminal that answers in another one's place is delivered, or lost."""
-    outbox = Outbox(journal, "main")
+    outbox = JournalOutbox(journal, "main")
     stranger(journal).take(piece(*punches(5)))
     assert pending(outbox) == []
     assert outbox.counts() == Counts(punches=5, held=5)
@@ -526,7 +526,7 @@ def test_a_strangers_punches_are_kept_and_held(journal: Journal) -> None:
 
 def test_an_accepted_stranger_is_the_device_from_now_on(journal: Journal) -> None:
     """Accepting a new terminal releases its punches under its own number; the old one keeps its own."""
-    outbox = Outbox(journal, "main")
+    outbox = JournalOutbox(journal, "main")
     visit(journal).take(piece(punch("old")))
     stranger(journal).take(piece(punch("new")))
     assert Devices(journal).accept("front-door") == "NEW1"
@@ -538,7 +538,7 @@ def test_an_accepted_stranger_is_the_device_from_now_on(journal: Journal) -> Non
 
 def test_a_repaired_terminal_is_the_device_it_was(journal: Journal) -> None:
     """Accepting the same terminal keeps its key; what was held is read again under it, and sent once."""
-    outbox = Outbox(journal, "main")
+    outbox = JournalOutbox(journal, "main")
     visit(journal).take(piece(punch("1")))
     stranger(journal).take(piece(punch("1"), punch("2")))
     devices = Devices(journal)
@@ -558,7 +558,7 @@ def test_an_accepted_strangers_held_punches_stay_held(
     journal: Journal, path: Path, accept: Callable[[Devices, str], str]
 ) -> None:
     """A stranger has a first reading of its own; what its settings hold is held for that once accepted."""
-    outbox = Outbox(journal, "main")
+    outbox = JournalOutbox(journal, "main")
     visit(journal)
     Devices(journal).note_reading(KEY, READING)
     holding = replace(SINCE, repeat_within=60)
@@ -576,7 +576,7 @@ def test_an_accepted_strangers_held_punches_stay_held(
 
 def test_a_stranger_cannot_be_what_was_never_read(journal: Journal) -> None:
     """A device that was never read under its own number has nothing for another number to stand for."""
-    Outbox(journal, "main")
+    JournalOutbox(journal, "main")
     Devices(journal).meet_stranger("front-door", "NEW1")
     with pytest.raises(WrongSerial, match="serial:"):
         Devices(journal).accept_as_same("front-door")
@@ -584,7 +584,7 @@ def test_a_stranger_cannot_be_what_was_never_read(journal: Journal) -> None:
 
 def test_a_terminal_that_is_back_in_its_place_is_released(journal: Journal) -> None:
     """When addresses are put right, what was held of a terminal we know goes out."""
-    outbox = Outbox(journal, "main")
+    outbox = JournalOutbox(journal, "main")
     visit(journal, "warehouse", "NEW1")
     stranger(journal).take(piece(punch("1")))
     assert pending(outbox) == []

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.journal.helpers import punches, rows, visit
 from zkpoll.journal.opening import open_journal
-from zkpoll.journal.outbox import Outbox
+from zkpoll.journal.outbox import JournalOutbox
 
 ROOT = Path(__file__).parents[2]
 KILLS = 20
@@ -43,7 +43,7 @@ def test_killed_at_any_moment(path: Path) -> None:
             assert rows(path, "PRAGMA integrity_check") == [("ok",)]
             watermark = visit(journal).watermark()
             count = watermark.count if watermark else 0
-            main, spare = Outbox(journal, "main").counts(), Outbox(journal, "spare").counts()
+            main, spare = JournalOutbox(journal, "main").counts(), JournalOutbox(journal, "spare").counts()
         assert count >= end
         assert main.confirmed >= confirmed
         assert {canonical for (canonical,) in rows(path, "SELECT canonical FROM punch")} == {

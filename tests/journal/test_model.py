@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from tests.examples import examples
 from tests.journal.helpers import DHAKA, KEY, START, rows, visit
 from zkpoll.journal.opening import open_journal
-from zkpoll.journal.outbox import Outbox
+from zkpoll.journal.outbox import JournalOutbox
 from zkpoll.model.delivery import Settled
 from zkpoll.model.log import Slice, Watermark
 from zkpoll.model.punch import Form, Punch, Quarantined, punch_id
@@ -98,7 +98,7 @@ class JournalMachine(RuleBasedStateMachine):
         self.folder = tempfile.TemporaryDirectory()
         self.path = Path(self.folder.name) / "journal.db"
         self.journal = open_journal(self.path)
-        self.outboxes: dict[str, Outbox] = {}
+        self.outboxes: dict[str, JournalOutbox] = {}
         self.model = Model({}, {}, set(), {})
 
     def teardown(self) -> None:
@@ -125,7 +125,7 @@ class JournalMachine(RuleBasedStateMachine):
     @rule(name=DASHBOARDS)
     def meets_a_dashboard(self, name: str) -> None:
         """Meet a dashboard, or meet it again."""
-        self.outboxes[name] = Outbox(self.journal, name)
+        self.outboxes[name] = JournalOutbox(self.journal, name)
         self.model.states.setdefault(name, Counter())
 
     @precondition(lambda self: self.outboxes)
@@ -143,7 +143,7 @@ class JournalMachine(RuleBasedStateMachine):
         """End the program and run it again."""
         self.journal.__exit__(None, None, None)
         self.journal = open_journal(self.path)
-        self.outboxes = {name: Outbox(self.journal, name) for name in self.outboxes}
+        self.outboxes = {name: JournalOutbox(self.journal, name) for name in self.outboxes}
 
     @invariant()
     def the_journal_holds_exactly_the_punches(self) -> None:

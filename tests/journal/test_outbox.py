@@ -12,7 +12,7 @@ import zkpoll
 from tests.journal.helpers import KEY, piece, punch, punches, rows, visit
 from zkpoll.journal.decisions import Decisions
 from zkpoll.journal.opening import open_journal
-from zkpoll.journal.outbox import Outbox, waiting
+from zkpoll.journal.outbox import JournalOutbox, waiting
 from zkpoll.model.delivery import Batch, Settled
 from zkpoll.model.punch import Event
 from zkpoll.model.sums import Counts
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
     from zkpoll.journal.database import Journal
 
 
-def users(outbox: Outbox, limit: int = 99) -> list[str]:
+def users(outbox: JournalOutbox, limit: int = 99) -> list[str]:
     """Return whose punches are pending."""
     return [event.user_id for event in outbox.next(limit).events]
 
 
-def confirm(outbox: Outbox, count: int) -> None:
+def confirm(outbox: JournalOutbox, count: int) -> None:
     """Confirm the oldest pending punches."""
     outbox.settle(Settled(tuple(event.id for event in outbox.next(count).events)))
 
 
 def test_an_event_is_whole(journal: Journal) -> None:
     """What comes out is what a dashboard is promised, with the device key for its serial number."""
-    outbox = Outbox(journal, "main")
+    outbox = JournalOutbox(journal, "main")
     visit(journal).take(piece(punch("1001", verify=15, state=4, work_code=7)))
     assert outbox.next(1).events == (
         Event(
@@ -52,7 +52,7 @@ def test_an_event_is_whole(journal: Journal) -> None:
 
 def test_oldest_first(journal: Journal) -> None:
     """Punches go out in the order they were journalled, whatever their clocks say."""
-    outbox = Outbox(journal, "main")
+    outbox = JournalOutbox(journal, "main")
     visit(journal).take(piece(punch("a", 500), punch("b", 3)))
     visit(journal, "warehouse", "OTHER1").take(piece(punch("c", 0)))
     assert users(outbox) == ["a", "b", "c"]
@@ -62,7 +62,7 @@ def test_oldest_first(journal: Journal) -> None:
 
 def test_exactly_those_are_confirmed(journal: Journal) -> None:
     """A confirmation moves the punches it names and no other, for that dashboard alone."""
-    main, spare = Outbox(journal, "main"), Outbox(journal, "spare")
+    main, spare = JournalOutbox(journal, "main"), JournalOutbox(journal, "spare")
     visit(journal).take(piece(*(punch(user) for user in "abcd")))
     events = main.next(99).events
     main.settle(Settled((events[2].id, events[0].id)))
@@ -73,7 +73,7 @@ def test_exactly_those_are_confirmed(journal: Journal) -> None:
 
 def test_a_same_second_is_not_confirmed_along(journal: Journal) -> None:
     """A confirmation of the punch that holds an id leaves the held one of that id to a person."""
-    outbox = Outbox(journal, "main")
+    outbox = JournalOutbox(journal, "main")
     visit(journal).take(piece(punch(verify=1), punch(verify=2)))
     confirm(outbox, 99)
     assert outbox.counts() == Counts(punches=2, confirmed=1, held=1)
@@ -82,11 +82,11 @@ def test_a_same_second_is_not_confirmed_along(journal: Journal) -> None:
 
 def test_confirming_twice_is_harmless(journal: Journal, path: Path) -> None:
     """A second confirmation changes nothing, by the same run or by another."""
-    outbox = Outbox(journal, "main")
+    outbox = JournalOutbox(journal, "main")
     visit(journal).take(piece(*punches(3)))
     ids = Settled(tuple(event.id for event in outbox.next(2).events))
     with open_journal(path) as elsewhere:
-        other = Outbox(elsewhere, "main")
+        other = JournalOutbox(elsewhere, "main")
         other.next(2)
         outbox.settle(ids)
         outbox.settle(ids)
@@ -96,7 +96,7 @@ def test_confirming_twice_is_harmless(journal: Journal, path: Path) -> None:
 
 def test_what_a_person_discarded_stays_so(journal: Journal, path: Path) -> None:
     """A confirmation moves what is pending, and no punch that was decided on meanwhile."""
-    outbox = Outbox(journal, "main")
+    outbox = JournalOutbox(journal, "main")
     visit(journal).take(piece(*punches(2)))
     ids = Settled(tuple(event.id for event in outbox.next(2).events))
     with closing(sqlite3.connect(path)) as person, person:
@@ -107,7 +107,7 @@ def test_what_a_person_discarded_stays_so(journal: Journal, path: Path) -> None:
 
 def test_confirming_nothing_is_harmless(journal: Journal) -> None:
     """A dashboard that took none of a batch confirms none of it."""
-    outbox = Outbox(journal, "main")
+    outbox = JournalOutbox(journal, "main")
     visit(journal).take(piece(punch()))
     outbox.settle(Settled())
     assert outbox.counts() == Counts(punches=1, pending=1)
@@ -116,7 +116,7 @@ def test_confirming_nothing_is_harmless(journal: Journal) -> None:
 def test_a_new_dashboard_gets_what_comes_from_now_on(journal: Journal) -> None:
     """A destination met later is not flooded with the past, and its sum comes out without it."""
     visit(journal).take(piece(punch("past")))
-    late = Outbox(journal, "late")
+    late = JournalOutbox(journal, "late")
     assert late.counts() == Counts()
     visit(journal).take(piece(punch("past"), punch("new")))
     assert users(late) == ["new"]
@@ -126,20 +126,20 @@ def test_a_new_dashboard_gets_what_comes_from_now_on(journal: Journal) -> None:
 def test_a_dashboard_that_is_absent_misses_nothing(path: Path) -> None:
     """A destination that left the inventory for some runs finds everything waiting."""
     with open_journal(path) as journal:
-        Outbox(journal, "absent")
-        confirm(Outbox(journal, "main"), 99)
+        JournalOutbox(journal, "absent")
+        confirm(JournalOutbox(journal, "main"), 99)
     with open_journal(path) as journal:
-        main = Outbox(journal, "main")
+        main = JournalOutbox(journal, "main")
         visit(journal).take(piece(*punches(3)))
         confirm(main, 99)
     with open_journal(path) as journal:
-        assert Outbox(journal, "absent").counts() == Counts(punches=3, pending=3)
-        assert Outbox(journal, "main").counts() == Counts(punches=3, confirmed=3)
+        assert JournalOutbox(journal, "absent").counts() == Counts(punches=3, pending=3)
+        assert JournalOutbox(journal, "main").counts() == Counts(punches=3, confirmed=3)
 
 
 def test_a_dashboard_without_punches(journal: Journal) -> None:
     """Where nothing is, nothing is pending, and the sum is zero."""
-    outbox = Outbox(journal, "main")
+    outbox = JournalOutbox(journal, "main")
     assert outbox.next(9) == Batch()
     assert outbox.counts() == Counts()
     assert outbox.oldest_pending() is None
@@ -147,7 +147,7 @@ def test_a_dashboard_without_punches(journal: Journal) -> None:
 
 def test_the_oldest_pending(journal: Journal) -> None:
     """How long a dashboard has been behind is told by the journal's clock, not by the device's."""
-    outbox = Outbox(journal, "main")
+    outbox = JournalOutbox(journal, "main")
     visit(journal).take(piece(punch("a", 9_000_000)))
     oldest = outbox.oldest_pending()
     assert oldest
@@ -159,7 +159,7 @@ def test_the_oldest_pending(journal: Journal) -> None:
 # --- in flight ---
 
 
-def send(outbox: Outbox, count: int) -> tuple[str, ...]:
+def send(outbox: JournalOutbox, count: int) -> tuple[str, ...]:
     """Write the oldest pending punches down as in flight, and return their ids."""
     ids = tuple(event.id for event in outbox.next(count).events[:count])
     outbox.send(ids)
@@ -168,25 +168,25 @@ def send(outbox: Outbox, count: int) -> tuple[str, ...]:
 
 def test_what_is_in_flight_survives(journal: Journal, path: Path) -> None:
     """A run that ends before the answer leaves the next one the same batch, in front of the rest."""
-    outbox = Outbox(journal, "main")
+    outbox = JournalOutbox(journal, "main")
     visit(journal).take(piece(*punches(5)))
     before = outbox.next(3).events
     outbox.send([event.id for event in before])
     with open_journal(path) as elsewhere:
-        batch = Outbox(elsewhere, "main").next(4)
+        batch = JournalOutbox(elsewhere, "main").next(4)
         assert (batch.events[:3], batch.in_flight, len(batch.events)) == (before, 3, 4)
-        assert len(Outbox(elsewhere, "main").next(2).events) == 3  # a batch is never cut short
-        assert Outbox(elsewhere, "spare").next(9).in_flight == 0
+        assert len(JournalOutbox(elsewhere, "main").next(2).events) == 3  # a batch is never cut short
+        assert JournalOutbox(elsewhere, "spare").next(9).in_flight == 0
 
 
 def test_a_part_of_what_is_in_flight(journal: Journal, path: Path) -> None:
     """A part that is sent comes first; the rest of what it was cut from stays in flight behind it."""
-    outbox = Outbox(journal, "main")
+    outbox = JournalOutbox(journal, "main")
     visit(journal).take(piece(*punches(5)))
     ids = send(outbox, 4)
     outbox.send(ids[2:])
     with open_journal(path) as elsewhere:
-        batch = Outbox(elsewhere, "main").next(5)
+        batch = JournalOutbox(elsewhere, "main").next(5)
     assert [event.id for event in batch.events][:4] == [*ids[2:], *ids[:2]]
     assert (batch.in_flight, batch.sent_before, len(batch.events)) == (2, 4, 5)
     outbox.settle(Settled((ids[2],)), ids[2:])
@@ -199,7 +199,7 @@ def test_a_part_of_what_is_in_flight(journal: Journal, path: Path) -> None:
 
 def test_what_nobody_was_asked_about_is_tried_at_once(journal: Journal) -> None:
     """A punch that was parked without asking needs no rest; each comes once in a pass of many."""
-    outbox = Outbox(journal, "main")
+    outbox = JournalOutbox(journal, "main")
     visit(journal).take(piece(*punches(5)))
     ids = send(outbox, 5)
     outbox.settle(Settled(parked=dict.fromkeys(ids, "no"), unasked=frozenset(ids[:4])))
@@ -213,7 +213,7 @@ def test_what_nobody_was_asked_about_is_tried_at_once(journal: Journal) -> None:
 
 def test_what_was_discarded_in_flight_is_not_sent(journal: Journal, path: Path) -> None:
     """A person's word counts for what was in flight, too."""
-    outbox = Outbox(journal, "main")
+    outbox = JournalOutbox(journal, "main")
     visit(journal).take(piece(*punches(3)))
     send(outbox, 2)
     with closing(sqlite3.connect(path)) as person, person:
@@ -228,7 +228,7 @@ LATER = datetime.now(UTC) + timedelta(days=2)
 EARLIER = datetime.now(UTC) - timedelta(days=1)
 
 
-def park(outbox: Outbox, words: str = "unknown") -> str:
+def park(outbox: JournalOutbox, words: str = "unknown") -> str:
     """Park the oldest pending punch, and return its id."""
     (event,) = outbox.next(1).events
     outbox.settle(Settled(parked={event.id: words}))
@@ -237,7 +237,7 @@ def park(outbox: Outbox, words: str = "unknown") -> str:
 
 def test_parked(journal: Journal, path: Path) -> None:
     """A parked punch waits with the dashboard's words, out of the way of the others."""
-    main, spare = Outbox(journal, "main"), Outbox(journal, "spare")
+    main, spare = JournalOutbox(journal, "main"), JournalOutbox(journal, "spare")
     visit(journal).take(piece(*punches(2)))
     park(main, "user 1 unknown")
     assert main.counts() == Counts(punches=2, pending=1, parked=1)
@@ -248,7 +248,7 @@ def test_parked(journal: Journal, path: Path) -> None:
 
 def test_parked_is_tried_again_in_its_time(journal: Journal, path: Path) -> None:
     """A parked punch comes up again when it was last tried long enough ago, or a person asks."""
-    outbox = Outbox(journal, "main")
+    outbox = JournalOutbox(journal, "main")
     visit(journal).take(piece(*punches(1)))
     one = park(outbox)
     assert outbox.parked(9, EARLIER) == Batch(tried_before=True)
@@ -269,23 +269,23 @@ def test_parked_is_tried_again_in_its_time(journal: Journal, path: Path) -> None
 
 def test_parked_ones_in_flight(journal: Journal, path: Path) -> None:
     """Parked punches whose answer was lost go again as what they are, alone."""
-    outbox = Outbox(journal, "main")
+    outbox = JournalOutbox(journal, "main")
     visit(journal).take(piece(*punches(3)))
     one = park(outbox)
     outbox.parked(9, LATER)
     outbox.send([one])
     with open_journal(path) as elsewhere:
-        batch = Outbox(elsewhere, "main").next(9)
+        batch = JournalOutbox(elsewhere, "main").next(9)
     assert ([event.id for event in batch.events], batch.in_flight, batch.tried_before) == ([one], 1, True)
 
 
 def test_gone(journal: Journal) -> None:
     """What a dashboard said when it was gone for good is kept for it alone."""
-    main, spare = Outbox(journal, "main"), Outbox(journal, "spare")
+    main, spare = JournalOutbox(journal, "main"), JournalOutbox(journal, "spare")
     assert main.halted() is None
     main.halt("moved to Mars")
     assert (main.halted(), spare.halted()) == ("moved to Mars", None)
-    assert Outbox(journal, "main").halted() == "moved to Mars"
+    assert JournalOutbox(journal, "main").halted() == "moved to Mars"
 
 
 # --- people, dashboards that are given up ---
@@ -293,7 +293,7 @@ def test_gone(journal: Journal) -> None:
 
 def test_the_newest_of_each_person(journal: Journal) -> None:
     """One pending punch of each person, newest first, may be sent like any other."""
-    outbox = Outbox(journal, "main")
+    outbox = JournalOutbox(journal, "main")
     visit(journal).take(piece(punch("a", 1), punch("b", 2), punch("a", 3), punch("c", 4)))
     outbox.next(1)
     found = outbox.newest_of_people(2)
@@ -305,7 +305,7 @@ def test_the_newest_of_each_person(journal: Journal) -> None:
 
 def test_what_is_discarded_in_flight_is_not_confirmed(journal: Journal, path: Path) -> None:
     """An answer that confirms a whole batch leaves alone what a person discarded of it meanwhile."""
-    outbox = Outbox(journal, "main")
+    outbox = JournalOutbox(journal, "main")
     visit(journal).take(piece(*punches(2)))
     ids = send(outbox, 2)
     with closing(sqlite3.connect(path)) as person, person:
@@ -316,13 +316,13 @@ def test_what_is_discarded_in_flight_is_not_confirmed(journal: Journal, path: Pa
 
 def test_one_that_was_given_up(journal: Journal) -> None:
     """Nothing is kept for a dashboard that was given up; once it is back it is a new one."""
-    old = Outbox(journal, "old")
+    old = JournalOutbox(journal, "old")
     visit(journal).take(piece(punch("before")))
     confirm(old, 9)
     Decisions(journal, "old").give_up()
     visit(journal).take(piece(punch("before"), punch("meanwhile")))
     assert waiting(journal) == {"old": 0}
-    back = Outbox(journal, "old")
+    back = JournalOutbox(journal, "old")
     visit(journal).take(piece(punch("before"), punch("meanwhile"), punch("after")))
     assert users(back) == ["after"]
     assert back.counts() == Counts(punches=2, pending=1, confirmed=1)
@@ -345,7 +345,7 @@ def test_a_journal_of_the_first_form(path: Path) -> None:
             """
         )
     with open_journal(path) as journal:
-        outbox = Outbox(journal, "main")
+        outbox = JournalOutbox(journal, "main")
         assert users(outbox) == ["7"]
         confirm(outbox, 9)
         assert outbox.counts() == Counts(punches=1, confirmed=1)

@@ -11,9 +11,9 @@ import pytest
 from tests.journal.helpers import DHAKA, KEY, connection, odd, piece, punch, punches, visit
 from tests.journal.test_sql import plan
 from zkpoll.journal.clearance import Clearance
-from zkpoll.journal.decisions import Choice, Decisions
+from zkpoll.journal.decisions import Decisions, Selection
 from zkpoll.journal.devices import Devices
-from zkpoll.journal.outbox import Outbox
+from zkpoll.journal.outbox import JournalOutbox
 from zkpoll.journal.overview import (
     DashboardStanding,
     DeviceStanding,
@@ -154,7 +154,7 @@ def test_an_empty_journal(journal: Journal) -> None:
 
 def test_what_waits_for_a_dashboard(journal: Journal) -> None:
     """Pending, parked and held punches are counted, and the oldest unconfirmed one tells since when."""
-    outbox, other = Outbox(journal, "main"), Outbox(journal, "other")
+    outbox, other = JournalOutbox(journal, "main"), JournalOutbox(journal, "other")
     visit(journal).take(piece(punch("1"), punch("2"), punch("3"), punch("3", verify=4), punch("4")))
     ids = [event.id for event in outbox.next(9).events]
     outbox.settle(Settled((ids[0],), {ids[1]: "no"}))
@@ -170,7 +170,7 @@ def test_what_waits_for_a_dashboard(journal: Journal) -> None:
 
 def test_the_oldest_is_the_one_that_waits_longest(journal: Journal) -> None:
     """A punch that came into the outbox late, by a backfill, hides no older one behind it."""
-    Outbox(journal, "main")
+    JournalOutbox(journal, "main")
     visit(journal).take(piece(punch("1"), punch("2")))
     with journal.transaction():
         connection(journal).execute(
@@ -183,7 +183,7 @@ def test_the_oldest_is_the_one_that_waits_longest(journal: Journal) -> None:
 def test_a_persons_day(journal: Journal) -> None:
     """Every punch of that person on that day, and no other, with its place in every outbox."""
     visit(journal, "old", "A1").take(piece(punch("1001")))
-    main, second = Outbox(journal, "main"), Outbox(journal, "second")
+    main, second = JournalOutbox(journal, "main"), JournalOutbox(journal, "second")
     log = [punch("1001", 60), punch("1001", 60, verify=4), punch("1001", 86_400), punch("1002")]
     visit(journal).take(piece(*log))
     ids = [event.id for event in main.next(1).events]
@@ -208,9 +208,9 @@ def test_a_persons_day(journal: Journal) -> None:
 
 def test_what_was_discarded_keeps_its_reason(journal: Journal) -> None:
     """A punch that a person gave up says why."""
-    Outbox(journal, "main")
+    JournalOutbox(journal, "main")
     visit(journal).take(piece(punch("1001")))
-    Decisions(journal, "main").discard(Choice(frozenset({"pending"})), 9, "a test (by bob)")
+    Decisions(journal, "main").discard(Selection(frozenset({"pending"})), 9, "a test (by bob)")
     (seen,) = sightings(journal, "1001", TODAY)
     assert [(place.state, place.reason) for place in seen.places] == [("discarded", "a test (by bob)")]
 

@@ -17,13 +17,14 @@ from hypothesis import strategies as st
 
 from tests.journal.helpers import KEY, confirm, odd, pending, piece, punch, punches, rows, visit
 from zkpoll.errors import ExitCode, JournalError
-from zkpoll.journal import prune
+from zkpoll.journal import prune, sqlite
+from zkpoll.journal.backup import Backup, BackupFailed, backup
 from zkpoll.journal.clearance import Clearance
-from zkpoll.journal.decisions import Choice, Decisions
+from zkpoll.journal.decisions import Decisions, Selection
 from zkpoll.journal.devices import Devices
 from zkpoll.journal.opening import open_journal
-from zkpoll.journal.outbox import Outbox
-from zkpoll.journal.prune import MARGIN, Backup, BackupFailed, Limit, Log, Terms, backup, off_device
+from zkpoll.journal.outbox import JournalOutbox
+from zkpoll.journal.prune import MARGIN, DeviceLog, Limit, Terms, off_device
 from zkpoll.model.delivery import Settled
 from zkpoll.model.log import Reading
 from zkpoll.model.sums import Counts
@@ -38,7 +39,7 @@ HERE = frozenset({"front-door"})
 LATER = datetime.now(UTC) + timedelta(days=500)
 TERMS = Terms(LATER - timedelta(days=400), HERE)
 """What a person wants removed in 500 days, of journals that are filled today."""
-DISCARDABLE = Choice(frozenset({"pending", "parked", "held"}))
+DISCARDABLE = Selection(frozenset({"pending", "parked", "held"}))
 
 
 @pytest.fixture
@@ -71,7 +72,7 @@ def test_a_backup_is_the_journal(journal: Journal, path: Path, target: Path) -> 
 
 def test_a_backup_while_others_write(journal: Journal, path: Path, target: Path) -> None:
     """While a sync journals, each backup is sound and has whole slices only, and the sync goes on."""
-    Outbox(journal, "main")
+    JournalOutbox(journal, "main")
     stop = threading.Event()
 
     def write() -> None:
@@ -172,7 +173,7 @@ def test_the_wait_for_a_backup_ends(path: Path, target: Path, monkeypatch: pytes
     """A program that takes the journal for itself, once it is open, is named; nobody waits for ever."""
     with open_journal(path):
         pass
-    monkeypatch.setattr(prune, "WAIT", 0.3)
+    monkeypatch.setattr(sqlite, "WAIT", 0.3)
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("PRAGMA journal_mode = DELETE")  # in which a writer keeps readers out
         opened = open_journal
@@ -182,7 +183,7 @@ def test_the_wait_for_a_backup_ends(path: Path, target: Path, monkeypatch: pytes
             other.execute("BEGIN EXCLUSIVE")
             return journal
 
-        monkeypatch.setattr("zkpoll.journal.prune.open_journal", then_locked)
+        monkeypatch.setattr("zkpoll.journal.backup.open_journal", then_locked)
         with pytest.raises(BackupFailed, match="is locked"):
             backup(path, target)
     assert not target.exists()
@@ -193,12 +194,12 @@ def test_the_wait_for_a_backup_ends(path: Path, target: Path, monkeypatch: pytes
 
 OLD = Terms(datetime(2026, 11, 27, tzinfo=UTC), HERE)
 """What a person wants removed in the year 2028."""
-CLEARED = Log(1, KEY, "front-door", read_at="2027-12-01", cleared_at="2026-06-01T03:00:00.000+00:00")
+CLEARED = DeviceLog(1, KEY, "front-door", read_at="2027-12-01", cleared_at="2026-06-01T03:00:00.000+00:00")
 """A device in use that zkpoll cleared, and that showed nothing since."""
 THEN = Limit("2026-05-31T03:00:00.000+00:00")
 """What that clearing lets go."""
 ALL = Limit("2026-11-27T00:00:00.000+00:00")
-GONE = Log(2, "OIN7030067091200012", read_at="2026-06-01T03:00:00.000+00:00")
+GONE = DeviceLog(2, "OIN7030067091200012", read_at="2026-06-01T03:00:00.000+00:00")
 """A device that has no name any more."""
 
 
@@ -214,7 +215,7 @@ GONE = Log(2, "OIN7030067091200012", read_at="2026-06-01T03:00:00.000+00:00")
         (GONE, GONE.key, ALL),
     ],
 )
-def test_what_cannot_be_on_its_device(log: Log, device: str | None, expected: Limit) -> None:
+def test_what_cannot_be_on_its_device(log: DeviceLog, device: str | None, expected: Limit) -> None:
     """Only a clearing of ours, or a person's word on a device that is gone, lets punches go."""
     assert off_device(log, replace(OLD, device=device)) == expected
 
@@ -236,7 +237,7 @@ def test_what_cannot_be_on_its_device(log: Log, device: str | None, expected: Li
         ),
     ],
 )
-def test_what_may_be_on_its_device(log: Log, device: str | None, why: str) -> None:
+def test_what_may_be_on_its_device(log: DeviceLog, device: str | None, why: str) -> None:
     """Where it cannot be known that a device shows nothing old any more, nothing goes, and that is said."""
     assert off_device(log, replace(OLD, device=device)) == Limit(why=why)
 
@@ -283,14 +284,14 @@ def users(path: Path) -> list[str]:
 
 def test_only_what_every_dashboard_is_done_with_goes(journal: Journal, path: Path) -> None:
     """Confirmed and discarded punches go; a pending, parked or held one stays, whatever the others say."""
-    main, spare = Outbox(journal, "main"), Outbox(journal, "spare")
+    main, spare = JournalOutbox(journal, "main"), JournalOutbox(journal, "spare")
     names = ["both", "main only", "parked", "given up", "held"]
     visit(journal).take(piece(*(punch(name) for name in names)))
     ids = dict(zip(names, (event.id for event in pending(main)), strict=True))
     main.settle(
         Settled((ids["both"], ids["main only"], ids["held"]), {ids["parked"]: "no", ids["given up"]: "no"})
     )
-    Decisions(journal, "main").discard(Choice(frozenset(), ids=(ids["given up"],)), 9, "x")
+    Decisions(journal, "main").discard(Selection(frozenset(), ids=(ids["given up"],)), 9, "x")
     pending(spare)
     spare.settle(Settled(tuple(ids[name] for name in names if name not in {"main only", "held"})))
     with closing(sqlite3.connect(path)) as db, db:
@@ -312,7 +313,7 @@ def test_only_what_every_dashboard_is_done_with_goes(journal: Journal, path: Pat
 def test_what_no_dashboard_ever_had_stays(journal: Journal, path: Path) -> None:
     """A punch that is older than every dashboard is nowhere else."""
     visit(journal).take(piece(punch("a")))
-    main = Outbox(journal, "main")
+    main = JournalOutbox(journal, "main")
     visit(journal).take(piece(punch("a"), punch("b")))
     confirm(main, pending(main))
     age_and_clear(journal, path)
@@ -322,7 +323,7 @@ def test_what_no_dashboard_ever_had_stays(journal: Journal, path: Path) -> None:
 
 def test_what_is_in_flight_stays(journal: Journal, path: Path) -> None:
     """A punch that a person gave up while it was sent stays until that is answered."""
-    main = Outbox(journal, "main")
+    main = JournalOutbox(journal, "main")
     visit(journal).take(piece(punch("a"), punch("b")))
     main.send([event.id for event in pending(main)])
     Decisions(journal, "main").discard(DISCARDABLE, 9, "x")
@@ -334,7 +335,7 @@ def test_what_is_in_flight_stays(journal: Journal, path: Path) -> None:
 
 def test_punches_that_share_an_id_stay_together(journal: Journal, path: Path) -> None:
     """As long as one punch of a second waits for a person, the one that has its id stays beside it."""
-    main = Outbox(journal, "main")
+    main = JournalOutbox(journal, "main")
     visit(journal).take(piece(punch("a"), punch("a", verify=4), punch("b")))
     confirm(main, pending(main))
     age_and_clear(journal, path)
@@ -346,7 +347,7 @@ def test_punches_that_share_an_id_stay_together(journal: Journal, path: Path) ->
 
 def test_what_is_not_old_stays(journal: Journal, path: Path) -> None:
     """Only what was journalled before the day named goes, to the millisecond."""
-    main = Outbox(journal, "main")
+    main = JournalOutbox(journal, "main")
     visit(journal).take(piece(punch("a")))
     age_and_clear(journal, path)
     confirm(main, pending(main))
@@ -359,7 +360,7 @@ def test_what_is_not_old_stays(journal: Journal, path: Path) -> None:
 
 def delivered(journal: Journal, *names: str, key: str = KEY) -> None:
     """Have punches of these users read from a device, and confirmed."""
-    main = Outbox(journal, "main")
+    main = JournalOutbox(journal, "main")
     name = "front-door" if key == KEY else "gate"
     visit(journal, name, key).take(piece(*(punch(user) for user in names)))
     whole = Reading(40, len(names), 0, len(names), None, None, whole=True, before=0, continued=False)
@@ -449,7 +450,7 @@ def test_identity_survives(journal: Journal, path: Path) -> None:
     visit(journal).take(piece(punch("a"), punch("b")))
     assert rows(path, "SELECT id FROM punch ORDER BY seq") == before
     assert rows(path, "SELECT min(seq) FROM punch") > [(last,)]
-    assert Outbox(journal, "main").counts() == Counts(punches=2, pending=2)
+    assert JournalOutbox(journal, "main").counts() == Counts(punches=2, pending=2)
 
 
 def test_a_new_dashboard_after_pruning(journal: Journal, path: Path) -> None:
@@ -457,7 +458,7 @@ def test_a_new_dashboard_after_pruning(journal: Journal, path: Path) -> None:
     delivered(journal, "a")
     age_and_clear(journal, path)
     prune.prune(journal, TERMS)
-    late = Outbox(journal, "late")
+    late = JournalOutbox(journal, "late")
     visit(journal).take(piece(punch("c")))
     assert late.counts() == Counts(punches=1, pending=1)
 
@@ -465,7 +466,7 @@ def test_a_new_dashboard_after_pruning(journal: Journal, path: Path) -> None:
 def test_many_pages(journal: Journal, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many there are, each is looked at once, and what stays between them stays."""
     monkeypatch.setattr(prune, "PAGE", 7)
-    main = Outbox(journal, "main")
+    main = JournalOutbox(journal, "main")
     visit(journal).take(piece(*punches(100)))
     confirm(main, [event for number, event in enumerate(pending(main, 100)) if number % 3])
     age_and_clear(journal, path)
@@ -478,7 +479,7 @@ def test_many_pages(journal: Journal, path: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_compacting_gives_room_back(journal: Journal, path: Path) -> None:
     """The file gets smaller, says what it said, and goes on as before."""
-    main = Outbox(journal, "main")
+    main = JournalOutbox(journal, "main")
     visit(journal).take(piece(*punches(5000)))
     confirm(main, pending(main, 5000))
     age_and_clear(journal, path)

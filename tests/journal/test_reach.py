@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from tests.journal.helpers import KEY, START, Visiting, confirm, pending, piece, punch, visit
 from zkpoll.journal.devices import STRANGER, Devices
 from zkpoll.journal.opening import open_journal
-from zkpoll.journal.outbox import Outbox, first_pending, newest_punch
+from zkpoll.journal.outbox import JournalOutbox, first_pending, newest_punch
 from zkpoll.model.delivery import Reach, Settled
 from zkpoll.model.log import Reading
 
@@ -33,7 +33,7 @@ def at(second: int) -> datetime:
 
 def test_a_device_that_was_read(journal: Journal) -> None:
     """All that is confirmed leaves the time up to which the log was read."""
-    outbox = Outbox(journal, "main")
+    outbox = JournalOutbox(journal, "main")
     visit(journal).take(piece(punch("1"), punch("2")))
     Devices(journal).note_reading(KEY, READING)
     confirm(outbox, pending(outbox))
@@ -42,14 +42,14 @@ def test_a_device_that_was_read(journal: Journal) -> None:
 
 def test_a_device_that_never_was_read_to_its_end(journal: Journal) -> None:
     """What a visit that broke off has journalled says nothing of what came later."""
-    outbox = Outbox(journal, "main")
+    outbox = JournalOutbox(journal, "main")
     visit(journal).take(piece(punch(), end=5))
     assert outbox.reaches() == {"front-door": Reach(None, at(0), pending=1)}
 
 
 def test_a_clock_that_shows_no_date(journal: Journal) -> None:
     """A reading that cannot tell takes back what the one before could."""
-    outbox = Outbox(journal, "main")
+    outbox = JournalOutbox(journal, "main")
     visit(journal)
     Devices(journal).note_reading(KEY, READING)
     Devices(journal).note_reading(KEY, replace(READING, complete_until=None, drift=None))
@@ -58,7 +58,7 @@ def test_a_clock_that_shows_no_date(journal: Journal) -> None:
 
 def test_what_is_pending_or_parked(journal: Journal) -> None:
     """Both are counted, and the earliest of both is told; what is confirmed is neither."""
-    outbox = Outbox(journal, "main")
+    outbox = JournalOutbox(journal, "main")
     visit(journal).take(piece(*(punch(str(n), 10 * n) for n in range(4))))
     Devices(journal).note_reading(KEY, READING)
     events = pending(outbox)
@@ -70,7 +70,7 @@ def test_what_is_pending_or_parked(journal: Journal) -> None:
 
 def test_the_earliest_is_told_by_the_moment(journal: Journal) -> None:
     """In the hour that daylight saving repeats, the smaller wall clock time may be the later one."""
-    outbox = Outbox(journal, "main")
+    outbox = JournalOutbox(journal, "main")
     first = datetime(2026, 10, 25, 2, 30)
     before = punch("1", canonical=b"1")._replace(time=first)
     after = punch("2", canonical=b"2")._replace(time=first.replace(minute=10, fold=1))
@@ -81,7 +81,7 @@ def test_the_earliest_is_told_by_the_moment(journal: Journal) -> None:
 
 def test_each_device_and_each_dashboard_by_itself(journal: Journal) -> None:
     """What one dashboard refuses holds nothing at another, nor what one device brought at another."""
-    main, spare = Outbox(journal, "main"), Outbox(journal, "spare")
+    main, spare = JournalOutbox(journal, "main"), JournalOutbox(journal, "spare")
     visit(journal).take(piece(punch("1")))
     visit(journal, "warehouse", "W1").take(piece(punch("2", 7)))
     confirm(main, pending(main))
@@ -94,7 +94,7 @@ def test_each_device_and_each_dashboard_by_itself(journal: Journal) -> None:
 
 def test_what_a_replaced_terminal_left(journal: Journal) -> None:
     """Punches of the terminal that hung there before hold the name they had, also when it is another's."""
-    outbox = Outbox(journal, "main")
+    outbox = JournalOutbox(journal, "main")
     visit(journal).take(piece(punch()))
     Devices(journal).meet_stranger("front-door", "NEW1")
     Devices(journal).accept("front-door")
@@ -104,7 +104,7 @@ def test_what_a_replaced_terminal_left(journal: Journal) -> None:
 
 def test_a_renamed_device(journal: Journal) -> None:
     """Its punches count under the name that it has now."""
-    outbox = Outbox(journal, "main")
+    outbox = JournalOutbox(journal, "main")
     visit(journal).take(piece(punch()))
     visit(journal, "main-entrance")
     assert outbox.reaches() == {"main-entrance": Reach(None, at(0), pending=1)}
@@ -113,7 +113,7 @@ def test_a_renamed_device(journal: Journal) -> None:
 
 def test_the_punch_that_goes_first(journal: Journal, path: Path) -> None:
     """The oldest that is pending, as it would be sent; a look at it makes no dashboard known."""
-    outbox = Outbox(journal, "main")
+    outbox = JournalOutbox(journal, "main")
     assert newest_punch(journal) is None
     visit(journal).take(piece(punch("1"), punch("2", 5)))
     events = pending(outbox)
@@ -127,7 +127,7 @@ def test_the_punch_that_goes_first(journal: Journal, path: Path) -> None:
 
 def test_what_is_held_because_another_terminal_answers(journal: Journal) -> None:
     """Punches of a stranger will be sent once somebody has put the addresses right, so they hold, too."""
-    outbox = Outbox(journal, "main")
+    outbox = JournalOutbox(journal, "main")
     visit(journal)
     Devices(journal).meet_stranger("warehouse", KEY)
     ledger = Visiting(journal, "front-door", KEY, ZoneInfo("Asia/Dhaka"), held=STRANGER)
@@ -137,7 +137,7 @@ def test_what_is_held_because_another_terminal_answers(journal: Journal) -> None
 
 def test_a_device_that_was_renamed_and_then_replaced(journal: Journal) -> None:
     """What it left counts under the last name that it had, which is the one that people know."""
-    outbox = Outbox(journal, "main")
+    outbox = JournalOutbox(journal, "main")
     visit(journal).take(piece(punch()))
     visit(journal, "main-entrance")
     Devices(journal).meet_stranger("main-entrance", "NEW1")

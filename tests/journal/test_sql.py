@@ -6,14 +6,16 @@ import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import pytest
 
 import zkpoll
 from tests.journal.helpers import connection, rows
 from zkpoll.journal.database import statements
+from zkpoll.journal.holds import HeldReason
 from zkpoll.journal.sqlite import queries
+from zkpoll.model.delivery import OutboxState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -117,6 +119,19 @@ def test_statements_are_those_of_any_store(query: str) -> None:
 def test_what_is_not_portable_is_found(sql: str) -> None:
     """The test above knows such a statement."""
     assert faults(sql)
+
+
+def test_states_and_reasons_are_those_of_the_code() -> None:
+    """A word that statements compare is one that the code knows, and the schema takes every state."""
+    sql = "".join(map(bare, queries().values()))
+    states = set(re.findall(r"\bstate(?:,| =| THEN| ELSE)? '(\w+)'", sql))
+    assert states <= {*get_args(OutboxState)}
+    reasons = set(re.findall(r"\breason = '([^']+)'", sql))
+    assert reasons <= {*get_args(HeldReason), "same terminal"}
+    schema = (PACKAGE / "journal" / "sql" / "schema.sql").read_text()
+    check = re.search(r"CHECK \(state IN \(([^)]*)\)\)", schema)
+    assert check
+    assert set(re.findall(r"\w+", check[1])) == {*get_args(OutboxState)}
 
 
 @pytest.mark.parametrize("query", queries())

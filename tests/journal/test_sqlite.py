@@ -26,11 +26,11 @@ from zkpoll.errors import ExitCode, JournalError, WrongSerial
 from zkpoll.journal import conditions, exports, overview, prune, sqlite, watermarks
 from zkpoll.journal.clearance import Clearance
 from zkpoll.journal.database import Journal
-from zkpoll.journal.decisions import Choice, Decisions, Span, dashboards, has_device
+from zkpoll.journal.decisions import Decisions, Selection, Span, dashboards, has_device
 from zkpoll.journal.devices import Devices
 from zkpoll.journal.intake import Intake
 from zkpoll.journal.opening import open_empty, open_journal
-from zkpoll.journal.outbox import Outbox, first_pending, newest_punch
+from zkpoll.journal.outbox import JournalOutbox, first_pending, newest_punch
 from zkpoll.journal.quarantine import accept, quarantined
 from zkpoll.journal.restore import Restoring, meet
 from zkpoll.journal.sqlite import APPLICATION_ID, SqliteJournal
@@ -98,11 +98,11 @@ def test_only_its_owner_can_read_it(path: Path) -> None:
 def test_everything_survives_reopening(path: Path) -> None:
     """What was journalled, confirmed and covered is there after the program has ended."""
     with open_journal(path) as journal:
-        outbox = Outbox(journal, "main")
+        outbox = JournalOutbox(journal, "main")
         visit(journal).take(piece(punch("1"), punch("2")))
         outbox.settle(Settled((outbox.next(1).events[0].id,)))
     with open_journal(path) as journal:
-        assert Outbox(journal, "main").counts() == Counts(punches=2, pending=1, confirmed=1)
+        assert JournalOutbox(journal, "main").counts() == Counts(punches=2, pending=1, confirmed=1)
         watermark = visit(journal).watermark()
         assert watermark
         assert (watermark.layout, watermark.count) == (40, 2)
@@ -113,7 +113,7 @@ def test_any_file_name_will_do(tmp_path: Path) -> None:
     """Characters that mean something in a URI mean nothing in the journal's name."""
     path = tmp_path / "a?mode=memory#b%20c é.db"
     with open_journal(path) as journal:
-        Outbox(journal, "main")
+        JournalOutbox(journal, "main")
     assert rows(path, "SELECT name FROM destination") == [("main",)]
 
 
@@ -326,7 +326,7 @@ def test_a_damaged_journal(path: Path) -> None:
     """Pages that were overwritten end the run with one clear error, in whatever is asked of them."""
     log = piece(*punches(3000))
     with open_journal(path) as journal:
-        Outbox(journal, "main")
+        JournalOutbox(journal, "main")
         visit(journal).take(log)
     size = path.stat().st_size
     with path.open("r+b") as file:
@@ -337,7 +337,7 @@ def test_a_damaged_journal(path: Path) -> None:
         with refused(path, "is damaged; restore a backup, or move it away to begin a new one"):
             ledger.take(log)
         with refused(path, "is damaged"):
-            Outbox(journal, "main").next(3000)
+            JournalOutbox(journal, "main").next(3000)
 
 
 def test_locked_by_another_writer(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -392,7 +392,7 @@ def test_a_full_disk(
     journal: Journal, path: Path, no_room: Callable[[Journal, Path], AbstractContextManager[None]]
 ) -> None:
     """A slice that does not fit is not kept at all; once there is room, it is."""
-    outbox = Outbox(journal, "main")
+    outbox = JournalOutbox(journal, "main")
     ledger = visit(journal)
     ledger.take(piece(punch("first")))
     watermark = ledger.watermark()
@@ -432,7 +432,7 @@ class Rooms:
     journal: Journal
     devices: Devices
     ledger: Visiting
-    outbox: Outbox
+    outbox: JournalOutbox
     decisions: Decisions
     clearance: Clearance
     restoring: Restoring
@@ -446,7 +446,7 @@ def inserted(journal: Journal, rows: list[dict[str, object]]) -> list[int]:
 
 
 READING = Reading(40, 1, 0, 1, None, None, whole=True, before=0, continued=False)
-PENDING = Choice(frozenset({"pending"}))
+PENDING = Selection(frozenset({"pending"}))
 TERMS = prune.Terms(datetime.now(UTC), frozenset({"front-door"}))
 USER = User(1, "1001", b"", 0, 0, 0, has_password=True)
 SPAN = Span(date(2026, 11, 22), date(2026, 11, 22))
@@ -478,17 +478,17 @@ CALLS: dict[str, Callable[[Rooms], object]] = {
     "Intake.add": lambda it: it.ledger.take(piece(punch())),
     "quarantined": lambda it: quarantined(it.journal),
     "accept": lambda it: accept(it.journal, []),
-    "Outbox": lambda it: Outbox(it.journal, "main"),
-    "Outbox.next": lambda it: it.outbox.next(1),
-    "Outbox.newest_of_people": lambda it: it.outbox.newest_of_people(1),
-    "Outbox.parked": lambda it: it.outbox.parked(1, datetime.now(UTC)),
-    "Outbox.send": lambda it: it.outbox.send([it.confirmable]),
-    "Outbox.settle": lambda it: it.outbox.settle(Settled((it.confirmable,))),
-    "Outbox.halted": lambda it: it.outbox.halted(),
-    "Outbox.halt": lambda it: it.outbox.halt("gone"),
-    "Outbox.counts": lambda it: it.outbox.counts(),
-    "Outbox.oldest_pending": lambda it: it.outbox.oldest_pending(),
-    "Outbox.reaches": lambda it: it.outbox.reaches(),
+    "JournalOutbox": lambda it: JournalOutbox(it.journal, "main"),
+    "JournalOutbox.next": lambda it: it.outbox.next(1),
+    "JournalOutbox.newest_of_people": lambda it: it.outbox.newest_of_people(1),
+    "JournalOutbox.parked": lambda it: it.outbox.parked(1, datetime.now(UTC)),
+    "JournalOutbox.send": lambda it: it.outbox.send([it.confirmable]),
+    "JournalOutbox.settle": lambda it: it.outbox.settle(Settled((it.confirmable,))),
+    "JournalOutbox.halted": lambda it: it.outbox.halted(),
+    "JournalOutbox.halt": lambda it: it.outbox.halt("gone"),
+    "JournalOutbox.counts": lambda it: it.outbox.counts(),
+    "JournalOutbox.oldest_pending": lambda it: it.outbox.oldest_pending(),
+    "JournalOutbox.reaches": lambda it: it.outbox.reaches(),
     "first_pending": lambda it: first_pending(it.journal, "main"),
     "newest_punch": lambda it: newest_punch(it.journal),
     "dashboards": lambda it: dashboards(it.journal),
@@ -524,7 +524,7 @@ CALLS: dict[str, Callable[[Rooms], object]] = {
     "exports.punches": lambda it: list(exports.punches(it.journal, exports.Wanted())),
     "device_standings": lambda it: overview.device_standings(it.journal, datetime.now(UTC)),
     "dashboard_standings": lambda it: overview.dashboard_standings(it.journal),
-    "troubles": lambda it: overview.troubles(it.journal),
+    "conditions.told": lambda it: conditions.told(it.journal),
     "sightings": lambda it: overview.sightings(it.journal, "1001", date(2026, 11, 22)),
     "memory.tell": lambda it: conditions.tell(it.journal, lambda before: News((), before)),
 }
@@ -535,7 +535,7 @@ def rooms(path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rooms]:
     """Open a journal that holds something of everything and waits for nobody."""
     monkeypatch.setattr(sqlite, "WAIT", 0.01)
     with open_journal(path) as journal:
-        outbox = Outbox(journal, "main")
+        outbox = JournalOutbox(journal, "main")
         ledger = visit(journal)
         ledger.take(piece(punch()))
         rooms = Devices(journal), ledger, outbox, Decisions(journal, "main"), Clearance(journal, KEY)
@@ -591,7 +591,7 @@ def test_no_method_is_forgotten() -> None:
     """The two tests above meet every public method of the room."""
     public = {
         f"{room.__name__}.{name}"
-        for room in (Journal, Devices, Intake, Outbox, Decisions, Clearance, Restoring)
+        for room in (Journal, Devices, Intake, JournalOutbox, Decisions, Clearance, Restoring)
         for name in vars(room)
         if not name.startswith("_")
     }

@@ -13,14 +13,14 @@ from pathlib import Path
 
 from tests.journal.helpers import piece, punches, visit
 from zkpoll.journal.opening import open_journal
-from zkpoll.journal.outbox import Outbox
+from zkpoll.journal.outbox import JournalOutbox
 from zkpoll.model.delivery import Settled
 
 
 def main(path: Path) -> None:
     """Journal and deliver until killed."""
     with open_journal(path) as journal:
-        outboxes = [Outbox(journal, "main"), Outbox(journal, "spare")]
+        outboxes = [JournalOutbox(journal, "main"), JournalOutbox(journal, "spare")]
         ledger = visit(journal)
         watermark = ledger.watermark()
         end, confirmed = watermark.count if watermark else 0, outboxes[0].counts().confirmed

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
 
 import pytest
 
 from zkpoll.journal.overview import Place, Sighting
 from zkpoll.reports.explain import DeviceReach, PersonDay, details, fate
+
+if TYPE_CHECKING:
+    from zkpoll.model.delivery import OutboxState
 
 DAY = date(2026, 11, 22)
 SINCE = "2026-11-22T09:10:11.123+00:00"
@@ -15,7 +19,7 @@ WHEN = "2026-11-22 09:10:11Z"
 READ = datetime(2026, 11, 22, 9, 10, 11, tzinfo=UTC)
 
 
-def place(state: str | None, reason: str | None = None, tried_at: str | None = None) -> Place:
+def place(state: OutboxState | None, reason: str | None = None, tried_at: str | None = None) -> Place:
     """Return how a punch stands with a dashboard since `SINCE`."""
     return Place("main", state, reason, SINCE if state else None, tried_at, in_flight=False)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from zkpoll.journal.prune import Share
+from zkpoll.journal.prune import PruneShare
 from zkpoll.reports.old_punches import OldPunches
 
 BEFORE = datetime(2025, 11, 22, 3, tzinfo=UTC)
-DOOR = Share("front-door", "S1", "it was never cleared", {"removable": 1_200, "on_device": 3, "held": 1})
-GATE = Share("gate", "S2", "it was never cleared", {"undelivered": 2})
+DOOR = PruneShare("front-door", "S1", "it was never cleared", {"removable": 1_200, "on_device": 3, "held": 1})
+GATE = PruneShare("gate", "S2", "it was never cleared", {"undelivered": 2})
 OLD = OldPunches(BEFORE, (DOOR, GATE))
 
 

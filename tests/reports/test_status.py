@@ -11,7 +11,7 @@ from tests.journal.helpers import KEY, odd, piece, punch, visit
 from zkpoll.inventory import load
 from zkpoll.journal.devices import Devices
 from zkpoll.journal.opening import open_empty
-from zkpoll.journal.outbox import Outbox
+from zkpoll.journal.outbox import JournalOutbox
 from zkpoll.journal.overview import DashboardStanding, DeviceStanding
 from zkpoll.model.log import Reading
 from zkpoll.reports.device_list import ListedDevice, device_list
@@ -35,7 +35,7 @@ def screen(*shown: DeviceStatus | DashboardStatus) -> StatusScreen:
     """Return a screen of devices and dashboards."""
     devices = tuple(one for one in shown if isinstance(one, DeviceStatus))
     dashboards = tuple(one for one in shown if isinstance(one, DashboardStatus))
-    return StatusScreen(NOW, DAY, devices, dashboards, ())
+    return StatusScreen(NOW, DAY, devices, dashboards, {})
 
 
 @pytest.fixture
@@ -98,8 +98,8 @@ def test_remarks() -> None:
 def test_from_a_journal(inventory: Inventory) -> None:
     """Devices stand in the inventory's order; a dashboard that left is shown while punches wait for it."""
     with open_empty() as journal:
-        Outbox(journal, "main")
-        Outbox(journal, "old")
+        JournalOutbox(journal, "main")
+        JournalOutbox(journal, "old")
         visit(journal).take(piece(punch("1001"), punch("1002"), odd(b"x")))
         Devices(journal).note_reading(KEY, READING)
         found = status(inventory, journal, datetime.now(UTC))

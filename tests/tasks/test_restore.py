@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from zkpoll.inventory import load
-from zkpoll.journal.decisions import Choice, Decisions, dashboards
+from zkpoll.journal.decisions import Decisions, Selection, dashboards
 from zkpoll.journal.opening import open_empty
-from zkpoll.journal.restore import Found
+from zkpoll.journal.restore import Comparison
 from zkpoll.pull.raw_copy import RawCopy
 from zkpoll.simulator import Terminal
 from zkpoll.tasks.restore import compare, restore
@@ -49,10 +49,10 @@ def inventory(tmp_path: Path) -> Inventory:
 def test_an_empty_journal_gets_everything_for_every_dashboard(copy: RawCopy, inventory: Inventory) -> None:
     """All is missing, then all is there; each dashboard has each punch, held as the settings say."""
     with open_empty() as journal:
-        assert compare(journal, copy) == Found(missing=COUNT)
-        assert restore(journal, inventory, copy) == (Found(in_journal=COUNT), COUNT)
+        assert compare(journal, copy) == Comparison(missing=COUNT)
+        assert restore(journal, inventory, copy) == (Comparison(in_journal=COUNT), COUNT)
         assert compare(journal, copy).proved
-        held = Choice(frozenset({"held"}))
+        held = Selection(frozenset({"held"}))
         assert {name: len(list(Decisions(journal, name).punches(held))) for name in dashboards(journal)} == {
             "main": COUNT,
             "other": COUNT,
@@ -63,4 +63,4 @@ def test_nothing_is_put_there_twice(copy: RawCopy, inventory: Inventory) -> None
     """What the journal holds is not written again."""
     with open_empty() as journal:
         restore(journal, inventory, copy)
-        assert restore(journal, inventory, copy) == (Found(in_journal=COUNT), 0)
+        assert restore(journal, inventory, copy) == (Comparison(in_journal=COUNT), 0)

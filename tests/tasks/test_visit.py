@@ -23,7 +23,7 @@ from tests.pull.devices import visit
 from zkpoll.errors import TryLater
 from zkpoll.journal.devices import Devices
 from zkpoll.journal.opening import open_journal
-from zkpoll.journal.outbox import Outbox
+from zkpoll.journal.outbox import JournalOutbox
 from zkpoll.model.sums import Tally
 from zkpoll.pull import device_tables, slices
 from zkpoll.pull.layouts import ANY_SLOT, LAYOUTS
@@ -78,7 +78,7 @@ class Site(RuleBasedStateMachine):
         patch.setattr(slices, "SLICE", 20 * 40)
         self.path = Path(self.stack.enter_context(tempfile.TemporaryDirectory())) / "journal.db"
         self.journal = self.stack.enter_context(open_journal(self.path))
-        self.outbox = Outbox(self.journal, "main")
+        self.outbox = JournalOutbox(self.journal, "main")
         self.shown: set[bytes] = set()
         """Canonical bytes of every punch that was in a verified slice."""
         self.sure = True

@@ -27,7 +27,7 @@ from zkpoll.errors import ExitCode
 if TYPE_CHECKING:
     from zkpoll.inventory import Inventory
     from zkpoll.journal.prune import Terms
-    from zkpoll.journal.restore import Found
+    from zkpoll.journal.restore import Comparison
     from zkpoll.reports.old_punches import OldPunches
 
 
@@ -86,7 +86,7 @@ def restore(file: Path, config: Path | None, write: bool, yes: bool, as_json: bo
     return ExitCode.OK if found.proved else ExitCode.ATTENTION
 
 
-def _counts(found: Found) -> str:
+def _counts(found: Comparison) -> str:
     return (
         f"{found.in_journal:,} in the journal, {found.missing:,} missing,"
         f" {found.quarantined:,} quarantined, {found.differ:,} differ"
@@ -108,9 +108,9 @@ def backup(file: Path, config: Path | None, force: bool, as_json: bool) -> int:
     0600), since it tells who came when. To restore it, stop zkpoll, copy it to the journal's place, and
     delete what lies beside it as `-wal` and `-shm`.
     """
-    from zkpoll.journal import prune
+    from zkpoll.journal import backup as backups
 
-    made = prune.backup(load_inventory(config, secrets=False).journal, file, force=force)
+    made = backups.backup(load_inventory(config, secrets=False).journal, file, force=force)
     if as_json:
         click.echo(json.dumps({"file": str(made.file), "punches": made.punches, "bytes": made.size}))
     else:

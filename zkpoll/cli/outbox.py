@@ -78,10 +78,10 @@ def list_(
 
     --json prints an array with an object a line, as they are read.
     """  # noqa: D301  # click's own mark is the character itself
-    from zkpoll.journal.decisions import Choice, Decisions, dashboards
+    from zkpoll.journal.decisions import Decisions, Selection, dashboards
 
     asked = frozenset(state for state, wanted in states.items() if wanted) or frozenset({"parked"})
-    choice = Choice(asked, user, device)
+    choice = Selection(asked, user, device)
     with open_journal(load_inventory(config, secrets=False)) as journal:
         check_journal(journal, dashboard=to, device=device)
         names = [to] if to else dashboards(journal)
@@ -189,9 +189,9 @@ def _find(
     why_not: Callable[[Waiting], str | None],
 ) -> Meant:
     """Return the punches that are meant. Tell of each id that is not why. Raise when nothing is left."""
-    from zkpoll.journal.decisions import Choice, meant
+    from zkpoll.journal.decisions import Selection, meant
 
-    choice = Choice(frozenset(states), user, device, tuple(one.strip().lower() for one in ids))
+    choice = Selection(frozenset(states), user, device, tuple(one.strip().lower() for one in ids))
     with open_journal(inventory) as journal:
         check_journal(journal, dashboard=to, device=choice.device)
         names = [to] if to else [dashboard.name for dashboard in inventory.dashboards]

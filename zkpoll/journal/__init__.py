@@ -1,19 +1,23 @@
 """The journal: our durable store, the only truth on our side.
 
-schema.sql     every table, as the sum of migrations/
-queries.sql    every statement, named
-sqlite         the SQLite file: open, migrate, one clear error for each way it can fail
-devices        who was met, and which inventory name each belongs to
+sql/           every table (the sum of migrations/), every statement by name, those in SQLite's own words
+database       the verbs that every store has
+sqlite         the store in an SQLite file: open, migrate, copy, one clear error for each way it can fail
+opening        the journal an inventory names: whether there is one, opening it, its locks and folders
+locks          lock files, one for each device and dashboard
+devices        which devices were met, and which inventory name each belongs to
 | intake       the way in: records of a device, sorted and kept in the caller's transaction
 | known_bytes  bytes that are known keep the meaning they had when they were first read
 | holds        which new punches are held: before a starting line, or repeats   (pure)
 watermarks     how much of each device's log is in the journal: the pull door's progress
 | outbox       one dashboard's way out: what is pending, in flight, settled
-decisions      a person's word on what waits
+decisions      what a person decides about punches that wait
 clearance      whether a device's log may be cleared, and what is remembered of that
-restore        what of a raw copy the journal holds, and what it lacks
-prune          backups, and letting go of what is over
-quarantine     records with impossible values, kept raw
-exports        the users last exported of each device, and punches to be
-conditions     what was told to a person
+restore        a raw copy beside the journal: what it lacks, and putting that back
+backup         a copy of the journal that can take its place
+prune          removing old punches that nobody needs any more
+quarantine     records with impossible values, kept as they came
+exports        the users last exported of each device, and punches to be exported
+conditions     the conditions that a person was told of
+overview       how devices, dashboards and single punches stand
 """

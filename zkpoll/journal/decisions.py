@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from datetime import date
 
     from zkpoll.journal.database import Journal
+    from zkpoll.journal.holds import HeldReason, Hold
+    from zkpoll.model.delivery import OutboxState
 
 PAGE: Final = 5000
 """Punches looked at, or changed, at a time: what a page holds is all that is in memory, and no other process
@@ -36,7 +38,7 @@ class Waiting:
     serial_number: str
     user_id: str
     timestamp: str
-    state: str
+    state: OutboxState
     reason: str | None
     since: str
     """When it came to be in that state (UTC, ISO 8601)."""
@@ -52,7 +54,7 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class Selection:
     """Which punches of a dashboard are meant: those that fit all that is given."""
 
     states: frozenset[str]
@@ -118,8 +120,8 @@ def has_device(journal: Journal, name: str) -> bool:
 
 def why_not_retried(punch: Waiting) -> str | None:
     """Given a punch, return why it is not to be sent again, or None if it may be."""
-    if punch.state in _NOT_RETRIED:
-        return _NOT_RETRIED[punch.state]
+    if why := _NOT_RETRIED.get(punch.state):
+        return why
     if punch.same_second:
         return "another punch of that person in the same second has its id"
     if punch.stranger or punch.reason == STRANGER:
@@ -134,11 +136,17 @@ def why_not_discarded(punch: Waiting) -> str | None:
     return _NOT_DISCARDED.get(punch.state)
 
 
-_NOT_RETRIED: Final = {"confirmed": "the dashboard has it", "pending": "the next sync sends it anyway"}
-_NOT_DISCARDED: Final = {"confirmed": "the dashboard has it", "discarded": "it is discarded already"}
+_NOT_RETRIED: Final[Mapping[OutboxState, str]] = {
+    "confirmed": "the dashboard has it",
+    "pending": "the next sync sends it anyway",
+}
+_NOT_DISCARDED: Final[Mapping[OutboxState, str]] = {
+    "confirmed": "the dashboard has it",
+    "discarded": "it is discarded already",
+}
 
 
-_Place: TypeAlias = tuple[str, str | None]
+_Place: TypeAlias = "tuple[OutboxState, HeldReason | None]"
 """A state, and the reason for it."""
 
 
@@ -146,10 +154,10 @@ class _Row(NamedTuple):
     """A punch of a span, and its place in one outbox."""
 
     seq: int
-    hold: str | None
+    hold: Hold | None
     same_second: int
     stranger: int
-    state: str | None
+    state: OutboxState | None
     """None where the outbox lacks it."""
     reason: str | None
 
@@ -169,7 +177,7 @@ def _due(punch: _Row, repeats: bool) -> _Place | None:
     return None
 
 
-def _why_held(punch: _Row, repeats: bool) -> str | None:
+def _why_held(punch: _Row, repeats: bool) -> HeldReason | None:
     if punch.same_second:
         return "same second"
     if punch.stranger:
@@ -187,7 +195,7 @@ class Decisions:
         ids: dict[str, int] = dict(journal.all("destinations"))
         self._destination = ids.get(dashboard)
 
-    def punches(self, choice: Choice) -> Iterator[Waiting]:
+    def punches(self, choice: Selection) -> Iterator[Waiting]:
         """Yield the punches that are meant, oldest first. Between two of them no transaction is open."""
         for seqs in [self._with_ids(choice.ids)] if choice.ids else self._pages(choice.states):
             yield from filter(choice.means, self._at(seqs))
@@ -212,21 +220,23 @@ class Decisions:
             for fields, flags in ((row[1:-3], row[-3:]) for row in rows)
         ]
 
-    def retry(self, choice: Choice, last: int) -> int:
+    def retry(self, choice: Selection, last: int) -> int:
         """Let the next sync send those that are meant, up to place `last`; return how many.
 
         Parked ones stay parked until the dashboard takes them. What may not be sent is left.
         """
         return self._change("retry", self._upto(last, choice, why_not_retried))
 
-    def discard(self, choice: Choice, last: int, reason: str) -> int:
+    def discard(self, choice: Selection, last: int, reason: str) -> int:
         """Never send those that are meant, up to place `last`, and write down why; return how many.
 
         The journal keeps them.
         """
         return self._change("discard", self._upto(last, choice, why_not_discarded), reason=reason)
 
-    def _upto(self, last: int, choice: Choice, why_not: Callable[[Waiting], str | None]) -> Iterator[Waiting]:
+    def _upto(
+        self, last: int, choice: Selection, why_not: Callable[[Waiting], str | None]
+    ) -> Iterator[Waiting]:
         until = takewhile(lambda punch: punch.seq <= last, self.punches(choice))
         return (punch for punch in until if why_not(punch) is None)
 
@@ -321,7 +331,7 @@ class Portion:
 class Meant:
     """The punches that a choice means, as they were when it was made."""
 
-    choice: Choice
+    choice: Selection
     portions: Mapping[str, Portion]
     """By dashboard; one without any is not among them."""
     refused: Mapping[str, str]
@@ -331,7 +341,7 @@ class Meant:
 def meant(
     journal: Journal,
     dashboards: Iterable[str],
-    choice: Choice,
+    choice: Selection,
     why_not: Callable[[Waiting], str | None],
     *,
     shown: int,

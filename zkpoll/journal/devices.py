@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from zkpoll.journal.database import Journal
+    from zkpoll.journal.holds import HeldReason
     from zkpoll.model.log import Reading
 
-STRANGER: Final = "another terminal"
+STRANGER: Final[HeldReason] = "another terminal"
 """Why punches are held that come from a terminal that answers where another one belongs."""
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from zkpoll.journal.database import Journal, Row
+    from zkpoll.model.delivery import OutboxState
 
 PAGE: Final = 2000
 """Punches looked at at a time; what a page holds is all that is in memory."""
@@ -51,7 +52,7 @@ class Journalled:
     event: Event
     journalled_at: str
     """UTC, ISO 8601."""
-    states: Mapping[str, str]
+    states: Mapping[str, OutboxState]
     """By dashboard; one that the punch is older than is not among them."""
     hold: str | None
     """Why dashboards do not get it unless a person asks for it; None where it is held from none."""
@@ -93,7 +94,7 @@ def punches(journal: Journal, wanted: Wanted) -> Iterator[Journalled]:
 
 
 def _with_states(journal: Journal, page: Sequence[Row]) -> Iterator[Journalled]:
-    states: list[dict[str, str]] = [{} for _ in page]
+    states: list[dict[str, OutboxState]] = [{} for _ in page]
     holds: list[dict[str, None]] = [{} for _ in page]  # each reason once, in order
     for place, name, state, reason in journal.look_up("states_of_punches", [row[0] for row in page]):
         states[place][name] = state

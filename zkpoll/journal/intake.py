@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
     from zkpoll.journal.database import Journal
-    from zkpoll.journal.holds import Hold, Holding, Who
+    from zkpoll.journal.holds import HeldReason, Hold, Holding, Who
     from zkpoll.model.log import Records
     from zkpoll.model.punch import Door, Event, Form, Punch, Quarantined
 
@@ -78,7 +78,7 @@ class Intake:
         zone: tzinfo,
         *,
         source: Door,
-        held: str | None = None,
+        held: HeldReason | None = None,
         holding: Holding = HOLD_NOTHING,
     ) -> None:
         """Given a device's inventory name, its key and the zone of its clock, begin a visit.

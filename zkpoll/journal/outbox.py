@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from zkpoll.journal.database import Journal, Row
-    from zkpoll.model.delivery import Settled
+    from zkpoll.model.delivery import OutboxState, Settled
 
 
-class Outbox:
+class JournalOutbox:
     """The punches of one destination."""
 
     def __init__(self, journal: Journal, name: str) -> None:
@@ -159,7 +159,7 @@ class Outbox:
         return found
 
 
-def _with_waiting(reach: Reach, state: str, earliest: str, count: int) -> Reach:
+def _with_waiting(reach: Reach, state: OutboxState, earliest: str, count: int) -> Reach:
     """Given how far a device is settled, return it with `count` more punches that are not."""
     first = datetime.fromisoformat(earliest)
     since = min(first, reach.unsettled_since or first)

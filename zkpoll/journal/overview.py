@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from zkpoll.journal.database import Journal, Row
+    from zkpoll.journal.holds import Hold
+    from zkpoll.model.delivery import OutboxState
 
 WINDOW: Final = timedelta(days=28)
 """Four whole weeks, so that weekends count for what they are."""
@@ -108,20 +110,11 @@ class DashboardStanding:
 
 
 @dataclass(frozen=True, slots=True)
-class Lasting:
-    """A condition that a person was told of and that lasts."""
-
-    subject: str
-    kind: str
-    since: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class Place:
     """How a punch stands with one dashboard."""
 
     dashboard: str
-    state: str | None
+    state: OutboxState | None
     """None where the punch was never meant for it."""
     reason: str | None
     """Of a parked one the dashboard's words; of a held or discarded one, why."""
@@ -149,7 +142,7 @@ class Sighting:
     source: str
     journalled_at: str
     """When it was read (UTC, ISO 8601)."""
-    hold: str | None
+    hold: Hold | None
     """Why it is not sent unless a person asks."""
     clock_suspect: bool
     same_second: bool
@@ -218,14 +211,6 @@ def _dashboard(row: Row) -> DashboardStanding:
     return DashboardStanding(
         name, halted, pending, parked, held, _moment(min(filter(None, oldest), default=None))
     )
-
-
-def troubles(journal: Journal) -> list[Lasting]:
-    """Return what a person was told of, and lasts."""
-    return [
-        Lasting(subject, kind, datetime.fromisoformat(since))
-        for subject, kind, since, _ in journal.all("conditions")
-    ]
 
 
 def sightings(journal: Journal, user: str, day: date) -> list[Sighting]:

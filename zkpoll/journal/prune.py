@@ -1,4 +1,4 @@
-"""What keeps a journal in health: a backup, and letting go of punches that are over and done with.
+"""Removing old punches that nobody needs any more.
 
 A punch may go only when nobody needs it any more, neither a dashboard nor we ourselves: a record that its
 device shows once more must be known, or it would be a new punch.
@@ -6,21 +6,10 @@ device shows once more must be known, or it would be a new punch.
 
 from __future__ import annotations
 
-import os
-import sqlite3
-import time
 from collections import Counter, defaultdict
-from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final, Literal
-
-from zkpoll.durable import put
-from zkpoll.errors import JournalError, TryLater, reason
-from zkpoll.journal.opening import open_journal
-from zkpoll.journal.sqlite import WAIT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,102 +25,7 @@ SHORTEST: Final = "30d"
 """The least age of a punch that may go."""
 LONGEST: Final = "36500d"
 
-Fate = Literal["removable", "undelivered", "held", "same_second", "on_device"]
-
-
-# --- backup ---
-
-
-class BackupFailed(TryLater):
-    """A backup cannot be written, or would overwrite something."""
-
-    kind = "backup"
-
-
-@dataclass(frozen=True, slots=True)
-class Backup:
-    """A copy of a journal."""
-
-    file: Path
-    punches: int
-    size: int
-    """Bytes."""
-
-
-def backup(journal: Path, file: Path, *, force: bool = False) -> Backup:
-    """Copy the journal as it is at this moment to `file`; whole, sound and on disk when this returns.
-
-    Runs may go on meanwhile. The copy is one file (mode 0600) that can stand in the journal's place. Raise
-    `JournalError` when the journal cannot be read or is damaged, `BackupFailed` when `file` is there already
-    (unless `force`d) or cannot be written; then nothing of the copy is left.
-    """
-    with open_journal(journal, writable=False):  # it knows what is a journal, and says what is wrong with one
-        try:
-            _check_target(journal, file, force)
-            with TemporaryDirectory(prefix=".zkpoll-", dir=file.parent) as folder:
-                copy = Path(folder) / "copy"
-                punches = _copied(journal, copy)
-                size = copy.stat().st_size
-                put(copy, file, replace=force)
-        except FileExistsError as error:
-            raise _there_already(file) from error
-        except OSError as error:
-            raise BackupFailed(f"the backup {file} cannot be written: {reason(error)}") from error
-        except sqlite3.Error as error:
-            raise BackupFailed(f"the backup {file} cannot be written: {error}") from error
-    return Backup(file, punches, size)
-
-
-def _check_target(journal: Path, file: Path, force: bool) -> None:
-    """Raise `BackupFailed` where `file` must not be written."""
-    parts = [journal.resolve().with_name(journal.resolve().name + end) for end in ("", "-wal", "-shm")]
-    if file.resolve() in parts or (file.exists() and file.samefile(journal)):
-        raise BackupFailed(f"{file} is the journal itself")
-    if file.is_dir():
-        raise BackupFailed(f"{file} is a folder; name a file in it")
-    if not force and os.path.lexists(file):
-        raise _there_already(file)
-
-
-def _there_already(file: Path) -> BackupFailed:
-    return BackupFailed(f"{file} is there already; --force overwrites it")
-
-
-def _copied(journal: Path, copy: Path) -> int:
-    """Copy the journal, see that the copy is sound, and return how many punches are in it."""
-    os.close(os.open(copy, os.O_CREAT | os.O_EXCL, 0o600))
-    source = sqlite3.connect(journal.absolute().as_uri() + "?mode=ro", uri=True, timeout=WAIT)
-    with closing(source), closing(sqlite3.connect(copy, isolation_level=None)) as target:
-        source.backup(target, progress=_Patience())
-        try:
-            target.execute("PRAGMA journal_mode = DELETE")  # one file, without side files
-            found = target.execute("PRAGMA integrity_check(1)").fetchone()[0]
-            punches: int = target.execute("SELECT count(*) FROM punch").fetchone()[0]
-        except sqlite3.DatabaseError as error:
-            if error.sqlite_errorcode & 0xFF in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}:
-                raise
-            found, punches = str(error), 0
-    if found != "ok":
-        raise JournalError(f"the journal {journal} is damaged; it was not backed up: {_first_line(found)}")
-    return punches
-
-
-def _first_line(text: str) -> str:
-    """Return the part of SQLite's words that names a fault; the first line only names the database."""
-    return text.strip().splitlines()[-1]
-
-
-class _Patience:
-    """Ends the wait for another program that keeps the whole journal to itself; SQLite's has no end."""
-
-    def __init__(self) -> None:
-        self._deadline = time.monotonic() + WAIT
-
-    def __call__(self, status: int, _remaining: int, _total: int) -> None:
-        """Given SQLite's answer to one step, raise `TimeoutError` where it has been busy too long."""
-        busy = status in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
-        if busy and time.monotonic() > self._deadline:
-            raise TimeoutError("the journal is locked by another program")
+PruneFate = Literal["removable", "undelivered", "held", "same_second", "on_device"]
 
 
 # --- which punches may go; pure ---
@@ -150,7 +44,7 @@ class Terms:
 
 
 @dataclass(frozen=True, slots=True)
-class Log:
+class DeviceLog:
     """A device, and what the journal knows of its log. Times are UTC, ISO 8601."""
 
     id: int
@@ -187,7 +81,7 @@ class Limit:
     """Why there are none, or None."""
 
 
-def off_device(log: Log, terms: Terms) -> Limit:
+def off_device(log: DeviceLog, terms: Terms) -> Limit:
     """Given a device's log, return which of its punches cannot be in it any more.
 
     Either zkpoll itself has cleared the log after they were journalled, and all that it showed since came
@@ -207,7 +101,7 @@ def off_device(log: Log, terms: Terms) -> Limit:
     return Limit(why="its log was never cleared by zkpoll")
 
 
-def _left(log: Log, terms: Terms, before: str) -> Limit:
+def _left(log: DeviceLog, terms: Terms, before: str) -> Limit:
     """Return which punches of a device that left the inventory may go."""
     if not terms.device:
         return Limit(why=f"it left the inventory: --device {log.label}")
@@ -225,7 +119,7 @@ def _iso(moment: datetime) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class PruneShare:
     """What becomes of one device's old punches."""
 
     device: str
@@ -233,7 +127,7 @@ class Share:
     serial_number: str
     why: str | None
     """Why those `on_device` may still be there, or None."""
-    counts: Mapping[Fate, int] = field(default_factory=dict)
+    counts: Mapping[PruneFate, int] = field(default_factory=dict)
 
     @property
     def removable(self) -> int:
@@ -241,11 +135,11 @@ class Share:
         return self.counts.get("removable", 0)
 
 
-def old_punches(journal: Journal, terms: Terms) -> list[Share]:
+def old_punches(journal: Journal, terms: Terms) -> list[PruneShare]:
     """Return what may go and what must stay of each device's old punches, where there are any."""
     logs = _logs(journal)
     limits = {log.id: off_device(log, terms) for log in logs}
-    counts: defaultdict[int, Counter[Fate]] = defaultdict(Counter)
+    counts: defaultdict[int, Counter[PruneFate]] = defaultdict(Counter)
     page = _page(journal, limits, terms, 0)
     while page:
         for _, device, fate in page:
@@ -253,7 +147,9 @@ def old_punches(journal: Journal, terms: Terms) -> list[Share]:
         page = _page(journal, limits, terms, page[-1][0])
     meant = [log for log in logs if not terms.device or log.is_named(frozenset({terms.device}))]
     return [
-        Share(log.label, log.key, limits[log.id].why, counts[log.id]) for log in meant if log.id in counts
+        PruneShare(log.label, log.key, limits[log.id].why, counts[log.id])
+        for log in meant
+        if log.id in counts
     ]
 
 
@@ -288,7 +184,7 @@ def knows(journal: Journal, device: str) -> bool:
     return any(log.is_named(frozenset({device})) for log in _logs(journal))
 
 
-def _logs(journal: Journal) -> list[Log]:
+def _logs(journal: Journal) -> list[DeviceLog]:
     return [_log(*row) for row in journal.all("logs")]
 
 
@@ -304,9 +200,9 @@ def _log(
     on_device: int | None,
     watermark: int | None,
     since_cleared: int,
-) -> Log:
+) -> DeviceLog:
     """Given a row of the query `logs`, return it as a log."""
-    return Log(
+    return DeviceLog(
         id_,
         key,
         name,
@@ -321,7 +217,7 @@ def _log(
 
 def _page(
     journal: Journal, limits: Mapping[int, Limit], terms: Terms, after: int
-) -> list[tuple[int, int, Fate]]:
+) -> list[tuple[int, int, PruneFate]]:
     """Return the next old punches after place `after`: place, device, and what becomes of each."""
     gone: dict[int, object] = {device: limit.before for device, limit in limits.items() if limit.before}
     found = journal.look_up("fates", gone, after=after, before=_iso(terms.before), limit=PAGE)

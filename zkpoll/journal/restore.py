@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Comparison:
     """What the journal holds of some records; each is counted once."""
 
     in_journal: int = 0
@@ -39,8 +39,8 @@ class Found:
     That is where a slot of the user table has changed hands since. The journal's word stands.
     """
 
-    def __add__(self, other: Found) -> Found:
-        return Found(*map(add, astuple(self), astuple(other)))
+    def __add__(self, other: Comparison) -> Comparison:
+        return Comparison(*map(add, astuple(self), astuple(other)))
 
     @property
     def proved(self) -> bool:
@@ -86,7 +86,7 @@ class Restoring:
         row = journal.one("device_by_key", key=key)
         self._device: int | None = row[0] if row else None
 
-    def compare(self, records: Records) -> Found:
+    def compare(self, records: Records) -> Comparison:
         """Say what the journal holds of `records`; nothing is written."""
         return self._compare_punches(records) + self._compare_quarantined(records.quarantined)
 
@@ -98,7 +98,7 @@ class Restoring:
         with self._journal.transaction():
             return self._intake.add(records)
 
-    def _compare_punches(self, records: Records) -> Found:
+    def _compare_punches(self, records: Records) -> Comparison:
         held = self._punches([punch.canonical for punch in records.punches])
         holders = self._holders(records.punches)
         same = sum(seq in holders[place] for place, seq in held.items())
@@ -106,15 +106,15 @@ class Restoring:
         # Firmware may have changed the layout since, and what is in quarantine stays there: the intake knows.
         tally = self._intake.sort(replace(records, punches=others, quarantined=())).tally
         missing = tally.first_seen + tally.same_second + tally.exact_repeats
-        return Found(same + tally.seen_before, missing, tally.quarantined, len(held) - same)
+        return Comparison(same + tally.seen_before, missing, tally.quarantined, len(held) - same)
 
-    def _compare_quarantined(self, records: Sequence[Quarantined]) -> Found:
+    def _compare_quarantined(self, records: Sequence[Quarantined]) -> Comparison:
         raw = [record.raw for record in records]
         punches = self._punches(raw).keys()
         rows = self._journal.look_up("quarantined_records", raw, device=self._device)
         quarantined = {row[0] for row in rows} - punches
         missing = len(raw) - len(punches) - len(quarantined)
-        return Found(missing=missing, quarantined=len(quarantined), differ=len(punches))
+        return Comparison(missing=missing, quarantined=len(quarantined), differ=len(punches))
 
     def _punches(self, records: Sequence[bytes]) -> dict[int, int]:
         """Return the journal's place of each of `records` that it holds as a punch, by index."""

@@ -10,7 +10,7 @@ import os
 import sqlite3
 import threading
 import time
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from functools import cache
 from typing import TYPE_CHECKING, Final, Self
 
@@ -290,3 +290,57 @@ def _statements_in(script: str) -> Iterator[str]:
         if sqlite3.complete_statement(statement):
             yield statement
             statement = ""
+
+
+# --- copying ---
+
+
+class CopyingFailed(Exception):
+    """A copy of a journal cannot be written, in SQLite's words."""
+
+
+def copy_journal(journal: Path, copy: Path) -> int:
+    """Copy a journal into one file, see that the copy is sound, and return how many punches are in it.
+
+    Raise `JournalError` when the journal is damaged, `CopyingFailed` or `OSError` when the copy cannot be
+    written or the journal stays locked.
+    """
+    os.close(os.open(copy, os.O_CREAT | os.O_EXCL, 0o600))
+    try:
+        found, punches = _copied(journal, copy)
+    except sqlite3.Error as error:
+        raise CopyingFailed(str(error)) from error
+    if found != "ok":
+        # The first line of SQLite's words only names the database.
+        fault = found.strip().splitlines()[-1]
+        raise JournalError(f"the journal {journal} is damaged; it was not backed up: {fault}")
+    return punches
+
+
+def _copied(journal: Path, copy: Path) -> tuple[str, int]:
+    """Copy a journal; return "ok" or a fault of the copy, and how many punches are in it."""
+    source = sqlite3.connect(journal.absolute().as_uri() + "?mode=ro", uri=True, timeout=WAIT)
+    with closing(source), closing(sqlite3.connect(copy, isolation_level=None)) as target:
+        source.backup(target, progress=_Patience())
+        try:
+            target.execute("PRAGMA journal_mode = DELETE")  # one file, without side files
+            found: str = target.execute("PRAGMA integrity_check(1)").fetchone()[0]
+            punches: int = target.execute("SELECT count(*) FROM punch").fetchone()[0]
+        except sqlite3.DatabaseError as error:
+            if error.sqlite_errorcode & 0xFF in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}:
+                raise
+            return str(error), 0
+    return found, punches
+
+
+class _Patience:
+    """Ends the wait for another program that keeps the whole journal to itself; SQLite's has no end."""
+
+    def __init__(self) -> None:
+        self._deadline = time.monotonic() + WAIT
+
+    def __call__(self, status: int, _remaining: int, _total: int) -> None:
+        """Given SQLite's answer to one step, raise `TimeoutError` where it has been busy too long."""
+        busy = status in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+        if busy and time.monotonic() > self._deadline:
+            raise TimeoutError("the journal is locked by another program")

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
     from zkpoll.model.punch import Event
+
+
+OutboxState = Literal["pending", "confirmed", "parked", "held", "discarded"]
+"""How a punch stands with one dashboard: every punch is in exactly one of these."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
-    from zkpoll.journal.prune import Fate, Share
+    from zkpoll.journal.prune import PruneFate, PruneShare
 
-STAYS: Final[dict[Fate, str]] = {
+STAYS: Final[dict[PruneFate, str]] = {
     "undelivered": "undelivered",
     "held": "held",
     "same_second": "same second",
@@ -27,7 +27,7 @@ class OldPunches:
     """Punches journalled before a moment, device by device."""
 
     before: datetime
-    shares: Sequence[Share]
+    shares: Sequence[PruneShare]
 
     @property
     def removable(self) -> int:
@@ -62,5 +62,5 @@ class OldPunches:
         return {"before": iso(self.before), "devices": devices, "removed": removed}
 
 
-def _numbers(share: Share) -> dict[str, int]:
+def _numbers(share: PruneShare) -> dict[str, int]:
     return {"removable": share.removable} | {fate: share.counts.get(fate, 0) for fate in STAYS}

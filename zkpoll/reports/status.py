@@ -6,22 +6,22 @@ from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from zkpoll.journal.conditions import told
 from zkpoll.journal.overview import (
     DashboardStanding,
     DeviceStanding,
     dashboard_standings,
     device_standings,
-    troubles,
 )
 from zkpoll.reports.words import ahead, iso, minute, span
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
 
     from zkpoll.inventory import Inventory
     from zkpoll.journal.database import Journal
-    from zkpoll.journal.overview import Lasting
+    from zkpoll.model.report import Condition
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,7 @@ class StatusScreen:
     """How old a reading, or a punch that waits, may be."""
     devices: tuple[DeviceStatus, ...]
     dashboards: tuple[DashboardStatus, ...]
-    troubles: tuple[Lasting, ...]
+    troubles: Mapping[str, Condition]
     """Those that a person was told of, and last."""
 
     @property
@@ -161,7 +161,8 @@ class StatusScreen:
             "devices": [device.document() for device in self.devices],
             "dashboards": [dashboard.document() for dashboard in self.dashboards],
             "troubles": [
-                {"subject": one.subject, "kind": one.kind, "since": iso(one.since)} for one in self.troubles
+                {"subject": subject, "kind": one.kind, "since": iso(one.since)}
+                for subject, one in self.troubles.items()
             ],
         }
 
@@ -174,15 +175,15 @@ class StatusScreen:
         for dashboard in self.dashboards:
             cells = [*dashboard.cells(self.now), *dashboard.remarks()]
             yield "  ".join(filter(None, ["dashboard", dashboard.name, *cells]))
-        for one in self.troubles:
-            yield f"trouble  {one.subject}  since {minute(one.since)}  {one.kind}"
+        for subject, one in self.troubles.items():
+            yield f"trouble  {subject}  since {minute(one.since)}  {one.kind}"
 
     def remarks(self) -> Iterator[str]:
         """Yield all that is not as usual: the tables of devices and dashboards leave it out."""
         for one in self._all():
             yield from (f"{one.name}: {remark}" for remark in one.remarks())
-        for trouble in self.troubles:
-            yield f"{trouble.subject}: since {minute(trouble.since)}: {trouble.kind}"
+        for subject, trouble in self.troubles.items():
+            yield f"{subject}: since {minute(trouble.since)}: {trouble.kind}"
 
     def _all(self) -> Iterator[DeviceStatus | DashboardStatus]:
         yield from self.devices
@@ -214,7 +215,7 @@ def status(inventory: Inventory, journal: Journal, now: datetime) -> StatusScree
             for named, standings in ((True, dashboards), (False, left))
             for standing in standings
         ),
-        tuple(troubles(journal)),
+        told(journal),
     )
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from zkpoll.delivery.origins import Origins
     from zkpoll.inventory import Dashboard
     from zkpoll.journal.database import Journal
-    from zkpoll.journal.outbox import Outbox
+    from zkpoll.journal.outbox import JournalOutbox
     from zkpoll.model.delivery import Preview, ShiftMove
     from zkpoll.model.punch import Event
 
@@ -39,7 +39,7 @@ class Lane:
     """One dashboard, and the means of its delivery."""
 
     dashboard: Dashboard
-    outbox: Outbox
+    outbox: JournalOutbox
     origins: Origins
     alert_after: float
     """Seconds after which a shift that is not complete is late."""

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 from zkpoll.journal.devices import Devices
 from zkpoll.journal.holds import HOLD_NOTHING, Holding
-from zkpoll.journal.outbox import Outbox
-from zkpoll.journal.restore import Found, Restoring, meet
+from zkpoll.journal.outbox import JournalOutbox
+from zkpoll.journal.restore import Comparison, Restoring, meet
 
 if TYPE_CHECKING:
     from zkpoll.inventory import Inventory
@@ -17,22 +17,22 @@ if TYPE_CHECKING:
     from zkpoll.pull.raw_copy import RawCopy
 
 
-def compare(journal: Journal, copy: RawCopy) -> Found:
+def compare(journal: Journal, copy: RawCopy) -> Comparison:
     """Given a raw copy, return which of its records the journal holds; nothing is written."""
     room = Restoring(journal, copy.device, copy.serial_number, ZoneInfo(copy.zone), source="pull")
-    found: list[Found] = []
+    found: list[Comparison] = []
     copy.hand_on(lambda piece: found.append(room.compare(piece)))
-    return sum(found, Found())
+    return sum(found, Comparison())
 
 
-def restore(journal: Journal, inventory: Inventory, copy: RawCopy) -> tuple[Found, int]:
+def restore(journal: Journal, inventory: Inventory, copy: RawCopy) -> tuple[Comparison, int]:
     """Put the records of a raw copy into the journal that it lacks.
 
     Return which of them it holds then, and how many were put there. They go to every dashboard of the
     inventory, and are held by the settings of the device as it is named by now.
     """
     for dashboard in inventory.dashboards:  # a new one gets only what is journalled after it was met
-        Outbox(journal, dashboard.name)
+        JournalOutbox(journal, dashboard.name)
     meet(journal, copy.device, copy.serial_number)
     name = Devices(journal).name_of(copy.serial_number)
     holds = (Holding(one.since, one.repeat_within) for one in inventory.devices if one.name == name)
