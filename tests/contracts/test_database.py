@@ -1,0 +1,145 @@
+"""What every store of the journal promises: its verbs, its transactions, its one error.
+
+Another store joins by another entry in `STORES`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from zkpoll.errors import JournalError
+from zkpoll.journal.database import AlreadyThere
+from zkpoll.journal.opening import open_empty, open_journal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from zkpoll.journal.database import Journal
+
+STORES: Final[Mapping[str, Callable[[Path], Journal]]] = {
+    "sqlite": lambda folder: open_journal(folder / "journal.db"),
+    "memory": lambda _folder: open_empty(),
+}
+DEVICES = [{"key": key, "name": key.lower(), "now": "2026"} for key in ("A", "B", "C")]
+
+
+@pytest.fixture(params=STORES)
+def journal(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Journal]:
+    """Open a new journal in each store."""
+    with STORES[request.param](tmp_path) as opened:
+        yield opened
+
+
+def names(journal: Journal) -> list[str]:
+    """Return the names of all dashboards."""
+    return [name for name, _ in journal.all("destinations")]
+
+
+def remember(journal: Journal, subject: str) -> int:
+    """Store a condition."""
+    return journal.run("remember_condition", subject=subject, kind="x", since="2026", told_at="2026")
+
+
+def test_rows(journal: Journal) -> None:
+    """All rows come as tuples, one row or None."""
+    assert (journal.all("destinations"), journal.one("halted", destination=1)) == ([], None)
+    with journal.transaction():
+        assert journal.one("meet_destination", name="main") == (1,)
+        assert journal.one("meet_destination", name="main") == (1,)
+    assert journal.all("destinations") == [("main", 1)]
+    assert journal.one("halted", destination=1) == (None,)
+
+
+def test_rows_that_were_changed_are_counted(journal: Journal) -> None:
+    """One statement, and one that is run for many rows, say how many rows they changed."""
+    with journal.transaction():
+        assert remember(journal, "a") == remember(journal, "b") == 1
+        assert journal.run("forget_condition", subject="x") == 0
+        assert journal.run_many("forget_condition", [{"subject": one} for one in "abc"]) == 2
+        assert journal.run_many("forget_condition", []) == 0
+
+
+def test_insertions_tell_their_places_in_order(journal: Journal) -> None:
+    """What each insertion returns comes in the order of the rows."""
+    with journal.transaction():
+        places = journal.insert_all("meet_destination", [{"name": name} for name in ("z", "m", "a")])
+        assert journal.insert_all("meet_destination", []) == []
+    assert dict(journal.all("destinations")) == dict(zip(("z", "m", "a"), places, strict=True))
+
+
+def punch(id_: str) -> dict[str, object]:
+    """Return a row of the table of punches."""
+    texts = dict.fromkeys(("device_name", "user_id", "timestamp", "source", "now"), "x")
+    numbers = dict.fromkeys(("same_second", "verify", "state", "work_code", "clock_suspect"), 0)
+    return {**texts, **numbers, "id": id_, "canonical": id_.encode(), "device": 1, "hold": None}
+
+
+def test_insertions_are_all_or_none(journal: Journal) -> None:
+    """Where one row is there already, none is inserted; the transaction goes on."""
+    with journal.transaction():
+        journal.one("meet_device", **DEVICES[0])
+        journal.insert_all("add_punch", [punch("a")])
+        with pytest.raises(AlreadyThere):
+            journal.insert_all("add_punch", [punch("b"), punch("a"), punch("c")])
+        assert len(journal.insert_all("add_punch", [punch("b")])) == 1
+    assert len(journal.all("punches_of_device", device=1)) == 2
+
+
+def test_insertions_are_made_in_a_transaction(journal: Journal) -> None:
+    """Outside one, they are a mistake of ours."""
+    with pytest.raises(RuntimeError, match="transaction"):
+        journal.insert_all("meet_destination", [{"name": "main"}])
+    assert names(journal) == []
+
+
+def test_values_are_looked_up_by_their_places(journal: Journal) -> None:
+    """Each row begins with the place of its value; values that are not there have none."""
+    with journal.transaction():
+        journal.one("meet_device", **DEVICES[0])
+        seqs = journal.insert_all("add_punch", [punch("a"), punch("b")])
+    found = journal.look_up("punches_by_record", [b"b", b"?", b"a"], device=1)
+    assert sorted(found) == [(0, seqs[1]), (2, seqs[0])]
+    assert journal.look_up("punches_by_record", {7: b"a"}, device=1) == [(7, seqs[0])]
+    assert journal.look_up("punches_by_record", [], device=1) == []
+
+
+def test_a_statement_is_run_over_values(journal: Journal) -> None:
+    """It changes the rows that the values name, and counts them."""
+    with journal.transaction():
+        journal.one("meet_device", **DEVICES[0])
+        seqs = journal.insert_all("add_punch", [punch("a"), punch("b"), punch("c")])
+        assert journal.run_over("remove_punches", [seqs[0], seqs[2], 99]) == 2
+    assert [row[0] for row in journal.all("punches_of_device", device=1)] == [seqs[1]]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_a_transaction_is_all_or_nothing(journal: Journal, error: type[BaseException]) -> None:
+    """Whatever is raised inside undoes all of it; another one can begin."""
+
+    def half() -> None:
+        with journal.transaction():
+            remember(journal, "half")
+            raise error
+
+    with pytest.raises(error):
+        half()
+    assert journal.all("conditions") == []
+    with journal.transaction():
+        remember(journal, "whole")
+    assert [row[0] for row in journal.all("conditions")] == ["whole"]
+
+
+@pytest.mark.parametrize("ask", [
+    lambda it: it.all("destinations"), lambda it: it.one("destinations"), lambda it: remember(it, "x"),
+    lambda it: it.run_many("forget_condition", [{"subject": "x"}]), lambda it: it.transaction().__enter__(),
+    lambda it: it.look_up("punches_by_identity", ["x"]), lambda it: it.run_over("remove_punches", [1]),
+])  # fmt: skip
+def test_one_error(journal: Journal, ask: Callable[[Journal], AbstractContextManager[None]]) -> None:
+    """A store that cannot answer says so by the journal's own error."""
+    journal.__exit__(None, None, None)
+    with pytest.raises(JournalError):
+        ask(journal)
