@@ -19,6 +19,7 @@ from zk import ZK
 
 from tests.benchmarks.measure import Figure, best_of
 from tests.journal.helpers import Visiting
+from tests.look import inside
 from tests.pull.devices import visit
 from zkpoll.journal.devices import Devices
 from zkpoll.journal.opening import open_journal
@@ -146,7 +147,7 @@ def _fresh_reading(folder: Path, address: Endpoint) -> None:
 
 
 def _rows(path: Path) -> list[dict[str, object]]:
-    with closing(sqlite3.connect(path)) as db:
+    with inside(path) as db:
         db.row_factory = sqlite3.Row
         found = [dict(row) for row in db.execute("SELECT *, journalled_at AS now FROM punch")]
     if len(found) != RECORDS:

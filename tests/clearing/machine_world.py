@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
-import sqlite3
 import threading
 import time
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import count
@@ -15,6 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from tests.look import inside
 from tests.peers import closed_port
 from tests.site import TOKEN, entry
 from zkpoll.errors import Stopped
@@ -295,7 +295,7 @@ class World:
         """Return what a connection of one's own finds in the journal; nothing where there is none yet."""
         if not self.journal.exists():
             return []
-        with closing(sqlite3.connect(self.journal)) as db:
+        with inside(self.journal) as db:
             return db.execute(query).fetchall() if db.execute("PRAGMA user_version").fetchone()[0] else []
 
     def journalled(self) -> dict[bytes, str]:
@@ -327,7 +327,7 @@ class World:
     def retry_what_is_parked(self) -> None:
         """Let the next run try again what the dashboard refused, as `zkpoll outbox retry` does."""
         if self.rows("SELECT 1 FROM outbox WHERE state = 'parked'"):
-            with closing(sqlite3.connect(self.journal)) as db, db:
+            with inside(self.journal) as db:
                 db.execute("UPDATE outbox SET tried_at = NULL WHERE state = 'parked'")
 
 

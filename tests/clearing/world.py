@@ -6,16 +6,16 @@ import errno
 import multiprocessing
 import os
 import signal
-import sqlite3
 import time
 from collections import Counter
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
+from tests.look import inside
 from tests.pull.clearings import Step
 from tests.site import TOKEN, Site, entry
 from zkpoll.errors import ExitCode
@@ -186,7 +186,7 @@ class World:
         return handle
 
     def _check_intent(self) -> None:
-        with closing(sqlite3.connect(self.site.journal)) as db:
+        with inside(self.site.journal) as db:
             if db.execute("SELECT count(*) FROM intent").fetchone() != (1,):
                 self.unproven.append("DISABLE came without an intent")
 

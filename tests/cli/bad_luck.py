@@ -9,10 +9,10 @@ import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
+from tests.look import inside
 from tests.site import TOKEN
 from zkpoll.model.punch import punch_id
 
@@ -167,7 +167,7 @@ def check_nothing_lost(site: Site, dashboard: SampleDashboard, *, punches: set[s
     for request in dashboard.requests:
         for event in events_in(request.body):
             assert bodies.setdefault(event["id"], request.body) == request.body
-    with closing(sqlite3.connect(site.journal)) as db:
+    with inside(site.journal) as db:
         assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert db.execute("SELECT DISTINCT state FROM outbox").fetchall() == [("confirmed",)]
         assert db.execute("SELECT count(*) FROM batch").fetchall() == [(0,)]

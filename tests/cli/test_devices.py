@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter
-from contextlib import closing
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.look import inside
 from tests.site import TOKEN, entry
 from zkpoll.inventory import load
 from zkpoll.model.punch import punch_id
@@ -35,7 +34,7 @@ def states(site: Site) -> Counter[tuple[str, str]]:
         SELECT device.key, outbox.state FROM outbox
         JOIN punch ON punch.seq = outbox.punch JOIN device ON device.id = punch.device
     """
-    with closing(sqlite3.connect(site.journal)) as db:
+    with inside(site.journal) as db:
         return Counter(db.execute(query).fetchall())
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.journal.helpers import rows
+from tests.look import inside, look
 from tests.pull.records import damage
 from tests.site import at_a_terminal, entry
 from zkpoll.journal.devices import Devices
@@ -88,12 +86,12 @@ def synced(site: Site, dashboard: SampleDashboard, terminal: Terminal) -> Path:
 
 def punches(path: Path) -> list[tuple[Any, ...]]:
     """Return all a journal says of its punches, in the order of journalling."""
-    return rows(path, PUNCHES)
+    return look(path, PUNCHES)
 
 
 def quarantine(path: Path) -> list[tuple[Any, ...]]:
     """Return what a journal has in quarantine."""
-    return rows(path, "SELECT device.key, hex(raw), reason FROM quarantine JOIN device ON id = device")
+    return look(path, "SELECT device.key, hex(raw), reason FROM quarantine JOIN device ON id = device")
 
 
 def restored(site: Site, path: Path, *arguments: str) -> tuple[int, dict[str, Any]]:
@@ -140,7 +138,7 @@ def test_a_lost_journal_is_rebuilt(site: Site, dashboard: SampleDashboard, layou
     assert (code, numbers(document)) == (0, (len(terminal.log) - 1, 0, 1, 0, len(before) + 1))
     assert punches(site.journal) == before
     assert quarantine(site.journal) == quarantined
-    assert rows(site.journal, "SELECT * FROM watermark") == []
+    assert look(site.journal, "SELECT * FROM watermark") == []
     with serve(terminal) as address:
         site.write(dashboard.url, device(address))
         site.sync()
@@ -159,7 +157,7 @@ def lose_journal(site: Site) -> None:
 def forget(site: Site, *lost: int) -> None:
     """Have the journal lose some punches, by their place, and all that is in quarantine."""
     places = [(place,) for place in lost]
-    with closing(sqlite3.connect(site.journal)) as db, db:
+    with inside(site.journal) as db:
         db.executemany("DELETE FROM outbox WHERE punch = ?", places)
         db.executemany("DELETE FROM punch WHERE seq = ?", places)
         db.execute("DELETE FROM quarantine")
@@ -177,7 +175,7 @@ def test_what_is_missing_is_told_and_put_back(
     lost = len(range(1, 60, 3))
     forget(site, *range(1, 60, 3))
     left = punches(site.journal)
-    watermark = rows(site.journal, "SELECT * FROM watermark")
+    watermark = look(site.journal, "SELECT * FROM watermark")
     code, document = restored(site, path)
     assert (code, document["missing"], document["quarantined"]) == (1, lost + 1, 0)
     assert document["in_journal"] == len(terminal.log) - lost - 1
@@ -186,8 +184,8 @@ def test_what_is_missing_is_told_and_put_back(
     assert (code, numbers(document)) == (0, (len(terminal.log) - 1, 0, 1, 0, lost + 1))
     assert set(punches(site.journal)) == before
     assert quarantine(site.journal) == quarantined
-    assert rows(site.journal, "SELECT * FROM watermark") == watermark
-    states = rows(site.journal, "SELECT state, count(*) FROM outbox GROUP BY state ORDER BY state")
+    assert look(site.journal, "SELECT * FROM watermark") == watermark
+    states = look(site.journal, "SELECT state, count(*) FROM outbox GROUP BY state ORDER BY state")
     assert sum(count for _, count in states) == len(before)
     assert dict(states)["pending"] == lost
 
@@ -285,7 +283,7 @@ def test_a_slot_that_was_nobodys(site: Site) -> None:
 
 def names(site: Site) -> dict[str, str | None]:
     """Return the devices of the journal: name by key."""
-    return dict(rows(site.journal, "SELECT key, name FROM device"))
+    return dict(look(site.journal, "SELECT key, name FROM device"))
 
 
 def meet(site: Site, name: str, key: str) -> None:

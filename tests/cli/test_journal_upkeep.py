@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import sqlite3
 import subprocess
 import sys
-from contextlib import closing
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.journal.helpers import rows
+from tests.look import inside, look
 from tests.site import TOKEN, at_a_terminal, entry
 from zkpoll.journal.opening import open_journal
 from zkpoll.simulator import Terminal, serve
@@ -35,7 +33,7 @@ UPDATE watermark SET read_at = strftime('%Y-%m-%dT%H:%M:%f+00:00', read_at, '-40
 
 def a_year_passes(site: Site) -> None:
     """Let all that the journal knows be a year older, and the punches two days older than that."""
-    with closing(sqlite3.connect(site.journal)) as db, db:
+    with inside(site.journal) as db:
         db.executescript(A_YEAR_LATER)
 
 
@@ -66,7 +64,7 @@ def test_a_cleared_log_is_let_go(site: Site, dashboard: SampleDashboard) -> None
         assert site.sync("--device", "front", "--no-deliver").code == 0
         document = pruned(site, "--compact")
         assert (document["removed"], document["devices"][0]["removable"]) == (60, 60)
-        assert rows(site.journal, "SELECT count(*) FROM punch") == [(1,)]
+        assert look(site.journal, "SELECT count(*) FROM punch") == [(1,)]
         site.sync("--full")
         again = site.report("--full")
     assert (len(dashboard.events), dashboard.duplicates) == (61, 0)
@@ -97,7 +95,7 @@ def test_what_the_terminal_still_shows_is_not_doubled(site: Site, dashboard: Sam
         ]
         assert site.sync("--full").code == 0
         assert dashboard.duplicates == 0
-        with closing(sqlite3.connect(site.journal)) as db, db:
+        with inside(site.journal) as db:
             db.executescript("DELETE FROM outbox; DELETE FROM punch")
         (device,) = site.report("--full")["devices"]
     assert (device["first_seen"], device["seen_before"]) == (
@@ -130,7 +128,7 @@ def test_what_is_not_delivered_stays(site: Site, dashboard: SampleDashboard) -> 
         write(site, dashboard, address)
         site.sync("--no-deliver")
         a_year_passes(site)
-        with closing(sqlite3.connect(site.journal)) as db, db:
+        with inside(site.journal) as db:
             db.execute("UPDATE device SET cleared_at = read_at, on_device = 0")
         assert pruned(site)["devices"][0]["undelivered"] == 20
         site.sync()
@@ -173,7 +171,7 @@ def test_a_person_is_asked(cleared: Site, answer: str, code: int, left: int) -> 
     assert "Remove 3 punches from the journal? [y/N]: " in shown
     assert ("Nothing is removed." in shown) == (left > 0)
     assert all(len(line) <= 80 for line in shown.splitlines())
-    assert rows(cleared.journal, "SELECT count(*) FROM punch") == [(left,)]
+    assert look(cleared.journal, "SELECT count(*) FROM punch") == [(left,)]
 
 
 def test_a_dry_run_removes_nothing(cleared: Site) -> None:
@@ -200,7 +198,7 @@ def test_wrong_usage(cleared: Site, arguments: tuple[str, ...], why: str) -> Non
     result = cleared.run("journal", "prune", *arguments)
     assert (result.code, result.out) == (2, "")
     assert why in result.err
-    assert rows(cleared.journal, "SELECT count(*) FROM punch") == [(3,)]
+    assert look(cleared.journal, "SELECT count(*) FROM punch") == [(3,)]
 
 
 # --- backup ---
@@ -252,7 +250,7 @@ def test_root_leaves_the_journal_to_its_owner(cleared: Site) -> None:
     cleared.folder.chmod(0o777)
     for path in (cleared.folder, *cleared.folder.iterdir()):
         os.chown(path, 65534, 65534)
-    with closing(sqlite3.connect(cleared.journal)) as db:
+    with inside(cleared.journal) as db:
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     assert cleared.run("journal", "backup", str(cleared.folder / "backup.db")).code == 0
     looked = cleared.start("journal", "prune", "--older-than", "365d", "--yes", "--compact")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.journal.helpers import KEY, odd, piece, punch, visit
+from tests.look import inside
 from tests.site import at_a_terminal, entry
 from zkpoll.journal.devices import Devices
 from zkpoll.journal.opening import open_journal
@@ -45,7 +44,7 @@ def journalled(site: Site) -> Site:
 
 def change(site: Site, sql: str, *values: object) -> None:
     """Let time pass in the journal."""
-    with closing(sqlite3.connect(site.journal)) as db, db:
+    with inside(site.journal) as db:
         db.execute(sql, values)
 
 

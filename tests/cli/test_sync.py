@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sqlite3
 import stat
 import time
 from contextlib import ExitStack
@@ -16,6 +15,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from filelock import FileLock
 
+from tests.look import inside
 from tests.peers import closed_port, peer
 from tests.site import TOKEN, Site, entry
 from zkpoll.model.punch import punch_id
@@ -157,7 +157,7 @@ def test_a_dry_run_beside_a_journal_changes_no_row(site: Site, dashboard: Sample
 
 def dump(site: Site) -> list[str]:
     """Return everything in the journal, as SQL."""
-    with sqlite3.connect(site.journal) as db:
+    with inside(site.journal) as db:
         lines = list(db.iterdump())
     db.close()
     return lines
@@ -484,14 +484,14 @@ def test_a_bad_inventory(site: Site, text: str, words: str) -> None:
 
 def foreign(site: Site) -> None:
     """Put another program's database in the journal's place."""
-    with sqlite3.connect(site.journal) as db:
+    with inside(site.journal) as db:
         db.execute("CREATE TABLE t (x)")
     db.close()
 
 
 def from_the_future(site: Site) -> None:
     """Put a journal of a newer zkpoll in place."""
-    with sqlite3.connect(site.journal) as db:
+    with inside(site.journal) as db:
         db.execute("PRAGMA application_id = 0x7a6b706c")
         db.execute("PRAGMA user_version = 999")
         db.execute("CREATE TABLE punch (x)")
@@ -597,7 +597,7 @@ def test_killed_at_any_time(site: Site, dashboard: SampleDashboard) -> None:
         assert site.report()["exit_code"] == 0
     assert dashboard.events.keys() == ids_of(terminal)
     assert not dashboard.conflicts
-    with sqlite3.connect(site.journal) as db:
+    with inside(site.journal) as db:
         assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     db.close()
 

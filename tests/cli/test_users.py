@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 import os
 import re
-import sqlite3
 import stat
 import subprocess
 import sys
-from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.look import inside
 from tests.peers import closed_port
 from tests.site import TOKEN, at_a_terminal, entry
 from zkpoll.journal.clearance import Clearance
@@ -409,6 +408,6 @@ def test_changes_on_a_terminal(two: Site, front: Terminal) -> None:
 def test_the_journal_holds_no_more_than_it_must(two: Site) -> None:
     """Of a password the journal knows only that there is one."""
     two.run("users", "export")
-    with closing(sqlite3.connect(two.journal)) as db:
+    with inside(two.journal) as db:
         rows = db.execute("SELECT user_id, has_password FROM exported_user ORDER BY user_id").fetchall()
     assert rows == [("0042", 0), ("42", 1), ("7", 0), ("NB7", 1)]

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 import uuid
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -32,7 +31,8 @@ from tests.delivery.moods import (
     refused_alone_in,
 )
 from tests.examples import examples
-from tests.journal.helpers import KEY, piece, punch, rows, visit
+from tests.journal.helpers import KEY, piece, punch, visit
+from tests.look import inside, look
 from zkpoll.delivery.access import Access
 from zkpoll.delivery.loop import Delivered, Destination, deliver
 from zkpoll.journal.opening import open_journal
@@ -160,7 +160,7 @@ class World:
             self.known.setdefault(sent["id"], sent)
 
     def _resume(self, name: str) -> None:
-        with closing(sqlite3.connect(self.path)) as db, db:
+        with inside(self.path) as db:
             db.execute("UPDATE destination SET halted = NULL WHERE name = ?", [name])
 
     def _meet(self, journal: Journal, name: str, meeting: Meeting, arrivals: list[list[Punch]]) -> None:
@@ -188,7 +188,7 @@ class World:
     def states(self, name: str) -> dict[str, set[str]]:
         """Return the ids of a dashboard's punches by state, without those that were held for their second."""
         found: dict[str, set[str]] = {state: set() for state in ("pending", "confirmed", "parked", "held")}
-        for state, id_ in rows(self.path, STATES.format(name)):
+        for state, id_ in look(self.path, STATES.format(name)):
             assert all(id_ not in ids for ids in found.values())
             found[state].add(id_)
         return found

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from zkpoll.journal import watermarks
@@ -18,9 +16,9 @@ from zkpoll.model.log import Slice, Watermark
 from zkpoll.model.punch import LAYOUT_FORMS, Punch, Quarantined
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Sequence
     from datetime import tzinfo
-    from pathlib import Path
 
     from zkpoll.journal.database import Journal
     from zkpoll.journal.holds import HeldReason, Holding
@@ -134,9 +132,3 @@ def connection(journal: Journal) -> sqlite3.Connection:
     """Return the connection of an open journal in SQLite, to see what it does or to break it."""
     assert isinstance(journal, SqliteJournal)
     return journal._db
-
-
-def rows(path: Path, sql: str) -> list[tuple[Any, ...]]:
-    """Run `sql` on the journal's file over another connection."""
-    with closing(sqlite3.connect(path)) as db:
-        return db.execute(sql).fetchall()

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.journal.helpers import KEY, START, Visiting, confirm, connection, odd, piece, punch, rows, visit
+from tests.journal.helpers import KEY, START, Visiting, confirm, connection, odd, piece, punch, visit
+from tests.look import look
 from tests.site import entry
 from zkpoll.errors import JournalError, WrongSerial
 from zkpoll.journal.clearance import Clearance, Numbers, Unsettled
@@ -307,14 +308,14 @@ def test_an_intent_is_on_disk_until_it_is_struck_out(path: Path) -> None:
         visit(journal, "gate", NEW)
         assert not Clearance(journal, KEY).intended()
         Clearance(journal, KEY).intend()
-        assert rows(path, "SELECT key FROM intent JOIN device ON id = device") == [(KEY,)]
+        assert look(path, "SELECT key FROM intent JOIN device ON id = device") == [(KEY,)]
     with open_journal(path) as journal:
         assert (Clearance(journal, KEY).intended(), Clearance(journal, NEW).intended()) == (True, False)
         Clearance(journal, NEW).done()
         assert Clearance(journal, KEY).intended()
         Clearance(journal, KEY).done()
         assert not Clearance(journal, KEY).intended()
-        assert rows(path, "SELECT * FROM intent") == []
+        assert look(path, "SELECT * FROM intent") == []
 
 
 def test_an_intent_is_as_old_as_the_first(journal: Journal, path: Path) -> None:
@@ -322,9 +323,9 @@ def test_an_intent_is_as_old_as_the_first(journal: Journal, path: Path) -> None:
     visit(journal)
     clearance = Clearance(journal, KEY)
     clearance.intend()
-    first = rows(path, "SELECT since FROM intent")
+    first = look(path, "SELECT since FROM intent")
     clearance.intend()
-    assert rows(path, "SELECT since FROM intent") == first
+    assert look(path, "SELECT since FROM intent") == first
     clearance.done()
     clearance.done()
     assert not clearance.intended()
@@ -369,10 +370,10 @@ def test_a_cleared_log_begins_again(journal: Journal, path: Path) -> None:
     clearance.cleared()
     assert ledger.watermark() == Watermark(40, 0, ())
     assert not clearance.intended()
-    ((cleared_at, on_device),) = rows(path, "SELECT cleared_at, on_device FROM device")
+    ((cleared_at, on_device),) = look(path, "SELECT cleared_at, on_device FROM device")
     assert datetime.now(UTC) - datetime.fromisoformat(cleared_at) < timedelta(minutes=1)
     assert on_device == 0
-    assert rows(path, "SELECT count(*) FROM punch") == [(2,)]
+    assert look(path, "SELECT count(*) FROM punch") == [(2,)]
 
 
 def test_clearing_is_noted_whole_or_not_at_all(journal: Journal, path: Path) -> None:
@@ -389,7 +390,7 @@ def test_clearing_is_noted_whole_or_not_at_all(journal: Journal, path: Path) -> 
         clearance.cleared()
     assert clearance.intended()
     assert ledger.watermark() == before
-    assert rows(path, "SELECT cleared_at FROM device") == [(None,)]
+    assert look(path, "SELECT cleared_at FROM device") == [(None,)]
 
 
 def test_a_clear_whose_end_is_unknown(journal: Journal, path: Path) -> None:
@@ -401,7 +402,7 @@ def test_a_clear_whose_end_is_unknown(journal: Journal, path: Path) -> None:
     clearance.done(clear_sent=True)
     assert ledger.watermark() == Watermark(40, 0, ())
     assert not clearance.intended()
-    assert rows(path, "SELECT cleared_at FROM device") == [(None,)]
+    assert look(path, "SELECT cleared_at FROM device") == [(None,)]
 
 
 def test_another_devices_log_is_read_on(journal: Journal) -> None:

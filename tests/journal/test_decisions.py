@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.journal.helpers import KEY, Visiting, piece, punch, punches, rows, visit
+from tests.journal.helpers import KEY, Visiting, piece, punch, punches, visit
+from tests.look import look
 from zkpoll.journal import decisions
 from zkpoll.journal.decisions import (
     Backfilled,
@@ -237,7 +238,7 @@ def test_discarding(journal: Journal, path: Path) -> None:
         "a": ("discarded", "left (by eve)"), "b": ("discarded", "left (by eve)"), "d": ("pending", None),
     }  # fmt: skip
     assert outbox.counts() == Counts(punches=4, pending=1, confirmed=1, discarded=2)
-    assert rows(path, "SELECT count(*) FROM punch") == [(4,)]
+    assert look(path, "SELECT count(*) FROM punch") == [(4,)]
 
 
 def test_what_is_confirmed_stays_so(journal: Journal) -> None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.journal.helpers import KEY, Visiting, piece, punch, punches, rows, visit
+from tests.journal.helpers import KEY, Visiting, piece, punch, punches, visit
+from tests.look import look
 from zkpoll.journal import exports
 from zkpoll.journal.decisions import Decisions, Selection
 from zkpoll.journal.devices import STRANGER, Devices
@@ -43,7 +44,7 @@ def test_users_come_back_as_they_were(journal: Journal, path: Path) -> None:
     assert last.users == (EVE, ADA)
     assert last.exported_at.endswith("+00:00")
     assert last.users[1].has_password is True
-    assert rows(path, "SELECT count(*) FROM exported_user") == [(2,)]
+    assert look(path, "SELECT count(*) FROM exported_user") == [(2,)]
 
 
 def test_the_last_export_takes_the_place_of_the_one_before(journal: Journal) -> None:

@@ -24,9 +24,9 @@ from tests.journal.helpers import (
     piece,
     punch,
     punches,
-    rows,
     visit,
 )
+from tests.look import look
 from zkpoll.errors import WrongSerial
 from zkpoll.journal.devices import STRANGER, Devices
 from zkpoll.journal.holds import HOLD_NOTHING, Holding
@@ -50,7 +50,7 @@ def test_first_reading(journal: Journal, path: Path) -> None:
     tally = visit(journal).take(piece(punch("1001", verify=15, state=4, work_code=7), punch("1002")))
     assert tally == Tally(first_seen=2)
     assert outbox.counts() == Counts(punches=2, pending=2)
-    assert rows(
+    assert look(
         path, "SELECT user_id, timestamp, verify, state, work_code, device_name, source FROM punch"
     ) == [
         ("1001", "2026-11-22T08:59:58+06:00", 15, 4, 7, "front-door", "pull"),
@@ -61,7 +61,7 @@ def test_first_reading(journal: Journal, path: Path) -> None:
 def test_the_one_identity(journal: Journal, path: Path) -> None:
     """The journal stores the id that every machine computes for this punch."""
     visit(journal).take(piece(punch("1001")))
-    assert rows(path, "SELECT id FROM punch") == [("224c9c2b-8130-5e29-a627-3b68fe8961e9",)]
+    assert look(path, "SELECT id FROM punch") == [("224c9c2b-8130-5e29-a627-3b68fe8961e9",)]
 
 
 def test_reading_the_same_again(journal: Journal) -> None:
@@ -97,14 +97,14 @@ def test_same_second_in_a_later_visit(journal: Journal, path: Path, other: Punch
     visit(journal).take(piece(punch()))
     assert visit(journal).take(piece(punch(), other)) == Tally(seen_before=1, same_second=1)
     assert visit(journal).take(piece(punch(), other)) == Tally(seen_before=2)
-    assert rows(path, "SELECT same_second FROM punch ORDER BY seq") == [(0,), (1,)]
+    assert look(path, "SELECT same_second FROM punch ORDER BY seq") == [(0,), (1,)]
 
 
 def test_held_punches_say_why(journal: Journal, path: Path) -> None:
     """A held punch names its reason, a pending one has none."""
     JournalOutbox(journal, "main")
     visit(journal).take(piece(punch(verify=1), punch(verify=2)))
-    assert rows(path, "SELECT state, reason FROM outbox ORDER BY punch") == [
+    assert look(path, "SELECT state, reason FROM outbox ORDER BY punch") == [
         ("pending", None),
         ("held", "same second"),
     ]
@@ -116,7 +116,7 @@ def test_another_number_is_another_record(journal: Journal, path: Path) -> None:
     more = piece(punch(canonical=b"number 2"), punch(canonical=b"number 3"))
     assert visit(journal).take(more) == Tally(same_second=2)
     assert visit(journal).take(more) == Tally(seen_before=2)
-    assert rows(path, "SELECT count(*) FROM punch") == [(3,)]
+    assert look(path, "SELECT count(*) FROM punch") == [(3,)]
 
 
 def test_another_number_in_one_visit_is_another_record(journal: Journal) -> None:
@@ -148,7 +148,7 @@ def test_records_and_progress_are_kept_together(journal: Journal, path: Path) ->
     with suppress(KeyboardInterrupt), journal.transaction():
         ledger.intake.add(piece(punch(), odd(b"x")))
         raise KeyboardInterrupt
-    assert rows(path, "SELECT seq FROM punch UNION ALL SELECT 1 FROM quarantine") == []
+    assert look(path, "SELECT seq FROM punch UNION ALL SELECT 1 FROM quarantine") == []
     assert ledger.watermark() is None
     assert ledger.take(piece(punch(), odd(b"x"))) == Tally(1, quarantined=1, newly_quarantined=1)
     assert outbox.counts() == Counts(punches=1, pending=1)
@@ -159,7 +159,7 @@ def test_records_come_in_within_a_transaction(journal: Journal, path: Path) -> N
     ledger = visit(journal)
     with pytest.raises(RuntimeError, match="outside a transaction"):
         ledger.intake.add(piece(punch()))
-    assert rows(path, "SELECT count(*) FROM punch") == [(0,)]
+    assert look(path, "SELECT count(*) FROM punch") == [(0,)]
 
 
 def test_only_what_was_inserted_goes_into_the_outboxes(journal: Journal, path: Path) -> None:
@@ -172,7 +172,7 @@ def test_only_what_was_inserted_goes_into_the_outboxes(journal: Journal, path: P
         others = journal.insert_all("add_punch", [{**texts, **numbers, "device": 1, "hold": None}])
         ledger.intake.add(piece(punch()))
     assert others == [1]
-    assert rows(path, "SELECT punch FROM outbox") == [(2,)]
+    assert look(path, "SELECT punch FROM outbox") == [(2,)]
 
 
 def test_what_is_in_quarantine_stays_there(journal: Journal) -> None:
@@ -189,9 +189,9 @@ def test_a_known_record_keeps_its_identity(journal: Journal, path: Path) -> None
     """Once journalled, a record is nobody else's punch, whatever user table it is read with later."""
     before = "SELECT id, user_id FROM punch"
     visit(journal).take(piece(punch("1001", canonical=b"slot 5")))
-    kept = rows(path, before)
+    kept = look(path, before)
     assert visit(journal).take(piece(punch("2002", canonical=b"slot 5"))) == Tally(seen_before=1)
-    assert rows(path, before) == kept
+    assert look(path, before) == kept
 
 
 def test_the_same_bytes_of_another_device(journal: Journal) -> None:
@@ -207,7 +207,7 @@ def test_a_punch_stays_one_when_its_slot_is_nobodys(journal: Journal, path: Path
     later = piece(odd(known.canonical, "slot 7 is nobody's"), odd(b"other"))
     assert visit(journal).sort(later).tally == Tally(seen_before=1, quarantined=1)
     assert visit(journal).take(later) == Tally(seen_before=1, quarantined=1, newly_quarantined=1)
-    assert len(rows(path, "SELECT raw FROM quarantine")) == 1
+    assert len(look(path, "SELECT raw FROM quarantine")) == 1
 
 
 def test_quarantine(journal: Journal, path: Path) -> None:
@@ -216,11 +216,11 @@ def test_quarantine(journal: Journal, path: Path) -> None:
     log = piece(odd(b"a"), punch(), odd(b"a"), odd(b"b"))
     assert visit(journal).take(log) == Tally(first_seen=1, quarantined=3, newly_quarantined=2)
     assert visit(journal).take(log) == Tally(seen_before=1, quarantined=3)
-    assert rows(path, "SELECT raw, reason FROM quarantine") == [
+    assert look(path, "SELECT raw, reason FROM quarantine") == [
         (b"a".ljust(40, b"\0"), "no such date"),
         (b"b".ljust(40, b"\0"), "no such date"),
     ]
-    assert rows(path, "SELECT count(*) FROM outbox") == [(1,)]
+    assert look(path, "SELECT count(*) FROM outbox") == [(1,)]
 
 
 def test_the_offset_is_fixed_when_journalled(journal: Journal) -> None:
@@ -269,7 +269,7 @@ def test_sorting_writes_nothing(journal: Journal, path: Path) -> None:
     found = ledger.sort(piece(punch(), punch(), punch(verify=2), odd(b"x")))
     assert found.tally == Tally(first_seen=1, exact_repeats=1, same_second=1, quarantined=1)
     assert [event.id for event, _ in found.first_seen] == [event.id for event, _ in found.same_second]
-    assert rows(path, "SELECT (SELECT count(*) FROM punch) + (SELECT count(*) FROM quarantine)") == [(0,)]
+    assert look(path, "SELECT (SELECT count(*) FROM punch) + (SELECT count(*) FROM quarantine)") == [(0,)]
     assert ledger.watermark() is None
 
 
@@ -289,7 +289,7 @@ def test_a_renamed_device_keeps_its_punches(journal: Journal, path: Path) -> Non
     visit(journal, "front-door").take(piece(punch("1")))
     assert visit(journal, "gate").take(piece(punch("1"), punch("2"))) == Tally(first_seen=1, seen_before=1)
     assert Devices(journal).key_of("front-door") is None
-    assert rows(path, "SELECT device_name FROM punch ORDER BY seq") == [("front-door",), ("gate",)]
+    assert look(path, "SELECT device_name FROM punch ORDER BY seq") == [("front-door",), ("gate",)]
 
 
 # --- side by side ---
@@ -417,8 +417,8 @@ def test_a_first_reading_has_a_starting_line(journal: Journal, path: Path) -> No
     tally = visit(journal, holding=SINCE).take(piece(punch("1", -1), punch("2", 0)))
     assert tally == Tally(first_seen=2, held_since=1)
     assert outbox.counts() == Counts(punches=2, pending=1, held=1)
-    assert rows(path, OUTBOX) == [("1", "held", "since"), ("2", "pending", None)]
-    assert rows(path, HELD_OR_NOT) == [("since",), (None,)]
+    assert look(path, OUTBOX) == [("1", "held", "since"), ("2", "pending", None)]
+    assert look(path, HELD_OR_NOT) == [("since",), (None,)]
 
 
 def test_a_first_reading_lasts_until_the_logs_end(journal: Journal) -> None:
@@ -439,7 +439,7 @@ def test_repeats_are_held_over_slices_and_visits(journal: Journal, path: Path) -
     later = piece(punch("1", 58), punch("1", 61), punch("2", 61, state=1))
     assert visit(journal, holding=MINUTE).take(later) == Tally(first_seen=3, held_repeats=1)
     assert [event.timestamp[14:19] for event in pending(outbox)] == ["59:58", "00:53", "00:59", "00:59"]
-    holds = [hold for (hold,) in rows(path, HELD_OR_NOT)]
+    holds = [hold for (hold,) in look(path, HELD_OR_NOT)]
     assert holds == [None, "repeat", "repeat", None, "repeat", None, None]
     assert outbox.counts() == Counts(punches=7, pending=4, held=3)
 
@@ -449,11 +449,11 @@ def test_what_is_held_is_decided_once(journal: Journal, path: Path) -> None:
     JournalOutbox(journal, "main")
     log = piece(punch("1", 0), punch("1", 50), punch("1", 100))
     visit(journal, holding=MINUTE).take(log)
-    before = rows(path, OUTBOX)
+    before = look(path, OUTBOX)
     assert [state for _, state, _ in before] == ["pending", "held", "pending"]
     for holding in (Holding(), Holding(START.replace(year=2030), 3600)):
         assert visit(journal, holding=holding).take(log) == Tally(seen_before=3)
-    assert rows(path, OUTBOX) == before
+    assert look(path, OUTBOX) == before
 
 
 def test_repeats_among_records_that_are_known(journal: Journal) -> None:
@@ -469,7 +469,7 @@ def test_the_same_second_is_no_measure(journal: Journal, path: Path) -> None:
     log = piece(punch("1", 0), punch("1", 0, state=1), punch("1", 30, state=1), punch("1", 30))
     tally = visit(journal, holding=MINUTE).take(log)
     assert tally == Tally(first_seen=2, same_second=2)
-    assert rows(path, OUTBOX) == [
+    assert look(path, OUTBOX) == [
         ("1", "pending", None), ("1", "pending", None),
         ("1", "held", "same second"), ("1", "held", "same second"),
     ]  # fmt: skip
@@ -488,7 +488,7 @@ def test_sorting_holds_what_taking_holds(journal: Journal, path: Path) -> None:
     slices = [piece(punch("2", -1), punch("1", 50)), piece(punch("1", 100)), piece(punch("1", 160))]
     dry = [ledger.sort(one) for one in slices]
     assert [[event.user_id for event in found.to_send] for found in dry] == [[], ["1"], []]
-    assert rows(path, "SELECT count(*), max(timestamp) FROM last_kept") == [(1, "2026-11-22T08:59:58+06:00")]
+    assert look(path, "SELECT count(*), max(timestamp) FROM last_kept") == [(1, "2026-11-22T08:59:58+06:00")]
     assert [found.tally for found in dry] == [ledger.take(one) for one in slices]
 
 
@@ -565,9 +565,9 @@ def test_an_accepted_strangers_held_punches_stay_held(
     log = piece(punch("1", -1), punch("2", 0), punch("2", 9), punch("3"), punch("3", verify=2))
     assert stranger(journal, holding).take(log) == Tally(4, same_second=1, held_since=1, held_repeats=1)
     waiting = ["another terminal"] * 4 + ["same second"]
-    assert [(state, reason) for _, state, reason in rows(path, OUTBOX)] == [("held", why) for why in waiting]
+    assert [(state, reason) for _, state, reason in look(path, OUTBOX)] == [("held", why) for why in waiting]
     accept(Devices(journal), "front-door")
-    assert rows(path, OUTBOX) == [
+    assert look(path, OUTBOX) == [
         ("1", "held", "since"), ("2", "pending", None), ("2", "held", "repeat"), ("3", "pending", None),
         ("3", "held", "same second"),
     ]  # fmt: skip

@@ -8,7 +8,8 @@ import sys
 import time
 from pathlib import Path
 
-from tests.journal.helpers import punches, rows, visit
+from tests.journal.helpers import punches, visit
+from tests.look import look
 from zkpoll.journal.opening import open_journal
 from zkpoll.journal.outbox import JournalOutbox
 
@@ -40,13 +41,13 @@ def test_killed_at_any_moment(path: Path) -> None:
         started = kill % 4 != 0  # every fourth is killed while it starts; the first while it makes the file
         end, confirmed = killed_writer(path, random.uniform(0, 0.08 if started else 0.3), started=started)
         with open_journal(path) as journal:
-            assert rows(path, "PRAGMA integrity_check") == [("ok",)]
+            assert look(path, "PRAGMA integrity_check") == [("ok",)]
             watermark = visit(journal).watermark()
             count = watermark.count if watermark else 0
             main, spare = JournalOutbox(journal, "main").counts(), JournalOutbox(journal, "spare").counts()
         assert count >= end
         assert main.confirmed >= confirmed
-        assert {canonical for (canonical,) in rows(path, "SELECT canonical FROM punch")} == {
+        assert {canonical for (canonical,) in look(path, "SELECT canonical FROM punch")} == {
             punch.canonical for punch in punches(count)
         }
         assert main.punches == spare.punches == count

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tests.examples import examples
-from tests.journal.helpers import DHAKA, KEY, START, rows, visit
+from tests.journal.helpers import DHAKA, KEY, START, visit
+from tests.look import look
 from zkpoll.journal.opening import open_journal
 from zkpoll.journal.outbox import JournalOutbox
 from zkpoll.model.delivery import Settled
@@ -148,10 +149,10 @@ class JournalMachine(RuleBasedStateMachine):
     @invariant()
     def the_journal_holds_exactly_the_punches(self) -> None:
         """Nothing is lost, doubled or renamed."""
-        found = rows(self.path, "SELECT canonical, id, user_id, verify, same_second FROM punch")
+        found = look(self.path, "SELECT canonical, id, user_id, verify, same_second FROM punch")
         assert len(found) == len(self.model.kept)
         assert {canonical: Kept(*fields) for canonical, *fields in found} == self.model.kept
-        assert {raw for (raw,) in rows(self.path, "SELECT raw FROM quarantine")} == self.model.quarantined
+        assert {raw for (raw,) in look(self.path, "SELECT raw FROM quarantine")} == self.model.quarantined
 
     @invariant()
     def ids_are_unique(self) -> None:

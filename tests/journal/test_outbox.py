@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import zkpoll
-from tests.journal.helpers import KEY, piece, punch, punches, rows, visit
+from tests.journal.helpers import KEY, piece, punch, punches, visit
+from tests.look import inside, look
 from zkpoll.journal.decisions import Decisions
 from zkpoll.journal.opening import open_journal
 from zkpoll.journal.outbox import JournalOutbox, waiting
@@ -99,7 +98,7 @@ def test_what_a_person_discarded_stays_so(journal: Journal, path: Path) -> None:
     outbox = JournalOutbox(journal, "main")
     visit(journal).take(piece(*punches(2)))
     ids = Settled(tuple(event.id for event in outbox.next(2).events))
-    with closing(sqlite3.connect(path)) as person, person:
+    with inside(path) as person:
         person.execute("UPDATE outbox SET state = 'discarded' WHERE punch = 1")
     outbox.settle(ids)
     assert outbox.counts() == Counts(punches=2, confirmed=1, discarded=1)
@@ -216,7 +215,7 @@ def test_what_was_discarded_in_flight_is_not_sent(journal: Journal, path: Path) 
     outbox = JournalOutbox(journal, "main")
     visit(journal).take(piece(*punches(3)))
     send(outbox, 2)
-    with closing(sqlite3.connect(path)) as person, person:
+    with inside(path) as person:
         person.execute("UPDATE outbox SET state = 'discarded' WHERE punch = 1")
     assert outbox.next(9).in_flight == 1
     assert len(outbox.next(9).events) == 2
@@ -242,7 +241,7 @@ def test_parked(journal: Journal, path: Path) -> None:
     park(main, "user 1 unknown")
     assert main.counts() == Counts(punches=2, pending=1, parked=1)
     assert spare.counts() == Counts(punches=2, pending=2)
-    assert rows(path, "SELECT reason FROM outbox WHERE state = 'parked'") == [("user 1 unknown",)]
+    assert look(path, "SELECT reason FROM outbox WHERE state = 'parked'") == [("user 1 unknown",)]
     assert len(main.next(9).events) == 1
 
 
@@ -253,18 +252,18 @@ def test_parked_is_tried_again_in_its_time(journal: Journal, path: Path) -> None
     one = park(outbox)
     assert outbox.parked(9, EARLIER) == Batch(tried_before=True)
     assert [event.id for event in outbox.parked(9, LATER).events] == [one]
-    with closing(sqlite3.connect(path)) as person, person:
+    with inside(path) as person:
         person.execute("UPDATE outbox SET tried_at = NULL")
     assert [event.id for event in outbox.parked(9, EARLIER).events] == [one]
-    since = rows(path, "SELECT changed_at FROM outbox")
+    since = look(path, "SELECT changed_at FROM outbox")
     outbox.settle(Settled(parked={one: "still unknown"}))
     assert outbox.parked(9, EARLIER).events == ()
-    assert rows(path, "SELECT reason FROM outbox") == [("still unknown",)]
-    assert rows(path, "SELECT changed_at FROM outbox") == since
+    assert look(path, "SELECT reason FROM outbox") == [("still unknown",)]
+    assert look(path, "SELECT changed_at FROM outbox") == since
     outbox.parked(9, LATER)
     outbox.settle(Settled((one,)))
     assert outbox.counts() == Counts(punches=1, confirmed=1)
-    assert rows(path, "SELECT reason, tried_at FROM outbox") == [(None, None)]
+    assert look(path, "SELECT reason, tried_at FROM outbox") == [(None, None)]
 
 
 def test_parked_ones_in_flight(journal: Journal, path: Path) -> None:
@@ -308,7 +307,7 @@ def test_what_is_discarded_in_flight_is_not_confirmed(journal: Journal, path: Pa
     outbox = JournalOutbox(journal, "main")
     visit(journal).take(piece(*punches(2)))
     ids = send(outbox, 2)
-    with closing(sqlite3.connect(path)) as person, person:
+    with inside(path) as person:
         person.execute("UPDATE outbox SET state = 'discarded' WHERE punch = 1")
     outbox.settle(Settled(ids))
     assert outbox.counts() == Counts(punches=2, confirmed=1, discarded=1)
@@ -332,7 +331,7 @@ def test_one_that_was_given_up(journal: Journal) -> None:
 def test_a_journal_of_the_first_form(path: Path) -> None:
     """A journal that an earlier zkpoll wrote is brought up to date, and what waits in it goes out."""
     first = Path(zkpoll.__file__).parent / "journal" / "sql" / "migrations" / "0001_initial.sql"
-    with closing(sqlite3.connect(path)) as db:
+    with inside(path) as db:
         db.executescript(first.read_text())
         db.executescript(
             """

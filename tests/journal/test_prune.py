@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.journal.helpers import KEY, confirm, odd, pending, piece, punch, punches, rows, visit
+from tests.journal.helpers import KEY, confirm, odd, pending, piece, punch, punches, visit
+from tests.look import inside, look
 from zkpoll.errors import ExitCode, JournalError
 from zkpoll.journal import prune, sqlite
 from zkpoll.journal.backup import Backup, BackupFailed, backup
@@ -52,7 +53,7 @@ def target(tmp_path: Path) -> Path:
 
 def content(path: Path) -> list[str]:
     """Return all that a journal's file says."""
-    with closing(sqlite3.connect(path)) as db:
+    with inside(path) as db:
         return list(db.iterdump())
 
 
@@ -90,7 +91,7 @@ def test_a_backup_while_others_write(journal: Journal, path: Path, target: Path)
         writer.join()
     assert made == sorted(made)
     assert not [count for count in made if count % 100]
-    assert rows(path, "PRAGMA integrity_check") == [("ok",)]
+    assert look(path, "PRAGMA integrity_check") == [("ok",)]
 
 
 def test_a_backup_overwrites_nothing(journal: Journal, path: Path, target: Path) -> None:
@@ -263,23 +264,23 @@ UPDATE quarantine SET quarantined_at = strftime('%Y-%m-%dT%H:%M:%f+00:00', quara
 
 def age(path: Path) -> None:
     """Let all that is journalled be two days older."""
-    with closing(sqlite3.connect(path)) as db, db:
+    with inside(path) as db:
         db.executescript(AGE)
 
 
 def age_and_clear(journal: Journal, path: Path) -> None:
     """Let all that is journalled be two days older, and every device's log cleared a second ago."""
     age(path)
-    for (key,) in rows(path, "SELECT key FROM device"):
+    for (key,) in look(path, "SELECT key FROM device"):
         Clearance(journal, key).cleared()
     before = (datetime.now(UTC) - timedelta(seconds=1)).isoformat(timespec="milliseconds")
-    with closing(sqlite3.connect(path)) as db, db:  # what comes now has a later time, however fast this is
+    with inside(path) as db:  # what comes now has a later time, however fast this is
         db.execute("UPDATE device SET cleared_at = ?", (before,))
 
 
 def users(path: Path) -> list[str]:
     """Return whose punches are left."""
-    return [user for (user,) in rows(path, "SELECT user_id FROM punch ORDER BY seq")]
+    return [user for (user,) in look(path, "SELECT user_id FROM punch ORDER BY seq")]
 
 
 def test_only_what_every_dashboard_is_done_with_goes(journal: Journal, path: Path) -> None:
@@ -294,7 +295,7 @@ def test_only_what_every_dashboard_is_done_with_goes(journal: Journal, path: Pat
     Decisions(journal, "main").discard(Selection(frozenset(), ids=(ids["given up"],)), 9, "x")
     pending(spare)
     spare.settle(Settled(tuple(ids[name] for name in names if name not in {"main only", "held"})))
-    with closing(sqlite3.connect(path)) as db, db:
+    with inside(path) as db:
         db.execute(
             "UPDATE outbox SET state = 'held', reason = 'repeat' WHERE state = 'pending' AND punch = 5"
         )
@@ -306,7 +307,7 @@ def test_only_what_every_dashboard_is_done_with_goes(journal: Journal, path: Pat
     assert users(path) == ["main only", "parked", "held"]
     assert main.counts() == Counts(punches=3, confirmed=2, parked=1)
     assert spare.counts() == Counts(punches=3, pending=1, confirmed=1, held=1)
-    assert rows(path, "PRAGMA foreign_key_check") == []
+    assert look(path, "PRAGMA foreign_key_check") == []
     assert prune.prune(journal, TERMS) == 0
 
 
@@ -351,7 +352,7 @@ def test_what_is_not_old_stays(journal: Journal, path: Path) -> None:
     visit(journal).take(piece(punch("a")))
     age_and_clear(journal, path)
     confirm(main, pending(main))
-    ((at,),) = rows(path, "SELECT journalled_at FROM punch")
+    ((at,),) = look(path, "SELECT journalled_at FROM punch")
     moment = datetime.fromisoformat(at)
     assert prune.old_punches(journal, replace(TERMS, before=moment)) == []
     assert prune.prune(journal, replace(TERMS, before=moment)) == 0
@@ -376,7 +377,7 @@ def test_what_its_device_still_shows_stays(journal: Journal, path: Path) -> None
     assert (share.counts, share.why) == ({"on_device": 2}, "its log was never cleared by zkpoll")
     assert prune.prune(journal, TERMS) == 0
     assert visit(journal).take(piece(punch("a"), punch("b"))).seen_before == 2
-    with closing(sqlite3.connect(path)) as db, db:
+    with inside(path) as db:
         db.executescript("DELETE FROM outbox; DELETE FROM punch")
     assert visit(journal).take(piece(punch("a"), punch("b"))).first_seen == 2
 
@@ -396,7 +397,7 @@ def test_a_clock_that_was_ahead_removes_nothing(journal: Journal, path: Path) ->
     delivered(journal, "old")
     age_and_clear(journal, path)
     delivered(journal, "a", "b")
-    with closing(sqlite3.connect(path)) as db, db:
+    with inside(path) as db:
         db.execute("UPDATE device SET cleared_at = ?", (LATER.isoformat(timespec="milliseconds"),))
     assert prune.prune(journal, TERMS) == 0
 
@@ -443,13 +444,13 @@ def test_a_device_that_left_must_be_named(journal: Journal, path: Path) -> None:
 def test_identity_survives(journal: Journal, path: Path) -> None:
     """A record that comes back all the same has the id it always had; new punches get new places."""
     delivered(journal, "a", "b")
-    before = rows(path, "SELECT id FROM punch ORDER BY seq")
-    ((last,),) = rows(path, "SELECT max(seq) FROM punch")
+    before = look(path, "SELECT id FROM punch ORDER BY seq")
+    ((last,),) = look(path, "SELECT max(seq) FROM punch")
     age_and_clear(journal, path)
     assert prune.prune(journal, TERMS) == 2
     visit(journal).take(piece(punch("a"), punch("b")))
-    assert rows(path, "SELECT id FROM punch ORDER BY seq") == before
-    assert rows(path, "SELECT min(seq) FROM punch") > [(last,)]
+    assert look(path, "SELECT id FROM punch ORDER BY seq") == before
+    assert look(path, "SELECT min(seq) FROM punch") > [(last,)]
     assert JournalOutbox(journal, "main").counts() == Counts(punches=2, pending=2)
 
 
@@ -474,7 +475,7 @@ def test_many_pages(journal: Journal, path: Path, monkeypatch: pytest.MonkeyPatc
     assert share.counts == {"removable": 66, "undelivered": 34}
     assert prune.prune(journal, TERMS) == 66
     assert main.counts() == Counts(punches=34, pending=34)
-    assert rows(path, "PRAGMA foreign_key_check") == []
+    assert look(path, "PRAGMA foreign_key_check") == []
 
 
 def test_compacting_gives_room_back(journal: Journal, path: Path) -> None:
@@ -489,5 +490,5 @@ def test_compacting_gives_room_back(journal: Journal, path: Path) -> None:
     size = sum(file.stat().st_size for file in path.parent.iterdir())
     prune.compact(journal)
     assert content(path) == before
-    assert rows(path, "PRAGMA page_count")[0][0] * 4096 < size / 4
+    assert look(path, "PRAGMA page_count")[0][0] * 4096 < size / 4
     assert len(pending(main, 99)) == 10

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, get_args
 import pytest
 
 import zkpoll
-from tests.journal.helpers import connection, rows
+from tests.journal.helpers import connection
+from tests.look import look
 from zkpoll.journal.database import statements
 from zkpoll.journal.holds import HeldReason
 from zkpoll.journal.sqlite import queries
@@ -56,9 +57,9 @@ def test_the_migrations_add_up_to_the_schema(path: Path) -> None:
     with closing(sqlite3.connect(":memory:")) as db:
         db.executescript((PACKAGE / "journal" / "sql" / "schema.sql").read_text())
         shown = normalised(db.execute(OBJECTS))
-        assert rows(path, "PRAGMA application_id") == db.execute("PRAGMA application_id").fetchall()
-    assert normalised(rows(path, OBJECTS)) == shown
-    assert rows(path, "PRAGMA user_version") == [(len(MIGRATIONS),)]
+        assert look(path, "PRAGMA application_id") == db.execute("PRAGMA application_id").fetchall()
+    assert normalised(look(path, OBJECTS)) == shown
+    assert look(path, "PRAGMA user_version") == [(len(MIGRATIONS),)]
 
 
 def test_migrations_are_numbered_without_gaps() -> None:

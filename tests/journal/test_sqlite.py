@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.journal.helpers import DHAKA, KEY, Visiting, connection, piece, punch, punches, rows, visit
+from tests.journal.helpers import DHAKA, KEY, Visiting, connection, piece, punch, punches, visit
 from tests.journal.opener import ROUNDS
+from tests.look import inside, look
 from zkpoll.errors import ExitCode, JournalError, WrongSerial
 from zkpoll.journal import conditions, exports, overview, prune, sqlite, watermarks
 from zkpoll.journal.clearance import Clearance
@@ -114,7 +115,7 @@ def test_any_file_name_will_do(tmp_path: Path) -> None:
     path = tmp_path / "a?mode=memory#b%20c é.db"
     with open_journal(path) as journal:
         JournalOutbox(journal, "main")
-    assert rows(path, "SELECT name FROM destination") == [("main",)]
+    assert look(path, "SELECT name FROM destination") == [("main",)]
 
 
 def test_made_by_many_at_once(tmp_path: Path) -> None:
@@ -136,7 +137,7 @@ def test_opening_it_twice_keeps_its_locks(path: Path) -> None:
             subprocess.run([sys.executable, "-c", elsewhere, str(path)], cwd=ROOT, check=True)
             ledger.take(piece(punch()))
             assert path.with_name("journal.db-wal").exists()
-            assert rows(path, "SELECT count(*) FROM punch") == [(1,)]
+            assert look(path, "SELECT count(*) FROM punch") == [(1,)]
 
 
 # --- looking only ---
@@ -193,13 +194,13 @@ def newer(path: Path) -> None:
 
 def foreign(path: Path) -> None:
     """Make another program's database, with a table named like ours."""
-    with closing(sqlite3.connect(path)) as db:
+    with inside(path) as db:
         db.execute("CREATE TABLE punch (seq)")
 
 
 def foreign_but_empty(path: Path) -> None:
     """Make another program's database without a table."""
-    with closing(sqlite3.connect(path)) as db:
+    with inside(path) as db:
         db.execute("PRAGMA user_version = 3")
 
 
@@ -398,8 +399,8 @@ def test_a_full_disk(
     watermark = ledger.watermark()
     with no_room(journal, path), refused(path, "the disk is full"):
         ledger.take(piece(*punches(2000)))
-    assert rows(path, "PRAGMA integrity_check") == [("ok",)]
-    assert rows(path, "SELECT user_id FROM punch") == [("first",)]
+    assert look(path, "PRAGMA integrity_check") == [("ok",)]
+    assert look(path, "SELECT user_id FROM punch") == [("first",)]
     assert outbox.counts() == Counts(punches=1, pending=1)
     assert ledger.watermark() == watermark
     assert ledger.take(piece(*punches(2000))).first_seen == 2000

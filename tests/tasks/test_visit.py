@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sqlite3
 import tempfile
 from collections import Counter
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -19,6 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from tests.examples import examples
 from tests.journal.helpers import Visiting
+from tests.look import inside
 from tests.pull.devices import visit
 from zkpoll.errors import TryLater
 from zkpoll.journal.devices import Devices
@@ -172,7 +172,7 @@ class Site(RuleBasedStateMachine):
 
     def held(self) -> list[bytes]:
         """Return the canonical bytes of every punch in the journal."""
-        with closing(sqlite3.connect(self.path)) as db:
+        with inside(self.path) as db:
             return [row[0] for row in db.execute("SELECT canonical FROM punch")]
 
     def canonical(self, rows: list[bytes]) -> list[bytes]:
