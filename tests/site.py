@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from zkpoll.simulator import Endpoint
+    from zkpoll.simulator import Listening
 
 TOKEN = "s3cret-t0ken"
 
@@ -126,7 +126,7 @@ def at_a_terminal(
     return process.returncode, shown.decode().replace("\r\n", "\n")
 
 
-def entry(name: str, address: Endpoint | tuple[str, int], **settings: object) -> str:
+def entry(name: str, address: Listening | tuple[str, int], **settings: object) -> str:
     """Return a device for `Site.write`."""
     host, port = address
     fields = {"name": name, "host": f"'{host}'", "port": port, **settings}

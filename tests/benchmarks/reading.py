@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from zkpoll.journal.database import Journal
     from zkpoll.model.log import Reading, Slice, Watermark
-    from zkpoll.simulator import Endpoint
+    from zkpoll.simulator import Listening
 
 RECORDS = 100_000
 ZONE = ZoneInfo("Asia/Dhaka")
@@ -69,11 +69,11 @@ def figures() -> Iterator[Figure]:
     yield from _many()
 
 
-def _visit(journal: Journal, address: Endpoint, name: str = "bench") -> Reading:
+def _visit(journal: Journal, address: Listening, name: str = "bench") -> Reading:
     return visit(Target(Address(*address), ZONE, 10, 900), _Visitor(journal, name))
 
 
-def _pyzk_reads(address: Endpoint) -> None:
+def _pyzk_reads(address: Listening) -> None:
     device = ZK(address.host, port=address.port, timeout=120, ommit_ping=True)
     device.connect()
     if len(device.get_attendance()) < RECORDS:
@@ -103,7 +103,7 @@ def _appended() -> Iterator[Figure]:
         yield Figure("times a device was disabled for reading", float(disabled), "", "at most", 0)
 
 
-def _new(journal: Journal, terminal: Terminal, address: Endpoint, new: int, pyzk: float) -> Iterator[Figure]:
+def _new(journal: Journal, terminal: Terminal, address: Listening, new: int, pyzk: float) -> Iterator[Figure]:
     for second in range(new):
         terminal.punch("1001", datetime(2026, 12, 24, 18, 0, second))
     began = time.perf_counter()
@@ -138,7 +138,7 @@ def _fresh(path: Path) -> None:
         old.unlink()
 
 
-def _fresh_reading(folder: Path, address: Endpoint) -> None:
+def _fresh_reading(folder: Path, address: Listening) -> None:
     path = folder / "journal.db"
     _fresh(path)
     with open_journal(path) as journal:
@@ -205,6 +205,6 @@ def _many() -> Iterator[Figure]:
     yield Figure("200 terminals, 10 ms a reply, nothing new: faster 16 at a time", one_by_one / together)
 
 
-def _together(journal: Journal, addresses: list[Endpoint], names: list[str]) -> None:
+def _together(journal: Journal, addresses: list[Listening], names: list[str]) -> None:
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         list(pool.map(partial(_visit, journal), addresses, names))

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.site import Result, Site
-    from zkpoll.simulator import Endpoint, Received, SampleDashboard
+    from zkpoll.simulator import Listening, Received, SampleDashboard
 
 SERIAL = "CQZ7224760045"
 RECORDS = 30
@@ -41,7 +41,7 @@ def terminal() -> Terminal:
 
 
 @pytest.fixture
-def address(terminal: Terminal, site: Site, dashboard: SampleDashboard) -> Iterator[Endpoint]:
+def address(terminal: Terminal, site: Site, dashboard: SampleDashboard) -> Iterator[Listening]:
     """Put the terminal up, and an inventory that never clears it."""
     with serve(terminal) as where:
         site.write(dashboard.url, entry("front", where))
@@ -49,7 +49,7 @@ def address(terminal: Terminal, site: Site, dashboard: SampleDashboard) -> Itera
 
 
 @pytest.fixture
-def front(address: Endpoint, site: Site, dashboard: SampleDashboard) -> Callable[..., None]:
+def front(address: Listening, site: Site, dashboard: SampleDashboard) -> Callable[..., None]:
     """Give what writes the inventory anew, with other settings of the terminal."""
 
     def write(more: str = "", **settings: object) -> None:

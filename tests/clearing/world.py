@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-    from zkpoll.simulator import Endpoint, Record
+    from zkpoll.simulator import Listening, Record
     from zkpoll.simulator.terminal import Handler
     from zkpoll.tasks.device_outcome import ClearOutcome
     from zkpoll.tasks.outcome import Outcome
@@ -118,7 +118,7 @@ class World:
         self._users = len(self.terminal.users)
         self._taken = 0
         self._exit = ExitStack()
-        self._address: Endpoint | None = None
+        self._address: Listening | None = None
 
     def __enter__(self) -> Self:
         self._exit.enter_context(self.dashboard)

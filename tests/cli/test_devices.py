@@ -17,7 +17,7 @@ from zkpoll.sync import sync
 
 if TYPE_CHECKING:
     from tests.site import Site
-    from zkpoll.simulator import Endpoint, SampleDashboard
+    from zkpoll.simulator import Listening, SampleDashboard
 
 OLD = "CQZ7224760045"
 NEW = "OIN7030067091200012"
@@ -161,7 +161,7 @@ def test_a_swapped_terminal_accepted_halfway(site: Site, dashboard: SampleDashbo
     assert dashboard.duplicates == 0
 
 
-def visit(site: Site, url: str, **devices: Endpoint) -> None:
+def visit(site: Site, url: str, **devices: Listening) -> None:
     """Sync these devices, in process: what is told of it is not looked at."""
     site.write(url, *(entry(name, address) for name, address in devices.items()))
     sync(load(site.inventory, {"TOKEN": TOKEN}))

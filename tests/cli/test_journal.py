@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from tests.site import Site
-    from zkpoll.simulator import Endpoint, SampleDashboard
+    from zkpoll.simulator import Listening, SampleDashboard
 
 KEY = "CQZ7224760045"
 TAKEN = datetime(2026, 11, 22, 3, tzinfo=UTC)
@@ -65,7 +65,7 @@ def copy_of(terminal: Terminal, name: str = "front") -> RawCopy:
     return RawCopy(name, KEY, TAKEN, BERLIN, layout, users, b"".join(terminal.log))
 
 
-def device(address: Endpoint | tuple[str, int]) -> str:
+def device(address: Listening | tuple[str, int]) -> str:
     """Return the device as the inventory has it."""
     return entry("front", address, timezone=BERLIN, repeat_within="60s")
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from tests.site import Site
-    from zkpoll.simulator import Endpoint, SampleDashboard
+    from zkpoll.simulator import Listening, SampleDashboard
 
 KEY = "CQZ7224760045"
 A_YEAR_LATER = """
@@ -37,7 +37,7 @@ def a_year_passes(site: Site) -> None:
         db.executescript(A_YEAR_LATER)
 
 
-def write(site: Site, dashboard: SampleDashboard, address: Endpoint, **settings: object) -> None:
+def write(site: Site, dashboard: SampleDashboard, address: Listening, **settings: object) -> None:
     """Write an inventory of one device."""
     site.write(dashboard.url, entry("front", address, **settings))
 

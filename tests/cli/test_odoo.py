@@ -16,12 +16,12 @@ from zkpoll.model.punch import punch_id
 from zkpoll.simulator import Model, Terminal, serve
 
 if TYPE_CHECKING:
-    from zkpoll.simulator import Endpoint
+    from zkpoll.simulator import Listening
 
 DHAKA = ZoneInfo("Asia/Dhaka")
 
 
-def write(site: Site, server: OdooServer, *addresses: Endpoint, zone: str = "UTC", odoo: str = "") -> None:
+def write(site: Site, server: OdooServer, *addresses: Listening, zone: str = "UTC", odoo: str = "") -> None:
     """Write an inventory with a terminal at each address; all but the first are entrances."""
     site.environment["ODOO_KEY"] = KEY
     dashboard = (

@@ -17,7 +17,7 @@ from zkpoll.simulator import Model, Terminal, serve
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from zkpoll.simulator import Endpoint
+    from zkpoll.simulator import Listening
 
 DHAKA: Final = ZoneInfo("Asia/Dhaka")
 MARGIN: Final = timedelta(seconds=3)
@@ -34,7 +34,7 @@ class Company:
         self.site = site
         self.erp = erp
         self.front, self.back = Terminal(Model(serial="F1")), Terminal(Model(serial="B1"))
-        self.addresses: dict[str, Endpoint | tuple[str, int]] = {
+        self.addresses: dict[str, Listening | tuple[str, int]] = {
             "front": stack.enter_context(serve(self.front)),
             "back": stack.enter_context(serve(self.back)),
         }

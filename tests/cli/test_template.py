@@ -14,13 +14,13 @@ from tests.site import TOKEN, Site, entry
 from zkpoll.simulator import Terminal, serve
 
 if TYPE_CHECKING:
-    from zkpoll.simulator import Endpoint
+    from zkpoll.simulator import Listening
 
 RUNS: Final = 12
 """More than it takes until all is settled, whatever is drawn."""
 
 
-def write(site: Site, api: JsonApi, template: dict[str, Any], address: Endpoint) -> None:
+def write(site: Site, api: JsonApi, template: dict[str, Any], address: Listening) -> None:
     """Write the inventory that sends one terminal's punches to an API by a template."""
     dashboard = (
         f"url: '{api.url}', token: '${{TOKEN}}', format: template, template: {json.dumps(template)},"

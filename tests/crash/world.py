@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-    from zkpoll.simulator import Endpoint, Received
+    from zkpoll.simulator import Listening, Received
 
 ROOT: Final = Path(__file__).parents[2]
 KILLED: Final = -signal.SIGKILL
@@ -83,7 +83,7 @@ class World:
         self._batch_size = batch_size
         self._journals = self._seconds = 0
         self._exit = ExitStack()
-        self._addresses: list[Endpoint] = []
+        self._addresses: list[Listening] = []
 
     def __enter__(self) -> Self:
         self._exit.enter_context(self.dashboard)

@@ -11,6 +11,7 @@ import pytest
 from tests.journal.helpers import DHAKA, KEY, connection, odd, piece, punch, punches, visit
 from tests.journal.test_sql import plan
 from zkpoll.journal.clearance import Clearance
+from zkpoll.journal.comparison import Restoring
 from zkpoll.journal.decisions import Decisions, Selection
 from zkpoll.journal.devices import Devices
 from zkpoll.journal.outbox import JournalOutbox
@@ -23,7 +24,6 @@ from zkpoll.journal.overview import (
     sightings,
 )
 from zkpoll.journal.quarantine import accept, quarantined
-from zkpoll.journal.restore import Restoring
 from zkpoll.model.delivery import Settled
 from zkpoll.model.log import Reading
 

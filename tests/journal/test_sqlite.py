@@ -26,6 +26,7 @@ from tests.look import inside, look
 from zkpoll.errors import ExitCode, JournalError, WrongSerial
 from zkpoll.journal import conditions, exports, overview, prune, sqlite, watermarks
 from zkpoll.journal.clearance import Clearance
+from zkpoll.journal.comparison import Restoring, meet
 from zkpoll.journal.database import Journal
 from zkpoll.journal.decisions import Decisions, Selection, Span, dashboards, has_device
 from zkpoll.journal.devices import Devices
@@ -33,7 +34,6 @@ from zkpoll.journal.intake import Intake
 from zkpoll.journal.opening import open_empty, open_journal
 from zkpoll.journal.outbox import JournalOutbox, first_pending, newest_punch
 from zkpoll.journal.quarantine import accept, quarantined
-from zkpoll.journal.restore import Restoring, meet
 from zkpoll.journal.sqlite import APPLICATION_ID, SqliteJournal
 from zkpoll.model.delivery import Settled
 from zkpoll.model.log import Reading, Watermark

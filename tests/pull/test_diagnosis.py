@@ -30,7 +30,7 @@ from zkpoll.simulator import Command, Faults, Model, Terminal, WireFrame, cut, n
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from zkpoll.simulator import Endpoint, Transport
+    from zkpoll.simulator import Listening, Transport
 
 BOTH = pytest.mark.parametrize("transport", ["tcp", "udp"])
 SERIAL = "CQZ7224760045"
@@ -85,7 +85,7 @@ def failed(found: Diagnosis, where: tuple[str, int]) -> tuple[str, str]:
 
 
 @contextmanager
-def over_both(tcp: Terminal, udp: Terminal) -> Iterator[Endpoint]:
+def over_both(tcp: Terminal, udp: Terminal) -> Iterator[Listening]:
     """Give an address at which one terminal answers over TCP and one over UDP."""
     with serve(tcp) as where, serve(udp, port=where.port, transport="udp"):
         yield where

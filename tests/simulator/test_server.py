@@ -15,8 +15,8 @@ from tests.simulator.client import LOG, USERS, Client
 from zkpoll.simulator import (
     LAYOUTS,
     Command,
-    Endpoint,
     Faults,
+    Listening,
     Model,
     Terminal,
     Transport,
@@ -40,7 +40,7 @@ def threads_before() -> Iterator[None]:
     assert threading.active_count() == before
 
 
-def driver(address: Endpoint, transport: Transport, key: int = 0) -> Any:
+def driver(address: Listening, transport: Transport, key: int = 0) -> Any:
     """Return pyzk as it is, connected. The datagram socket it never closes is closed here."""
     unit = zk.ZK(
         address.host,
@@ -269,7 +269,7 @@ def test_clients_may_come_in_crowds() -> None:
     terminal = Terminal.with_samples(500, model=Model(seats=8))
     bodies: list[bytes] = []
 
-    def visit(address: Endpoint) -> None:
+    def visit(address: Listening) -> None:
         with Client(address) as client:
             client.connect()
             bodies.append(client.read(LOG))

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from tests.simulator.client import LOG, Client
-from zkpoll.simulator import Command, Endpoint, Terminal, serve
+from zkpoll.simulator import Command, Listening, Terminal, serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +27,7 @@ class Running(NamedTuple):
 
     process: subprocess.Popen[str]
     line: str
-    address: Endpoint
+    address: Listening
 
 
 def command(*options: str) -> list[str]:
@@ -45,7 +45,7 @@ def simulator(*options: str) -> Iterator[Running]:
         port = re.search(r"127\.0\.0\.1:(\d+)", line)
         assert port is not None
         try:
-            yield Running(process, line, Endpoint("127.0.0.1", int(port[1])))
+            yield Running(process, line, Listening("127.0.0.1", int(port[1])))
         finally:
             process.kill()
 

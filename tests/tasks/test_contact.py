@@ -20,7 +20,7 @@ from zkpoll.simulator import Command, Faults, Model, Terminal, never, serve
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from zkpoll.simulator import Endpoint, SampleDashboard
+    from zkpoll.simulator import Listening, SampleDashboard
 
 OWN, OTHER = "AAA1", "BBB2"
 
@@ -57,7 +57,9 @@ FIRST: Final = pytest.mark.parametrize(
 class Place:
     """A terminal that was read once, and the inventory that names it `front`."""
 
-    def __init__(self, site: Site, dashboard: SampleDashboard, terminal: Terminal, address: Endpoint) -> None:
+    def __init__(
+        self, site: Site, dashboard: SampleDashboard, terminal: Terminal, address: Listening
+    ) -> None:
         self.site = site
         self.terminal = terminal
         self.address = address

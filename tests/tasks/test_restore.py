@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from zkpoll.inventory import load
+from zkpoll.journal.comparison import Comparison
 from zkpoll.journal.decisions import Decisions, Selection, dashboards
 from zkpoll.journal.opening import open_empty
-from zkpoll.journal.restore import Comparison
 from zkpoll.pull.raw_copy import RawCopy
 from zkpoll.simulator import Terminal
 from zkpoll.tasks.restore import compare, restore

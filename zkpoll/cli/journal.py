@@ -26,8 +26,8 @@ from zkpoll.errors import ExitCode
 
 if TYPE_CHECKING:
     from zkpoll.inventory import Inventory
+    from zkpoll.journal.comparison import Comparison
     from zkpoll.journal.prune import Terms
-    from zkpoll.journal.restore import Comparison
     from zkpoll.reports.old_punches import OldPunches
 
 

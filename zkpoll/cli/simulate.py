@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 if TYPE_CHECKING:
-    from zkpoll.simulator import Endpoint, Faults, Model, Terminal
+    from zkpoll.simulator import Faults, Listening, Model, Terminal
 
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -33,7 +33,7 @@ _SIZE: Final = click.IntRange(min=1)
 
 
 @click.command(short_help="Run a virtual terminal.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Endpoint to listen on.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Listening to listen on.")
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
@@ -135,7 +135,7 @@ def _faults(options: dict[str, Any]) -> Faults:
     )
 
 
-def _ready(address: Endpoint, terminal: Terminal, transport: str) -> str:
+def _ready(address: Listening, terminal: Terminal, transport: str) -> str:
     """Return the line that says how to read the terminal."""
     device = f"name: simulated, host: '{address.host}', port: {address.port}"
     device += f", transport: {transport}, timezone: UTC"

@@ -13,7 +13,7 @@ watermarks     how much of each device's log is in the journal: the pull door's 
 | outbox       one dashboard's way out: what is pending, in flight, settled
 decisions      what a person decides about punches that wait
 clearance      whether a device's log may be cleared, and what is remembered of that
-restore        a raw copy beside the journal: what it lacks, and putting that back
+comparison     a raw copy beside the journal: what it lacks, and putting that back
 backup         a copy of the journal that can take its place
 prune          removing old punches that nobody needs any more
 quarantine     records with impossible values, kept as they came

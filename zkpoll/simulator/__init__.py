@@ -18,7 +18,7 @@ from zkpoll.simulator.dashboard import HttpAnswer, Received, SampleDashboard
 from zkpoll.simulator.faults import Faults, Instead, cut, never, refuse
 from zkpoll.simulator.model import Model
 from zkpoll.simulator.records import LAYOUTS, EnrolledUser, Record
-from zkpoll.simulator.server import Endpoint, Transport, serve
+from zkpoll.simulator.server import Listening, Transport, serve
 from zkpoll.simulator.terminal import ClientSession, Terminal
 from zkpoll.simulator.wire import Command, WireFrame
 
@@ -26,11 +26,11 @@ __all__ = [
     "LAYOUTS",
     "ClientSession",
     "Command",
-    "Endpoint",
     "EnrolledUser",
     "Faults",
     "HttpAnswer",
     "Instead",
+    "Listening",
     "Model",
     "Received",
     "Record",

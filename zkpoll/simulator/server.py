@@ -27,7 +27,7 @@ _UDP_CLIENTS: Final = 64
 """Sessions remembered over UDP, where nobody closes a connection."""
 
 
-class Endpoint(NamedTuple):
+class Listening(NamedTuple):
     """The address that a terminal answers at."""
 
     host: str
@@ -37,7 +37,7 @@ class Endpoint(NamedTuple):
 @contextmanager
 def serve(
     terminal: Terminal, host: str = "127.0.0.1", port: int = 0, transport: Transport = "tcp"
-) -> Iterator[Endpoint]:
+) -> Iterator[Listening]:
     """Let `terminal` answer on `host` and `port` (0 for any free one), and yield its endpoint.
 
     Raise `OSError` if the address cannot be had.
@@ -47,7 +47,7 @@ def serve(
     server = (_TcpServer if transport == "tcp" else _UdpServer)(terminal, family, where)
     with running(server):
         name, number = server.server_address[:2]
-        yield Endpoint(str(name), number)
+        yield Listening(str(name), number)
 
 
 class _TcpServer(Stoppable, TCPServer):

@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from zkpoll.journal.database import Journal
     from zkpoll.pull.identity import Identity
 
-    Lock: TypeAlias = Callable[[str], AbstractContextManager[None]]
     Login: TypeAlias = Callable[[Target, Callable[[], bool]], AbstractContextManager[Session]]
 
 _log = logging.getLogger(__name__)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from zkpoll.journal.comparison import Comparison, Restoring, meet
 from zkpoll.journal.devices import Devices
 from zkpoll.journal.holds import HOLD_NOTHING, Holding
 from zkpoll.journal.outbox import JournalOutbox
-from zkpoll.journal.restore import Comparison, Restoring, meet
 
 if TYPE_CHECKING:
     from zkpoll.inventory import Inventory
