@@ -197,7 +197,7 @@ def clear_at(
 ) -> Cleared:
     """Clear the terminal at `address`."""
     with login(target(address, transport, timeout=timeout, key=key), stopped) as session:
-        known = keeper.identify(session.option("~SerialNumber"))
+        known = keeper.identify(session.serial_number())
         return clear_log(session, timeout, known, keeper)
 
 

@@ -143,7 +143,7 @@ def visit(
 ) -> Reading:
     """Log in, ask for the serial number, and read the log, as a visit does."""
     with login(where, stopped) as session:
-        known = sink.identify(session.option("~SerialNumber"))
+        known = sink.identify(session.serial_number())
         reading = read_log(session, where, known, sink, progress)
     return replace(reading, round_trips=session.round_trips, bytes_received=session.bytes_received)
 

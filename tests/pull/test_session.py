@@ -46,6 +46,7 @@ from zkpoll.errors import (
     Unreachable,
     WireError,
     WrongKey,
+    WrongSerial,
     ZkpollError,
 )
 from zkpoll.pull.device_tables import LOG
@@ -461,7 +462,7 @@ def test_answers_to_other_commands_are_never_tables() -> None:
         *answer,
     ]
     with session(terminal) as open_session:
-        assert open_session.option("~SerialNumber") == "CQZ7224760045"
+        assert open_session.serial_number() == "CQZ7224760045"
 
 
 def test_a_terminal_that_forgets_the_session_has_not_lost_its_serial_number() -> None:
@@ -481,23 +482,82 @@ def test_a_terminal_that_forgets_the_session_has_not_lost_its_serial_number() ->
 @pytest.mark.parametrize(
     ("data", "value"),
     [
-        (b"~SerialNumber=CQZ7224760045\0", "CQZ7224760045"),
-        (b"~SerialNumber=CQZ7224760045\0old memory=1\0", "CQZ7224760045"),
-        (b"~SerialNumber=CQZ7224760045", "CQZ7224760045"),
-        (b"CQZ7224760045\0", "CQZ7224760045"),
-        (b"~SerialNumber= 0012 \0", "0012"),
-        (b"~SerialNumber=\0", None),
+        (b"~DeviceName=K40\0", "K40"),
+        (b"~DeviceName=K40\0old memory=1\0", "K40"),
+        (b"~DeviceName=K40", "K40"),
+        (b"~DeviceName= K40 = 40 \0", "K40 = 40"),
+        (b"~DeviceName=\0", None),
         (b"\0", None),
         (b"", None),
-        (b"~SerialNumber=\xd1\0", "\\xd1"),
+        (b"~DeviceName=\xd1\x1b[31m\r\n\0", r"\xd1\x1b[31m\r\n"),
+        (b"~DeviceName=" + b"x" * 60_000, "x" * 200),
+        (b"~DeviceName\0", None),
+        (b"K40\0", None),
+        (b"~SerialNumber=CQZ7224760045\0", None),
+        (b"~DeviceNam=K40\0", None),
     ],
 )
 def test_an_option_is_text_up_to_its_end(data: bytes, value: str | None) -> None:
-    """An option's value ends at its NUL and may come without its name; an empty one is none."""
-    terminal = terminal_of()
+    """An option's value ends at its NUL and is told under its name; an empty one is none."""
+    with session(telling(data)) as open_session:
+        assert open_session.option("~DeviceName") == value
+
+
+def telling(data: bytes) -> Terminal:
+    """Return a terminal that answers `data` to the question for any option."""
+    terminal = terminal_of(records=3)
     terminal.handlers[Command.OPTIONS_RRQ] = lambda s, r: [WireFrame(Command.ACK_OK, s.id, r.reply_id, data)]
-    with session(terminal) as open_session:
-        assert open_session.option("~SerialNumber") == value
+    return terminal
+
+
+@pytest.mark.parametrize(
+    ("data", "serial"),
+    [
+        (b"~SerialNumber=CQZ7224760045\0", "CQZ7224760045"),
+        (b"~SerialNumber=CQZ7224760045\0~SerialNumber=2\0", "CQZ7224760045"),
+        (b"~SerialNumber=CQZ7224760045", "CQZ7224760045"),
+        (b"~SerialNumber= 0012 \0", "0012"),
+        (b"~SerialNumber=A 1/2=3\0", "A 1/2=3"),
+        (b"~SerialNumber=" + b"9" * 64 + b"\0", "9" * 64),
+        (b"~SerialNumber=\0", None),
+        (b"~SerialNumber=  \0", None),
+        (b"\0", None),
+        (b"", None),
+    ],
+)
+def test_a_serial_number_is_what_is_told_as_such(data: bytes, serial: str | None) -> None:
+    """A serial number comes under its name and ends at its NUL; a terminal may plainly tell none."""
+    with session(telling(data)) as open_session:
+        assert open_session.serial_number() == serial
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("data", "kind", "words"),
+    [
+        (b"\x01", WireError, r'was asked for its serial number and answers "\x01"; '),
+        (b"~SerialNumber\0", WireError, 'was asked for its serial number and answers "~SerialNumber"; '),
+        (b"~DeviceName=K40\0", WireError, 'was asked for its serial number and answers "~DeviceName=K40"; '),
+        (b"CQZ7224760045\0", WireError, 'was asked for its serial number and answers "CQZ7224760045"; '),
+        (b"=CQZ7224760045\0", WireError, 'was asked for its serial number and answers "=CQZ7224760045"; '),
+        (b"~SerialNumber=\x01\0", WrongSerial, r'cannot be one ("\x01"); '),
+        (b"~SerialNumber=A1\x1b[2K\r\nback: ok\0", WrongSerial, r'one ("A1\x1b[2K\r\nback: ok"); '),
+        (b"~SerialNumber=CQZ\t\0", WrongSerial, r'cannot be one ("CQZ\t"); '),
+        (b"~SerialNumber=\xd1\0", WrongSerial, r'cannot be one ("\xd1"); '),
+        (b"~SerialNumber=" + b"9" * 65, WrongSerial, f'cannot be one ("{"9" * 65}"); '),
+        (b"~SerialNumber=" + b"9" * 60_000, WrongSerial, f'cannot be one ("{"9" * 200}"); '),
+    ],
+)
+def test_what_is_no_serial_number_ends_the_visit(
+    data: bytes, kind: type[ZkpollError], words: str, transport: Transport
+) -> None:
+    """Whatever else comes in place of a serial number, nothing is read under it, and one sentence says so."""
+    with serve(telling(data), transport=transport) as address:
+        came_of = attempt(address, transport)
+    assert type(came_of.error) is kind
+    assert words in str(came_of.error)
+    assert str(came_of.error).isprintable()
+    assert came_of.sink == Kept()
 
 
 @pytest.mark.parametrize("code", [2001, 4989, 0xFFFF])
@@ -507,7 +567,8 @@ def test_a_refused_question_has_no_answer(code: int) -> None:
     asked = (Command.OPTIONS_RRQ, Command.GET_TIME, Command.GET_FREE_SIZES)
     terminal.faults = Faults(instead=tuple(refuse(command, code) for command in asked))
     with session(terminal) as open_session:
-        assert open_session.option("~SerialNumber") is None
+        assert open_session.serial_number() is None
+        assert open_session.option("~DeviceName") is None
         assert open_session.time() is None
         assert open_session.sizes() is None
 

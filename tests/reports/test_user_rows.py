@@ -77,6 +77,7 @@ def test_names_are_decoded(encoding: str, name: str) -> None:
         (b"A\nB\x1b[2J", "utf-8", r"A\nB\x1b[2J"),
         ("A\u2028B".encode(), "utf-8", r"A\u2028B"),
         ("نی\u200cمی".encode(), "utf-8", "نی\u200cمی"),
+        ("A\u202eB".encode(), "utf-8", r"A\u202eB"),
     ],
 )
 def test_what_cannot_be_decoded_is_shown(name: bytes, encoding: str, shown: str) -> None:

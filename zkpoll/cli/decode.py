@@ -32,6 +32,7 @@ def decode(file: Path, as_json: bool) -> None:
     Of a raw copy, as it is kept of each log that is cleared, layout and user ids are known: its header is
     shown, with its first and last records.
     """
+    from zkpoll.model.text import shown
     from zkpoll.pull import raw_copy
 
     try:
@@ -44,7 +45,7 @@ def decode(file: Path, as_json: bool) -> None:
         return
     say(document["verdict"])
     for name, value in document.get("raw_copy", {}).items():
-        say(f"  {name}: {value}")
+        say(f"  {name}: {shown(str(value))}")
     for candidate in document["layouts"]:
         _show(candidate)
 

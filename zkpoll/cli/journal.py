@@ -56,6 +56,7 @@ def restore(file: Path, config: Path | None, write: bool, yes: bool, as_json: bo
     Exit code 1 where a record is missing or differs. What --write puts back goes to every dashboard at the
     next sync, as if it were read just now, under the ids it always had; nothing is doubled in the journal.
     """  # noqa: D301  # click's own mark is the character itself
+    from zkpoll.model.text import shown
     from zkpoll.pull import raw_copy
     from zkpoll.reports.words import counted
     from zkpoll.tasks.restore import compare
@@ -69,7 +70,8 @@ def restore(file: Path, config: Path | None, write: bool, yes: bool, as_json: bo
         found, written = compare(opened, copy), 0
     if not as_json:
         say(
-            f"{copy.device} ({copy.serial_number}), as read at {copy.taken_at:%Y-%m-%d %H:%M} UTC:"
+            f"{shown(copy.device)} ({shown(copy.serial_number)}),"
+            f" as read at {copy.taken_at:%Y-%m-%d %H:%M} UTC:"
             f" {copy.count:,} records of {copy.layout} bytes\n{_counts(found)}"
         )
     question = f"Put {counted(found.missing, 'missing record')} into the journal?"

@@ -362,23 +362,23 @@ def stranger_of(data: bytes) -> str | None:
 
 def _asked(session: Session, target: Target, who: Who, steps: _Steps, *, details: bool) -> About:
     """Ask a terminal for its account of itself, a step for each question, and return it."""
-    serial = steps.ask("serial", lambda: session.option("~SerialNumber"), lambda told: _whose(who, told))
+    serial = steps.ask("serial", session.serial_number, lambda told: _whose(who, told))
     model = steps.ask("model", lambda: session.option("~DeviceName"), _as_step)
     firmware = steps.ask("firmware", session.firmware, _as_step)
     held = steps.ask("users", session.sizes, _users)
     steps.done.append(Step("records", *_records(held)))
     clock, drift = steps.ask("clock", lambda: shown_clock(session, target), lambda told: judged(told[1]))
     return About(
-        shown(serial),
-        shown(model),
-        shown(firmware),
+        serial,
+        model,
+        firmware,
         users=held.users if held else None,
         user_capacity=held.user_capacity if held else None,
         records=held.records if held else None,
         capacity=held.capacity if held else None,
         clock=clock,
         drift=drift,
-        **({name: shown(session.option(option)) for name, option in _DETAILS.items()} if details else {}),
+        **({name: session.option(option) for name, option in _DETAILS.items()} if details else {}),
     )
 
 
@@ -389,13 +389,12 @@ def _whose(who: Who, serial: str | None) -> tuple[str, bool | None]:
         return str(error), False
     if found.problem:
         return found.problem, False
-    return shown(serial) or f"it tells none; {found.key} in the inventory", True
+    return serial or f"it tells none; {found.key} in the inventory", True
 
 
 def _as_step(text: str | None) -> tuple[str, bool | None]:
     """Return a terminal's answer in words, and whether it is one."""
-    answer = shown(text)
-    return (answer, True) if answer else ("it does not tell", None)
+    return (text, True) if text else ("it does not tell", None)
 
 
 def _users(held: Sizes | None) -> tuple[str, bool | None]:
@@ -434,8 +433,3 @@ def fill(records: int, capacity: int) -> str:
     """Return how full a log is: `1 %`; less than that is `<1 %`, and only a full one is `100 %`."""
     percent = records * 100 // capacity
     return f"{percent} %" if percent or not records else "<1 %"
-
-
-def shown(text: str | None) -> str | None:
-    """Return a terminal's own words, fit for a screen: control characters are replaced."""
-    return text and "".join(letter if letter.isprintable() else "?" for letter in text)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from zkpoll.errors import StopRun, TryLater, WrongKey, ZkpollError
-from zkpoll.pull.diagnosis import Watched, shown, speaks
+from zkpoll.pull.diagnosis import Watched, speaks
 from zkpoll.pull.link import Address, Limits
 
 if TYPE_CHECKING:
@@ -124,12 +124,12 @@ class _Search:
         try:
             with session:
                 hook(session)
-                serial, model = session.option("~SerialNumber"), session.option("~DeviceName")
+                serial, model = session.serial_number(), session.option("~DeviceName")
         except StopRun:
             raise
         except ZkpollError as error:
             return Responder(address, kind=error.kind, problem=str(error)) if session.opened else None
-        return Responder(address, shown(serial), shown(model))
+        return Responder(address, serial, model)
 
     def _limits(self) -> Limits:
         return Limits(TIMEOUT, _LIMIT, self.stopped)

@@ -26,8 +26,10 @@ from zkpoll.errors import (
     Unreachable,
     WireError,
     WrongKey,
+    WrongSerial,
     ZkpollError,
 )
+from zkpoll.model.text import shown
 from zkpoll.pull import codes, packed_time, sizes
 from zkpoll.pull.device_tables import STRAGGLERS, MaybeEmpty, Table, Tables
 from zkpoll.pull.framing import Frame
@@ -54,6 +56,11 @@ _GOOD: Final = _TABLE_FRAMES | {codes.ACK_OK}
 _REPLY_IDS: Final = 0xFFFF
 """Reply ids count modulo this: the common client code never sends 65535, so no device was ever seen to
 accept it."""
+_SERIAL_NUMBER: Final = b"~SerialNumber"
+_LONGEST_SERIAL: Final = 64
+"""Characters; those that were published have up to 20."""
+_LONGEST_TEXT: Final = 200
+"""Bytes of a device's text that are shown; names and versions have some thirty."""
 _U32 = Struct("<I")
 
 
@@ -308,20 +315,44 @@ class Session(ZK):  # type: ignore[misc]  # pyzk has no types
 
     # --- the device's account of itself ---
 
+    def serial_number(self) -> str | None:
+        """Return the device's serial number, or None if it plainly tells none.
+
+        It becomes part of every punch's identity, so nothing is taken for it that only comes in its place.
+        Raise `WireError` for the answer to another question, `WrongSerial` for a value that is none.
+        """
+        said = self._told(codes.OPTIONS_RRQ, _SERIAL_NUMBER)
+        name, named, value = said.partition(b"=")
+        if said and not (named and name == _SERIAL_NUMBER):
+            raise WireError(
+                f'{self.address} was asked for its serial number and answers "{_text(said)}"; '
+                "restart the terminal if it does so again"
+            )
+        serial = value.strip(b" ")
+        text = _text(serial)
+        if len(serial) > _LONGEST_SERIAL or text.encode() != serial:
+            raise WrongSerial(
+                f'{self.address} tells a serial number that cannot be one ("{text}"); '
+                "restart the terminal, and ask its vendor if that does not help"
+            )
+        return text or None
+
     def option(self, name: str) -> str | None:
-        """Return the value of a device option such as `~SerialNumber`, or None if it has none."""
-        reply = self.ask(codes.OPTIONS_RRQ, name.encode() + b"\0")
-        if reply.command != codes.ACK_OK:
-            return None
-        value = reply.data.partition(b"\0")[0].rpartition(b"=")[2]
-        return value.decode("ascii", "backslashreplace").strip() or None
+        """Return the value of a device option such as `~DeviceName`, or None if it has none.
+
+        What the device tells of another option is no answer.
+        """
+        told, named, value = self._told(codes.OPTIONS_RRQ, name.encode()).partition(b"=")
+        return (_text(value) or None) if named and told == name.encode() else None
 
     def firmware(self) -> str | None:
         """Return the version of the device's firmware, or None if it does not tell."""
-        reply = self.ask(codes.GET_VERSION)
-        if reply.command != codes.ACK_OK:
-            return None
-        return reply.data.partition(b"\0")[0].decode("ascii", "backslashreplace").strip() or None
+        return _text(self._told(codes.GET_VERSION)) or None
+
+    def _told(self, command: int, name: bytes = b"") -> bytes:
+        """Ask for a text and return its bytes up to the NUL; none if the device does not tell it."""
+        reply = self.ask(command, name and name + b"\0")
+        return reply.data.partition(b"\0")[0] if reply.command == codes.ACK_OK else b""
 
     def sizes(self) -> sizes.Sizes | None:
         """Return the device's counts and capacities, or None if it refuses or they do not add up."""
@@ -400,3 +431,8 @@ def _good(command: int, reply: Frame) -> Frame:
         return reply
     refusal = MaybeEmpty if reply.command == codes.ACK_ERROR else Refused
     raise refusal(f"the device answers command {command} with {reply.command}")
+
+
+def _text(said: bytes) -> str:
+    """Return a device's own words, fit for a screen, without blanks at the ends."""
+    return shown(said[:_LONGEST_TEXT].decode("ascii", "backslashreplace").strip(" "))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Final
+
+from zkpoll.model.text import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -16,8 +17,6 @@ ADMINISTRATOR: Final = 7
 _LEVELS: Final = {0: "user", 1: "enroller", 3: "manager", 6: "manager", ADMINISTRATOR: "administrator"}
 """What bits 1-3 of a privilege mean. Sources disagree on the manager: 3 in pyzk and zk-protocol, 6 in the
 vendor manual of 2006. Certain is only that 0 may do nothing but punch."""
-_UNSEEN: Final = frozenset({"Cc", "Zl", "Zp"})
-"""Unicode categories that would break a line, or steer a terminal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +85,4 @@ def readable(name: bytes, encoding: str) -> str:
     Bytes that mean nothing in `encoding`, such as half a letter where the device cut the name, are shown as
     `\xe2`. So are letters that would break a line.
     """
-    return "".join(map(_shown, name.decode(encoding, "backslashreplace")))
-
-
-def _shown(letter: str) -> str:
-    if unicodedata.category(letter) not in _UNSEEN:
-        return letter
-    return letter.encode("unicode_escape").decode("ascii")
+    return shown(name.decode(encoding, "backslashreplace"))

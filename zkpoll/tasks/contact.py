@@ -108,7 +108,7 @@ class Guard:
 
     def ask(self, session: Session) -> Identity:
         """Ask the device for its serial number and return its identity, as `identify` does."""
-        return self.identify(session.option("~SerialNumber"))
+        return self.identify(session.serial_number())
 
 
 def plain_login(target: Target, stopped: Callable[[], bool]) -> Session:
