@@ -42,6 +42,37 @@ def test_a_table_may_come_at_once(transport: Transport, size: int) -> None:
 
 
 @BOTH
+@pytest.mark.parametrize(("table", "most"), [((LOG,), 64 << 20), (USERS, 8 << 20)])
+def test_a_table_that_no_terminal_holds_is_refused(
+    table: tuple[int, ...], most: int, transport: Transport
+) -> None:
+    """The size that 1503 tells is believed up to what terminals hold, and no further."""
+    terminal, told = terminal_of(), iter((most, most + 1))
+    terminal.handlers[Command.PREPARE_BUFFER] = lambda s, r: [
+        WireFrame(Command.ACK_OK, s.id, r.reply_id, b"\0" + next(told).to_bytes(4, "little"))
+    ]
+    with session(terminal, transport) as open_session:
+        assert open_session.tables.prepare(*table) == Table(most, None)
+        with pytest.raises(WireError, match=f"table of {most + 1:,} bytes; no terminal holds more than"):
+            open_session.tables.prepare(*table)
+
+
+@BOTH
+def test_a_slice_of_another_size_than_asked_is_refused(transport: Transport) -> None:
+    """Fewer or more bytes announced than were asked for are no answer, whatever comes behind."""
+    terminal = terminal_of(records=LONG)
+    terminal.rewrite = lambda _, answer: [
+        frame._replace(data=(999).to_bytes(4, "little")) if frame.command == Command.PREPARE_DATA else frame
+        for frame in answer
+    ]
+    with session(terminal, transport) as open_session:
+        table = open_session.tables.prepare(LOG)
+        for size in (998, 1000):
+            with pytest.raises(WireError, match=f"asked for {size} bytes of a table, got 999"):
+                open_session.tables.read(table, 0, size)
+
+
+@BOTH
 def test_any_part_of_a_table_can_be_read(transport: Transport) -> None:
     """Any offset and size give those bytes of the table."""
     terminal = terminal_of(records=3000)

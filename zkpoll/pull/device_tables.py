@@ -24,6 +24,10 @@ A table read whole has no offsets to ask for: where a datagram is lost, all of i
 at most. If PREPARE_DATA is lost, one block may look like the whole table; the length in front of the
 records tells.
 
+What a device announces is compared with what was asked, and with what terminals hold, before any of it is
+read; and no stream is read past what it announced. So the memory of a visit is bounded, whatever arrives:
+a table is laid out and read in slices, or it is at most `framing.MAX_PAYLOAD` long.
+
 It must never happen that bytes land in a place that is not proved to be theirs, that a table comes out
 shorter without an error, or that a wait has no end.
 """
@@ -39,6 +43,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from zkpoll.errors import Refused, Silent, WireError
 from zkpoll.pull import codes
 from zkpoll.pull.blocks import Blocks, gaps
+from zkpoll.pull.framing import MAX_PAYLOAD
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,6 +56,11 @@ LOG: Final = codes.ATTLOG_RRQ
 USERS: Final = (codes.USERTEMP_RRQ, codes.FCT_USER)
 """The user table: its command and function."""
 
+_LONGEST: Final = {codes.ATTLOG_RRQ: 64 * 1024 * 1024, codes.USERTEMP_RRQ: 8 * 1024 * 1024}
+"""Bytes that a table may have, by its command: a log of a million records of 49 bytes, twice what any is
+known to hold; 100,000 users of 72 bytes."""
+PIECE: Final = 128 * 1024
+"""Bytes handed on at once of a table that came whole; as many as the search for a layout looks at."""
 TCP_SLICE: Final = 0xFFC0
 """Bytes asked for at once over TCP: the largest size seen used with real units."""
 UDP_SLICE: Final = 16 * 1024
@@ -124,7 +134,7 @@ class Tables:
             if len(reply.data) < _BUFFER_ANSWER.size:
                 raise WireError("the device laid out a table without telling its size")
             return _table(command, _BUFFER_ANSWER.unpack_from(reply.data)[0])
-        content = self.content(reply)
+        content = self.content(reply, most=_LONGEST[command])
         return _table(command, len(content), content)
 
     def read_whole(self, command: int, function: int = 0) -> Table:
@@ -135,7 +145,7 @@ class Tables:
         data = bytes([function]) if function else b""
         for _ in range(_WHOLE_READS):
             with suppress(_Lost):
-                content = self.content(self._session.order(command, data))
+                content = self.content(self._session.order(command, data), most=_LONGEST[command])
                 said = int.from_bytes(content[: _SIZE.size], "little") + _SIZE.size
                 if self._session.tcp or said == len(content):
                     return _table(command, len(content), content)
@@ -152,18 +162,16 @@ class Tables:
             return table.content[offset : offset + size]
         if not self._session.tcp:
             return self._read_udp(offset, size)
-        data = self.content(self._session.order(codes.READ_BUFFER, _SLICE_REQUEST.pack(offset, size)))
-        if len(data) != size:
-            raise WireError(f"asked for {size} bytes of a table, got {len(data)}")
+        reply = self._session.order(codes.READ_BUFFER, _SLICE_REQUEST.pack(offset, size))
+        _check_asked(size, _announced(reply))
+        data = self.content(reply)
+        _check_asked(size, len(data))
         return data
 
     def runs(self, table: Table, offset: int = 0, end: int | None = None) -> Iterator[bytes]:
         """Yield the bytes of `table` from `offset` to `end`, in the largest parts worth asking for."""
         end = table.size if end is None else end
-        if table.content is not None:
-            yield table.content[offset:end]
-            return
-        most = TCP_SLICE if self._session.tcp else UDP_SLICE
+        most = PIECE if table.content is not None else TCP_SLICE if self._session.tcp else UDP_SLICE
         for start in range(offset, end, most):
             yield self.read(table, start, min(most, end - start))
 
@@ -171,13 +179,17 @@ class Tables:
         """Let the device drop the table it laid out. A refusal changes nothing: it drops it at EXIT."""
         self._session.ask(codes.FREE_DATA)
 
-    def content(self, reply: Frame) -> bytes:
-        """Return the table bytes that `reply` begins: itself, or the stream that it announces."""
+    def content(self, reply: Frame, most: int = MAX_PAYLOAD) -> bytes:
+        """Return the table bytes that `reply` begins: itself, or the stream that it announces.
+
+        Raise `WireError` when it announces more than `most`, or more than can be had at once.
+        """
         if reply.command == codes.DATA:
             return reply.data
-        if reply.command != codes.PREPARE_DATA or len(reply.data) < _SIZE.size:
+        size = _announced(reply)
+        if size is None:
             raise WireError(f"a table was due, and reply {reply.command} came")
-        size: int = _SIZE.unpack_from(reply.data)[0]
+        _check_possible(size, min(most, MAX_PAYLOAD))
         if self._session.tcp:
             return self._stream_tcp(size)
         blocks = Blocks(size)
@@ -192,16 +204,14 @@ class Tables:
         Its end is its byte count: the final acknowledgement can be early or missing, and is dropped by its
         reply id when it comes late.
         """
-        parts: list[bytes] = []
-        left = size
-        while left > 0:
+        data = bytearray()
+        while len(data) < size:
             frame = self._session.next_of_answer(self._session.limits.silence())
             if frame.command == codes.DATA:
-                parts.append(frame.data)
-                left -= len(frame.data)
-        if left:
-            raise WireError(f"a stream of {size} bytes brought {-left} too many")
-        return b"".join(parts)
+                data += frame.data
+        if len(data) > size:
+            raise WireError(f"a stream of {size} bytes brought {len(data) - size} too many")
+        return bytes(data)
 
     def _read_udp(self, offset: int, size: int) -> bytes:
         """Return `size` bytes at `offset`, asking again for what is missing while that brings more."""
@@ -226,6 +236,7 @@ class Tables:
         """
         blocks = Blocks(size)
         reply = self._session.order(codes.READ_BUFFER, _SLICE_REQUEST.pack(offset, size))
+        _check_asked(size, _announced(reply))
         if reply.command == codes.DATA:
             blocks.add(reply.session, reply.data)
         self._collect(blocks)
@@ -251,7 +262,29 @@ class Tables:
                 patience = min(patience, STRAGGLERS)
 
 
+def _announced(reply: Frame) -> int | None:
+    """Return the bytes of the stream that a reply announces, or None if it announces none."""
+    if reply.command != codes.PREPARE_DATA or len(reply.data) < _SIZE.size:
+        return None
+    size: int = _SIZE.unpack_from(reply.data)[0]
+    return size
+
+
+def _check_asked(size: int, came: int | None) -> None:
+    if came is not None and came != size:
+        raise WireError(f"asked for {size} bytes of a table, got {came}")
+
+
+def _check_possible(size: int, most: int) -> None:
+    if size > most:
+        raise WireError(
+            f"the device announces a table of {size:,} bytes; no terminal holds more than {most:,}: restart "
+            "it, and check that host: is a terminal"
+        )
+
+
 def _table(command: int, size: int, content: bytes | None = None) -> Table:
+    _check_possible(size, _LONGEST[command])
     if not size:  # not even its length, which an empty table has
         raise MaybeEmpty(f"the device's table for command {command} has no bytes")
     return Table(size, content)

@@ -16,13 +16,17 @@ from typing import Final, Literal
 from zkpoll.errors import WireError
 
 TCP_START: Final = b"\x50\x50\x82\x7d"
-MAX_PAYLOAD: Final = 64 * 1024 * 1024
-"""Bytes. Some units send a whole log as one frame (39,564 bytes seen); the largest log sold, a million
+MAX_PAYLOAD: Final = 32 * 1024 * 1024
+"""Bytes. Some units send a whole log as one frame (39,564 bytes seen); the largest log known, some 500,000
 records of 49 bytes, fits. A longer length is not a length."""
+MAX_SHORT: Final = 64 * 1024
+"""Bytes of a frame that carries no whole table; 65,472 of a slice are the most that anybody asks for."""
 
 _TOP = Struct("<4sI")
 _HEADER = Struct("<4H")
 _U16_ONES: Final = 0xFFFF
+_PIECE: Final = 64 * 1024
+"""Bytes summed up at once, so that a long frame is not held twice. Even: words are not cut."""
 
 
 class _NeedMore(Enum):
@@ -47,12 +51,20 @@ class Frame:
 def checksum(payload: bytes) -> int:
     """Given a payload whose checksum field is zero, return its checksum.
 
-    The ones' complement of the ones' complement sum of all u16 words, an odd byte padded with zero. That
-    sum is the payload, read as one number, modulo 0xffff (2**16 leaves 1), which costs one pass in C.
+    The ones' complement of the ones' complement sum of all u16 words, an odd byte padded with zero.
     """
-    number = int.from_bytes(payload, "little")
+    number = _sum(payload)
     total = number % _U16_ONES or (_U16_ONES if number else 0)
     return total ^ _U16_ONES
+
+
+def _sum(payload: bytes | memoryview) -> int:
+    """Return a number that leaves, modulo 0xffff, what the sum of all u16 words leaves.
+
+    The payload itself, read as one number, is such a one (2**16 leaves 1), which costs one pass in C.
+    """
+    pieces = (payload[at : at + _PIECE] for at in range(0, len(payload), _PIECE))
+    return sum(int.from_bytes(piece, "little") for piece in pieces)
 
 
 def encode(frame: Frame) -> bytes:
@@ -61,15 +73,15 @@ def encode(frame: Frame) -> bytes:
     return bare[:2] + checksum(bare).to_bytes(2, "little") + bare[4:]
 
 
-def decode(payload: bytes) -> Frame:
+def decode(payload: bytes | memoryview) -> Frame:
     """Given a whole payload, return its frame. Raise `WireError` when it is none."""
     if len(payload) < _HEADER.size:
         raise WireError(f"a frame of {len(payload)} bytes is too short")
-    number = int.from_bytes(payload, "little")
+    number = _sum(payload)
     if number % _U16_ONES or not number:
         raise WireError("a frame's checksum does not match its bytes")
     command, _, session, reply_id = _HEADER.unpack_from(payload)
-    return Frame(command, session, reply_id, payload[_HEADER.size :])
+    return Frame(command, session, reply_id, bytes(payload[_HEADER.size :]))
 
 
 def encode_tcp(frame: Frame) -> bytes:
@@ -93,10 +105,11 @@ class FrameReader:
         """Append bytes as they came from the socket."""
         self._buffer += data
 
-    def next_frame(self) -> Frame | NeedMore:
+    def next_frame(self, longest: int = MAX_PAYLOAD) -> Frame | NeedMore:
         """Return the next frame, or `NEED_MORE`; raise `WireError` if these bytes can never be one.
 
-        Garbage is told from patience at the first wrong byte of the start mark.
+        `longest` is the most bytes that a payload may have here. Garbage is told from patience at the first
+        wrong byte of the start mark.
         """
         buffer = self._buffer
         head = bytes(buffer[:4])
@@ -105,11 +118,13 @@ class FrameReader:
         if len(buffer) < _TOP.size:
             return NEED_MORE
         length: int = _TOP.unpack_from(buffer)[1]
-        if not _HEADER.size <= length <= MAX_PAYLOAD:
+        if not _HEADER.size <= length <= longest:
             raise WireError(f"a frame cannot be {length} bytes long")
         end = _TOP.size + length
         if len(buffer) < end:
             return NEED_MORE
-        payload = bytes(memoryview(buffer)[_TOP.size : end])
-        del buffer[:end]
-        return decode(payload)
+        try:
+            with memoryview(buffer)[_TOP.size : end] as payload:
+                return decode(payload)
+        finally:
+            del buffer[:end]

@@ -92,6 +92,8 @@ class Link(ABC):
     def __init__(self, sock: socket.socket, limits: Limits) -> None:
         self._socket = sock
         self.limits = limits
+        self.longest = framing.MAX_SHORT
+        """The most bytes that the payload of a frame may have by now."""
         self.bytes_received = 0
 
     @abstractmethod
@@ -144,7 +146,7 @@ class TcpLink(Link):
 
     def receive(self, until: float) -> framing.Frame:
         """Return the next frame; once one has begun, each further byte starts the silence anew."""
-        while (frame := self._reader.next_frame()) is framing.NEED_MORE:
+        while (frame := self._reader.next_frame(self.longest)) is framing.NEED_MORE:
             data = self._receive_some(until)
             if not data:
                 where = " in the middle of a frame" if self._reader.started else ""

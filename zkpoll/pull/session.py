@@ -30,7 +30,7 @@ from zkpoll.errors import (
     ZkpollError,
 )
 from zkpoll.model.text import shown
-from zkpoll.pull import codes, packed_time, sizes
+from zkpoll.pull import codes, framing, packed_time, sizes
 from zkpoll.pull.device_tables import STRAGGLERS, MaybeEmpty, Table, Tables
 from zkpoll.pull.framing import Frame
 from zkpoll.pull.link import Address, Limits, Link, open_link
@@ -45,9 +45,9 @@ _SEAT_WAIT: Final = 2.0
 _EXIT_LIMIT: Final = 1.0
 """Seconds for the farewell: a mute device must not cost another whole timeout."""
 
-_READS: Final = frozenset(
-    {codes.PREPARE_BUFFER, codes.READ_BUFFER, codes.ATTLOG_RRQ, codes.USERTEMP_RRQ, codes.DB_RRQ}
-)
+_WHOLE: Final = frozenset({codes.PREPARE_BUFFER, codes.ATTLOG_RRQ, codes.USERTEMP_RRQ, codes.DB_RRQ})
+"""Requests that may be answered by a whole table, in one frame."""
+_READS: Final = _WHOLE | {codes.READ_BUFFER}
 """Requests that may be answered by a table; any other request's reply is one frame without one."""
 _ONCE: Final = frozenset({codes.CLEAR_ATTLOG})
 """Requests that are never sent again: carried out twice, they do harm."""
@@ -261,6 +261,7 @@ class Session(ZK):  # type: ignore[misc]  # pyzk has no types
         if self._link is None:
             raise HungUp("the session has ended")
         self._request = self._next_request(command, data)
+        self._link.longest = framing.MAX_PAYLOAD if command in _WHOLE else framing.MAX_SHORT
         reply = self._exchange(self._link, self._request)
         if self.is_connect and reply.command == codes.ACK_UNAUTH:
             raise HungUp("the device has ended the session (reply 2005); it may have restarted")

@@ -22,6 +22,9 @@ TAIL: Final = 8
 a row are met again only where they were."""
 SLICE: Final = 512 * 1024
 """Bytes of records journalled at once: some ten thousand records, a few megabytes of memory."""
+_RECORDS: Final = 16 * 1024
+"""Records journalled at once, where they are so narrow that `SLICE` would hold more: each takes a kilobyte
+of memory on its way to the journal."""
 
 
 class Slicer:
@@ -66,6 +69,7 @@ class Slicer:
         too many of them are impossible.
         """
         held = bytearray()
+        enough = min(SLICE, _RECORDS * self._layout.width)
         came = told = 0
         try:
             for run in runs:
@@ -73,7 +77,7 @@ class Slicer:
                 came += len(run)
                 progress(came // self._layout.width - told)
                 told = came // self._layout.width
-                if len(held) >= SLICE:
+                if len(held) >= enough:
                     self._take(held)
         except Exception:
             self._take(held)

@@ -45,9 +45,13 @@ def decode(data: bytes) -> tuple[User, ...]:
 def _read(data: bytes, struct: Struct, build: Callable[..., User | None]) -> tuple[float, tuple[User, ...]]:
     """Return the users, and their share of the records that are not empty slots."""
     records = (data[at : at + struct.size] for at in range(0, len(data), struct.size))
-    taken = [struct.unpack(record) for record in records if any(record) and record[2] != _TEMPLATE]
-    users = tuple(user for fields in taken if (user := build(*fields)) is not None)
-    return (len(users) / len(taken) if taken else 1.0), users
+    taken, users = 0, []
+    for record in records:
+        if any(record) and record[2] != _TEMPLATE:
+            taken += 1
+            if (user := build(*struct.unpack(record))) is not None:
+                users.append(user)
+    return (len(users) / taken if taken else 1.0), tuple(users)
 
 
 def _tft_user(
