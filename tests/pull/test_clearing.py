@@ -31,10 +31,11 @@ from tests.pull.clearings import (
     stopping,
 )
 from tests.pull.devices import Network, read_at, session, terminal_of, through
-from zkpoll.errors import JournalError, Stopped, Unreachable, WrongSerial
+from zkpoll.errors import JournalError, Stopped, Unreachable, WireError, WrongSerial
 from zkpoll.model.fate import Fate
 from zkpoll.pull import clearing
 from zkpoll.pull.clearing import compare
+from zkpoll.pull.framing import MAX_PAYLOAD
 from zkpoll.pull.layouts import ANY_SLOT, LAYOUTS
 from zkpoll.simulator import Command, Faults, Terminal, cut, never, refuse, serve
 from zkpoll.simulator.records import encode_record
@@ -212,6 +213,20 @@ def test_a_record_that_is_none_is_shown_to_the_keeper() -> None:
         cleared = clear(terminal, settled(terminal))
         assert cleared.outcome is Fate.UNSETTLED
         assert "are in quarantine" in str(cleared.problem)
+
+
+@BOTH
+def test_a_log_that_cannot_be_held_is_left_alone(transport: Transport) -> None:
+    """A log that is too long to be copied is not cleared, and nobody is disabled for it."""
+    terminal = terminal_of(40, 50, capacity=10_000_000)
+    keeper = settled(terminal)
+    terminal.log *= MAX_PAYLOAD // 40 // 50 + 1
+    with pytest.raises(
+        WireError, match=r"a log of 33,\d\d\d,\d\d\d bytes is too long for a raw copy; clear it by hand"
+    ):
+        clear(terminal, keeper, transport, timeout=5)
+    assert keeper.told == ["identify"]
+    assert not {Command.DISABLEDEVICE, Command.CLEAR_ATTLOG} & set(terminal.commands)
 
 
 def test_another_terminal_is_left_alone() -> None:
@@ -550,9 +565,21 @@ A, B, C, D = (encode_record(record, 40) for record in terminal_of(40, 4).history
         (C + D, (Fate.UNKNOWN, False)),
         (D + B + C, (Fate.UNKNOWN, False)),
         (D[:39], (Fate.UNKNOWN, False)),
+        (A + B + C + D[:39], (Fate.UNKNOWN, False)),
         (b"\xff" * 80, (Fate.UNKNOWN, False)),
     ],
-    ids=["empty", "new", "all", "all and new", "shorter", "newer", "overwritten", "cut", "rubbish"],
+    ids=[
+        "empty",
+        "new",
+        "all",
+        "all and new",
+        "shorter",
+        "newer",
+        "overwritten",
+        "cut",
+        "all and cut",
+        "rubbish",
+    ],
 )
 def test_what_became_of_a_log_is_told_by_its_records(now: bytes, expected: tuple[Fate, bool]) -> None:
     """None of the old records: cleared. All of them in front: not cleared. Anything else is not known."""

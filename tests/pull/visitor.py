@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Final
 
 from zkpoll.errors import ZkpollError
 from zkpoll.pull.link import Address, Limits
-from zkpoll.pull.reader import Target, read_users, visit
+from zkpoll.pull.reader import Target, read_log, read_users
 from zkpoll.pull.session import Session
 
 if TYPE_CHECKING:
-    from zkpoll.model.log import Slice, Watermark
+    from zkpoll.model.log import Slice
 
 ADDRESS_SPACE: Final = 1 << 30
 """Bytes; far more than any visit needs, and less than would harm the machine."""
@@ -33,10 +33,6 @@ class Forgetful:
 
     def __init__(self) -> None:
         self.records = 0
-
-    def identify(self, _serial: str | None) -> Watermark | None:
-        """Know nothing."""
-        return None
 
     def take(self, piece: Slice) -> None:
         """Count the records of `piece`."""
@@ -55,10 +51,11 @@ def main(host: str, port: str, transport: str, what: str) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
     address, sink, error = Address(host, int(port), transport), Forgetful(), ""
     try:
-        if what == "log":
-            visit(Target(address, UTC, timeout=3, visit_limit=LIMIT), sink)
-        else:
-            with Session(address, limits=Limits(3, LIMIT)) as session:
+        with Session(address, limits=Limits(3, LIMIT)) as session:
+            if what == "log":
+                session.serial_number()
+                read_log(session, Target(address, UTC, timeout=3, visit_limit=LIMIT), None, sink)
+            else:
                 sink.records = len(read_users(session))
     except (ZkpollError, MemoryError) as failure:
         error = f"{type(failure).__name__}: {failure}"

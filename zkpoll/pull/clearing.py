@@ -41,11 +41,13 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from tenacity import Retrying, retry_if_exception_type, wait_fixed
 
-from zkpoll.errors import TryLater, ZkpollError
+from zkpoll.errors import TryLater, WireError, ZkpollError
 from zkpoll.model.fate import Fate
 from zkpoll.model.log import Slice, Watermark
 from zkpoll.model.punch import LAYOUT_FORMS
 from zkpoll.pull import layouts
+from zkpoll.pull.device_tables import PIECE
+from zkpoll.pull.framing import MAX_PAYLOAD
 from zkpoll.pull.link import Limits
 from zkpoll.pull.reader import LENGTH, lay_out, layout_of, slots
 from zkpoll.pull.slices import SLICE, TAIL
@@ -216,7 +218,7 @@ def _read_copy(session: Session, known: Watermark | None) -> _Copy | None:
     if not total:
         return None
     log = _read(session, table, (0, total))
-    layout = layout_of(log, total, known)
+    layout = layout_of(log[:PIECE], total, known)
     in_parts = table.content is None
     return _Copy(layout, log, in_parts and _has_room(sizes, total // layout.width))
 
@@ -231,7 +233,15 @@ def _has_room(sizes: Sizes | None, records: int) -> bool:
 
 
 def _read(session: Session, table: Table, *ranges: tuple[int, int]) -> bytes:
-    """Return the bytes of a log's records that lie in `ranges` (start, end)."""
+    """Return the bytes of a log's records that lie in `ranges` (start, end).
+
+    Raise `WireError` when they are more than can be held at once.
+    """
+    size = sum(end - start for start, end in ranges)
+    if size > MAX_PAYLOAD:
+        raise WireError(
+            f"a log of {size:,} bytes is too long for a raw copy; clear it by hand, once all is delivered"
+        )
     runs = (session.tables.runs(table, LENGTH + start, LENGTH + end) for start, end in ranges)
     data = b"".join(chain.from_iterable(runs))
     if table.content is None:
@@ -337,14 +347,28 @@ def compare(layout: layouts.Layout, copy: bytes, now: bytes) -> tuple[Fate, bool
     """
     if not now:
         return Fate.CLEARED, False
+    if len(now) % layout.width:
+        return Fate.UNKNOWN, False
     old, new = _identities(layout, copy), _identities(layout, now)
-    if new[: len(old)] == old:
+    if new.startswith(old):
         return Fate.CLEAR_IGNORED, len(new) > len(old)
-    sound = len(now) % layout.width == 0 and layouts.fits(layout, now)
-    return (Fate.CLEARED, True) if sound and set(old).isdisjoint(new) else (Fate.UNKNOWN, False)
+    known = set(_records(layout, old))
+    gone = layouts.fits(layout, now) and known.isdisjoint(_records(layout, new))
+    return (Fate.CLEARED, True) if gone else (Fate.UNKNOWN, False)
 
 
-def _identities(layout: layouts.Layout, records: bytes) -> tuple[bytes, ...]:
-    """Return the identity of each record. Bytes that are no whole records count as one."""
-    count, rest = divmod(len(records), layout.width)
-    return (records,) if rest else layout.decode(records, layouts.ANY_SLOT, count).tail
+def _identities(layout: layouts.Layout, records: bytes) -> bytes:
+    """Return the identities of records, each as wide as its record; bytes that are no whole records as such.
+
+    They are decoded a slice at a time: a punch takes ten times the memory of its record.
+    """
+    if len(records) % layout.width:
+        return records
+    step = SLICE // layout.width * layout.width
+    slices = (records[at : at + step] for at in range(0, len(records), step))
+    return b"".join(b"".join(layout.decode(one, layouts.ANY_SLOT, step).tail) for one in slices)
+
+
+def _records(layout: layouts.Layout, data: bytes) -> Iterator[bytes]:
+    """Yield the records in `data`, one by one."""
+    return (data[at : at + layout.width] for at in range(0, len(data), layout.width))
