@@ -135,6 +135,16 @@ def test_states_and_reasons_are_those_of_the_code() -> None:
     assert set(re.findall(r"\w+", check[1])) == {*get_args(OutboxState)}
 
 
+def test_what_is_inserted_together_is_numbered() -> None:
+    """An insertion whose numbers are asked for returns them, and takes new rows alone."""
+    code = "".join(file.read_text() for file in (PACKAGE / "journal").glob("*.py"))
+    found = set(re.findall(r'insert_all\(\s*"(\w+)"', code))
+    assert found == {"add_punch"}
+    for query in found:
+        assert re.search(r"RETURNING seq;$", bare(queries()[query]))
+        assert "ON CONFLICT" not in queries()[query]
+
+
 @pytest.mark.parametrize("query", queries())
 def test_parameters_are_named(query: str) -> None:
     """No statement depends on the order of its parameters, so that another database can run it."""

@@ -50,7 +50,7 @@ class Journal(Protocol):
         """Run the named statement once for each of `rows` and return how many rows it changed."""
 
     def insert_all(self, query: str, rows: Sequence[Mapping[str, object]]) -> list[int]:
-        """Run the named insertion for each of `rows`, in order, and return what each of them returns.
+        """Run the named insertion for each of `rows`, all new, and return their numbers, in order.
 
         Raise `AlreadyThere`, with all of them undone, if one of the rows is there already, and `RuntimeError`
         outside a transaction.

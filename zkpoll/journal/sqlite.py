@@ -12,7 +12,7 @@ import threading
 import time
 from contextlib import closing, contextmanager, nullcontext
 from functools import cache
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Self, cast
 
 from zkpoll.errors import JournalError, reason
 from zkpoll.journal.database import SQL, AlreadyThere, statements
@@ -107,27 +107,26 @@ class SqliteJournal:
             return self._db.executemany(queries()[query], rows).rowcount
 
     def insert_all(self, query: str, rows: Sequence[Mapping[str, object]]) -> list[int]:
-        """Run the named insertion for each of `rows`, in order, and return what each of them returns.
+        """Run the named insertion for each of `rows`, all new, and return their numbers, in order.
 
         Raise `AlreadyThere`, with all of them undone, if one of the rows is there already, and `RuntimeError`
         outside a transaction.
         """
+        # SQLite tells the number of a row as it is inserted; RETURNING it takes twenty times as long.
+        sql = queries()[query].partition("RETURNING")[0]
         with self._lock, self._translated():
             if not self._db.in_transaction:
                 raise RuntimeError(f"{query} is run outside a transaction")
-            cursor, sql, returned = self._db.cursor(), queries()[query], list[int]()
             self._db.execute("SAVEPOINT insert_all")
             try:
-                for row in rows:
-                    returned += cursor.execute(sql, row).fetchone()
+                cursor = self._db.cursor()
+                return cast("list[int]", [cursor.execute(sql, row).lastrowid for row in rows])
             except sqlite3.IntegrityError as error:
                 self._db.execute("ROLLBACK TO insert_all")
                 raise AlreadyThere(str(self._error(_cause(error)))) from error
             finally:
-                cursor.close()
                 if self._db.in_transaction:
                     self._db.execute("RELEASE insert_all")
-            return returned
 
     def look_up(self, query: str, values: Values, **parameters: object) -> list[Row]:
         """Run the named query over `values`; its rows begin with the place of the value they belong to.
