@@ -111,7 +111,7 @@ def test_the_parked_ones_have_words(site: Site) -> None:
     assert "punches are parked" in first.err
     assert {punch["user_id"] for punch in listed} == {stranger}
     said = f'{{"result": {{"ok": false, "error": "unknown employee {stranger}"}}}}'
-    rule = "the dashboard answered 200, and success: wants true at $.result.ok"
+    rule = "the dashboard answered 200 and success: wants true at $.result.ok"
     assert {punch["reason"] for punch in listed} == {f'{rule}; it says: "{said}"'}
 
 

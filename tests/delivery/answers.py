@@ -11,7 +11,34 @@ IDS = ("a1", "b2", "c3")
 REJECTS_ONE = b'{"rejected": [{"id": "b2", "error": "unknown employee"}]}'
 REJECTS_SOME = b'{"accepted": 1, "rejected": 2}'
 HAS_ONE = b'{"present": [{"id": "a1"}]}'
+REJECTS_ELSEWHERE = (
+    b'{"data": {"rejected": ["b2"]}}',
+    b'[{"id": "b2", "state": "Rejected"}]',
+    b'{"Rejected": []}',
+    b'{"rejected": [], "note": "2 REJECTED"}',
+    b"1 rejected",
+)
+FAILS = (
+    b'{"error": "database is locked"}',
+    b'{"errors": ["b2"], "data": null}',
+    b'{"ok": false}',
+    b'{"success": "false"}',
+    b'{"status": "error"}',
+    b'[{"id": "a1", "ok": true}, {"id": "b2", "ok": false}]',
+    b'{"results": [{"id": "b2", "error": "unknown employee"}]}',
+    b"false",
+)
+FAILS_ONE = b'{"ok": false, "rejected": [{"id": "b2", "error": "unknown employee"}]}'
+BROKEN = (b'{"ok": tr', b"OK", b'{"ok": true} and more')
+TWICE = (b'{"ok": false, "ok": true}', b'{"data": [{"id": "a1", "id": "b2"}]}')
 PAGE = b"<!doctype html><title>Log in</title>"
+PAGES = (
+    PAGE,
+    b"\r\n <!-- nobody --> ",
+    b"<?xml version='1.0'?><error/>",
+    b"<head><title>Log in",
+    b'"<html>"',
+)
 
 GOES_ON = "goes on"
 SPLITS = "sends them again in halves"
@@ -51,7 +78,17 @@ def _all(*statuses: int, body: bytes = b"{}", content_type: str = "application/j
 
 
 CASES = (
-    Case("2xx", _all(200, 201, 202, 204, 207, 299), Verdict.CONFIRMED),
+    Case(
+        "2xx",
+        (
+            *_all(200, 201, 202, 204, 299),
+            *_all(200, 207, body=b'{"rejected": []}'),
+            *(Reply(200, "text/html", body) for body in (b"OK", b'{"id": "<b>"}', b"")),
+            *(Reply(200, "text/plain", body) for body in (b"OK", b"")),
+            *_all(200, body=b'{"error": null, "ok": 1, "status": "ok", "errors": []}'),
+        ),
+        Verdict.CONFIRMED,
+    ),
     Case(
         '2xx, and `"rejected"` lists some of them',
         _all(200, 207, body=REJECTS_ONE),
@@ -60,8 +97,38 @@ CASES = (
     ),
     Case('2xx, and `"rejected"` does not say which', _all(200, body=REJECTS_SOME), Verdict.CONFIGURATION),
     Case(
+        "2xx, and the word `rejected` anywhere else",
+        tuple(Reply(200, body=body) for body in REJECTS_ELSEWHERE),
+        Verdict.CONFIGURATION,
+    ),
+    Case(
+        "2xx that says that it failed",
+        tuple(reply for body in FAILS for reply in _all(200, 202, 207, body=body)),
+        Verdict.SUSPECT,
+    ),
+    Case(
+        'the same, and `"rejected"` lists some of them',
+        _all(200, 207, body=FAILS_ONE),
+        Verdict.NAMED,
+        "those parked",
+    ),
+    Case(
+        '207 without `"rejected"`',
+        (*_all(207), *_all(207, body=b"[]"), Reply(207)),
+        Verdict.CONFIGURATION,
+    ),
+    Case(
+        "2xx with JSON that is broken, or says one thing twice",
+        tuple(reply for body in BROKEN + TWICE for reply in _all(200, body=body)),
+        Verdict.CONFIGURATION,
+    ),
+    Case(
         "2xx, 400, 417 or 422 with a web page",
-        _all(200, 400, 417, 422, body=PAGE, content_type="text/html"),
+        (
+            *_all(200, 400, 417, 422, body=PAGE, content_type="text/html"),
+            *(reply for body in PAGES for reply in _all(200, 422, body=body)),
+            Reply(200, "text/html", b"Hello <a href='/login'>"),
+        ),
         Verdict.CONFIGURATION,
     ),
     Case("2xx with more than 4 MB", (Reply(200, body=b"{", whole=False),), Verdict.CONFIGURATION),

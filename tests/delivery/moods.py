@@ -74,8 +74,9 @@ class Refuses:
     status: int
 
     def __call__(self, odd: Odd, events: Sequence[JsonEvent]) -> Said:  # noqa: ARG002
-        """Answer with a 400, 417 or 422."""
-        return Said(HttpAnswer(self.status, b'{"error": "no such person"}'), refused=True)
+        """Answer with a 400, 417 or 422, or with a 200 that says the same."""
+        answer = HttpAnswer(self.status, b'{"error": "no such person"}', keep=False)
+        return Said(answer, refused=True)
 
 
 @dataclass(frozen=True)
@@ -124,6 +125,19 @@ class Unclear:
         odd.keep(list(events[1:]))
         rejected = 1 if self.count else [events[0]["id"], FOREIGN] if self.own else [{"id": FOREIGN}]
         return Said(HttpAnswer(200, json.dumps({"rejected": rejected}).encode(), keep=False), decides=False)
+
+
+@dataclass(frozen=True)
+class Mumbles:
+    """Answer with a good status, and with what nobody understands."""
+
+    body: bytes
+    kept: bool
+    status: int = 200
+
+    def __call__(self, odd: Odd, events: Sequence[JsonEvent]) -> Said:  # noqa: ARG002
+        """Answer with a 2xx."""
+        return Said(HttpAnswer(self.status, self.body, {}, keep=self.kept), decides=False)
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,11 @@ def _all(*statuses: int, body: bytes = OK, content_type: str = "application/json
 
 
 CASES: Final = (
-    TemplateCase("2xx as `success:` asks for", _all(200, 201), Verdict.CONFIRMED),
+    TemplateCase(
+        "2xx as `success:` asks for",
+        _all(200, 201) + _all(200, body=b'{"ok": true, "error": "none", "success": 0}'),
+        Verdict.CONFIRMED,
+    ),
     TemplateCase(
         'the same, and `"rejected"` lists some of them',
         _all(200, body=REJECTS_ONE_OF_OK),
@@ -60,6 +64,17 @@ CASES: Final = (
     ),
     TemplateCase(
         '2xx, and `"rejected"` does not say which', _all(200, 202, body=REJECTS_SOME), Verdict.CONFIGURATION
+    ),
+    TemplateCase(
+        "2xx, and the word `rejected` anywhere else, where `path` does not look",
+        _all(200, body=b'{"ok": true, "data": {"rejected": ["b2"]}}')
+        + _all(200, body=b'{"ok": true, "Rejected": []}'),
+        Verdict.CONFIGURATION,
+    ),
+    TemplateCase(
+        "2xx with JSON that says one thing twice",
+        _all(200, body=b'{"ok": false, "ok": true}'),
+        Verdict.CONFIGURATION,
     ),
     TemplateCase("409 to one punch, and 409 is among `status`", _all(409), Verdict.CONFIRMED, ids=("a1",)),
     TemplateCase(

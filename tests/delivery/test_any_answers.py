@@ -20,6 +20,7 @@ from tests.delivery.moods import (
     Evades,
     HasSome,
     Mood,
+    Mumbles,
     Names,
     Odd,
     Refuses,
@@ -79,16 +80,27 @@ class Run:
 
 PLACES = st.frozensets(st.integers(0, 6), min_size=1, max_size=4)
 LATER = (("Retry-After", "0"),)
+MUMBLED = (
+    b'{"data": {"rejected": ["all"]}}',
+    b'{"Rejected": [], "rejected": []}',
+    b'{"rejected": ["all"], "rejected": []}',
+    '["all", "rejected"]'.encode("utf-16-le"),
+    b"<!-- log in -->",
+    b"<head><title>Log in",
+    b'{"accepted": 7',
+)
 TAKING: st.SearchStrategy[Mood] = st.one_of(
     st.builds(Takes, st.sampled_from([200, 201, 202, 204, 207])),
-    st.builds(Well, st.sampled_from([400, 417, 422])),
+    st.builds(Well, st.sampled_from([200, 400, 417, 422])),
     st.builds(Names, st.sampled_from([200, 207]), PLACES, st.booleans()),
     st.builds(Names, st.sampled_from([400, 401, 409, 413, 422, 429]), PLACES, st.booleans()),
     st.builds(HasSome, PLACES),
     st.builds(TooLarge, st.integers(0, 6)),
 )
 EVADING: st.SearchStrategy[Mood] = st.one_of(
-    st.builds(Refuses, st.sampled_from([400, 417, 422])),
+    st.builds(Refuses, st.sampled_from([200, 400, 417, 422])),
+    st.builds(Mumbles, st.sampled_from(MUMBLED), st.booleans()),
+    st.builds(Mumbles, st.sampled_from([b"", b"{}", b"[]"]), st.booleans(), st.just(207)),
     st.builds(Names, st.just(503), PLACES),
     st.builds(Evades, st.sampled_from([408, 409, 425, 429, 500, 503]), headers=st.sampled_from([(), LATER])),
     st.builds(Evades, st.just(200), kept=st.booleans(), cut=st.just(True), empty=st.booleans()),

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from tests.delivery.frappe_answers import (
     ACTIVE,
     CASES,
+    HAS_IT,
     HAS_NONE,
     NOBODYS,
     SOMEBODYS,
@@ -307,9 +308,16 @@ def test_somebody_who_is_employed_again() -> None:
 
 def test_an_error_as_a_page_is_told() -> None:
     """A good status that tells of an error as a web page confirms nothing, and there is a sentence on it."""
-    decision, _ = settled(replace(error(200, "TypeError"), content_type="text/html"))
+    decision, _ = settled(Reply(200, "application/json", b"<!-- --><pre>TypeError</pre>"))
     assert decision.verdict is Verdict.CONFIGURATION
     assert "with a web page (a login page?)" in decision.message
+
+
+def test_json_of_a_wrong_type_is_looked_up() -> None:
+    """JSON that is typed as a page is an answer: without a receipt in it, the checkin is looked for."""
+    odd = replace(error(200, "TypeError"), content_type="text/html")
+    assert settled(odd, ACTIVE, rows())[0].verdict is Verdict.CONFIGURATION
+    assert settled(odd, *HAS[HAS_IT])[0].verdict is Verdict.CONFIRMED
 
 
 def test_it_waits_as_long_as_the_site_asks() -> None:

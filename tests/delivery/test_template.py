@@ -254,14 +254,14 @@ def test_the_table_has_no_other_row() -> None:
         (
             SUCCESS,
             Reply(202, body=b'{"ok": true}'),
-            "answered 202, which is none of those in success: (200, 2",
+            "answered 202 but with none of the statuses in success: (200, 2",
         ),
         (
             SUCCESS,
             Reply(200, body=b"fine"),
-            "answered 200, without the JSON in which success: looks for $.ok",
+            "answered 200 without the JSON in which success: looks for $.ok",
         ),
-        (SUCCESS, Reply(200, body=b'{"ok": 1}'), "answered 200, and success: wants true at $.ok; it says"),
+        (SUCCESS, Reply(200, body=b'{"ok": 1}'), "answered 200 and success: wants true at $.ok; it says"),
         (
             Success(path=("a b", -1)),
             Reply(200, body=b'{"a b": []}'),

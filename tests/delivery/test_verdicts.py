@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from zkpoll.delivery.contents import read
 from zkpoll.delivery.contract import Failure, Reply, Verdict
 from zkpoll.delivery.excerpts import redact
 from zkpoll.delivery.rejections import named
@@ -70,9 +71,9 @@ def test_status(status: int, verdict: Verdict) -> None:
 @pytest.mark.parametrize(
     ("content_type", "body"),
     [
-        ("text/html", b"ok"),
-        ("Text/HTML; charset=utf-8", b"ok"),
-        ("application/xhtml+xml", b"ok"),
+        ("text/html", b"Hello <br>"),
+        ("Text/HTML; charset=utf-8", b"Hello <br>"),
+        ("application/xhtml+xml", b"Hello <br/>"),
         ("", b"<html><body>Sign in"),
         ("application/json", b"<!DOCTYPE html><title>Sign in</title>"),
         ("text/plain", b"\xef\xbb\xbf \r\n\t<!DocType HTML>"),
@@ -97,6 +98,8 @@ def test_login_page(content_type: str, body: bytes) -> None:
         (204, "text/html; charset=utf-8", b""),
         (200, "text/html; charset=utf-8", b""),
         (200, "text/html", b" \r\n"),
+        (200, "text/html", b"OK"),
+        (200, "text/html", b'{"note": "<html>"}'),
     ],
 )
 def test_not_a_page(status: int, content_type: str, body: bytes) -> None:
@@ -213,7 +216,7 @@ def _nested(inner: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), _nested))
 def test_any_json(value: object) -> None:
     """Whatever JSON an answer holds, no record is named that was not sent."""
-    found = named(json.dumps(value).encode(), IDS)
+    found = named(read(json.dumps(value).encode()), IDS)
     assert found.rejected.keys() <= set(IDS)
     assert found.present <= set(IDS)
 

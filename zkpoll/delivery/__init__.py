@@ -8,7 +8,8 @@ for this run with one sentence that says why. Nothing is raised for it, and noth
 contract    what a format is: requests, answers, decisions        (pure, and the page to begin with)
 formats/    one module a format, and the table of them            (pure)
 | user_ids  in front of a format: user ids of devices -> of the dashboard; origins: the sources     (pure)
-| verdicts  what an answer means; rejections: the records it names; excerpts: its words to show     (pure)
+| verdicts  what an answer means; contents: what it holds; rejections: the records it names;
+            failures: its words for a failure; excerpts: its words to show                          (pure)
 access      the URL and credentials of a dashboard; signing
 | client    one request -> one answer, within a total limit; transport and watchdog hold the limit
 bisection   a refused batch, halved until the guilty stand alone  (pure)

@@ -16,7 +16,10 @@ import hashlib
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
+from functools import cached_property
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, TypeVar
+
+from zkpoll.delivery.contents import Content, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -27,6 +30,9 @@ if TYPE_CHECKING:
     from zkpoll.model.punch import Event
 
 T = TypeVar("T")
+
+_FIRST_WORDS: Final = 1024
+"""Bytes of a body: enough to know a web page, and for an excerpt."""
 
 # --- what is asked ---
 
@@ -49,7 +55,7 @@ class Request:
 # --- what is answered ---
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Reply:
     """An answer of the dashboard. Its text may echo a secret, so no repr shows it."""
 
@@ -63,6 +69,11 @@ class Reply:
     """When it answered, by its own clock."""
     whole: bool = True
     """Whether `body` is all of it."""
+
+    @cached_property
+    def content(self) -> Content:
+        """What the body holds, read once. Of one that is not whole, no more than its first words count."""
+        return read(self.body if self.whole else self.body[:_FIRST_WORDS], self.content_type)
 
 
 @dataclass(frozen=True, slots=True)

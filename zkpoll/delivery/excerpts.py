@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import html
 import json
 from typing import TYPE_CHECKING, Any, Final
@@ -13,15 +12,15 @@ if TYPE_CHECKING:
 
 _EXCERPT: Final = 200
 """Characters of the dashboard's own words in a message; enough for a validation error."""
-_HTML_TYPES: Final = frozenset({"text/html", "application/xhtml+xml"})
 _HTML_STARTS: Final = ("<!doctype html", "<html")
 
 
 def as_text(body: bytes) -> str:
-    """Return a body as text. Bytes that are no text become replacement characters."""
-    if body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return body.decode("utf-16", "replace")
-    return body.decode("utf-8-sig", "replace")
+    """Return a body in UTF-8, UTF-16 or UTF-32 as text. Bytes that are none become replacement characters."""
+    encoding = json.detect_encoding(body)
+    # Half a character at its end shows that the zeros in a body without a mark are not those of UTF-16 or 32.
+    halves = encoding.endswith(("-le", "-be")) and len(body) % (int(encoding[4:6]) // 8)
+    return body.decode("utf-8" if halves else encoding, "replace")
 
 
 def json_in(text: str) -> Any:
@@ -32,10 +31,9 @@ def json_in(text: str) -> Any:
         raise ValueError("too many levels of objects and lists") from None
 
 
-def is_page(text: str, content_type: str = "") -> bool:
-    """Given the beginning of a body and its type, return whether it is a web page, by either of them."""
-    kind = content_type.partition(";")[0].strip().lower()
-    return kind in _HTML_TYPES or text[:1024].lstrip().lower().startswith(_HTML_STARTS)
+def is_page(words: str) -> bool:
+    """Given somebody's words, return whether they are a whole web page, and not a few with tags in them."""
+    return words[:1024].lstrip().lower().startswith(_HTML_STARTS)
 
 
 def excerpt(text: str, secrets: Sequence[str]) -> str:

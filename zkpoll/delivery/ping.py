@@ -87,7 +87,7 @@ def _found(
     probe: Probe, answer: Answer, seconds: float, secrets: Sequence[str], *, first: bool
 ) -> tuple[Step, ...]:
     """Return the steps of an answer to a probe. That to the first one also shows that somebody answers."""
-    decision = judge(answer, secrets)
+    decision = judge(answer, secrets, ())
     meaning = None if isinstance(answer, Failure) else probe.meaning(answer)
     if isinstance(answer, Failure) or (meaning is None and answer.status not in NO_RIGHT):
         return (Step("answer" if first else probe.step, False, seconds, decision.message),)

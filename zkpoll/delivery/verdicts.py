@@ -7,11 +7,12 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
 
 from zkpoll.delivery.contract import Answer, Decision, Failure, Reply, Verdict
-from zkpoll.delivery.excerpts import as_text, excerpt, is_page, json_in, quoted, redact
+from zkpoll.delivery.excerpts import excerpt, is_page, quoted, redact
+from zkpoll.delivery.failures import failure_in
 from zkpoll.delivery.rejections import Named, named
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
 LONGEST_WAIT: Final = 30.0
 """Seconds between two attempts at most, whatever a dashboard asks for: the next run comes anyway."""
@@ -51,6 +52,24 @@ _TOO_LONG: Final = Rule(
     Verdict.CONFIGURATION,
     "at such length that what it may reject was not read, so nothing is confirmed; make batch_size smaller",
 )
+_STRAY: Final = Rule(
+    Verdict.CONFIGURATION,
+    "and has the word rejected where it is not understood, so nothing is confirmed; it must be the name of a"
+    " list of ids at the top of the JSON, and stand nowhere else",
+)
+_TWICE: Final = Rule(
+    Verdict.CONFIGURATION,
+    "with JSON in which an object has one name twice, so nothing is confirmed; let it say each thing once",
+)
+_SEVERAL: Final = Rule(
+    Verdict.CONFIGURATION,
+    "(several results) without saying which of them failed, so nothing is confirmed; let it answer 200, or"
+    " list the ids of those in rejected:",
+)
+_NO_JSON: Final = Rule(
+    Verdict.CONFIGURATION,
+    "with what should be JSON and is none, so nothing is confirmed; let it answer with whole JSON, or a word",
+)
 _REFUSED: Final = "and refused it"
 _STATUSES: Final[Mapping[int, Rule]] = {
     400: Rule(Verdict.SUSPECT, _REFUSED),
@@ -85,21 +104,52 @@ _CLASSES: Final[Mapping[int, Rule]] = {
 _NONSENSE: Final = Rule(Verdict.CONFIGURATION, "which is no answer to a request; check url:")
 
 
-def judge(answer: Answer, secrets: Sequence[str] = (), ids: Collection[str] = ()) -> Decision:
+def judge(
+    answer: Answer,
+    secrets: Sequence[str] = (),
+    ids: Collection[str] | None = None,
+    broken: Callable[[Reply], Rule | None] | None = None,
+) -> Decision:
     """Given an answer and the ids of its request, return the decision on its batch.
 
-    Only a 2xx without a web page confirms. No message holds any of the `secrets`, even where the
-    dashboard echoes them.
+    A 2xx confirms, unless what it holds says otherwise: a web page, a rejection that is not understood, or
+    the rule that it breaks (by `broken`, else by `by_words`). That rule is CONFIRMED where it has looked at a
+    rejection, too. Without ids, None, the format has its own rules for what a 2xx holds. No message holds any
+    of the `secrets`, even where the dashboard echoes them.
     """
     if isinstance(answer, Failure):
         verdict = Verdict.CONFIGURATION if answer.lasting else Verdict.TRY_AGAIN
         return Decision(verdict, redact(answer.reason, secrets))
-    page, found = is_html(answer), named(answer.body, ids)
-    rule = by_records(by_status(answer.status, page=page), answer, found)
+    content = answer.content
+    found = Named() if ids is None else named(content, ids)
+    rule = by_records(by_status(answer.status, page=content.page), answer, found)
+    if rule.verdict is Verdict.CONFIRMED and ids is not None:
+        rule = _by_content(answer, found, (broken or by_words)(answer))
     if rule.verdict not in (Verdict.CONFIRMED, Verdict.NAMED):
-        return explained(rule, answer, "" if page else as_text(answer.body), secrets)
+        return explained(rule, answer, "" if content.page else content.text, secrets)
     words = {one: excerpt(said, secrets) or sentence(answer) for one, said in found.rejected.items()}
     return Decision(rule.verdict, rejected=words, present=present(answer, found))
+
+
+def _by_content(reply: Reply, found: Named, broken: Rule | None) -> Rule:
+    """Given a 2xx, the records it names and the rule it breaks, return the rule of it."""
+    if reply.content.twice:
+        return _TWICE
+    if broken:
+        refused = broken.verdict is Verdict.SUSPECT and found.rejected
+        return Rule(Verdict.NAMED) if refused else broken
+    return _STRAY if found.stray else Rule(Verdict.CONFIRMED)
+
+
+def by_words(reply: Reply) -> Rule | None:
+    """Given a 2xx, return the rule that it breaks by its own words. None if it breaks none."""
+    content = reply.content
+    if failure := failure_in(content):
+        return Rule(Verdict.SUSPECT, f"and says that it failed ({failure})")
+    if content.claims_json and not content.is_json:
+        return _NO_JSON
+    listed = isinstance(content.value, dict) and "rejected" in content.value
+    return _SEVERAL if reply.status == HTTPStatus.MULTI_STATUS and not listed else None
 
 
 def by_status(status: int, *, page: bool) -> Rule:
@@ -125,7 +175,7 @@ def present(reply: Reply, found: Named) -> frozenset[str]:
 
 def explained(rule: Rule, reply: Reply, said: str, secrets: Sequence[str]) -> Decision:
     """Given the rule of a reply, and the dashboard's own words, return the decision that a person reads."""
-    advice = rule.advice.format(location=excerpt(reply.location, secrets) or "nowhere")
+    advice = rule.advice.replace("{location}", excerpt(reply.location, secrets) or "nowhere")
     words = "" if is_page(said) else excerpt(said, secrets)
     return Decision(rule.verdict, sentence(reply, f" {advice}", words), asked_wait(reply))
 
@@ -137,16 +187,12 @@ def sentence(reply: Reply, advice: str = "", words: str = "") -> str:
 
 def json_of(reply: Reply) -> Any:
     """Given a reply, return the value that its JSON holds. None if it holds none."""
-    try:
-        return json_in(as_text(reply.body))
-    except ValueError:
-        return None
+    return reply.content.value
 
 
 def is_html(reply: Reply) -> bool:
-    """Given a reply, return whether a person's browser was meant to get it, by its type or its beginning."""
-    # Where there is no body, a type means nothing: frameworks put one on by habit.
-    return bool(reply.body.strip()) and is_page(as_text(reply.body[:1024]), reply.content_type)
+    """Given a reply, return whether a person's browser was meant to get it."""
+    return reply.content.page
 
 
 def asked_wait(reply: Reply) -> float:

@@ -78,9 +78,12 @@ def compact(value: object) -> bytes:
     return text.encode("utf-8", "backslashreplace")
 
 
-def _to_empty_batch(reply: Reply) -> tuple[bool, str] | None:
-    if judge(reply).verdict is Verdict.CONFIRMED:
+def _to_empty_batch(reply: Reply) -> tuple[bool | None, str] | None:
+    decision = judge(reply, ids=())
+    if decision.verdict is Verdict.CONFIRMED:
         return True, "accepted"
+    if decision.verdict is Verdict.SUSPECT and reply.status // 100 == 2:
+        return None, "not told, since it answers an empty batch with a failure; the first punch will tell"
     if reply.status in _NOT_EMPTY and not is_html(reply):
         return True, "seem accepted; that it takes no empty batch is fine"
     return None

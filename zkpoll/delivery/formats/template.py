@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from zkpoll.delivery.contract import Decision, Reply, Verdict, carrying
-from zkpoll.delivery.excerpts import as_text, excerpt, json_in
 from zkpoll.delivery.formats.events import OPTIONS, compact
 from zkpoll.delivery.formats.fields import values
-from zkpoll.delivery.rejections import named
-from zkpoll.delivery.verdicts import NO_RIGHT, is_html, judge, sentence
+from zkpoll.delivery.rejections import mentions, named
+from zkpoll.delivery.verdicts import NO_RIGHT, Rule, is_html, judge
 from zkpoll.inventory.documents import PLACEHOLDER
 from zkpoll.inventory.jsonpath import written
 
@@ -60,18 +59,12 @@ class TemplateFormat:
         """Send the events. An API knows a repeat by the id in its document."""
         asked = self.carry(events)
         answer, ids = (yield asked), asked.ids
-        decision = judge(answer, self.secrets, ids)
         rule = self.settings.success
-        if rule is None or not isinstance(answer, Reply):
+        decision = judge(answer, self.secrets, ids, partial(_broken, rule) if rule else None)
+        if rule is None or not isinstance(answer, Reply) or decision.verdict is not Verdict.TRY_AGAIN:
             return decision
-        if answer.status == HTTPStatus.CONFLICT in rule.status and decision.verdict is Verdict.TRY_AGAIN:
-            return _held_already(answer, ids, decision)
-        if decision.verdict is not Verdict.CONFIRMED or not (unmet := _unmet(rule, answer)):
-            return decision
-        if decision.rejected:
-            return replace(decision, verdict=Verdict.NAMED)
-        words = excerpt(as_text(answer.body), self.secrets)
-        return Decision(Verdict.SUSPECT, sentence(answer, f", {unmet}", words))
+        conflict = answer.status == HTTPStatus.CONFLICT in rule.status
+        return _held_already(answer, ids, decision) if conflict else decision
 
     def preflight(self) -> None:
         """Ask nothing."""
@@ -152,7 +145,8 @@ def _of(gap: _Gap, value: Value) -> bytes:
 
 def _held_already(answer: Reply, ids: Sequence[str], decision: Decision) -> Decision:
     """Given a 409 that the inventory takes for a repeat, return the decision on these events."""
-    if is_html(answer) or not answer.whole or named(answer.body, ids).unclear:
+    found = named(answer.content, ids)
+    if is_html(answer) or not answer.whole or found.unclear or found.stray:
         return decision
     if len(ids) == 1:
         return Decision(Verdict.CONFIRMED)
@@ -160,17 +154,27 @@ def _held_already(answer: Reply, ids: Sequence[str], decision: Decision) -> Deci
     return replace(decision, verdict=Verdict.SUSPECT)
 
 
+def _broken(rule: Success, reply: Reply) -> Rule | None:
+    """Given the rule of success and a 2xx, return the rule for a 2xx that breaks it. None if it holds.
+
+    CONFIRMED if it holds where the reply tells of rejections, which nobody else needs to understand then.
+    """
+    if unmet := _unmet(rule, reply):
+        return Rule(Verdict.SUSPECT, unmet)
+    looked = any(isinstance(step, str) and mentions(step) for step in rule.path or ())
+    return Rule(Verdict.CONFIRMED) if looked else None
+
+
 def _unmet(rule: Success, reply: Reply) -> str:
     """Given the rule of success and a 2xx, return the part of the rule that it breaks, in words."""
     if rule.status and reply.status not in rule.status:
-        return f"which is none of those in success: ({', '.join(map(str, rule.status))})"
+        return f"but with none of the statuses in success: ({', '.join(map(str, rule.status))})"
     if rule.path is None:
         return ""
     place = written(rule.path)
-    try:
-        found = _at(json_in(as_text(reply.body)), rule.path)
-    except ValueError:
+    if not reply.content.is_json:
         return f"without the JSON in which success: looks for {place}"
+    found = _at(reply.content.value, rule.path)
     if not rule.has_value:
         return f"and success: wants something at {place}" if found in (None, _MISSING) else ""
     wanted = compact(rule.value).decode()
