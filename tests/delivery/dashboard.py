@@ -27,6 +27,8 @@ class Script:
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b'{"ok":true}'
+    early: bytes = b""
+    """What is sent before the delay, verbatim."""
     delay: float = 0.0
     """Seconds before the answer."""
     trickle: Literal["head", "body"] | None = None
@@ -138,6 +140,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             return
         received = self._remember()
         script = treatment if isinstance(treatment, Script) else treatment(received)
+        self.wfile.write(script.early)
         self.server.closing.wait(script.delay)
         if script.raw is not None:
             self.connection.sendall(script.raw)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import gc
 import gzip
 import logging
+import re
 import socket
 import ssl
 import threading
 import time
+import tracemalloc
 from typing import TYPE_CHECKING
 
 import pytest
@@ -389,6 +391,132 @@ def test_half_an_answer(serve: Serve, script: Script) -> None:
     answer = post(serve(script).url)
     assert isinstance(answer, Failure)
     assert not answer.lasting
+
+
+OK = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
+NO_HTTP = {
+    "another protocol": (b"SSH-2.0-OpenSSH_9.6\r\n", 'it begins with "SSH-2.0-OpenSSH_9.6"'),
+    "bytes": (b"\x15\x03\x01\x00\x02\x1b[31m\n", 'it begins with "[31m"'),
+    "a body alone": (b'{"ok": true}\n', 'it begins with "{"ok": true}"'),
+    "another version": (b"HTTP/2.0 200 OK\r\n\r\n", 'it begins with "HTTP/2.0 200 OK"'),
+    "a status that Python reads": (b"HTTP/1.1 2_0_0 OK\r\n\r\n", 'it begins with "HTTP/1.1 2_0_0 OK"'),
+    "a status without end": (b"HTTP/1.1 200 " + b"x" * 90_000, "its head has no end"),
+    "a header without end": (OK + b"X: " + b"x" * 90_000, "its head has no end"),
+    "headers without end": (OK + b"X: y\r\n" * 200, "its head has no end"),
+    "no header": (OK + b"no header\r\nContent-Length: 100\r\n\r\n{}", "a line among its headers is none"),
+    "a blank too many": (OK + b"Transfer-Encoding : chunked\r\n\r\n", "a line among its headers is none"),
+    "no length": (OK + b"Content-Length: some\r\n\r\n{}", "its Content-Length is no number"),
+    "a length below 0": (OK + b"Content-Length: -1\r\n\r\n{}", "its Content-Length is no number"),
+    "two lengths": (
+        OK + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
+        "it has two values for Content-Length",
+    ),
+    "no size": (CHUNKED + b"zz\r\n{}\r\n0\r\n\r\n", "in pieces, one of them without a size"),
+    "a size below 0": (CHUNKED + b"-2\r\n{}\r\n0\r\n\r\n", "in pieces, one of them without a size"),
+    "a size without end": (CHUNKED + b"0" * 90_000, "a line between the pieces of its body has no end"),
+    "a trailer without end": (CHUNKED + b"0\r\n" + b"x" * 90_000, "a line between the pieces of its body"),
+    "not packed": (
+        OK + b"Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}",
+        "its body is not packed as its Content-Encoding says",
+    ),
+}
+
+
+@pytest.mark.parametrize(("raw", "told"), NO_HTTP.values(), ids=NO_HTTP)
+def test_what_is_not_http(serve: Serve, raw: bytes, told: str) -> None:
+    """What answers and is not HTTP is named as such, with what was seen, without control characters."""
+    answer = post(serve(Script(raw=raw)).url)
+    assert isinstance(answer, Failure)
+    assert not answer.lasting
+    assert re.fullmatch(
+        rf"what answers at 127\.0\.0\.1:\d+ is not HTTP: .*{re.escape(told)}.*; check url:", answer.reason
+    )
+    assert answer.reason.isprintable()
+
+
+@pytest.mark.parametrize("before", [0, 50, 150, 190])
+def test_what_is_not_http_echoes_no_secret(serve: Serve, before: int) -> None:
+    """Of what answers with the token in place of HTTP, no part of the token is shown."""
+    said = reason(post(serve(Script(raw=f"{'x' * before}{TOKEN}\r\n".encode())).url))
+    assert "is not HTTP" in said
+    assert TOKEN[:4] not in said
+
+
+@pytest.mark.parametrize(
+    ("raw", "told"),
+    [
+        (b"", "complete"),
+        (b"HTTP/1.1 2", "complete: its head broke off"),
+        (OK + b"Content-Le", "complete: its head broke off"),
+        (OK + b"Content-Length: 1100\r\n\r\n{}", "complete: 2 of 1,100 bytes of its body came"),
+        (CHUNKED, "complete"),
+        (CHUNKED + b"5\r\nhe", "complete"),
+        (b"HTTP/1.1 103 Early Hints\r\n\r\n", "complete"),
+    ],
+)
+def test_how_far_it_came(serve: Serve, raw: bytes, told: str) -> None:
+    """An answer that broke off says where."""
+    said = reason(post(serve(Script(raw=raw)).url))
+    assert said.endswith(f"closed the connection before its answer was {told}")
+
+
+@pytest.mark.parametrize("header", [b"no header", b"X Powered By: somebody", b"X : y"])
+def test_an_odd_header_that_hides_no_length(serve: Serve, header: bytes) -> None:
+    """A line among the headers that is none does no harm where the length stands before it."""
+    raw = OK + b"Content-Length: 2\r\n" + header + b"\r\nX: y\r\n\r\n{}"
+    assert post(serve(Script(raw=raw)).url) == Reply(200, body=b"{}")
+
+
+@pytest.mark.parametrize("status", ["100 Continue", "102 Processing", "103 Early Hints", "199"])
+def test_interim_answers_are_skipped(serve: Serve, status: str) -> None:
+    """The answer to a request is the one behind all interim ones, and none is left for the next request."""
+    interim = f"HTTP/1.1 {status}\r\nLink: </x>\r\n\r\n".encode()
+    server = serve(Script(early=interim * 3, delay=0.3, body=b'"first"'), Script(body=b'"second"'))
+    with Client(Access(server.url, 5.0, TOKEN)) as client:
+        assert client.send(REQUEST) == Reply(200, body=b'"first"')
+        assert client.send(REQUEST) == Reply(200, body=b'"second"')
+
+
+def test_another_protocol_is_not_spoken(serve: Serve) -> None:
+    """A connection on which the dashboard goes over to another protocol carries no further request."""
+    switch = Script(early=b"HTTP/1.1 101 Switching Protocols\r\n\r\n", delay=0.3, body=b'"first"')
+    server = serve(switch, Script(body=b'"second"'))
+    with Client(Access(server.url, 5.0, TOKEN)) as client:
+        assert client.send(REQUEST) == Reply(101)
+        assert client.send(REQUEST) == Reply(200, body=b'"second"')
+
+
+def test_interim_answers_without_end(serve: Serve) -> None:
+    """The limit holds for a dashboard that sends nothing but interim answers."""
+    answer, took = post_timed(serve(Script(early=b"HTTP/1.1 103 Early Hints\r\n\r\n" * 10_000, delay=60)).url)
+    assert "no complete answer" in reason(answer)
+    assert took < SOON
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        CHUNKED + b"0" * 60_000_000,
+        CHUNKED + b"0\r\n" + b"x" * 60_000_000,
+        OK + b"X: y\r\n" * 10_000_000,
+        OK + b"X: " + b"x" * 60_000_000,
+        b"x" * 60_000_000,
+        OK + b"Content-Length: 4000000000\r\n\r\n" + b"x" * 60_000_000,
+        CHUNKED + b"f0000000\r\n" + b"x" * 60_000_000,
+        OK + b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(b"x" * 300_000_000, 9),
+    ],
+    ids=lambda raw: repr(raw[15:60]),
+)
+def test_memory_is_bounded(serve: Serve, raw: bytes) -> None:
+    """Whatever is announced or sent, an answer takes no more memory than its first 4 MB need."""
+    server = serve(Script(raw=raw))
+    tracemalloc.start()
+    try:
+        post(server.url)
+        assert tracemalloc.get_traced_memory()[1] < 32_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_answer_without_length(serve: Serve) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 from typing import Final
 
@@ -265,6 +267,26 @@ def test_a_hostile_body_costs_little(body: bytes) -> None:
     began = time.monotonic()
     judge(Reply(200, "application/json", body), (), IDS)
     assert time.monotonic() - began < 10
+
+
+NARROW: Final = """
+import resource
+from zkpoll.delivery.contract import Reply
+from zkpoll.delivery.verdicts import judge
+body = b'{"rejected": [' + b"[]," * 1_300_000 + b"[]]}"
+held = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (held + {spare}_000_000,) * 2)
+print(judge(Reply(200, "application/json", body), (), ("0b",)).verdict.name)
+"""
+
+
+@pytest.mark.parametrize("spare", [20, 40, 70, 100])
+def test_an_answer_for_which_there_is_no_memory(spare: int) -> None:
+    """An answer that needs more memory than there is confirms nothing, and ends nothing but its delivery."""
+    code = NARROW.replace("{spare}", str(spare))
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (ended.stdout.strip(), ended.stderr) in (("TRY_AGAIN", ""), ("CONFIGURATION", ""))
+    assert spare > 20 or ended.stdout.strip() == "TRY_AGAIN"
 
 
 def test_a_mark_is_no_part_of_the_text() -> None:

@@ -11,18 +11,19 @@ import re
 import socket
 import ssl
 import time
-from http.client import IncompleteRead
+from http.client import HTTPException, IncompleteRead
 from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import urlsplit
 
 import requests
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import DecodeError, HTTPError, InvalidChunkLength, InvalidHeader, ProtocolError
 
 from zkpoll import __version__
 from zkpoll.delivery.contract import Answer, Failure, Reply
+from zkpoll.delivery.excerpts import excerpt
 from zkpoll.delivery.signing import signed
-from zkpoll.delivery.transport import WATCHDOG, WatchedAdapter
+from zkpoll.delivery.transport import WATCHDOG, NotHttp, WatchedAdapter
 from zkpoll.delivery.watchdog import Watchdog
 
 if TYPE_CHECKING:
@@ -125,8 +126,10 @@ class Client:
                 cert=(cert, str(access.client_key)) if cert and access.client_key else cert,
             ) as response:
                 return _reply(response)
-        except (requests.RequestException, HTTPError, OSError, UnicodeError) as error:
+        except (requests.RequestException, HTTPError, OSError, ValueError) as error:
             return self._explain(error)
+        except MemoryError:
+            return Failure(f"the answer of {_place(access.url)} takes more memory than there is")
 
     def _authorize(self, prepared: requests.PreparedRequest) -> requests.PreparedRequest:
         # Passed even without credentials: it is what keeps requests from looking into ~/.netrc.
@@ -153,6 +156,9 @@ class Client:
                 return self._overdue()
             if failure := _named(cause, self._access):
                 return failure
+            if flaw := _no_http(cause):
+                shown = excerpt(flaw, self._access.secrets)
+                return Failure(f"what answers at {_place(self._access.url)} is not HTTP: {shown}; check url:")
         return Failure(f"the exchange with {_place(self._access.url)} failed ({type(error).__name__})")
 
 
@@ -190,12 +196,34 @@ def _reply(response: requests.Response) -> Reply:
     )
 
 
+def _no_http(cause: BaseException) -> str:
+    """Given one cause of a failed exchange, return what in the answer is not HTTP, or nothing."""
+    match cause:
+        case NotHttp():
+            return str(cause)
+        case InvalidChunkLength():
+            return "its body comes in pieces, one of them without a size"
+        case InvalidHeader():
+            return "a header says two things"
+        case DecodeError():
+            return "its body is not packed as its Content-Encoding says"
+        case HTTPException():
+            return "its head has no end"
+        case ProtocolError(args=(str(),)):
+            return "a line between the pieces of its body has no end"
+        case _:
+            return ""
+
+
 def _named(cause: BaseException, access: Access) -> Failure | None:
     """Given one cause of a failed exchange, return it in words, or None if another one says more."""
     place = _place(access.url)
     match cause:
-        case _ if isinstance(cause, _CUT):
-            return Failure(f"{place} closed the connection before its answer was complete")
+        case InvalidChunkLength():
+            return None  # though it is an IncompleteRead
+        case _ if isinstance(cause, _CUT) or cause.args == ("Response ended prematurely",):
+            cut = f"{place} closed the connection before its answer was complete"
+            return Failure(cut + _how_far(cause))
         case ssl.SSLError():
             return Failure(_without_tls(cause, access), lasting=True)
         case socket.gaierror():
@@ -210,6 +238,14 @@ def _named(cause: BaseException, access: Access) -> Failure | None:
             return Failure(f"{place} cannot be reached: {cause.strerror or cause}")
         case _:
             return None
+
+
+def _how_far(cause: BaseException) -> str:
+    """Given the end of a connection, return how far the answer came, as the end of a sentence, if known."""
+    partial, expected = getattr(cause, "partial", None), getattr(cause, "expected", None)
+    if isinstance(partial, int) and isinstance(expected, int):
+        return f": {partial:,} of {partial + expected:,} bytes of its body came"
+    return ": its head broke off" if partial == b"" and expected is None else ""
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

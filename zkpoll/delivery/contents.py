@@ -46,7 +46,7 @@ def read(body: bytes, content_type: str = "") -> Content:
     names = _Names()
     try:
         value = json.loads(shown, object_pairs_hook=names.one_object)
-    except (ValueError, RecursionError, MemoryError):
+    except (ValueError, RecursionError):
         return Content(text, page=kind in _HTML_TYPES and "<" in shown, claims_json=claims)
     page = isinstance(value, str) and value.startswith("<", _end_of_blanks(value))
     return Content(text, page, True, value, names.twice, claims)

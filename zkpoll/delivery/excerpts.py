@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 _EXCERPT: Final = 200
 """Characters of the dashboard's own words in a message; enough for a validation error."""
+_LOOKED_AT: Final = 64 * 1024
+"""Characters of a text in which those of its excerpt are looked for; a body may have millions."""
 _HTML_STARTS: Final = ("<!doctype html", "<html")
 
 
@@ -41,7 +43,7 @@ def excerpt(text: str, secrets: Sequence[str]) -> str:
 
     Redacted before it is cut, and once characters that hide between the letters of a secret are gone.
     """
-    shown = "".join(c for c in text if c.isprintable() or c.isspace())
+    shown = "".join(c for c in text[:_LOOKED_AT] if c.isprintable() or c.isspace())
     return redact(" ".join(shown.split()), secrets)[:_EXCERPT]
 
 

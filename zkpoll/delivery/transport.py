@@ -6,10 +6,12 @@ thread's request to the connection that the request is made on.
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 from contextvars import ContextVar
-from http.client import HTTPResponse, IncompleteRead
+from http import HTTPStatus
+from http.client import BadStatusLine, HTTPException, HTTPResponse, IncompleteRead, RemoteDisconnected
 from typing import TYPE_CHECKING, Any, Final
 
 from requests.adapters import HTTPAdapter
@@ -24,6 +26,12 @@ if TYPE_CHECKING:
 
 WATCHDOG: Final[ContextVar[Watchdog]] = ContextVar("WATCHDOG")
 """The watchdog of the request that this thread is making."""
+
+
+_STATUS_LINE: Final = re.compile(rb"HTTP/1\.[0-9] +[1-9][0-9]{2}(?: [^\r\n]*)?\r?\n")
+_LENGTH: Final = re.compile("^(content-length|transfer-encoding)", re.IGNORECASE | re.MULTILINE)
+_LONGEST_LINE: Final = 64 * 1024
+"""Bytes of a line in a head, as the standard library has it."""
 
 
 class _Head:
@@ -41,26 +49,78 @@ class _Head:
         self._stream.close()
 
 
+class NotHttp(HTTPException):
+    """The head of an answer that is no HTTP; its text says what is wrong with it."""
+
+
 class _WholeHead(HTTPResponse):
-    """A response with a complete head.
+    """A response with a complete and sound head, that of its final answer.
 
     The standard library takes the end of the stream for the end of the headers: `HTTP/1.1 200 OK` and a cut
-    cable would be a good answer.
+    cable would be a good answer. It loses the headers behind a line that is none, and takes an interim answer
+    for the final one, so that the next request on the connection would get the answer to this one.
     """
 
     def begin(self) -> None:
-        """Read the head. Raise `IncompleteRead` when it has no end."""
+        """Read the head. Raise `IncompleteRead` when it has no end, `NotHttp` when it is none."""
         stream = self.fp
-        head = _Head(stream)
-        self.fp = head  # type: ignore[assignment]  # it takes no more than this to read a head
+        self._head = _Head(stream)
+        self.fp = self._head  # type: ignore[assignment]  # it takes no more than this to read a head
         try:
             super().begin()
         finally:
             if not self.isclosed():
                 self.fp = stream
-        if head.last not in {b"\r\n", b"\n"}:
+        if flaw := self._flaw():
             self.close()
-            raise IncompleteRead(b"")
+            raise flaw
+        if self.status == HTTPStatus.SWITCHING_PROTOCOLS:
+            self.will_close = True
+
+    def _read_status(self) -> tuple[str, int, str]:
+        """Read the line with the status, behind those of interim answers and their headers."""
+        while True:
+            try:
+                found: tuple[str, int, str] = super()._read_status()  # type: ignore[misc]
+            except RemoteDisconnected:
+                raise
+            except BadStatusLine:
+                raise _no_status(self._head.last) from None
+            if not _STATUS_LINE.match(self._head.last):
+                raise _no_status(self._head.last)
+            if found[1] == HTTPStatus.SWITCHING_PROTOCOLS or found[1] // 100 != 1:
+                return found
+            while self._head.readline(_LONGEST_LINE).strip(b"\r\n"):
+                pass
+
+    def _safe_read(self, amt: int) -> bytes:
+        """Read so many bytes of the body. Raise `NotHttp` for a piece of less than none."""
+        if amt < 0:
+            raise NotHttp("its body comes in pieces, one of them without a size")
+        read: bytes = super()._safe_read(amt)  # type: ignore[misc]
+        return read
+
+    def _flaw(self) -> HTTPException | None:
+        if self._head.last not in {b"\r\n", b"\n"}:
+            return IncompleteRead(b"")
+        # Behind a line that is no header, all are lost. Nobody misses any but those of its length.
+        if _LENGTH.search(str(self.headers.get_payload())):
+            return NotHttp("a line among its headers is none")
+        lengths = {one.strip() for one in ",".join(self.headers.get_all("Content-Length", [])).split(",")}
+        if len(lengths) > 1:
+            return NotHttp("it has two values for Content-Length")
+        (length,) = lengths
+        return NotHttp("its Content-Length is no number") if length and not length.isdecimal() else None
+
+
+def _no_status(line: bytes) -> HTTPException:
+    """Return the error for a line that is no status line: that of a cut one, if it may have become one.
+
+    It shows the whole line, since a secret that is cut is no longer found.
+    """
+    if line.startswith(b"HTTP/") and not line.endswith(b"\n"):
+        return IncompleteRead(b"")
+    return NotHttp(f'it begins with "{line.decode("ascii", "replace").strip()}"')
 
 
 class _Connection(HTTPConnection):

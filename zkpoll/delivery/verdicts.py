@@ -120,11 +120,23 @@ def judge(
     if isinstance(answer, Failure):
         verdict = Verdict.CONFIGURATION if answer.lasting else Verdict.TRY_AGAIN
         return Decision(verdict, redact(answer.reason, secrets))
+    try:
+        return _judged(answer, secrets, ids, broken or by_words)
+    except MemoryError:
+        return Decision(Verdict.TRY_AGAIN, "the answer of the dashboard takes more memory than there is")
+
+
+def _judged(
+    answer: Reply,
+    secrets: Sequence[str],
+    ids: Collection[str] | None,
+    broken: Callable[[Reply], Rule | None],
+) -> Decision:
     content = answer.content
     found = Named() if ids is None else named(content, ids)
     rule = by_records(by_status(answer.status, page=content.page), answer, found)
     if rule.verdict is Verdict.CONFIRMED and ids is not None:
-        rule = _by_content(answer, found, (broken or by_words)(answer))
+        rule = _by_content(answer, found, broken(answer))
     if rule.verdict not in (Verdict.CONFIRMED, Verdict.NAMED):
         return explained(rule, answer, "" if content.page else content.text, secrets)
     words = {one: excerpt(said, secrets) or sentence(answer) for one, said in found.rejected.items()}
