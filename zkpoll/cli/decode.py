@@ -32,7 +32,7 @@ def decode(file: Path, as_json: bool) -> None:
     Of a raw copy, as it is kept of each log that is cleared, layout and user ids are known: its header is
     shown, with its first and last records.
     """
-    from zkpoll.model.text import shown
+    from zkpoll.model.printable import shown
     from zkpoll.pull import raw_copy
 
     try:

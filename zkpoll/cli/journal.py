@@ -56,7 +56,7 @@ def restore(file: Path, config: Path | None, write: bool, yes: bool, as_json: bo
     Exit code 1 where a record is missing or differs. What --write puts back goes to every dashboard at the
     next sync, as if it were read just now, under the ids it always had; nothing is doubled in the journal.
     """  # noqa: D301  # click's own mark is the character itself
-    from zkpoll.model.text import shown
+    from zkpoll.model.printable import shown
     from zkpoll.pull import raw_copy
     from zkpoll.reports.words import counted
     from zkpoll.tasks.restore import compare

@@ -43,7 +43,7 @@ def read(body: bytes, content_type: str = "") -> Content:
         return Content(text, page=True)
     kind = content_type.partition(";")[0].strip().lower()
     claims = bool(shown) and (shown.startswith("{") or _JSON_TYPE.fullmatch(kind) is not None)
-    names = _Names()
+    names = _ObjectNames()
     try:
         value = json.loads(shown, object_pairs_hook=names.one_object)
     except (ValueError, RecursionError):
@@ -57,7 +57,7 @@ def _end_of_blanks(text: str) -> int:
     return blank.end() if blank else 0
 
 
-class _Names:
+class _ObjectNames:
     """Makes objects of their pairs, and remembers whether one had a name twice."""
 
     twice = False

@@ -29,7 +29,7 @@ from zkpoll.errors import (
     WrongSerial,
     ZkpollError,
 )
-from zkpoll.model.text import shown
+from zkpoll.model.printable import shown
 from zkpoll.pull import codes, framing, packed_time, sizes
 from zkpoll.pull.device_tables import STRAGGLERS, MaybeEmpty, Table, Tables
 from zkpoll.pull.framing import Frame

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Final
 
-from zkpoll.model.text import shown
+from zkpoll.model.printable import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

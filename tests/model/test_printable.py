@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zkpoll.model.text import shown
+from zkpoll.model.printable import shown
 
 
 @pytest.mark.parametrize(
