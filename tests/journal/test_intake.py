@@ -599,3 +599,13 @@ def test_there_must_be_a_stranger_to_accept(journal: Journal, accept: Callable[[
     with pytest.raises(WrongSerial, match="front-door"):
         accept(Devices(journal), "front-door")
     assert Devices(journal).key_of("front-door") == KEY
+
+
+def test_a_look_remembers_the_slices_before(journal: Journal) -> None:
+    """A dry run sorts a log that comes in several slices as the run that journals it."""
+    slices = [piece(punch("1"), punch("2", 5)), piece(punch("1"), punch("1", verify=9), punch("3", 7))]
+    looking = visit(journal)
+    looked = [looking.sort(one).tally for one in slices]
+    taking = visit(journal)
+    assert looked == [taking.take(one) for one in slices]
+    assert (looked[1].exact_repeats, looked[1].same_second, looked[1].first_seen) == (1, 1, 1)

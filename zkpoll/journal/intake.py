@@ -98,6 +98,7 @@ class Intake:
         self._holding = replace(holding, since=None) if row and row[2] else holding
         self._before: int | None = None  # the last punch journalled before this visit
         self._kept: dict[Who, str] = {}  # what a visit that writes nothing would have kept
+        self._shown = _Shown(set(), {})  # the new punches that it met
 
     def add(self, records: Records) -> Tally:
         """Keep `records` in the transaction under way, and put what is new into every outbox.
@@ -120,13 +121,18 @@ class Intake:
     def sort(self, records: Records) -> Sorted:
         """Sort `records` without writing anything.
 
-        What was sorted before in this visit counts as kept, so that the same punches are held as by `add`.
+        What was sorted before in this visit counts as known and kept, so that all comes out as by `add`.
         A dry run needs this beside `add` and a rollback: it may not be allowed to write, must not keep others
         from writing while it waits for a device, and what it rolled back would not measure what follows.
         """
         records, again = as_first_read(self._journal, self._device, records)
-        found = self._sorted(records, self._before_visit(), self._last_kept(records) | self._kept)
+        before, last = self._before_visit(), self._last_kept(records) | self._kept
+        found = self._sorted(records, before, last, self._shown)
         self._kept.update(found.decided.kept)
+        for new, canonical in (*found.first_seen, *found.same_second):
+            self._shown.bytes_.add(canonical)
+            holder = _Holder(before + 1, records.form, new.verify, new.state, new.work_code)
+            self._shown.holders.setdefault(new.id, []).append(holder)
         return replace(found, tally=found.tally + again)
 
     def _before_visit(self) -> int:
@@ -149,10 +155,15 @@ class Intake:
         new = [(self._event(punch, records.drift), punch.canonical) for punch in records.punches]
         return self._decided(Tally(len(new), quarantined=len(records.quarantined)), new, (), last)
 
-    def _sorted(self, records: Records, before: int, last: Mapping[Who, str]) -> Sorted:
-        """Look up what the journal holds of `records`, and sort them by it."""
+    def _sorted(
+        self, records: Records, before: int, last: Mapping[Who, str], shown: _Shown | None = None
+    ) -> Sorted:
+        """Look up what the journal holds of `records`, and sort them by it and by what was `shown` before."""
         bytes_ = [punch.canonical for punch in records.punches]
         seqs: dict[int, int] = dict(self._journal.look_up("punches_by_record", bytes_, device=self._device))
+        if shown:
+            met = {index: before + 1 for index, one in enumerate(bytes_) if one in shown.bytes_}
+            seqs = met | seqs
         sorting = _Sorting(records.form, before)
         unknown = sorting.by_bytes(records.punches, seqs)
         events = [self._event(punch, records.drift) for punch in unknown]
@@ -161,6 +172,9 @@ class Intake:
             "punches_by_identity", [new.id for new in events]
         ):
             holders.setdefault(events[index].id, []).append(_Holder(seq, LAYOUT_FORMS.get(width), *content))
+        if shown:
+            for id_ in shown.holders.keys() & {new.id for new in events}:
+                holders.setdefault(id_, []).extend(shown.holders[id_])
         sorting.by_identity(unknown, events, holders)
         tally = Tally(
             len(sorting.first_seen),
@@ -250,6 +264,14 @@ class _Holder(NamedTuple):
         """
         same_content = self[2:] == (event.verify, event.state, event.work_code)
         return same_content and form is not None and self.form is not form
+
+
+class _Shown(NamedTuple):
+    """The new punches that a visit met which writes nothing, as the journal would know them."""
+
+    bytes_: set[bytes]
+    holders: dict[str, list[_Holder]]
+    """By id."""
 
 
 class _Sorting:

@@ -329,7 +329,7 @@ class Session(ZK):  # type: ignore[misc]  # pyzk has no types
                 f'{self.address} was asked for its serial number and answers "{_text(said)}"; '
                 "restart the terminal if it does so again"
             )
-        serial = value.strip(b" ")
+        serial = value.strip(b" \t\r\n")
         text = _text(serial)
         if len(serial) > _LONGEST_SERIAL or text.encode() != serial:
             raise WrongSerial(
