@@ -133,7 +133,7 @@ class World:
         self._lab_log, self.lab.log = self.lab.log, [self.random.randbytes(40) for _ in range(60)]
         self.gate.faults = Faults(drop=frozenset({self.random.randint(2, 6)}))
         self.dashboard.answers.extend(
-            [self.dashboard.default, HttpAnswer(503), _LOST, self._refuse_one, _LOST]
+            [self.dashboard.default, HttpAnswer(503, early=_HINTS), _LOST, self._refuse_one, _LOST]
         )
 
     def people_punch(self) -> None:
@@ -328,6 +328,8 @@ class World:
 
 _LOST: Final = HttpAnswer(cut=True, body=b"", keep=True)
 """The dashboard took the punches, and its answer never came."""
+_HINTS: Final = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n"
+"""What a server in front of the dashboard says while it waits for the answer."""
 ACCEPT: Final = ("devices", "accept", "front", "--same-terminal")
 
 

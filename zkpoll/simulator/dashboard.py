@@ -52,6 +52,8 @@ class HttpAnswer:
     headers: Mapping[str, str] = field(default_factory=lambda: _JSON)
     delay: float = 0.0
     """Seconds before the status line."""
+    early: bytes = b""
+    """What comes before the status line: interim answers."""
     cut: bool = False
     """Close the connection in the middle of the body (before the status line if it is empty)."""
     trickle: int | None = None
@@ -221,6 +223,7 @@ class _Exchange(BaseHTTPRequestHandler):
         if answer.cut and not answer.body:
             self.close_connection = True
             return
+        self.wfile.write(answer.early)
         self.send_response(answer.status)
         for name, value in {"Content-Length": str(len(answer.body)), **answer.headers}.items():
             self.send_header(name, value)
