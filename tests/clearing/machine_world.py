@@ -300,7 +300,7 @@ class World:
 
     def journalled(self) -> dict[bytes, str]:
         """Return the id of each row that is in the journal as a punch."""
-        return dict(self.rows("SELECT canonical, id FROM punch"))
+        return dict(self.rows("SELECT bytes, id FROM form JOIN punch ON seq = form.punch"))
 
     def quarantined(self) -> set[bytes]:
         """Return the rows that are in quarantine."""

@@ -58,7 +58,9 @@ def odd(raw: bytes, reason: str = "no such date") -> Quarantined:
     return Quarantined(raw.ljust(40, b"\0"), reason)
 
 
-def piece(*records: Punch | Quarantined, end: int | None = None, layout: int = 40) -> Slice:
+def piece(
+    *records: Punch | Quarantined, end: int | None = None, layout: int = 40, proved_new: bool = False
+) -> Slice:
     """Return a slice of a log, by default the whole log, of 40-byte records."""
     count = len(records) if end is None else end
     last = records[-8:]
@@ -68,6 +70,7 @@ def piece(*records: Punch | Quarantined, end: int | None = None, layout: int = 4
         quarantined=tuple(record for record in records if isinstance(record, Quarantined)),
         mark=Watermark(layout, count, tail),
         form=LAYOUT_FORMS[layout],
+        proved_new=proved_new,
     )
 
 

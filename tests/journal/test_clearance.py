@@ -25,7 +25,6 @@ from zkpoll.journal.quarantine import accept, quarantined
 from zkpoll.journal.sqlite import queries
 from zkpoll.model.delivery import Settled
 from zkpoll.model.log import Watermark
-from zkpoll.model.punch import Punch, Quarantined
 from zkpoll.model.sums import Counts
 from zkpoll.simulator import Terminal, serve
 
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
 
     from tests.site import Site
     from zkpoll.journal.database import Journal
+    from zkpoll.model.punch import Punch, Quarantined
     from zkpoll.simulator import SampleDashboard
 
 ALL = Selection(frozenset({"pending", "parked", "held"}))
@@ -42,10 +42,7 @@ NEW = "OIN7030067091200012"
 
 def unsettled(journal: Journal, *records: Punch | Quarantined, key: str = KEY) -> Unsettled:
     """Return what of these records must stay on their device."""
-    return Clearance(journal, key).unsettled(
-        [record.canonical for record in records if isinstance(record, Punch)],
-        [record.raw for record in records if isinstance(record, Quarantined)],
-    )
+    return Clearance(journal, key).unsettled(piece(*records))
 
 
 def park(outbox: JournalOutbox) -> None:
@@ -368,7 +365,7 @@ def test_a_cleared_log_begins_again(journal: Journal, path: Path) -> None:
     clearance = Clearance(journal, KEY)
     clearance.intend()
     clearance.cleared()
-    assert ledger.watermark() == Watermark(40, 0, ())
+    assert ledger.watermark() == Watermark(40, 0, (), seen_empty=True)
     assert not clearance.intended()
     ((cleared_at, on_device),) = look(path, "SELECT cleared_at, on_device FROM device")
     assert datetime.now(UTC) - datetime.fromisoformat(cleared_at) < timedelta(minutes=1)

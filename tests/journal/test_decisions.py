@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.journal.helpers import KEY, Visiting, piece, punch, punches, visit
+from tests.journal.helpers import KEY, Visiting, pending, piece, punch, punches, visit
 from tests.look import look
 from zkpoll.journal import decisions
 from zkpoll.journal.decisions import (
@@ -24,6 +24,7 @@ from zkpoll.journal.devices import STRANGER, Devices
 from zkpoll.journal.holds import Holding
 from zkpoll.journal.outbox import JournalOutbox
 from zkpoll.model.delivery import Settled
+from zkpoll.model.punch import punch_id
 from zkpoll.model.sums import Counts
 
 if TYPE_CHECKING:
@@ -190,26 +191,39 @@ def test_held_and_discarded_ones_by_their_id(journal: Journal) -> None:
 
 
 def test_what_is_never_sent_again(journal: Journal) -> None:
-    """Of the same second, of a stranger, or shown by the same terminal: no person's word doubles those."""
+    """Of a stranger, or shown by the same terminal: no person's word doubles those."""
     outbox = JournalOutbox(journal, "main")
     desk = Decisions(journal, "main")
-    visit(journal).take(piece(punch("a"), punch("a", verify=4), punch("b")))
+    visit(journal).take(piece(punch("a"), punch("b")))
     confirm(outbox)
     strange(journal, piece(punch("b"), punch("c")))
     before = {(one.user_id, why_not_retried(one)) for one in seen(journal)}
     assert before == {
-        ("a", "another punch of that person in the same second has its id"),
         ("b", "it is of a terminal that is not accepted; see zkpoll devices accept"),
         ("c", "it is of a terminal that is not accepted; see zkpoll devices accept"),
     }
     desk.discard(ANY, END, "given up")
     ids = tuple(one.id for one in seen(journal))
     assert desk.retry(Selection(frozenset(), ids=ids), END) == 0
-    assert outbox.counts() == Counts(punches=5, confirmed=2, discarded=3)
+    assert outbox.counts() == Counts(punches=4, confirmed=2, discarded=2)
     Devices(journal).accept_as_same("front-door")
     (b,) = seen(journal, Selection(ANY.states, user="b"))
     assert why_not_retried(b) == "its terminal has shown it under its own serial number, too"
     assert desk.retry(Selection(frozenset(), ids=ids), END) == 0
+
+
+def test_one_of_the_same_second_by_its_id(journal: Journal) -> None:
+    """A further punch of a second goes out under an id of its own, once a person names that."""
+    outbox = JournalOutbox(journal, "main")
+    desk = Decisions(journal, "main")
+    visit(journal).take(piece(punch("a"), punch("a", verify=4)))
+    confirm(outbox)
+    (twin,) = seen(journal)
+    first = punch_id(KEY, "a", "2026-11-22T08:59:58")
+    assert desk.retry(Selection(frozenset(), ids=(first,)), END) == 0
+    assert twin.id == punch_id(KEY, "a", "2026-11-22T08:59:58", 2)
+    assert desk.retry(Selection(frozenset(), ids=(twin.id,)), END) == 1
+    assert [(event.id, event.verify) for event in pending(outbox)] == [(twin.id, 4)]
 
 
 def test_what_needs_no_trying(journal: Journal) -> None:

@@ -89,9 +89,9 @@ def test_a_punch_says_how_it_stands(journal: Journal) -> None:
     assert [(one.event.user_id, one.states, one.hold) for one in found(journal)] == [
         ("1", {"old": "confirmed"}, None),
         ("2", {"old": "parked"}, None),
+        ("2", {"old": "held"}, "same second"),
         ("3", {"old": "pending"}, None),
         ("3", {"old": "held"}, "repeat"),
-        ("2", {"old": "held"}, "same second"),
         ("4", {"main": "pending", "old": "pending"}, None),
         ("5", {"main": "discarded", "old": "pending"}, None),
     ]

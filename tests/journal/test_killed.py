@@ -47,7 +47,7 @@ def test_killed_at_any_moment(path: Path) -> None:
             main, spare = JournalOutbox(journal, "main").counts(), JournalOutbox(journal, "spare").counts()
         assert count >= end
         assert main.confirmed >= confirmed
-        assert {canonical for (canonical,) in look(path, "SELECT canonical FROM punch")} == {
+        assert {canonical for (canonical,) in look(path, "SELECT bytes FROM form")} == {
             punch.canonical for punch in punches(count)
         }
         assert main.punches == spare.punches == count

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,47 +38,72 @@ class Kept(NamedTuple):
     id: str
     user_id: str
     verify: int
-    same_second: int
+    hold: str | None
+    nth: int
 
 
 @dataclass
 class Model:
     """What must have become of all records so far."""
 
-    kept: dict[bytes, Kept]
+    form: Form
+    kept: dict[bytes, list[Kept]]
+    """By their bytes, in the order of their occurrences."""
     visit_of: dict[bytes, int]
     quarantined: set[bytes]
     states: dict[str, Counter[str]]
     visit: int = 0
+    of_second: Counter[str] = field(default_factory=Counter)
+    """How many punches of each user and second there are, by the id of the first."""
+    shown: Counter[bytes] = field(default_factory=Counter)
+    """How often this visit has shown each record so far."""
 
-    def take(self, records: list[Punch | Quarantined]) -> Tally:
+    def begin(self) -> None:
+        """Begin a visit."""
+        self.visit += 1
+        self.shown = Counter()
+
+    def take(self, records: list[Punch | Quarantined], *, proved_new: bool) -> Tally:
         """Take the records of a slice, one by one."""
         found: Counter[str] = Counter()
-        unknown: set[bytes] = set()
         for record in records:
             if isinstance(record, Quarantined):
                 found["quarantined"] += 1
                 found["newly_quarantined"] += record.raw not in self.quarantined
                 self.quarantined.add(record.raw)
-            elif record.canonical in unknown:
-                found["exact_repeats"] += 1
             else:
-                if record.canonical not in self.kept:
-                    unknown.add(record.canonical)
-                found[self._take(record)] += 1
+                found.update(self._take(record, proved_new))
         return Tally(**found)
 
-    def _take(self, punch: Punch) -> str:
-        id_ = punch_id(KEY, punch.user_id, punch.time.isoformat())
-        others = [kept for kept in self.kept.values() if kept.id == id_]
-        if punch.canonical in self.kept:
-            return "exact_repeats" if self.visit_of[punch.canonical] == self.visit else "seen_before"
-        self.kept[punch.canonical] = Kept(id_, punch.user_id, punch.verify, int(bool(others)))
+    def _take(self, punch: Punch, proved_new: bool) -> list[str]:
+        self.shown[punch.canonical] += 1
+        known = self.kept.setdefault(punch.canonical, [])
+        again = self.visit_of.get(punch.canonical) == self.visit
+        if self.form is Form.PULL_40 and known and (again or not proved_new):
+            return ["exact_repeats" if again else "seen_before"]
+        if self.form is Form.PULL_8 and not proved_new and self.shown[punch.canonical] <= len(known):
+            return ["seen_before"]
+        first = punch_id(KEY, punch.user_id, punch.time.isoformat())
+        self.of_second[first] += 1
+        nth = self.of_second[first]
+        hold = None
+        if known:
+            hold = "same second" if punch.time.year == 2000 else "exact repeat"
+        elif nth > 1:
+            hold = "same second"
+        id_ = punch_id(KEY, punch.user_id, punch.time.isoformat(), nth)
+        known.append(Kept(id_, punch.user_id, punch.verify, hold, nth))
         self.visit_of[punch.canonical] = self.visit
         for states in self.states.values():
             states["punches"] += 1
-            states["held" if others else "pending"] += 1
-        return "same_second" if others else "first_seen"
+            states["held" if hold else "pending"] += 1
+        if hold == "exact repeat":
+            return ["exact_repeats", "held_exact_repeats"]
+        return ["same_second", *(["clock_repeats"] if len(known) > 1 else [])] if hold else ["first_seen"]
+
+    def ids(self) -> list[str]:
+        """Return the ids of all punches."""
+        return [one.id for some in self.kept.values() for one in some]
 
 
 def decoded(number: int, users: tuple[str, str]) -> Punch | Quarantined:
@@ -86,42 +111,50 @@ def decoded(number: int, users: tuple[str, str]) -> Punch | Quarantined:
     raw = bytes([number] * 8)
     if number >= QUARANTINED:
         return Quarantined(raw, "no such date")
-    slot, second, verify = number >> 1 & 1, number >> 2 & 1, number >> 3
-    return Punch(users[slot], START + timedelta(seconds=second), verify, 0, 0, raw)
+    slot, believable, verify = number >> 1 & 1, number >> 2 & 1, number >> 3
+    return Punch(users[slot], START if believable else datetime(2000, 1, 1), verify, 0, 0, raw)
 
 
 class JournalMachine(RuleBasedStateMachine):
     """One device, two dashboards: whatever comes in whatever order, both sums come out."""
 
-    @initialize()
-    def create(self) -> None:
-        """Begin with a journal that was just made."""
+    @initialize(form=st.sampled_from([Form.PULL_8, Form.PULL_40]))
+    def create(self, form: Form) -> None:
+        """Begin with a journal that was just made, and a device whose records carry a number or not."""
         self.folder = tempfile.TemporaryDirectory()
         self.path = Path(self.folder.name) / "journal.db"
         self.journal = open_journal(self.path)
         self.outboxes: dict[str, JournalOutbox] = {}
-        self.model = Model({}, {}, set(), {})
+        self.model = Model(form, {}, {}, set(), {})
 
     def teardown(self) -> None:
         """Leave nothing behind."""
         self.journal.__exit__(None, None, None)
         self.folder.cleanup()
 
-    @rule(slices=SLICES, users=USERS)
-    def visits(self, slices: list[list[int]], users: tuple[str, str]) -> None:
-        """Every record of every slice becomes what the model says."""
-        ledger = visit(self.journal, zone=DHAKA)
-        self.model.visit += 1
+    @rule(slices=SLICES, users=USERS, proved_new=st.booleans())
+    def visits(self, slices: list[list[int]], users: tuple[str, str], proved_new: bool) -> None:
+        """Every record of every slice becomes what the model says, and what a look says."""
+        ledger, looking = (visit(self.journal, zone=DHAKA) for _ in range(2))
+        looked: list[Tally] = []
+        expected: list[Tally] = []
+        pieces: list[Slice] = []
+        self.model.begin()
         end = 0
         for numbers in slices:
             end += len(numbers)
             records = [decoded(number, users) for number in numbers]
-            expected = self.model.take(records)
             punches = tuple(record for record in records if isinstance(record, Punch))
             quarantined = tuple(record for record in records if isinstance(record, Quarantined))
-            tally = ledger.take(Slice(punches, quarantined, Watermark(8, end, ()), form=Form.PULL_8))
-            assert tally == expected
-            assert tally.records == len(numbers)
+            mark = Watermark(8, end, ())
+            pieces.append(Slice(punches, quarantined, mark, form=self.model.form, proved_new=proved_new))
+            looked.append(looking.sort(pieces[-1]).tally)
+            expected.append(self.model.take(records, proved_new=proved_new))
+        for piece, seen, expect in zip(pieces, looked, expected, strict=True):
+            tally = ledger.take(piece)
+            assert tally == expect
+            assert replace(seen, newly_quarantined=tally.newly_quarantined) == tally
+            assert tally.records == piece.records
 
     @rule(name=DASHBOARDS)
     def meets_a_dashboard(self, name: str) -> None:
@@ -149,16 +182,20 @@ class JournalMachine(RuleBasedStateMachine):
     @invariant()
     def the_journal_holds_exactly_the_punches(self) -> None:
         """Nothing is lost, doubled or renamed."""
-        found = look(self.path, "SELECT canonical, id, user_id, verify, same_second FROM punch")
-        assert len(found) == len(self.model.kept)
-        assert {canonical: Kept(*fields) for canonical, *fields in found} == self.model.kept
+        found: dict[bytes, list[Kept]] = {}
+        for bytes_, *fields in look(
+            self.path,
+            "SELECT form.bytes, id, user_id, verify, hold, nth FROM form JOIN punch ON seq = form.punch"
+            " ORDER BY bytes, occurrence",
+        ):
+            found.setdefault(bytes_, []).append(Kept(*fields))
+        assert found == {bytes_: kept for bytes_, kept in self.model.kept.items() if kept}
         assert {raw for (raw,) in look(self.path, "SELECT raw FROM quarantine")} == self.model.quarantined
 
     @invariant()
     def ids_are_unique(self) -> None:
-        """No two punches have one id, but for those of the same second."""
-        ids = [kept.id for kept in self.model.kept.values() if not kept.same_second]
-        assert len(ids) == len(set(ids))
+        """No two punches have one id."""
+        assert len(self.model.ids()) == len(set(self.model.ids()))
 
     @invariant()
     def the_sums_come_out(self) -> None:

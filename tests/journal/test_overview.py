@@ -191,12 +191,9 @@ def test_a_persons_day(journal: Journal) -> None:
     second.next(1)
     second.send(ids)
     old, first, twin = sightings(journal, "1001", TODAY)
-    assert (old.device, old.serial_number, first.device, twin.same_second) == (
-        "old",
-        "A1",
-        "front-door",
-        True,
-    )
+    assert (old.device, old.serial_number, first.device) == ("old", "A1", "front-door")
+    assert (first.hold, twin.hold) == (None, "same second")
+    assert twin.id != first.id
     assert {place.state for place in old.places} == {None}
     parked, pending = first.places
     assert (parked.dashboard, parked.state, parked.reason) == ("main", "parked", "no such employee")

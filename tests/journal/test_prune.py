@@ -378,7 +378,7 @@ def test_what_its_device_still_shows_stays(journal: Journal, path: Path) -> None
     assert prune.prune(journal, TERMS) == 0
     assert visit(journal).take(piece(punch("a"), punch("b"))).seen_before == 2
     with inside(path) as db:
-        db.executescript("DELETE FROM outbox; DELETE FROM punch")
+        db.executescript("DELETE FROM outbox; DELETE FROM form; DELETE FROM punch")
     assert visit(journal).take(piece(punch("a"), punch("b"))).first_seen == 2
 
 

@@ -75,7 +75,7 @@ def mode(path: Path) -> int:
         ("synchronous", 2),  # FULL
         ("foreign_keys", 1),
         ("application_id", APPLICATION_ID),
-        ("user_version", 5),
+        ("user_version", 6),
     ],
 )
 def test_settings(journal: Journal, setting: str, value: object) -> None:
@@ -248,7 +248,7 @@ def not_a_disk(_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("make", "why"),
     [
-        (newer, "was written by a newer zkpoll (form 99; this one knows 5); upgrade zkpoll"),
+        (newer, "was written by a newer zkpoll (form 99; this one knows 6); upgrade zkpoll"),
         (foreign, "is some other program's database"),
         (foreign_but_empty, "is some other program's database"),
         (text, "is not a journal but some other kind of file"),
@@ -442,7 +442,7 @@ class Rooms:
 
 def inserted(journal: Journal, rows: list[dict[str, object]]) -> list[int]:
     """Return what dashboards that were inserted together are numbered."""
-    with journal.transaction():
+    with journal.transaction(), journal.savepoint():
         return journal.insert_all("meet_destination", rows)
 
 
@@ -458,8 +458,9 @@ CALLS: dict[str, Callable[[Rooms], object]] = {
     "Journal.run_over": lambda it: it.journal.run_over("remove_punches", [0]),
     "Journal.run_many": lambda it: it.journal.run_many("meet_destination", [{"name": "x"}]),
     "Journal.insert_all": lambda it: inserted(it.journal, [{"name": "x"}]),
-    "Journal.look_up": lambda it: it.journal.look_up("punches_by_identity", ["x"]),
+    "Journal.look_up": lambda it: it.journal.look_up("punches_by_id", ["x"]),
     "Journal.transaction": lambda it: it.journal.transaction().__enter__(),
+    "Journal.savepoint": lambda it: inserted(it.journal, []),
     "Devices.key_of": lambda it: it.devices.key_of("front-door"),
     "Devices.name_of": lambda it: it.devices.name_of(KEY),
     "Devices.names": lambda it: it.devices.names(),
@@ -502,7 +503,7 @@ CALLS: dict[str, Callable[[Rooms], object]] = {
     "Decisions.give_up": lambda it: it.decisions.give_up(),
     "Decisions.resume": lambda it: it.decisions.resume(),
     "Clearance": lambda it: Clearance(it.journal, KEY),
-    "Clearance.unsettled": lambda it: it.clearance.unsettled([punch().canonical], []),
+    "Clearance.unsettled": lambda it: it.clearance.unsettled(piece(punch())),
     "Clearance.refused": lambda it: it.clearance.refused(),
     "Clearance.numbers": lambda it: it.clearance.numbers(),
     "Clearance.intended": lambda it: it.clearance.intended(),

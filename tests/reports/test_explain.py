@@ -38,7 +38,6 @@ def sighting(*places: Place, suspect: bool = False, stranger: bool = False) -> S
         journalled_at=SINCE,
         hold=None,
         clock_suspect=suspect,
-        same_second=False,
         stranger=stranger,
         places=places,
     )

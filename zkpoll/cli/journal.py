@@ -147,7 +147,7 @@ def prune(
     \b
       undelivered  it is pending or parked for a dashboard, or no dashboard had it
       held         it is held for a dashboard
-      same second  it shares its id with another punch
+      same second  it shares its second with another punch of that person
       on device    its device may still show it, and it would come in as new
 
     A device cannot show a punch any more once zkpoll itself has cleared its log since (`clear:`). One that

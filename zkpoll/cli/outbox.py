@@ -73,7 +73,8 @@ def list_(
     \b
       since             it is from before the device's since:
       repeat            it is within repeat_within of the one before
-      same second       another punch of that person has its second, and its id
+      same second       another punch of that person has its second
+      exact repeat      its terminal shows its record more than once
       another terminal  its terminal is not accepted
 
     --json prints an array with an object a line, as they are read.
@@ -107,8 +108,8 @@ def retry(
     """Send parked punches again, at the next sync.
 
     A parked punch stays parked until its dashboard takes it. By its id a held or discarded punch is sent
-    as well, but never one of the same second (two punches would have one id), and never one of a terminal
-    that is not accepted. Without --to it is for the dashboards of the inventory.
+    as well, but never one of a terminal that is not accepted. Without --to it is for the dashboards of the
+    inventory.
     """
     from zkpoll.journal.decisions import why_not_retried
 

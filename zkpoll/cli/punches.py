@@ -46,13 +46,14 @@ def export(
 
     \b
       clock_suspect     its clock cannot have been right
-      hold              why it is held: since, repeat, same second, another terminal
+      hold              why it is held: since, repeat, same second, exact repeat,
+                        another terminal
       journalled_at     when it was read (UTC)
       dashboards        for each: confirmed, pending, parked, held, discarded;
                         nothing where the punch is older than the dashboard
 
     In CSV each dashboard has a column, dashboards.NAME, and an apostrophe stands in front of what a
-    spreadsheet would run. Another punch in the same second has the id of the first.
+    spreadsheet would run.
     """  # noqa: D301  # click's own mark is the character itself
     from zkpoll.cli.signals import stop_on_signal
     from zkpoll.journal import exports

@@ -11,17 +11,21 @@ from typing import TYPE_CHECKING, Final
 
 from zkpoll.errors import WrongSerial
 from zkpoll.journal.database import now
+from zkpoll.journal.known_bytes import Showings, known_bytes
+from zkpoll.model.punch import NUMBERED
 from zkpoll.model.sums import Counts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from zkpoll.journal.database import Journal
+    from zkpoll.model.log import Records
+    from zkpoll.model.punch import Form
 
 
 @dataclass(frozen=True, slots=True)
 class Unsettled:
-    """How many records of a piece of a log must stay on their device, and why; equal ones count once."""
+    """How many records of a piece of a log must stay on their device, and why; known ones count once."""
 
     unknown: int = 0
     """Records that the journal does not hold."""
@@ -81,25 +85,43 @@ class Clearance:
         if row is None:
             raise WrongSerial(f"no device with serial number {key} was ever read")
         self._device: int = row[0]
+        self._showings = Showings()
 
     # --- may it be cleared? ---
 
-    def unsettled(self, canonical: Sequence[bytes], quarantined: Sequence[bytes]) -> Unsettled:
-        """Given the canonical bytes of punches and the raw bytes of what is none, say what must not be lost.
+    def unsettled(self, records: Records) -> Unsettled:
+        """Given a piece of the log, behind those given before, say what must not be lost of it.
 
         Settled is what every dashboard has, was not to get, or is held back from for good: because of
-        `since`, as a repeat, as one of the same second, or discarded by a person.
+        `since`, as a repeat, as one of the same second, or discarded by a person. A record that carries no
+        number must be known as often as the log shows it.
         """
-        records = list({*canonical, *quarantined})
-        found = self._journal.look_up("unsettled", records, device=self._device)
+        shown = Counter(punch.canonical for punch in records.punches)
+        asked = list({*shown, *(record.raw for record in records.quarantined)})
+        found = self._journal.look_up("unsettled", asked, device=self._device)
         counts = Counter((why, name) for _, why, name in found)
         return Unsettled(
-            counts["unknown", None],
+            counts["unknown", None] + self._more_than_known(records.form, shown),
             len({place for place, why, _ in found if why == "held"}),
             counts["quarantined", None],
             parked=_by_dashboard(counts, "parked"),
             pending=_by_dashboard(counts, "pending"),
         )
+
+    def _more_than_known(self, form: Form | None, shown: Mapping[bytes, int]) -> int:
+        """Given how often a piece of the log shows bytes, return how many showings are of no known punch.
+
+        Of bytes that are not known at all, all but one.
+        """
+        if form is None or form & NUMBERED:
+            return 0
+        known = known_bytes(self._journal, self._device, shown.keys())
+        more = sum(times - 1 for one, times in shown.items() if one not in known)
+        for one, what in known.items():
+            before = max(what.count, self._showings.of(what.first))
+            more += max(0, self._showings.of(what.first) + shown[one] - before)
+        self._showings.add(form, {what.first: shown[one] for one, what in known.items()})
+        return more
 
     def refused(self) -> str | None:
         """Return why its log is never cleared before a person allows it again, or None."""
@@ -138,20 +160,22 @@ class Clearance:
         With `clear_sent` its log may be empty by now: whatever it holds at the next visit is read whole.
         """
         with self._journal.transaction():
-            self._strike(clear_sent)
+            self._journal.run("strike_intent", device=self._device)
+            if clear_sent:
+                self._expect_nothing(seen=False)
 
     # --- what came of it ---
 
     def cleared(self) -> None:
-        """Write down that the device is enabled and its log empty: the next visit continues there."""
+        """Write down that the device is enabled and its log was seen empty: what it holds later is new."""
         with self._journal.transaction():
-            self._strike(clear_sent=True)
+            self._journal.run("strike_intent", device=self._device)
+            self._expect_nothing(seen=True)
             self._journal.run("note_cleared", device=self._device, now=now())
 
-    def _strike(self, clear_sent: bool) -> None:
-        self._journal.run("strike_intent", device=self._device)
-        if clear_sent:
-            self._journal.run("expect_nothing", device=self._device, nothing=b"", now=now())
+    def _expect_nothing(self, *, seen: bool) -> None:
+        """Let the next visit find an empty log, or read all of it; `seen`, whether it was seen empty."""
+        self._journal.run("expect_nothing", device=self._device, nothing=b"", seen=int(seen), now=now())
 
     def note_clear_ignored(self) -> None:
         """Write down that the device acknowledged CLEAR and kept its log; it is not to be cleared again."""

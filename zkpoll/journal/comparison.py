@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import astuple, dataclass, replace
 from operator import add
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ from zkpoll.journal.database import now
 from zkpoll.journal.devices import Devices
 from zkpoll.journal.holds import HOLD_NOTHING
 from zkpoll.journal.intake import Intake
+from zkpoll.journal.known_bytes import known_bytes
 from zkpoll.model.punch import punch_id
 
 if TYPE_CHECKING:
@@ -99,31 +100,31 @@ class Restoring:
             return self._intake.add(records)
 
     def _compare_punches(self, records: Records) -> Comparison:
-        held = self._punches([punch.canonical for punch in records.punches])
-        holders = self._holders(records.punches)
-        same = sum(seq in holders[place] for place, seq in held.items())
-        others = tuple(punch for place, punch in enumerate(records.punches) if place not in held)
         # Firmware may have changed the layout since, and what is in quarantine stays there: the intake knows.
-        tally = self._intake.sort(replace(records, punches=others, quarantined=())).tally
+        tally = self._intake.sort(replace(records, quarantined=())).tally
         missing = tally.first_seen + tally.same_second + tally.exact_repeats
-        return Comparison(same + tally.seen_before, missing, tally.quarantined, len(held) - same)
+        differ = self._under_another_id(records.punches)
+        return Comparison(tally.seen_before - differ, missing, tally.quarantined, differ)
 
     def _compare_quarantined(self, records: Sequence[Quarantined]) -> Comparison:
         raw = [record.raw for record in records]
-        punches = self._punches(raw).keys()
+        known = known_bytes(self._journal, self._device, set(raw))
+        punches = {place for place, record in enumerate(raw) if record in known}
         rows = self._journal.look_up("quarantined_records", raw, device=self._device)
         quarantined = {row[0] for row in rows} - punches
         missing = len(raw) - len(punches) - len(quarantined)
         return Comparison(missing=missing, quarantined=len(quarantined), differ=len(punches))
 
-    def _punches(self, records: Sequence[bytes]) -> dict[int, int]:
-        """Return the journal's place of each of `records` that it holds as a punch, by index."""
-        return dict(self._journal.look_up("punches_by_record", records, device=self._device))
-
-    def _holders(self, punches: Sequence[Punch]) -> defaultdict[int, set[int]]:
-        """Return the journal's places of the punches that have the id of each of `punches`, by index."""
-        ids = [punch_id(self._key, punch.user_id, punch.time.isoformat()) for punch in punches]
+    def _under_another_id(self, punches: Sequence[Punch]) -> int:
+        """Return how many of `punches` the journal holds by their bytes as another person's, or second's."""
+        shown = Counter(punch.canonical for punch in punches)
+        known = known_bytes(self._journal, self._device, shown.keys())
+        held = [(punch, known[punch.canonical]) for punch in punches if punch.canonical in known]
+        ids = [punch_id(self._key, punch.user_id, punch.time.isoformat()) for punch, _ in held]
         holders: defaultdict[int, set[int]] = defaultdict(set)
-        for place, seq, *_ in self._journal.look_up("punches_by_identity", ids):
+        for place, seq, *_ in self._journal.look_up("punches_of_second", ids):
             holders[place].add(seq)
-        return holders
+        others = {
+            punch.canonical for place, (punch, what) in enumerate(held) if what.first not in holders[place]
+        }
+        return sum(min(shown[one], known[one].count) for one in others)

@@ -50,10 +50,9 @@ class Journal(Protocol):
         """Run the named statement once for each of `rows` and return how many rows it changed."""
 
     def insert_all(self, query: str, rows: Sequence[Mapping[str, object]]) -> list[int]:
-        """Run the named insertion for each of `rows`, all new, and return their numbers, in order.
+        """Run the named insertion for each of `rows`, all new; return the numbers it gives them, in order.
 
-        Raise `AlreadyThere`, with all of them undone, if one of the rows is there already, and `RuntimeError`
-        outside a transaction.
+        Raise `AlreadyThere` if one of the rows is there already, and `RuntimeError` outside a savepoint.
         """
 
     def look_up(self, query: str, values: Values, **parameters: object) -> list[Row]:
@@ -67,6 +66,12 @@ class Journal(Protocol):
 
     def transaction(self) -> AbstractContextManager[None]:
         """Do what is inside as one transaction: on disk when it ends, undone when it raises."""
+
+    def savepoint(self) -> AbstractContextManager[None]:
+        """Do what is inside as a part of the transaction under way, which is undone alone when it raises.
+
+        Raise `RuntimeError` outside a transaction.
+        """
 
     def lock(self, subject: str) -> AbstractContextManager[None]:
         """Hold the lock of a subject ("device 192.168.1.201:4370", "dashboard main") between all runs.

@@ -46,7 +46,6 @@ class Waiting:
     """Parked: when it was last refused; None when the next sync tries it."""
     named_now: str | None
     """The device's name in the inventory; None where it has none any more."""
-    same_second: bool
     stranger: bool
     """Whether its terminal answers where another one belongs, and is not accepted."""
     same_terminal: bool
@@ -122,8 +121,6 @@ def why_not_retried(punch: Waiting) -> str | None:
     """Given a punch, return why it is not to be sent again, or None if it may be."""
     if why := _NOT_RETRIED.get(punch.state):
         return why
-    if punch.same_second:
-        return "another punch of that person in the same second has its id"
     if punch.stranger or punch.reason == STRANGER:
         return "it is of a terminal that is not accepted; see zkpoll devices accept"
     if punch.same_terminal:
@@ -155,7 +152,6 @@ class _Row(NamedTuple):
 
     seq: int
     hold: Hold | None
-    same_second: int
     stranger: int
     state: OutboxState | None
     """None where the outbox lacks it."""
@@ -165,21 +161,21 @@ class _Row(NamedTuple):
 def _due(punch: _Row, repeats: bool) -> _Place | None:
     """Return the state and reason that a backfill gives a punch, or None if it is left as it is.
 
-    `repeats`: whether repeats are sent as well. Never sent are those of the same second, which share another
-    one's id, and those of a stranger.
+    `repeats`: whether repeats are sent as well. Never sent are those that share their second or their bytes
+    with another one, for a person decides about each, and those of a stranger.
     """
     if punch.state is None:
         reason = _why_held(punch, repeats)
         return ("held" if reason else "pending"), reason
     wanted = {"since", "repeat"} if repeats else {"since"}
-    if punch.state == "held" and punch.reason in wanted and not (punch.same_second or punch.stranger):
+    if punch.state == "held" and punch.reason in wanted and not punch.stranger:
         return "pending", None
     return None
 
 
 def _why_held(punch: _Row, repeats: bool) -> HeldReason | None:
-    if punch.same_second:
-        return "same second"
+    if punch.hold in {"same second", "exact repeat"}:
+        return punch.hold
     if punch.stranger:
         return STRANGER
     return "repeat" if punch.hold == "repeat" and not repeats else None
@@ -211,13 +207,13 @@ class Decisions:
             yield seqs
 
     def _with_ids(self, ids: Sequence[str]) -> list[int]:
-        return sorted({seq for _, seq, *_ in self._journal.look_up("punches_by_identity", ids)})
+        return sorted({seq for (seq,) in self._journal.look_up("punches_by_id", ids)})
 
     def _at(self, seqs: Sequence[int]) -> list[Waiting]:
         rows = self._journal.look_up("outbox_rows", seqs, destination=self._destination)
         return [
             Waiting(self._name, *fields, *map(bool, flags))
-            for fields, flags in ((row[1:-3], row[-3:]) for row in rows)
+            for fields, flags in ((row[1:-2], row[-2:]) for row in rows)
         ]
 
     def retry(self, choice: Selection, last: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
@@ -126,15 +127,36 @@ class Devices:
         return serial
 
     def _move(self, stranger: int, device: int, key: str) -> None:
-        """Let the punches of a stranger be those of a device, under its key, and let them go out."""
-        rows = self._journal.all("punches_of_device", device=stranger)
-        self._journal.run_many(
-            "move_punch",
-            [
-                {"seq": seq, "device": device, "id": punch_id(key, user_id, timestamp[:WALL])}
-                for seq, user_id, timestamp in rows
-            ],
-        )
+        """Let the punches of a stranger be those of a device, under its key, and let them go out.
+
+        Left are those that the device has shown itself, by their bytes or in another form. One that shares
+        its user and second with another one waits for a person, as if it had been read just now.
+        """
+        rows = self._journal.all("punches_to_move", device=stranger, other=device)
+        ids = [punch_id(key, user_id, timestamp[:WALL]) for _, user_id, timestamp, _, _ in rows]
+        last: Counter[str] = Counter()
+        others: defaultdict[str, set[tuple[int, int]]] = defaultdict(set)
+        for place, _, kinds, nth, _, state, _ in self._journal.look_up("punches_of_second", ids):
+            last[ids[place]] = max(last[ids[place]], nth)
+            others[ids[place]].add((kinds, state))
+        moved = []
+        for id_, (seq, user_id, timestamp, kinds, state) in zip(ids, rows, strict=True):
+            if any(not other & kinds and their_state == state for other, their_state in others[id_]):
+                continue
+            last[id_] += 1
+            nth, further = last[id_], last[id_] > 1
+            moved.append(
+                {
+                    "seq": seq,
+                    "device": device,
+                    "id": punch_id(key, user_id, timestamp[:WALL], nth),
+                    "nth": nth,
+                    "first_id": id_ if further else None,
+                    "hold": "same second" if further else None,
+                }
+            )
+        self._journal.run_many("move_punch", moved)
+        self._journal.run("move_forms", device=stranger, other=device)
         self._journal.run("release_device", device=device, now=now())
 
     def note_reading(self, key: str, reading: Reading) -> None:

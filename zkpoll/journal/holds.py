@@ -14,10 +14,11 @@ if TYPE_CHECKING:
 
     from zkpoll.model.punch import Event
 
-Hold = Literal["since", "repeat"]
-"""Why a punch is held by its device's settings."""
-HeldReason = Literal["since", "repeat", "same second", "another terminal"]
-"""Why a punch is held from a dashboard: by the settings, for its id, or for the terminal it comes from."""
+Hold = Literal["since", "repeat", "same second", "exact repeat"]
+"""Why a punch is held from every dashboard: by its device's settings, or for the punch that has its user and
+second."""
+HeldReason = Literal["since", "repeat", "same second", "exact repeat", "another terminal"]
+"""Why a punch is held from a dashboard: for itself, or for the terminal it comes from."""
 Who = tuple[str, int]
 """A user id and a state: whose punches are repeats of each other."""
 

@@ -2,36 +2,44 @@
 
 How a record is sorted. The first line that fits decides; all of it in the transaction that keeps it:
 
-    its bytes are known of this device   they stay what they were when they were first read:
-      as a punch of an earlier visit       seen before
-      as a punch of this visit             exact repeat
-      in quarantine                        quarantined, as before
+    its bytes are in quarantine          quarantined, as before
     no person can have made it           quarantined, newly
-    a punch has its id (device, user, second):
-      in another form, of equal content    the same punch: seen before, or exact repeat
-      otherwise                            same second: a punch of its own, held for a person
+    its bytes are known of this device, and its place does not prove it another record:
+      as a punch of this visit             exact repeat
+      else                                 seen before
+    a punch of its user and second was not shown in this form yet, in an equal state:
+                                         the same punch: seen before, or exact repeat
+    its bytes are known                  the terminal showed them for another punch, held for a person:
+      its clock cannot have been right     same second
+      else                                 exact repeat (some firmware stores one press twice)
+    a punch has its user and second      same second: a punch of its own, held for a person
     else                                 first seen
       before the device's `since`          held, as `since`
       soon after the last one kept         held, as `repeat`
 
-What is new goes into every outbox as pending or held. Nothing that is known is added or changed, so a log may
-be read again, cut anywhere, and by two doors. What must never happen: a punch without its place in an outbox;
-a door's progress without the records before it (the caller stores both in one transaction); one record that
-is two punches, or two that are one; a record that becomes another person's, as where a slot of the device's
-user table has changed hands.
+A place proves a record another one where it lies behind the last known records, or in a log that was seen
+empty; and, where records carry no number, where one reading shows it more often than the journal knows it.
+Clocks prove nothing: one that restarts every day shows the same bytes every day.
+
+What is new goes into every outbox as pending or held. Nothing that is known is changed, so a log may be read
+again, cut anywhere, and by two doors. What must never happen: a punch without its place in an outbox; a
+door's progress without the records before it (the caller stores both in one transaction); one record that is
+two punches, or two that are one; a record that becomes another person's, as where a slot of the device's user
+table has changed hands.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from collections import Counter, defaultdict, deque
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from zkpoll.journal.database import AlreadyThere, now
-from zkpoll.journal.holds import HOLD_NOTHING, Decided, decide
-from zkpoll.journal.known_bytes import as_first_read
-from zkpoll.model.punch import LAYOUT_FORMS, event
+from zkpoll.journal.holds import HOLD_NOTHING, decide
+from zkpoll.journal.known_bytes import Known, Showings, as_first_read, known_bytes
+from zkpoll.model.punch import NUMBERED, Event, event, punch_id
 from zkpoll.model.sums import Tally
-from zkpoll.wall_clock import clock_suspect
+from zkpoll.wall_clock import WALL, clock_suspect
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,10 +48,34 @@ if TYPE_CHECKING:
     from zkpoll.journal.database import Journal
     from zkpoll.journal.holds import HeldReason, Hold, Holding, Who
     from zkpoll.model.log import Records
-    from zkpoll.model.punch import Door, Event, Form, Punch, Quarantined
+    from zkpoll.model.punch import Door, Form, Punch, Quarantined
 
-New = tuple["Event", bytes]
-"""A new punch, and its canonical bytes."""
+
+_UNNUMBERED: Final = 1 << 60
+"""The place of the first new punch before the journal gives it one; above all that it gives."""
+
+
+class New(NamedTuple):
+    """A new punch, and the bytes that showed it."""
+
+    event: Event
+    bytes: bytes
+    occurrence: int = 1
+    """How often the journal knows these bytes, with this time."""
+    nth: int = 1
+    """Which punch of its user and second it is."""
+    first_id: str | None = None
+    """Of a further one, the id of the first."""
+    hold: Hold | None = None
+    """Why it is not sent unless a person asks."""
+
+
+class Again(NamedTuple):
+    """Other bytes of a punch that is known, in a form that had not shown it."""
+
+    seq: int
+    bytes: bytes
+    occurrence: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,20 +83,16 @@ class Sorted:
     """Records, sorted by what the journal holds."""
 
     tally: Tally
-    first_seen: tuple[New, ...]
-    same_second: tuple[New, ...]
-    """New punches whose id another punch holds, each with content that no other punch of that id has.
-
-    They wait for a person in any case: none of them is a repeat, and no repeat is measured by them.
-    """
-    decided: Decided
-    """Which of those first seen are held."""
+    new: tuple[New, ...]
+    """The new punches, in the log's order."""
+    again: tuple[Again, ...]
+    kept: dict[Who, str]
+    """When people's last punches were kept."""
 
     @property
     def to_send(self) -> list[Event]:
-        """The punches first seen that nothing holds."""
-        new = zip(self.first_seen, self.decided.holds, strict=True)
-        return [event for (event, _), hold in new if hold is None]
+        """The new punches that nothing holds."""
+        return [new.event for new in self.new if new.hold is None]
 
 
 class Intake:
@@ -97,8 +125,8 @@ class Intake:
         # A first reading may take several visits: it lasts until one came to the log's end.
         self._holding = replace(holding, since=None) if row and row[2] else holding
         self._before: int | None = None  # the last punch journalled before this visit
-        self._kept: dict[Who, str] = {}  # what a visit that writes nothing would have kept
-        self._shown = _Shown(set(), {})  # the new punches that it met
+        self._showings = Showings()
+        self._dry = _DryRun()
 
     def add(self, records: Records) -> Tally:
         """Keep `records` in the transaction under way, and put what is new into every outbox.
@@ -109,13 +137,17 @@ class Intake:
         before, last = self._before_visit(), self._last_kept(records)
         try:  # in most calls, every record is new
             found = self._all_new(records, last)
-            seqs = self._insert(found)
+            seqs = self._insert(found, records.form)
+            shown = dict.fromkeys(seqs, 1)
         except AlreadyThere:
-            found = self._sorted(records, before, last)
-            seqs = self._insert(found)
+            sorting = self._sorting(records, before, _UNNUMBERED)
+            found = self._decided(sorting.tally, sorting.new, last, sorting.again)
+            seqs = self._insert(found, records.form)
+            shown = sorting.shown(seqs)
+        self._showings.add(records.form, shown)
         if seqs:
             self._journal.run_over("add_to_outbox", seqs, held=self._held, now=now())
-        self._keep_last(found.decided.kept)
+        self._keep_last(found.kept)
         return replace(found.tally + again, newly_quarantined=self._quarantine(records.quarantined))
 
     def sort(self, records: Records) -> Sorted:
@@ -126,13 +158,15 @@ class Intake:
         from writing while it waits for a device, and what it rolled back would not measure what follows.
         """
         records, again = as_first_read(self._journal, self._device, records)
-        before, last = self._before_visit(), self._last_kept(records) | self._kept
-        found = self._sorted(records, before, last, self._shown)
-        self._kept.update(found.decided.kept)
-        for new, canonical in (*found.first_seen, *found.same_second):
-            self._shown.bytes_.add(canonical)
-            holder = _Holder(before + 1, records.form, new.verify, new.state, new.work_code)
-            self._shown.holders.setdefault(new.id, []).append(holder)
+        dry, last = self._dry, self._last_kept(records) | self._dry.kept
+        sorting = self._sorting(records, self._before_visit(), _UNNUMBERED + dry.new)
+        found = self._decided(sorting.tally, sorting.new, last, sorting.again)
+        places = range(sorting.place, sorting.place + len(found.new))
+        self._showings.add(records.form, sorting.shown(places))
+        dry.new += len(places)
+        dry.kept |= found.kept
+        dry.known |= sorting.changed()
+        dry.seconds |= sorting.seconds
         return replace(found, tally=found.tally + again)
 
     def _before_visit(self) -> int:
@@ -152,67 +186,76 @@ class Intake:
 
     def _all_new(self, records: Records, last: Mapping[Who, str]) -> Sorted:
         """Return `records` as if no punch of them were known."""
-        new = [(self._event(punch, records.drift), punch.canonical) for punch in records.punches]
-        return self._decided(Tally(len(new), quarantined=len(records.quarantined)), new, (), last)
+        new = [New(self._event(punch, records.drift), punch.canonical) for punch in records.punches]
+        return self._decided(Tally(len(new), quarantined=len(records.quarantined)), new, last)
 
-    def _sorted(
-        self, records: Records, before: int, last: Mapping[Who, str], shown: _Shown | None = None
-    ) -> Sorted:
-        """Look up what the journal holds of `records`, and sort them by it and by what was `shown` before."""
-        bytes_ = [punch.canonical for punch in records.punches]
-        seqs: dict[int, int] = dict(self._journal.look_up("punches_by_record", bytes_, device=self._device))
-        if shown:
-            met = {index: before + 1 for index, one in enumerate(bytes_) if one in shown.bytes_}
-            seqs = met | seqs
-        sorting = _Sorting(records.form, before)
-        unknown = sorting.by_bytes(records.punches, seqs)
-        events = [self._event(punch, records.drift) for punch in unknown]
-        holders: dict[str, list[_Holder]] = {}
-        for index, seq, width, *content in self._journal.look_up(
-            "punches_by_identity", [new.id for new in events]
-        ):
-            holders.setdefault(events[index].id, []).append(_Holder(seq, LAYOUT_FORMS.get(width), *content))
-        if shown:
-            for id_ in shown.holders.keys() & {new.id for new in events}:
-                holders.setdefault(id_, []).extend(shown.holders[id_])
-        sorting.by_identity(unknown, events, holders)
-        tally = Tally(
-            len(sorting.first_seen),
-            sorting.seen_before,
-            sorting.exact_repeats,
-            len(sorting.same_second),
-            len(records.quarantined),
-        )
-        return self._decided(tally, sorting.first_seen, sorting.same_second, last)
+    def _sorting(self, records: Records, before: int, place: int) -> _Sorting:
+        """Look up what the journal holds of `records`, and sort them by it and by what a dry run met.
+
+        `before` is the place of the last punch from before this visit, `place` that of the first new one.
+        """
+        bytes_ = {punch.canonical for punch in records.punches}
+        known = known_bytes(self._journal, self._device, bytes_)
+        known |= {one: self._dry.known[one] for one in bytes_ & self._dry.known.keys()}
+        sorting = _Sorting(records, before, place, known, self._showings)
+        sorting.by_bytes()
+        events = [self._event(punch, records.drift) for punch, _ in sorting.unknown]
+        ids = list({new.id for new in events})
+        seconds: defaultdict[str, _Second] = defaultdict(_Second)
+        for index, seq, kinds, nth, *content in self._journal.look_up("punches_of_second", ids):
+            second = seconds[ids[index]]
+            second.last = max(second.last, nth)
+            if not kinds & int(records.form or 0):
+                second.others.setdefault(tuple(content), deque()).append(seq)
+        seconds |= {one: self._dry.seconds[one] for one in set(ids) & self._dry.seconds.keys()}
+        sorting.by_identity(events, seconds)
+        return sorting
 
     def _decided(
-        self, tally: Tally, first_seen: Sequence[New], same_second: Sequence[New], last: Mapping[Who, str]
+        self, tally: Tally, new: Sequence[New], last: Mapping[Who, str], again: Sequence[Again] = ()
     ) -> Sorted:
-        """Decide what of `first_seen` is held, given when people's last punches were kept, and count it."""
-        decided = decide([event for event, _ in first_seen], self._holding, last)
-        holds = decided.holds
-        tally = replace(tally, held_since=holds.count("since"), held_repeats=holds.count("repeat"))
-        return Sorted(tally, tuple(first_seen), tuple(same_second), decided)
+        """Decide which of the punches first seen are held, given when people's last punches were kept.
+
+        Those that share their second or their bytes with another one are held in any case: none of them is a
+        repeat, and no repeat is measured by them.
+        """
+        decided = decide([one.event for one in new if one.hold is None], self._holding, last)
+        since, repeats = decided.holds.count("since"), decided.holds.count("repeat")
+        if since or repeats:
+            holds = iter(decided.holds)
+            new = [one if one.hold else one._replace(hold=next(holds)) for one in new]
+        tally = replace(tally, held_since=since, held_repeats=repeats)
+        return Sorted(tally, tuple(new), tuple(again), decided.kept)
 
     def _event(self, punch: Punch, drift: float | None) -> Event:
         suspect = clock_suspect(punch.time, self._zone, drift)
         return event(punch, self._key, self._name, self._zone, self._source, suspect)
 
-    def _insert(self, found: Sorted) -> list[int]:
-        """Insert what is new and return its places in the journal, in order."""
-        moment = now()
-        rows = [
-            self._row(new, 0, hold, moment)
-            for new, hold in zip(found.first_seen, found.decided.holds, strict=True)
-        ]
-        rows += [self._row(new, 1, None, moment) for new in found.same_second]
-        return self._journal.insert_all("add_punch", rows)
+    def _insert(self, found: Sorted, form: Form | None) -> list[int]:
+        """Insert what is new, with the bytes that showed it, and return its places in the journal, in order.
 
-    def _row(self, new: New, same_second: int, hold: Hold | None, moment: str) -> dict[str, object]:
-        event, canonical = new
+        Raise `AlreadyThere`, with all of it undone, if any of it is known.
+        """
+        moment, kind = now(), int(form or 0)
+        rows = [self._row(one, kind, moment) for one in found.new]
+        with self._journal.savepoint():
+            seqs = self._journal.insert_all("add_punch", rows)
+            showings = [
+                self._showing(seq, one.bytes, one.occurrence)
+                for seq, one in zip(seqs, found.new, strict=True)
+            ]
+            showings += [self._showing(*one) for one in found.again]
+            self._journal.insert_all("add_form", showings)
+        if found.again:
+            self._journal.run_many("add_kind", [{"punch": one.seq, "kind": kind} for one in found.again])
+        return seqs
+
+    def _row(self, new: New, kind: int, moment: str) -> dict[str, object]:
+        event = new.event
         return {
             "id": event.id,
-            "same_second": same_second,
+            "nth": new.nth,
+            "first_id": new.first_id,
             "device": self._device,
             "device_name": event.device,
             "user_id": event.user_id,
@@ -221,11 +264,14 @@ class Intake:
             "state": event.state,
             "work_code": event.work_code,
             "clock_suspect": int(event.clock_suspect),
-            "canonical": canonical,
+            "kinds": kind,
             "source": event.source,
-            "hold": hold,
+            "hold": new.hold,
             "now": moment,
         }
+
+    def _showing(self, seq: int, bytes_: bytes, occurrence: int) -> dict[str, object]:
+        return {"device": self._device, "bytes": bytes_, "occurrence": occurrence, "punch": seq}
 
     def _keep_last(self, kept: Mapping[Who, str]) -> None:
         """Keep the times of people's last punches, by which repeats are told."""
@@ -246,71 +292,142 @@ class Intake:
         return self._journal.run_many("add_to_quarantine", rows)
 
 
-class _Holder(NamedTuple):
-    """A punch that has an id: the first, or one of the same second."""
+@dataclass(slots=True)
+class _Second:
+    """The punches of one user and second."""
 
-    seq: int
-    form: Form | None
-    """Told by the bytes of its record, as long as all that is journalled came by port 4370."""
-    verify: int
-    state: int
-    work_code: int
+    last: int = 0
+    """How many there ever were."""
+    others: dict[tuple[int, int, int], deque[int]] = field(default_factory=dict)
+    """Those of them that the form at hand has not shown: their places, by verify, state and work code."""
 
-    def is_shown_by(self, event: Event, form: Form | None) -> bool:
-        """Say whether a record of other bytes, of the same user and second, shows this punch all the same.
+    def take(self, content: tuple[int, int, int]) -> int | None:
+        """Return the place of the one that a record of this content shows, once; None if it shows none.
 
-        It does where firmware changed the layout. In one form other bytes are another record: a clock that
-        stands still gives many people's days one second.
+        It is where firmware changed the layout. One of equal content comes first; the state is equal in any
+        case: a forged IN may not swallow a real OUT.
         """
-        same_content = self[2:] == (event.verify, event.state, event.work_code)
-        return same_content and form is not None and self.form is not form
+        equal = (other for other in self.others if other[1] == content[1])
+        for other in (content, *equal):
+            if places := self.others.get(other):
+                return places.popleft()
+        return None
 
 
-class _Shown(NamedTuple):
-    """The new punches that a visit met which writes nothing, as the journal would know them."""
+@dataclass(slots=True)
+class _DryRun:
+    """What a visit met that writes nothing, as the journal would know it."""
 
-    bytes_: set[bytes]
-    holders: dict[str, list[_Holder]]
-    """By id."""
+    new: int = 0
+    """How many new punches."""
+    known: dict[bytes, Known] = field(default_factory=dict)
+    """What it knows of their bytes."""
+    seconds: dict[str, _Second] = field(default_factory=dict)
+    """By the id of the first punch of a user and second."""
+    kept: dict[Who, str] = field(default_factory=dict)
+    """When people's last punches were kept."""
 
 
 class _Sorting:
     """Sorts punches of one form. Pure: what the journal holds is given as values."""
 
-    def __init__(self, form: Form | None, before: int) -> None:
-        self._form = form
-        self._before = before  # the last punch journalled before this visit
-        self.first_seen: list[New] = []
-        self.same_second: list[New] = []
-        self.seen_before = 0
-        self.exact_repeats = 0
-
-    def by_bytes(self, punches: Sequence[Punch], seqs: Mapping[int, int]) -> list[Punch]:
-        """Count the punches whose bytes are known, by index in `seqs`, and return the others."""
-        unknown: dict[bytes, Punch] = {}
-        for index, punch in enumerate(punches):
-            if (seq := seqs.get(index)) is not None:
-                self._count_again(seq)
-            elif punch.canonical in unknown:
-                self.exact_repeats += 1
-            else:
-                unknown[punch.canonical] = punch
-        return list(unknown.values())
-
-    def by_identity(
-        self, punches: Sequence[Punch], events: Sequence[Event], holders: dict[str, list[_Holder]]
+    def __init__(
+        self, records: Records, before: int, place: int, known: dict[bytes, Known], showings: Showings
     ) -> None:
-        """Sort punches whose bytes are new by whether their id is new, too; add them to `holders`."""
-        for punch, new in zip(punches, events, strict=True):
-            others = holders.setdefault(new.id, [])
-            if again := next((other for other in others if other.is_shown_by(new, self._form)), None):
-                self._count_again(again.seq)
+        """Given what is `known` of their bytes, sort nothing yet.
+
+        `before` is the place of the last punch journalled before this visit, `place` the one that the first
+        new punch would have. `showings` are those of the slices before.
+        """
+        self.place = place
+        self.unknown: list[tuple[Punch, int]] = []
+        """The punches that their bytes alone do not settle, each with the occurrence of these."""
+        self.seconds: dict[str, _Second] = {}
+        self.new: list[New] = []
+        self.again: list[Again] = []
+        self._records = records
+        self._numbered = records.form is not None and bool(records.form & NUMBERED)
+        self._before = before
+        self._known = known
+        self._showings = showings
+        self._shown: Counter[bytes] = Counter()
+        self._seen_before = self._exact_repeats = self._clock_repeats = 0
+
+    @property
+    def tally(self) -> Tally:
+        """The sum over the records."""
+        holds = Counter(new.hold for new in self.new)
+        return Tally(
+            holds[None],
+            self._seen_before,
+            self._exact_repeats + holds["exact repeat"],
+            holds["same second"],
+            len(self._records.quarantined),
+            held_exact_repeats=holds["exact repeat"],
+            clock_repeats=self._clock_repeats,
+        )
+
+    def by_bytes(self) -> None:
+        """Count the punches that are known by their bytes; the others are `unknown` then."""
+        for punch in self._records.punches:
+            known = self._known.get(punch.canonical)
+            if not self._numbered:
+                self._shown[punch.canonical] += 1
+            if known is None:
+                known = self._known[punch.canonical] = Known()
+            elif not self._is_another(punch.canonical, known):
+                self._count_again(known.newest if self._numbered else 0)
                 continue
-            (self.same_second if others else self.first_seen).append((new, punch.canonical))
-            others.append(_Holder(self._before + 1, self._form, new.verify, new.state, new.work_code))
+            known.count += 1
+            known.occurrence += 1
+            known.newest = self.place
+            self.unknown.append((punch, known.occurrence))
+
+    def _is_another(self, bytes_: bytes, known: Known) -> bool:
+        """Say whether a record whose bytes are known is another one than those known, by its place."""
+        if self._numbered:
+            return self._records.proved_new and known.newest <= self._before
+        shown = self._showings.of(known.first) + self._shown[bytes_]
+        return self._records.proved_new or shown > known.count
+
+    def by_identity(self, events: Sequence[Event], seconds: defaultdict[str, _Second]) -> None:
+        """Sort the unknown punches, with their `events`, by the punches of their user and second."""
+        self.seconds = seconds
+        for (punch, occurrence), new in zip(self.unknown, events, strict=True):
+            second = seconds[new.id]
+            seq = second.take((new.verify, new.state, new.work_code))
+            if seq is not None:
+                self.again.append(Again(seq, punch.canonical, occurrence))
+                self._count_again(seq)
+            else:
+                seq = self.place + len(self.new)
+                second.last += 1
+                self.new.append(self._new(new, punch.canonical, occurrence, second.last))
+            known = self._known[punch.canonical]
+            known.first, known.newest = known.first or seq, seq
+
+    def shown(self, seqs: Sequence[int]) -> dict[int, int]:
+        """Return how often records were shown, by their first punches. `seqs` are the places of new ones."""
+        firsts = ((self._known[one].first, times) for one, times in self._shown.items())
+        return {seqs[first - self.place] if first >= self.place else first: times for first, times in firsts}
+
+    def changed(self) -> dict[bytes, Known]:
+        """Return what is known by now of the bytes that were shown for another punch."""
+        return {punch.canonical: self._known[punch.canonical] for punch, _ in self.unknown}
+
+    def _new(self, new: Event, bytes_: bytes, occurrence: int, nth: int) -> New:
+        """Return a record as a new punch, the `nth` of its user and second."""
+        if nth == occurrence == 1:
+            return New(new, bytes_)
+        clock_repeats = occurrence > 1 and new.clock_suspect
+        self._clock_repeats += clock_repeats
+        hold: Hold = "same second" if occurrence == 1 or clock_repeats else "exact repeat"
+        first_id = new.id if nth > 1 else None
+        id_ = punch_id(new.serial_number, new.user_id, new.timestamp[:WALL], nth)
+        return New(new._replace(id=id_), bytes_, occurrence, nth, first_id, hold)
 
     def _count_again(self, seq: int) -> None:
         if seq > self._before:
-            self.exact_repeats += 1
+            self._exact_repeats += 1
         else:
-            self.seen_before += 1
+            self._seen_before += 1

@@ -145,8 +145,6 @@ class Sighting:
     hold: Hold | None
     """Why it is not sent unless a person asks."""
     clock_suspect: bool
-    same_second: bool
-    """Whether another punch of that person, with other content, holds its second and its id."""
     stranger: bool
     """Whether its terminal answers where another one belongs, and is not accepted."""
     places: tuple[Place, ...] = ()
@@ -220,12 +218,11 @@ def sightings(journal: Journal, user: str, day: date) -> list[Sighting]:
 
 
 def _sighting(row: Row, places: tuple[Place, ...]) -> Sighting:
-    _, *fields, suspect, same_second, stranger = row
+    _, *fields, suspect, stranger = row
     values = dict(zip(_SIGHTED, fields, strict=True))
     return Sighting(
         **values,
         clock_suspect=bool(suspect),
-        same_second=bool(same_second),
         stranger=bool(stranger),
         places=places,
     )

@@ -167,8 +167,12 @@ def prune(journal: Journal, terms: Terms) -> int:
             page = _page(journal, limits, terms, after)
             removed += _remove(journal, [seq for seq, _, fate in page if fate == "removable"])
         if not page:
-            return removed
+            break
         after = page[-1][0]
+    for log in _logs(journal):
+        with journal.transaction():
+            journal.run("remove_forms", device=log.id)
+    return removed
 
 
 def compact(journal: Journal) -> None:

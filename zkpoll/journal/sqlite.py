@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, Self, cast
 from zkpoll.errors import JournalError, reason
 from zkpoll.journal.database import SQL, AlreadyThere, statements
 from zkpoll.journal.locks import Locks
+from zkpoll.model.punch import punch_id
 from zkpoll.model.state_folders import StateFolders
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class SqliteJournal:
         """
         self._path = path
         self._lock = threading.RLock()
+        self._in_savepoint = False
         with self._translated():
             self._db = _connect(path, writable)
         try:
@@ -107,26 +109,23 @@ class SqliteJournal:
             return self._db.executemany(queries()[query], rows).rowcount
 
     def insert_all(self, query: str, rows: Sequence[Mapping[str, object]]) -> list[int]:
-        """Run the named insertion for each of `rows`, all new, and return their numbers, in order.
+        """Run the named insertion for each of `rows`, all new; return the numbers it gives them, in order.
 
-        Raise `AlreadyThere`, with all of them undone, if one of the rows is there already, and `RuntimeError`
-        outside a transaction.
+        Raise `AlreadyThere` if one of the rows is there already, and `RuntimeError` outside a savepoint.
         """
         # SQLite tells the number of a row as it is inserted; RETURNING it takes twenty times as long.
-        sql = queries()[query].partition("RETURNING")[0]
+        sql, numbers, _ = queries()[query].partition("RETURNING")
         with self._lock, self._translated():
-            if not self._db.in_transaction:
-                raise RuntimeError(f"{query} is run outside a transaction")
-            self._db.execute("SAVEPOINT insert_all")
+            if not self._in_savepoint:
+                raise RuntimeError(f"{query} is run outside a savepoint")
+            cursor = self._db.cursor()
             try:
-                cursor = self._db.cursor()
-                return cast("list[int]", [cursor.execute(sql, row).lastrowid for row in rows])
+                if numbers:
+                    return cast("list[int]", [cursor.execute(sql, row).lastrowid for row in rows])
+                cursor.executemany(sql, rows)
             except sqlite3.IntegrityError as error:
-                self._db.execute("ROLLBACK TO insert_all")
                 raise AlreadyThere(str(self._error(_cause(error)))) from error
-            finally:
-                if self._db.in_transaction:
-                    self._db.execute("RELEASE insert_all")
+        return []
 
     def look_up(self, query: str, values: Values, **parameters: object) -> list[Row]:
         """Run the named query over `values`; its rows begin with the place of the value they belong to.
@@ -162,6 +161,31 @@ class SqliteJournal:
             except BaseException:
                 self._roll_back()
                 raise
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """Do what is inside as a part of the transaction under way, which is undone alone when it raises.
+
+        Raise `RuntimeError` outside a transaction.
+        """
+        with self._lock:
+            if not self._db.in_transaction:
+                raise RuntimeError("a savepoint is asked for outside a transaction")
+            with self._translated():
+                self._db.execute("SAVEPOINT part")
+            self._in_savepoint = True
+            try:
+                yield
+            except BaseException:
+                with self._translated():
+                    if self._db.in_transaction:  # SQLite has undone all of it by itself after some errors
+                        self._db.execute("ROLLBACK TO part")
+                raise
+            finally:
+                self._in_savepoint = False
+                with self._translated():
+                    if self._db.in_transaction:
+                        self._db.execute("RELEASE part")
 
     def _roll_back(self) -> None:
         with self._translated():
@@ -229,6 +253,7 @@ class SqliteJournal:
     def _migrate(self) -> None:
         with self.transaction():
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
+            self._db.create_function("punch_id", 4, punch_id, deterministic=True)
             for number in range(version + 1, len(_migrations()) + 1):
                 for statement in _statements_in(_migrations()[number - 1].read_text("utf-8")):
                     self._db.execute(statement)

@@ -20,10 +20,11 @@ def load(journal: Journal, key: str) -> Watermark | None:
     row = journal.one("watermark", key=key)
     if row is None:
         return None
-    layout, records, tail, fold, whole_at = row
+    layout, records, tail, fold, whole_at, seen_empty = row
     width = max(layout, 1)
     proof = tuple(tail[at : at + width] for at in range(0, len(tail), width))
-    return Watermark(layout, records, proof, fold, datetime.fromisoformat(whole_at) if whole_at else None)
+    whole = datetime.fromisoformat(whole_at) if whole_at else None
+    return Watermark(layout, records, proof, fold, whole, seen_empty=bool(seen_empty))
 
 
 def store(journal: Journal, key: str, mark: Watermark) -> None:
@@ -35,5 +36,6 @@ def store(journal: Journal, key: str, mark: Watermark) -> None:
         records=mark.count,
         tail=b"".join(mark.tail),
         fold=mark.fold,
+        seen_empty=int(mark.seen_empty),
         now=now(),
     )

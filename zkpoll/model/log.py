@@ -25,6 +25,8 @@ class Watermark:
     """1 if the last of them lies in the second pass of an hour that daylight saving repeats."""
     whole_at: datetime | None = None
     """When all of the log was last read; None while it never was."""
+    seen_empty: bool = False
+    """Whether `count` is 0 because the log was seen empty: whatever it holds later is new."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,9 @@ class Records:
     """None only where there are no records."""
     drift: float | None = field(default=None, kw_only=True)
     """Seconds by which the device's clock is ahead, where it is known."""
+    proved_new: bool = field(default=False, kw_only=True)
+    """Whether their place in the log proves them new: behind the last known records, or in a log that was
+    seen empty. Equal bytes are another punch then."""
 
     @property
     def records(self) -> int:

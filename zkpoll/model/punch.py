@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import IntFlag
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from zkpoll.wall_clock import offset
@@ -19,14 +19,17 @@ _ID_SEED = hashlib.sha1(NAMESPACE.bytes, usedforsecurity=False)
 _VARIANT = str.maketrans("0123456789abcdef", "89ab89ab89ab89ab")
 
 
-def punch_id(device_key: str, user_id: str, time: str) -> str:
+def punch_id(device_key: str, user_id: str, time: str, nth: int = 1) -> str:
     """Given a punch's device key, user id and wall clock time, return its one identity.
 
-    `time` is `YYYY-MM-DDTHH:MM:SS`. The same UUID (version 5) on every machine, every retry and by every
-    door; written out here because the standard library's way costs four times as much per punch.
+    `time` is `YYYY-MM-DDTHH:MM:SS`; `nth` counts the punches of that user in that second, from 1. The same
+    UUID (version 5) on every machine, every retry and by every door; written out here because the standard
+    library's way costs four times as much per punch.
     """
     seed = _ID_SEED.copy()
     seed.update(f"{device_key}\n{user_id}\n{time}".encode())
+    if nth > 1:
+        seed.update(f"\n{nth}".encode())
     h = seed.hexdigest()
     return f"{h[:8]}-{h[8:12]}-5{h[13:16]}-{h[16].translate(_VARIANT)}{h[17:20]}-{h[20:32]}"
 
@@ -35,17 +38,22 @@ Door = Literal["pull"]
 """The way a punch came in: `pull`, by a call to its device on port 4370."""
 
 
-class Form(StrEnum):
+class Form(IntFlag):
     """The kind of bytes in which a door shows punches: of port 4370, one of five layouts.
 
-    On one device, equal bytes of one form are one record, and other bytes of that form are another record.
+    On one device, other bytes of one form are another record. The journal keeps these numbers.
     """
 
-    PULL_8 = "4370/8"
-    PULL_16 = "4370/16"
-    PULL_22 = "4370/22"
-    PULL_40 = "4370/40"
-    PULL_49 = "4370/49"
+    PULL_8 = 1
+    PULL_16 = 2
+    PULL_22 = 4
+    PULL_40 = 8
+    PULL_49 = 16
+
+
+NUMBERED: Final = Form.PULL_40 | Form.PULL_49
+"""The forms whose records carry a number. In one reading their equal bytes are one record; without a number
+they are as many records as there are."""
 
 
 LAYOUT_FORMS: Final[Mapping[int, Form]] = {
@@ -108,7 +116,10 @@ class Event(NamedTuple):
 def event(
     punch: Punch, device_key: str, device: str, zone: tzinfo, source: str, suspect: bool = False
 ) -> Event:
-    """Given a punch and where it was read, return it with its identity and its offset from UTC."""
+    """Given a punch and where it was read, return it with its identity and its offset from UTC.
+
+    The identity is that of the first punch of that user in that second.
+    """
     wall = punch.time.isoformat()
     return Event(
         id=punch_id(device_key, punch.user_id, wall),

@@ -21,6 +21,10 @@ class Tally:
     """Those first seen that are older than the device's starting line, and held; no part of the sum."""
     held_repeats: int = 0
     """Those first seen that are repeats of another one, and held; no part of the sum."""
+    held_exact_repeats: int = 0
+    """Those exact repeats that are kept as punches of their own, and held; no part of the sum."""
+    clock_repeats: int = 0
+    """Those of the same second whose bytes another punch had, as the clock restarts; no part of the sum."""
 
     def __add__(self, other: Tally) -> Tally:
         return Tally(*map(add, astuple(self), astuple(other)))

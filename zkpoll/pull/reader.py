@@ -129,8 +129,8 @@ class _LogReader:
         """Have the log laid out and read it; False if the users must be read first."""
         table, total = lay_out(self._session, self._sizes, self._known)
         if not total:
-            width = self._known.layout if self._known else 0
-            self._sink.take(Slice((), (), Watermark(width, 0, ()), form=None, drift=self._drift))
+            empty = Watermark(self._known.layout if self._known else 0, 0, (), seen_empty=True)
+            self._sink.take(Slice((), (), empty, form=None, drift=self._drift))
             self._whole = True
             return True
         stretch = self._appended(table, total)
@@ -185,13 +185,16 @@ class _LogReader:
         if self._known and stretch.start:
             slicer.go_on(self._known, stretch.last)
             self._proved = len(self._known.tail)
+        elif self._known and self._known.seen_empty:
+            slicer.begin_anew()
         self._records += self._proved + slicer.hand_on(stretch.runs, self._progress)
 
     def _go_over(self, table: Table, stretch: _Stretch) -> None:
-        """Read the known part of the log again, but for the last records: they were just proved."""
-        end = stretch.start - self._proved
-        runs = self._session.tables.runs(table, LENGTH, LENGTH + end * stretch.layout.width)
-        self._records += self._slicer(stretch.layout).go_over().hand_on(runs, self._progress)
+        """Read the known part of the log again, with the records that were just proved: all are counted."""
+        runs = self._session.tables.runs(table, LENGTH, LENGTH + stretch.start * stretch.layout.width)
+        again = self._slicer(stretch.layout).go_over().hand_on(runs, self._progress)
+        self._records += again - self._proved
+        self._proved = 0
 
     def _slicer(self, layout: layouts.Layout) -> Slicer:
         return Slicer(layout, self._users or {}, self._target.zone, self._drift, self._sink.take)

@@ -47,7 +47,7 @@ class Slicer:
         self._at = 0
         self._tail: deque[bytes] = deque(maxlen=TAIL)
         self._last: datetime | None = None
-        self._proved = False
+        self._proved = self._new = False
         self._marking = True
         self._records = self._impossible = 0
 
@@ -55,6 +55,11 @@ class Slicer:
         """Begin behind the known records instead. They prove the layout; `last` is the time of the last."""
         self._at, self._last, self._proved = known.count, last, True
         self._tail.extend(known.tail)
+        return self.begin_anew()
+
+    def begin_anew(self) -> Self:
+        """Take all records for new ones: they follow what is known, or the log was seen empty."""
+        self._new = True
         return self
 
     def go_over(self) -> Self:
@@ -106,7 +111,8 @@ class Slicer:
             fold = self._last.fold if self._last else 0
             mark = Watermark(self._layout.width, self._at, tuple(self._tail), fold)
         form = LAYOUT_FORMS[self._layout.width]
-        self._hand(Slice(punches, decoded.quarantined, mark, form=form, drift=self._drift))
+        new = self._new
+        self._hand(Slice(punches, decoded.quarantined, mark, form=form, drift=self._drift, proved_new=new))
 
     def _timed(self, punches: tuple[Punch, ...]) -> tuple[Punch, ...]:
         """Return `punches` with the fold of their times set."""

@@ -25,7 +25,8 @@ _VERIFIED: Final = {0: "password", 1: "finger", 2: "card", 3: "password", 4: "ca
 _HELD: Final = {
     "since": "it is from before the device's since:",
     "repeat": "it is within repeat_within of the one before",
-    "same second": "another punch of that person has its second, and its id",
+    "same second": "another punch of that person has its second",
+    "exact repeat": "its terminal shows its record more than once",
     "another terminal": "its terminal is not accepted",
 }
 """Why a punch is held, in a sentence."""

@@ -106,9 +106,7 @@ class _LogKeeper:
 
     def refusal(self, piece: Slice) -> str | None:
         """Say why the records of `piece` must stay on the device, or None if none must."""
-        self.unsettled = self._clearance.unsettled(
-            [punch.canonical for punch in piece.punches], [record.raw for record in piece.quarantined]
-        )
+        self.unsettled = self._clearance.unsettled(piece)
         return self.unsettled.refusal
 
     def keep_copy(self, layout: int, log: bytes, users: Mapping[int, str]) -> None:

@@ -151,8 +151,14 @@ class DeviceOutcome:
 def _notices_of_records(tally: Tally) -> Iterator[Notice]:
     if tally.newly_quarantined:
         yield Notice(f"{_records(tally.newly_quarantined)} impossible; see `zkpoll quarantine list`")
-    if tally.same_second:
-        yield Notice(f"{_records(tally.same_second)} of a user in a second that holds another one, held")
+    if others := tally.same_second - tally.clock_repeats:
+        yield Notice(f"{_records(others)} of a user in a second that holds another one, held")
+    if repeats := tally.clock_repeats:
+        text = "1 punch shares" if repeats == 1 else f"{repeats:,} punches share"
+        yield Notice(
+            f"{text} a second with another of the same person; the terminal's clock restarts or stands still;"
+            " they are held (`zkpoll outbox list --held`)"
+        )
     if tally.held_since:
         text = "record older than since: is" if tally.held_since == 1 else "records older than since: are"
         yield Notice(f"{tally.held_since:,} {text} held, not sent", harmless=True)

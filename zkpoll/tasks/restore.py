@@ -40,5 +40,7 @@ def restore(journal: Journal, inventory: Inventory, copy: RawCopy) -> tuple[Comp
     room = Restoring(journal, copy.device, copy.serial_number, ZoneInfo(copy.zone), holding, source="pull")
     tallies: list[Tally] = []
     copy.hand_on(lambda piece: tallies.append(room.add(piece)))
-    written = sum(one.first_seen + one.same_second + one.newly_quarantined for one in tallies)
+    written = sum(
+        one.first_seen + one.same_second + one.held_exact_repeats + one.newly_quarantined for one in tallies
+    )
     return compare(journal, copy), written

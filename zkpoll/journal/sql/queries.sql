@@ -32,17 +32,26 @@ FROM punch
 WHERE punch.seq = outbox.punch AND punch.device = :device
   AND outbox.state = 'held' AND outbox.reason = 'another terminal';
 
--- name: punches_of_device
-SELECT seq, user_id, timestamp FROM punch WHERE device = :device AND same_second = 0 ORDER BY seq;
+-- name: punches_to_move
+-- Those of a device that another one has not shown, oldest first.
+SELECT seq, user_id, timestamp, kinds, state FROM punch
+WHERE device = :device AND seq NOT IN (
+    SELECT form.punch FROM form
+    WHERE form.device = :device AND EXISTS (
+        SELECT 1 FROM form AS other
+        WHERE other.device = :other AND other.bytes = form.bytes AND other.occurrence = form.occurrence
+    )
+)
+ORDER BY seq;
 
 -- name: move_punch
--- To the terminal that it is of, unless that one has the record already.
-UPDATE punch SET device = :device, id = :id
-WHERE seq = :seq AND NOT EXISTS (
-    SELECT 1 FROM punch AS other
-    WHERE (other.device = :device AND other.canonical = punch.canonical)
-       OR (other.id = :id AND other.same_second = 0)
-);
+UPDATE punch SET device = :device, id = :id, nth = :nth, first_id = :first_id, hold = coalesce(hold, :hold)
+WHERE seq = :seq;
+
+-- name: move_forms
+-- Those of punches that were moved, after them.
+UPDATE form SET device = :other
+WHERE device = :device AND punch IN (SELECT seq FROM punch WHERE device = :other);
 
 -- name: discard_device
 -- What is left under a serial number that is another's now: the terminal itself has shown it, too.
@@ -94,28 +103,40 @@ RETURNING id;
 -- name: last_punch
 SELECT coalesce(max(seq), 0) FROM punch;
 
--- name: punches_by_record
--- CROSS JOIN: take the few incoming values one by one, never the whole journal.
-SELECT incoming.place, punch.seq
-FROM incoming CROSS JOIN punch
-WHERE punch.device = :device AND punch.canonical = incoming.value;
+-- name: known_bytes
+-- How often each is known as a punch, and of which: the first, and the last journalled. CROSS JOIN: take the few
+-- incoming values one by one, never the whole journal.
+SELECT incoming.place, count(*), max(form.occurrence), min(form.punch), max(form.punch)
+FROM incoming CROSS JOIN form
+WHERE form.device = :device AND form.bytes = incoming.value
+GROUP BY incoming.place;
 
--- name: punches_by_identity
--- The punch that holds an id, and those of the same second; each half has its own index.
-SELECT incoming.place, punch.seq, length(punch.canonical), punch.verify, punch.state, punch.work_code
+-- name: punches_of_second
+-- Given the id of the first punch of a user and second, that punch and the further ones; each half has its own
+-- index.
+SELECT incoming.place, punch.seq, punch.kinds, punch.nth, punch.verify, punch.state, punch.work_code
 FROM incoming CROSS JOIN punch
-WHERE punch.id = incoming.value AND punch.same_second = 0
+WHERE punch.id = incoming.value AND punch.nth = 1
 UNION ALL
-SELECT incoming.place, punch.seq, length(punch.canonical), punch.verify, punch.state, punch.work_code
+SELECT incoming.place, punch.seq, punch.kinds, punch.nth, punch.verify, punch.state, punch.work_code
 FROM incoming CROSS JOIN punch
-WHERE punch.id = incoming.value AND punch.same_second = 1;
+WHERE punch.first_id = incoming.value;
+
+-- name: punches_by_id
+SELECT punch.seq FROM incoming CROSS JOIN punch WHERE punch.id = incoming.value;
 
 -- name: add_punch
-INSERT INTO punch (id, same_second, device, device_name, user_id, timestamp, verify, state, work_code,
-                   clock_suspect, canonical, source, hold, journalled_at)
-VALUES (:id, :same_second, :device, :device_name, :user_id, :timestamp, :verify, :state, :work_code,
-        :clock_suspect, :canonical, :source, :hold, :now)
+INSERT INTO punch (id, nth, first_id, device, device_name, user_id, timestamp, verify, state, work_code,
+                   clock_suspect, kinds, source, hold, journalled_at)
+VALUES (:id, :nth, :first_id, :device, :device_name, :user_id, :timestamp, :verify, :state, :work_code,
+        :clock_suspect, :kinds, :source, :hold, :now)
 RETURNING seq;
+
+-- name: add_form
+INSERT INTO form (device, bytes, occurrence, punch) VALUES (:device, :bytes, :occurrence, :punch);
+
+-- name: add_kind
+UPDATE punch SET kinds = kinds | :kind WHERE seq = :punch;
 
 -- name: last_kept
 -- CROSS JOIN for the same reason.
@@ -129,13 +150,13 @@ ON CONFLICT (device, user_id, state) DO UPDATE SET timestamp = excluded.timestam
 
 -- name: add_to_outbox
 -- Every incoming punch goes to every destination the journal knows, also to one that left the inventory for a
--- while. A second one in the same second waits for a person, and so does a stranger's (:held), and what
--- the settings hold.
+-- while. One that shares its second or its bytes waits for a person, and so does a stranger's (:held), and
+-- what the settings hold.
 INSERT INTO outbox (destination, punch, state, reason, changed_at)
 SELECT destination.id, punch.seq,
-       CASE WHEN punch.same_second = 1 OR coalesce(:held, punch.hold) IS NOT NULL
-            THEN 'held' ELSE 'pending' END,
-       CASE WHEN punch.same_second = 1 THEN 'same second' ELSE coalesce(:held, punch.hold) END,
+       CASE WHEN coalesce(:held, punch.hold) IS NOT NULL THEN 'held' ELSE 'pending' END,
+       CASE WHEN punch.hold IN ('same second', 'exact repeat') THEN punch.hold
+            ELSE coalesce(:held, punch.hold) END,
        :now
 FROM incoming CROSS JOIN punch CROSS JOIN destination
 WHERE punch.seq = incoming.value AND destination.given_up_at IS NULL;
@@ -158,16 +179,17 @@ FROM quarantine JOIN device ON device.id = quarantine.device
 ORDER BY quarantine.quarantined_at, device.key, quarantine.raw;
 
 -- name: watermark
-SELECT watermark.layout, watermark.records, watermark.tail, watermark.fold, device.whole_at
+SELECT watermark.layout, watermark.records, watermark.tail, watermark.fold, device.whole_at,
+       watermark.seen_empty
 FROM watermark JOIN device ON device.id = watermark.device
 WHERE device.key = :key;
 
 -- name: set_watermark
-INSERT INTO watermark (device, layout, records, tail, fold, read_at)
-VALUES ((SELECT id FROM device WHERE key = :key), :layout, :records, :tail, :fold, :now)
+INSERT INTO watermark (device, layout, records, tail, fold, seen_empty, read_at)
+VALUES ((SELECT id FROM device WHERE key = :key), :layout, :records, :tail, :fold, :seen_empty, :now)
 ON CONFLICT (device) DO UPDATE
 SET layout = excluded.layout, records = excluded.records, tail = excluded.tail, fold = excluded.fold,
-    read_at = excluded.read_at;
+    seen_empty = excluded.seen_empty, read_at = excluded.read_at;
 
 -- name: in_flight
 -- What was sent and is not settled, the last request first: parked ones too, which are tried again. Those that
@@ -348,8 +370,8 @@ ORDER BY punch LIMIT :limit;
 -- name: outbox_rows
 -- CROSS JOIN: take the few incoming values one by one.
 SELECT incoming.place, outbox.punch, punch.id, punch.device_name, device.key, punch.user_id, punch.timestamp,
-       outbox.state, outbox.reason, outbox.changed_at, outbox.tried_at, device.name, punch.same_second,
-       device.held, EXISTS (SELECT 1 FROM alias WHERE alias.serial = device.key)
+       outbox.state, outbox.reason, outbox.changed_at, outbox.tried_at, device.name, device.held,
+       EXISTS (SELECT 1 FROM alias WHERE alias.serial = device.key)
 FROM incoming CROSS JOIN outbox CROSS JOIN punch CROSS JOIN device
 WHERE outbox.destination = :destination AND outbox.punch = incoming.value
   AND punch.seq = outbox.punch AND device.id = punch.device
@@ -375,7 +397,7 @@ SELECT 1 WHERE EXISTS (SELECT 1 FROM device WHERE name = :name)
 -- name: punches_of_days
 -- :first and :last are days by the device's wall clock. What a repaired terminal showed under its new
 -- serial number before that was known is left out: it is in the journal under its own.
-SELECT punch.seq, punch.hold, punch.same_second, device.held, outbox.state, outbox.reason
+SELECT punch.seq, punch.hold, device.held, outbox.state, outbox.reason
 FROM punch CROSS JOIN device
 LEFT JOIN outbox ON outbox.destination = :destination AND outbox.punch = punch.seq
 WHERE punch.seq > :after AND device.id = punch.device
@@ -414,7 +436,7 @@ DELETE FROM intent WHERE device = :device;
 -- Which of the records may not be lost, why, and for which destination. CROSS JOIN: take the few incoming
 -- values one by one. A punch that is older than a destination has no row there, and nothing to wait for.
 SELECT incoming.place, 'unknown', NULL FROM incoming
-WHERE NOT EXISTS (SELECT 1 FROM punch WHERE punch.device = :device AND punch.canonical = incoming.value)
+WHERE NOT EXISTS (SELECT 1 FROM form WHERE form.device = :device AND form.bytes = incoming.value)
   AND NOT EXISTS (SELECT 1 FROM quarantine
                   WHERE quarantine.device = :device AND quarantine.raw = incoming.value)
 UNION ALL
@@ -422,9 +444,9 @@ SELECT incoming.place, 'quarantined', NULL FROM incoming CROSS JOIN quarantine
 WHERE quarantine.device = :device AND quarantine.raw = incoming.value AND quarantine.accepted_at IS NULL
 UNION ALL
 SELECT incoming.place, outbox.state, destination.name
-FROM incoming CROSS JOIN punch CROSS JOIN destination CROSS JOIN outbox
-WHERE punch.device = :device AND punch.canonical = incoming.value
-  AND outbox.destination = destination.id AND outbox.punch = punch.seq
+FROM incoming CROSS JOIN form CROSS JOIN destination CROSS JOIN outbox
+WHERE form.device = :device AND form.bytes = incoming.value
+  AND outbox.destination = destination.id AND outbox.punch = form.punch
   AND (outbox.state IN ('pending', 'parked')
        OR outbox.state = 'held' AND outbox.reason = 'another terminal');
 
@@ -439,8 +461,9 @@ SELECT (SELECT count(*) FROM punch WHERE punch.device = :device), count(*), coun
 FROM quarantine WHERE quarantine.device = :device;
 
 -- name: expect_nothing
--- The layout stays: it is presumed of the records to come.
-UPDATE watermark SET records = 0, tail = :nothing, fold = 0, read_at = :now WHERE device = :device;
+-- The layout stays: it is presumed of the records to come. :seen, whether the log was seen empty.
+UPDATE watermark SET records = 0, tail = :nothing, fold = 0, seen_empty = :seen, read_at = :now
+WHERE device = :device;
 
 -- name: note_cleared
 UPDATE device SET cleared_at = :now, on_device = 0, clear_ignored = NULL WHERE id = :device;
@@ -544,8 +567,7 @@ FROM destination ORDER BY destination.name;
 -- name: punches_of_person
 -- :day is by the device's wall clock, which no index knows: this walks all punches, once.
 SELECT punch.seq, punch.id, punch.device_name, device.key, punch.timestamp, punch.verify, punch.state,
-       punch.work_code, punch.source, punch.journalled_at, punch.hold, punch.clock_suspect, punch.same_second,
-       device.held
+       punch.work_code, punch.source, punch.journalled_at, punch.hold, punch.clock_suspect, device.held
 FROM punch CROSS JOIN device
 WHERE punch.user_id = :user AND substr(punch.timestamp, 1, 10) = :day AND device.id = punch.device
 ORDER BY punch.timestamp, punch.seq;
@@ -605,8 +627,7 @@ SELECT punch.seq, punch.device,
                     WHERE outbox.destination = destination.id AND outbox.punch = punch.seq
                       AND outbox.state = 'held')
        THEN 'held'
-       WHEN punch.same_second = 1
-         OR EXISTS (SELECT 1 FROM punch AS other WHERE other.id = punch.id AND other.same_second = 1)
+       WHEN punch.nth > 1 OR EXISTS (SELECT 1 FROM punch AS other WHERE other.first_id = punch.id)
        THEN 'same_second'
        WHEN incoming.value IS NULL OR punch.journalled_at >= incoming.value
        THEN 'on_device'
@@ -622,3 +643,7 @@ WHERE destination IN (SELECT id FROM destination) AND punch IN (SELECT value FRO
 
 -- name: remove_punches
 DELETE FROM punch WHERE seq IN (SELECT value FROM incoming);
+
+-- name: remove_forms
+-- Of punches that were removed. It walks all forms of a device, once after the last page.
+DELETE FROM form WHERE device = :device AND NOT EXISTS (SELECT 1 FROM punch WHERE punch.seq = form.punch);

@@ -36,7 +36,6 @@ CREATE TABLE alias (
 CREATE TABLE punch (
     seq            INTEGER PRIMARY KEY AUTOINCREMENT,  -- the order of journalling
     id             TEXT NOT NULL,     -- the punch's one identity (UUID)
-    same_second    INTEGER NOT NULL,  -- 1: another punch, with other content, holds this id
     device         INTEGER NOT NULL REFERENCES device (id),
     device_name    TEXT NOT NULL,     -- its name when the punch was journalled
     user_id        TEXT NOT NULL,
@@ -45,14 +44,27 @@ CREATE TABLE punch (
     state          INTEGER NOT NULL,
     work_code      INTEGER NOT NULL,
     clock_suspect  INTEGER NOT NULL,  -- 1: the clock it was stamped by cannot have been right
-    canonical      BLOB NOT NULL,     -- the record's bytes, with what means nothing zeroed
     source         TEXT NOT NULL,     -- the door it came in by
     journalled_at  TEXT NOT NULL,
-    hold           TEXT               -- why it is not sent unless a person asks: 'since', 'repeat'
+    hold           TEXT,              -- why it is not sent unless a person asks: 'since', 'repeat',
+                                      -- 'same second', 'exact repeat'
+    kinds          INTEGER NOT NULL DEFAULT 0,  -- which kinds of bytes showed it, as a sum: 1, 2, 4, 8, 16
+                                                -- for records of 8, 16, 22, 40, 49 bytes
+    nth            INTEGER NOT NULL DEFAULT 1,  -- which punch of its user and second it is
+    first_id       TEXT               -- of a further one (nth > 1) the id of the first
 );
-CREATE UNIQUE INDEX punch_record ON punch (device, canonical);
-CREATE UNIQUE INDEX punch_identity ON punch (id) WHERE same_second = 0;
-CREATE INDEX punch_same_second ON punch (id) WHERE same_second = 1;
+CREATE UNIQUE INDEX punch_identity ON punch (id);
+CREATE INDEX punch_first_id ON punch (first_id) WHERE first_id IS NOT NULL;
+
+-- How punches were shown: bytes that are known of a device, with what means nothing zeroed, and the punch that
+-- each showing of them was. No index by punch: it would repeat the bytes.
+CREATE TABLE form (
+    device      INTEGER NOT NULL REFERENCES device (id),
+    bytes       BLOB NOT NULL,
+    occurrence  INTEGER NOT NULL,  -- from 1: equal bytes may be shown for another punch
+    punch       INTEGER NOT NULL REFERENCES punch (seq),
+    PRIMARY KEY (device, bytes, occurrence)
+) WITHOUT ROWID;
 
 -- How much of a device's log is in punch and quarantine, with the proof.
 CREATE TABLE watermark (
@@ -61,7 +73,9 @@ CREATE TABLE watermark (
     records  INTEGER NOT NULL,  -- how many of the log's records are kept
     tail     BLOB NOT NULL,     -- the canonical bytes of the last of them, one after the other
     fold     INTEGER NOT NULL,  -- 1: the last of them lies in the second pass of a repeated hour
-    read_at  TEXT NOT NULL
+    read_at  TEXT NOT NULL,
+    seen_empty  INTEGER NOT NULL DEFAULT 0  -- 1: it has no records because the log was seen empty; what it
+                                            -- holds later is new
 );
 
 -- Bytes from a device that are not a believable record.
