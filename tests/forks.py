@@ -86,7 +86,8 @@ def _forker() -> _Forker:
 # --- in the process that forks ---
 
 
-def _load_everything() -> None:
+def load_everything() -> None:
+    """Import all of zkpoll."""
     package = importlib.import_module("zkpoll")
     for module in pkgutil.walk_packages(package.__path__, "zkpoll."):
         if not module.name.endswith("__main__"):
@@ -146,7 +147,7 @@ def _opened(own: int, before: Any) -> io.TextIOWrapper:
 
 
 if __name__ == "__main__":
-    _load_everything()
+    load_everything()
     if _serve(socket.socket(fileno=0)):
         from zkpoll.cli import main
 

@@ -42,6 +42,8 @@ class Site:
         self.folder = folder
         self.popen = popen
         """How a command is started, with the arguments of `Popen`."""
+        self.zkpoll = START
+        """The words in front of a command's own."""
         self.inventory = folder / "devices.yaml"
         self.journal = folder / "journal.db"
         self.environment = {"TOKEN": TOKEN}
@@ -63,7 +65,7 @@ class Site:
 
     def command(self, *arguments: str) -> list[str]:
         """Return the words that run `zkpoll` with this site's inventory."""
-        return [*START, *arguments, "--config", str(self.inventory)]
+        return [*self.zkpoll, *arguments, "--config", str(self.inventory)]
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start `zkpoll` with this site's inventory, its output in pipes, as from cron."""

@@ -61,7 +61,8 @@ class Outbox(Protocol):
     def parked(self, limit: int, tried_before: datetime, after: Event | None) -> Batch:
         """Return the oldest parked punches that were last tried before then, `limit` at most.
 
-        `after` is the last one that was returned before, None to begin with the oldest.
+        So is one that was tried in a time to come: the clock was wrong. `after` is the last one that was
+        returned before, None to begin with the oldest.
         """
 
     def newest_of_people(self, limit: int) -> Sequence[Event]:

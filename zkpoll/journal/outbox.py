@@ -49,13 +49,15 @@ class JournalOutbox:
     def parked(self, limit: int, tried_before: datetime, after: Event | None = None) -> Batch:
         """Return the oldest parked punches that were last tried before then, `limit` at most.
 
-        `after` is the last one that was returned before, None to begin with the oldest.
+        So is one that was tried in a time to come: this host's clock was wrong. `after` is the last one that
+        was returned before, None to begin with the oldest.
         """
         rows = self._journal.all(
             "parked",
             destination=self._destination,
             limit=limit,
             before=tried_before.isoformat(timespec="milliseconds"),
+            now=now(),
             after=self._seqs[after.id] if after else 0,
         )
         return self._handed_out([], rows, 0, tried_before=True)

@@ -228,13 +228,14 @@ JOIN device ON device.id = punch.device
 ORDER BY punch.seq DESC;
 
 -- name: parked
+-- Those that were tried before :before, and those tried in a time to come: this host's clock was wrong then.
 SELECT punch.seq, punch.id, punch.device_name, device.key, punch.user_id, punch.timestamp,
        punch.verify, punch.state, punch.work_code, punch.source, punch.clock_suspect
 FROM outbox
 JOIN punch ON punch.seq = outbox.punch
 JOIN device ON device.id = punch.device
 WHERE outbox.destination = :destination AND outbox.state = 'parked' AND outbox.punch > :after
-  AND (outbox.tried_at IS NULL OR outbox.tried_at < :before)
+  AND (outbox.tried_at IS NULL OR outbox.tried_at < :before OR outbox.tried_at > :now)
 ORDER BY outbox.punch
 LIMIT :limit;
 
