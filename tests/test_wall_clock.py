@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zkpoll.wall_clock import clock_suspect, complete_until, drift, in_gap, unfold
+from zkpoll.wall_clock import age, clock_suspect, complete_until, drift, in_gap, is_ahead, unfold
 
 LONDON = ZoneInfo("Europe/London")
 """On 2026-10-25, 01:00-02:00 is shown twice; on 2026-03-29, 01:00-02:00 is skipped."""
@@ -271,3 +271,25 @@ def test_a_clock_without_a_date_ends_nothing() -> None:
 def test_no_log_ends_in_an_hour_that_comes_twice(asked: datetime, until: datetime) -> None:
     """In the repeated hour, whose pass a single record does not tell, the end is from before it."""
     assert complete_until(asked, 0.0, BERLIN) == until
+
+
+# --- what this host stamped ---
+
+
+@pytest.mark.parametrize(
+    ("ago", "old", "ahead"),
+    [
+        (timedelta(days=30), timedelta(days=30), False),
+        (timedelta(0), timedelta(0), False),
+        (timedelta(seconds=-60), timedelta(0), False),  # as NTP may put a clock back
+        (timedelta(seconds=-61), timedelta(0), True),
+        (timedelta(days=-730), timedelta(0), True),
+    ],
+)
+@pytest.mark.parametrize("zone", [UTC, BERLIN])
+def test_how_old_a_stamp_is(ago: timedelta, old: timedelta, ahead: bool, zone: ZoneInfo) -> None:
+    """A time to come counts as just now, and is known as such; the zone it is given in means nothing."""
+    now = datetime(2026, 11, 22, 3, tzinfo=UTC)
+    then = (now - ago).astimezone(zone)
+    assert age(then, now) == old
+    assert is_ahead(then, now) is ahead

@@ -1,7 +1,8 @@
-"""The meaning of terminals' wall clock times in their zone. Pure.
+"""The meaning of terminals' wall clock times in their zone, and of the times that we wrote down. Pure.
 
 A terminal writes down the time on its clock: no zone, no word on daylight saving. When that ends, the clock
-shows the same hour twice, and only the order of the log tells the two apart.
+shows the same hour twice, and only the order of the log tells the two apart. This host's own clock may have
+been wrong as well when it stamped something: what is compared with now goes through `age` and `is_ahead`.
 """
 
 from __future__ import annotations
@@ -32,6 +33,21 @@ REAL_YEAR: Final = 2010
 """Terminals whose clock lost its power restart at 2000-01-01."""
 TOO_FAR: Final = 3600.0
 """Seconds. A clock that is off by an hour or more has the wrong zone or daylight saving, and is not slow."""
+_STEPPED: Final = timedelta(minutes=1)
+"""What NTP puts a running host's clock back by is less."""
+
+
+def age(then: datetime, now: datetime) -> timedelta:
+    """Given a time that this host wrote down and now (aware), return how long ago that was; never below 0.
+
+    A time ahead of now counts as just now: this host's clock was wrong then, or is.
+    """
+    return max(now - then, timedelta(0))
+
+
+def is_ahead(then: datetime, now: datetime) -> bool:
+    """Given a time that this host wrote down and now (aware), say whether it lies ahead: a clock is wrong."""
+    return then - now > _STEPPED
 
 
 def unfold(times: Sequence[datetime], zone: tzinfo, last: datetime | None) -> list[datetime]:

@@ -70,6 +70,7 @@ def test_as_json(journalled: Site) -> None:
         "serial_number": KEY,
         "enabled": True,
         "stale": False,
+        "ahead_of_clock": False,
         "last_success": front["last_success"],
         "last_whole": front["last_success"],
         "records": 50,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -79,6 +80,15 @@ def test_logs_that_are_full_or_do_not_tell(
     """A full log is full today, and of one that tells no capacity nothing is reckoned."""
     device = DeviceStanding("a", met_at=NOW, read_at=NOW, on_device=on_device, capacity=capacity)
     assert device.full_on == full_on
+
+
+def test_a_reading_that_is_stamped_ahead_of_now() -> None:
+    """What is stamped with a time to come was read just now: the day a log is full is not put off by it."""
+    device = replace(busy(28, 10, read_ago=-700 * DAY), as_of=NOW)
+    assert (device.per_day, device.full_on) == (10, busy(28, 10).full_on)
+    assert not device.is_stale(DAY, NOW)
+    assert (device.is_ahead(NOW), busy(28, 10).is_ahead(NOW)) == (True, False)
+    assert DashboardStanding("a", None, 1, 0, 0, NOW + DAY).is_ahead(NOW)
 
 
 def test_nothing_is_full_in_a_thousand_years() -> None:

@@ -490,7 +490,7 @@ CALLS: dict[str, Callable[[Rooms], object]] = {
     "JournalOutbox.halt": lambda it: it.outbox.halt("gone"),
     "JournalOutbox.counts": lambda it: it.outbox.counts(),
     "JournalOutbox.oldest_pending": lambda it: it.outbox.oldest_pending(),
-    "JournalOutbox.reaches": lambda it: it.outbox.reaches(),
+    "JournalOutbox.reaches": lambda it: it.outbox.reaches(datetime.now(UTC)),
     "first_pending": lambda it: first_pending(it.journal, "main"),
     "newest_punch": lambda it: newest_punch(it.journal),
     "dashboards": lambda it: dashboards(it.journal),

@@ -54,6 +54,12 @@ def test_reconciliation_is_due_once_a_day(hours: int, quiet: tuple[time, time] |
     assert reconciliation_due(NOW - timedelta(hours=hours), NOW, quiet, DHAKA) is due
 
 
+def test_a_log_that_was_read_whole_in_a_time_to_come() -> None:
+    """What a clock that was ahead stamped puts no reconciliation off, whatever hour it is."""
+    assert reconciliation_due(NOW + timedelta(days=700), NOW, None, DHAKA)
+    assert reconciliation_due(NOW + timedelta(seconds=1), NOW, (time(3), time(4)), DHAKA)
+
+
 def test_a_log_that_was_never_read_to_its_end_needs_no_reconciliation() -> None:
     """What is read for the first time is not read again at once."""
     assert not reconciliation_due(None, NOW, None, DHAKA)

@@ -90,10 +90,12 @@ def test_nothing_was_seen() -> None:
         DeviceReach("a", None, None, None, {}),
         DeviceReach("b", READ, None, False, {"no such date": 2}),
         DeviceReach("c", READ, READ, True, {}),
+        DeviceReach("d", READ, READ, None, {}, ahead=True),
     )
     assert list(PersonDay("1", DAY, (), devices).lines()) == [
         "No device has shown a punch of user 1 on 2026-11-22.",
         "a: never read",
         f"b: read {WHEN}, never read whole, NOT READ since that day ended, 2 in quarantine: no such date",
         f"c: read {WHEN}, read whole {WHEN}",
+        f"d: read {WHEN}, WHICH IS AHEAD of this host's clock, read whole {WHEN}",
     ]

@@ -74,6 +74,7 @@ def test_every_figure(tmp_path: Path) -> None:
     dashboards = [
         DashboardStanding("main", None, 5, 2, 1, NOW - hour),
         DashboardStanding("x", None, 0, 0, 0, None),
+        DashboardStanding("ahead", None, 1, 0, 0, NOW + hour),
     ]
     metrics.write(path, metrics.figures(outcome, devices, dashboards, NOW))
     found = samples(path)
@@ -93,6 +94,7 @@ def test_every_figure(tmp_path: Path) -> None:
     assert of(found, "zkpoll_dashboard_held_punches", dashboard="main") == 1
     assert of(found, "zkpoll_dashboard_backlog_age_seconds", dashboard="main") == 3600
     assert of(found, "zkpoll_dashboard_backlog_age_seconds", dashboard="x") == 0
+    assert of(found, "zkpoll_dashboard_backlog_age_seconds", dashboard="ahead") == 0
     complete = "zkpoll_shift_complete_timestamp_seconds"
     assert of(found, complete, dashboard="main", shift="Day") == NOW.timestamp()
     assert of(found, complete, dashboard="main", shift="Night") is None

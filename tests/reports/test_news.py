@@ -155,6 +155,18 @@ def test_a_clock_that_was_wrong_silences_nothing() -> None:
     assert len(told(before, SILENT, timedelta(hours=1)).lines) == 1
 
 
+def test_nothing_lasts_less_than_no_time() -> None:
+    """What began in a time to come began just now, also in what is remembered of it."""
+    ahead = NOW + timedelta(days=1095)
+    before = {DOOR: Condition("silent", ahead, ahead)}
+    still = told(before, SILENT, timedelta(0))
+    assert still == News(
+        ("device front-door: still, for 0 min: stopped answering",), {DOOR: Condition("silent", NOW, NOW)}
+    )
+    assert told(before, None, timedelta(0)).lines == ("device front-door: well again, after 0 min",)
+    assert told(still.conditions, SILENT, REMIND).lines[0].startswith("device front-door: still, for 23 h")
+
+
 def test_runs_that_share_a_memory(tmp_path: Path) -> None:
     """From run to run, through the journal: told, silent, reminded, ended."""
     lines = []

@@ -73,10 +73,25 @@ def test_lines_leave_out_what_is_not_known() -> None:
     ]
 
 
-def test_a_clock_that_was_ahead_makes_no_negative_age() -> None:
-    """What was read in a time to come was read just now."""
-    ahead = DeviceStatus(DeviceStanding("front-door", read_at=NOW + DAY), enabled=True, stale=False)
-    assert ahead.cells(NOW)[0] == "0 s ago"
+def test_what_is_stamped_ahead_of_the_clock() -> None:
+    """A time to come is shown as what it is, never as an age, and needs a person while it is in use."""
+    standing = DeviceStanding("front-door", read_at=NOW + DAY)
+    ahead = DeviceStatus(standing, enabled=True, stale=False, ahead=True)
+    waits = DashboardStatus(DashboardStanding("main", None, 1, 0, 0, NOW + DAY), True, False, ahead=True)
+    when, words = (
+        "2026-11-23 03:00Z, AHEAD",
+        "stamped ahead of this host's clock, which was wrong then, or is",
+    )
+    assert list(screen(ahead, waits).lines()) == [
+        f"device  front-door  read {when}  its last reading is {words}",
+        f"dashboard  main  1 pending, 0 parked, 0 held  the oldest since {when}  its oldest punch is {words}",
+    ]
+    off = DeviceStatus(standing, enabled=False, stale=False, ahead=True)
+    assert [screen(one).attention for one in (ahead, off, waits)] == [True, False, True]
+    assert all(
+        screen(one).document()[kind][0]["ahead_of_clock"]
+        for one, kind in ((ahead, "devices"), (waits, "dashboards"))
+    )
 
 
 def test_remarks() -> None:
@@ -103,6 +118,7 @@ def test_from_a_journal(inventory: Inventory) -> None:
         visit(journal).take(piece(punch("1001"), punch("1002"), odd(b"x")))
         Devices(journal).note_reading(KEY, READING)
         found = status(inventory, journal, datetime.now(UTC))
+        earlier = status(inventory, journal, datetime.now(UTC) - 2 * DAY)
         later = status(inventory, journal, datetime.now(UTC) + 2 * DAY)
         assert device_list(inventory, journal)[0].backlog == 2
     assert [(one.name, one.enabled, one.stale) for one in found.devices] == [
@@ -114,6 +130,9 @@ def test_from_a_journal(inventory: Inventory) -> None:
         ("old", False, 2),
     ]
     assert not found.attention
+    assert earlier.attention
+    assert [one.ahead for one in earlier.devices] == [True, False]
+    assert [one.ahead for one in earlier.dashboards] == [True, True]
     assert [one.stale for one in later.devices] == [True, False]
     assert [one.stale for one in later.dashboards] == [True, True]
 

@@ -31,11 +31,11 @@ def test_counts(number: int, text: str) -> None:
         (7200, "2 h", "2 h"),
         (2 * 86_400 - 1, "47 h", "47 h"),
         (2 * 86_400, "2 days", "2 days"),
-        (-61, "-61 s", "-2 min"),
+        (-61, "0 s", "0 min"),
     ],
 )
 def test_spans(seconds: float, text: str, coarse: str) -> None:
-    """A span is told in the largest unit that it has two of, and never as more than it is."""
+    """A span is told in the largest unit that it has two of, never as more than it is, and never below 0."""
     assert words.span(timedelta(seconds=seconds)) == text
     assert words.span(timedelta(seconds=seconds), "min") == coarse
 

@@ -31,8 +31,9 @@ def status(config: Path | None, as_json: bool) -> int:
       trouble    what a person was told of, and lasts
 
     The day a log will be full is reckoned from the punches of the 28 days before its last reading. Exit
-    code 1 where a reading of a device, or a pending or parked punch, is older than alert_after: (1d), or a
-    device was never read; devices with `enabled: false` do not count. Times are UTC.
+    code 1 where a reading of a device, or a pending or parked punch, is older than alert_after: (1d) or
+    stamped ahead of this host's clock, or a device was never read; devices with `enabled: false` do not
+    count. Times are UTC.
     """  # noqa: D301  # click's own mark is the character itself
     from zkpoll.reports.status import StatusScreen
     from zkpoll.reports.status import status as look
@@ -51,7 +52,7 @@ def status(config: Path | None, as_json: bool) -> int:
 
 
 def _show_tables(screen: StatusScreen) -> None:
-    """Print a table of devices and one of dashboards, stale rows in red, and all remarks below them."""
+    """Print a table of devices and one of dashboards, bad rows in red, and all remarks below them."""
     from rich.table import Column
 
     shown = console()
@@ -62,7 +63,7 @@ def _show_tables(screen: StatusScreen) -> None:
         print_table(
             map(Column, headings),
             [(one.name, *one.cells(screen.now)) for one in rows],
-            styles=["red" if one.stale else None for one in rows],
+            styles=["red" if one.attention else None for one in rows],
         )
         shown.print()
     for remark in screen.remarks():

@@ -10,6 +10,7 @@ from zkpoll.journal.database import now
 from zkpoll.model.delivery import Batch, Reach
 from zkpoll.model.punch import Event
 from zkpoll.model.sums import Counts
+from zkpoll.wall_clock import is_ahead
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -148,12 +149,15 @@ class JournalOutbox:
         row = self._journal.one("oldest_pending", destination=self._destination)
         return row[0] if row else None
 
-    def reaches(self) -> dict[str, Reach]:
-        """Return how far each device's punches are read and settled with this dashboard, by device name."""
-        found = {
-            name: Reach(datetime.fromisoformat(until) if until else None)
-            for name, until in self._journal.all("complete_until")
-        }
+    def reaches(self, now: datetime) -> dict[str, Reach]:
+        """Return how far each device's punches are read and settled with this dashboard, by device name.
+
+        A log that was read up to a time ahead of now (aware) was read by a wrong clock: nobody knows how far.
+        """
+        found: dict[str, Reach] = {}
+        for name, text in self._journal.all("complete_until"):
+            until = datetime.fromisoformat(text) if text else None
+            found[name] = Reach(None if until is None or is_ahead(until, now) else until)
         for name, state, earliest, count in self._journal.all(
             "unsettled_by_device", destination=self._destination
         ):

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from zkpoll.wall_clock import age, is_ahead
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -18,6 +20,7 @@ WINDOW: Final = timedelta(days=28)
 """Four whole weeks, so that weekends count for what they are."""
 _AHEAD: Final = 36_500
 """Days; what is full in a hundred years is not full at this rate."""
+_NEVER_ENDS: Final = datetime.max.replace(tzinfo=UTC)
 _SIGHTED: Final = (
     "id", "device", "serial_number", "timestamp", "verify", "state", "work_code", "source", "journalled_at",
     "hold",
@@ -52,6 +55,8 @@ class DeviceStanding:
     """Impossible records that a person accepted."""
     journalled: Mapping[date, int] = field(default_factory=dict)
     """Its punches of the last weeks, by the day (UTC) on which they were journalled."""
+    as_of: datetime = _NEVER_ENDS
+    """The moment of all this; what is stamped ahead of it was just before it, by a clock that was wrong."""
 
     @property
     def fill(self) -> float | None:
@@ -68,7 +73,7 @@ class DeviceStanding:
         """
         if self.met_at is None or self.read_at is None:
             return None
-        last = self.read_at.date()
+        last = min(self.read_at, self.as_of).date()
         first = max(self.met_at.date() + timedelta(days=1), last - WINDOW)
         if first >= last:
             return None
@@ -84,11 +89,15 @@ class DeviceStanding:
         if free and not self.per_day:
             return None
         days = free / self.per_day if self.per_day else 0.0
-        return (counted + timedelta(days=days)).date() if days < _AHEAD else None
+        return (min(counted, self.as_of) + timedelta(days=days)).date() if days < _AHEAD else None
 
     def is_stale(self, limit: timedelta, now: datetime) -> bool:
         """Say whether its last reading is older than `limit`, or there is none."""
-        return self.read_at is None or now - self.read_at > limit
+        return self.read_at is None or age(self.read_at, now) > limit
+
+    def is_ahead(self, now: datetime) -> bool:
+        """Say whether its last reading is stamped ahead of now, so that nobody knows how old it is."""
+        return self.read_at is not None and is_ahead(self.read_at, now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +115,11 @@ class DashboardStanding:
 
     def is_stale(self, limit: timedelta, now: datetime) -> bool:
         """Say whether a punch waits for longer than `limit`."""
-        return self.oldest is not None and now - self.oldest > limit
+        return self.oldest is not None and age(self.oldest, now) > limit
+
+    def is_ahead(self, now: datetime) -> bool:
+        """Say whether the oldest is stamped ahead of now, so that nobody knows for how long it waits."""
+        return self.oldest is not None and is_ahead(self.oldest, now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,12 +168,14 @@ def device_standings(journal: Journal, now: datetime) -> dict[str, DeviceStandin
     quarantined = {device: counts for device, *counts in journal.all("quarantined_by_device")}
     journalled = _journalled(journal, now - WINDOW - timedelta(days=1))
     return {
-        row[1]: _device(row, quarantined.get(row[0], (0, 0)), journalled.get(row[0], {}))
+        row[1]: _device(row, quarantined.get(row[0], (0, 0)), journalled.get(row[0], {}), now)
         for row in journal.all("device_standings")
     }
 
 
-def _device(row: Row, quarantined: Sequence[int], journalled: Mapping[date, int]) -> DeviceStanding:
+def _device(
+    row: Row, quarantined: Sequence[int], journalled: Mapping[date, int], now: datetime
+) -> DeviceStanding:
     _, name, key, met, read, whole, on_device, capacity, drift, cleared, disabled, stranger = row
     return DeviceStanding(
         name=name,
@@ -177,6 +192,7 @@ def _device(row: Row, quarantined: Sequence[int], journalled: Mapping[date, int]
         quarantined=quarantined[0],
         accepted=quarantined[1],
         journalled=journalled,
+        as_of=now,
     )
 
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING, Final
 
+from zkpoll import wall_clock
+
 if TYPE_CHECKING:
     from datetime import tzinfo
 
@@ -45,9 +47,9 @@ def reconciliation_due(last: datetime | None, now: datetime, quiet: QuietHours |
     """
     if last is None:
         return False
-    age = now - last
-    if age < timedelta(0):  # this host's clock was wrong then
+    if last > now:  # this host's clock was wrong then
         return True
+    age = wall_clock.age(last, now)
     if quiet is None:
         return age >= RECONCILE
     if within(quiet, now.astimezone(zone).time()):

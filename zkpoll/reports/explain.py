@@ -40,15 +40,18 @@ class DeviceReach:
     read_at: datetime | None
     whole_at: datetime | None
     covers: bool | None
-    """Whether it was read after that day had ended there; None where its zone is not known."""
+    """Whether it was read after that day had ended there; None where its zone is not known, or `ahead`."""
     quarantined: Mapping[str, int]
     """Impossible records of it by reason; one of them may have been a punch of that day."""
+    ahead: bool = False
+    """Whether that reading is stamped ahead of now, so that nobody knows when it was."""
 
     def __str__(self) -> str:
         """Return how far that is, in words."""
         if self.read_at is None:
             return "never read"
         parts = [f"read {second(self.read_at)}"]
+        parts += ["WHICH IS AHEAD of this host's clock"] if self.ahead else []
         parts.append(f"read whole {second(self.whole_at)}" if self.whole_at else "never read whole")
         parts += ["NOT READ since that day ended"] if self.covers is False else []
         parts += [f"{count:,} in quarantine: {reason}" for reason, count in self.quarantined.items()]
@@ -108,12 +111,12 @@ def explain(inventory: Inventory, journal: Journal, user: str, day: date, now: d
         impossible.setdefault(one.serial_number, Counter())[one.reason] += 1
 
     def reach(standing: DeviceStanding, device: Device | None) -> DeviceReach:
-        covers = None
-        if device is not None:
+        covers, ahead = None, standing.is_ahead(now)
+        if device is not None and not ahead:
             end = datetime.combine(day + timedelta(days=1), datetime.min.time(), ZoneInfo(device.timezone))
             covers = standing.read_at is not None and standing.read_at >= end
         reasons = dict(impossible.get(standing.serial_number or "", {}))
-        return DeviceReach(standing.name, standing.read_at, standing.whole_at, covers, reasons)
+        return DeviceReach(standing.name, standing.read_at, standing.whole_at, covers, reasons, ahead)
 
     return PersonDay(
         user,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from zkpoll.durable import new_file
+from zkpoll.wall_clock import age
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -69,7 +70,7 @@ def _of_dashboards(dashboards: Sequence[DashboardStanding], now: datetime) -> It
     yield each("pending_punches", "Punches that wait to be sent.", (one.pending for one in dashboards))
     yield each("parked_punches", "Punches that it refused.", (one.parked for one in dashboards))
     yield each("held_punches", "Punches that are not sent unasked.", (one.held for one in dashboards))
-    ages = ((now - one.oldest).total_seconds() if one.oldest else 0.0 for one in dashboards)
+    ages = (age(one.oldest, now).total_seconds() if one.oldest else 0.0 for one in dashboards)
     yield each("backlog_age_seconds", "For how long the oldest pending or parked punch waits.", ages)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from zkpoll.journal import conditions
 from zkpoll.model.report import Condition, News, Trouble
 from zkpoll.reports.words import span
+from zkpoll.wall_clock import age
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -74,12 +75,14 @@ def news(
         if known is None or known.kind != trouble.kind:
             lines.append(f"{subject}: {trouble.text}")
             after[subject] = Condition(trouble.kind, now, now)
-        # A time to come: this host's clock was wrong then.
-        elif trouble.once or timedelta(0) <= now - known.told_at < REMIND:
+        # What was told in a time to come, by a clock that was wrong, is told again.
+        elif trouble.once or (known.told_at <= now and age(known.told_at, now) < REMIND):
             after[subject] = known
         else:
-            lines.append(f"{subject}: still, for {span(now - known.since, 'min')}: {trouble.text}")
-            after[subject] = Condition(trouble.kind, known.since, now)
+            lines.append(f"{subject}: still, for {span(age(known.since, now), 'min')}: {trouble.text}")
+            after[subject] = Condition(trouble.kind, min(known.since, now), now)
     well = sorted(before.keys() & looked_at - troubles.keys())
-    ended = (f"{subject}: well again, after {span(now - before[subject].since, 'min')}" for subject in well)
+    ended = (
+        f"{subject}: well again, after {span(age(before[subject].since, now), 'min')}" for subject in well
+    )
     return News((*lines, *ended), after)

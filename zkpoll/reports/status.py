@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from zkpoll.journal.conditions import told
 from zkpoll.journal.overview import (
@@ -14,6 +14,7 @@ from zkpoll.journal.overview import (
     device_standings,
 )
 from zkpoll.reports.words import ahead, iso, minute, span
+from zkpoll.wall_clock import age
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from zkpoll.inventory import Inventory
     from zkpoll.journal.database import Journal
     from zkpoll.model.report import Condition
+
+_AHEAD: Final = "stamped ahead of this host's clock, which was wrong then, or is"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +35,25 @@ class DeviceStatus:
     enabled: bool
     stale: bool
     """Whether its last reading is older than it may be."""
+    ahead: bool = False
+    """Whether its last reading is stamped ahead of now, so that nobody knows how old it is."""
 
     @property
     def name(self) -> str:
         """Its name in the inventory."""
         return self.standing.name
 
+    @property
+    def attention(self) -> bool:
+        """Whether a person has to see to its last reading; not where it is taken out."""
+        return self.stale or (self.ahead and self.enabled)
+
     def cells(self, now: datetime) -> tuple[str, str, str, str]:
         """Return its last reading, how full its log was then, the day it will be full, and its clock."""
-        read = f"{_age(self.standing.read_at, now)} ago" if self.standing.read_at else "never"
+        read = "never"
+        if self.standing.read_at:
+            ago = f"{span(age(self.standing.read_at, now))} ago"
+            read = f"{minute(self.standing.read_at)}, AHEAD" if self.ahead else ago
         log = ""
         if self.standing.on_device is not None:
             log = f"{self.standing.on_device:,} records"
@@ -57,6 +70,8 @@ class DeviceStatus:
         """Yield, one by one, the facts about it that are not as usual."""
         if not self.enabled:
             yield "enabled: false"
+        if self.ahead:
+            yield f"its last reading is {_AHEAD}"
         if (self.standing.fill or 0) >= 1:
             yield "ITS LOG IS FULL"
         if self.standing.disabled_since:
@@ -74,6 +89,7 @@ class DeviceStatus:
             "serial_number": standing.serial_number,
             "enabled": self.enabled,
             "stale": self.stale,
+            "ahead_of_clock": self.ahead,
             "last_success": iso(standing.read_at),
             "last_whole": iso(standing.whole_at),
             "records": standing.on_device,
@@ -98,16 +114,25 @@ class DashboardStatus:
     """Whether it is in the inventory."""
     stale: bool
     """Whether a punch waits for longer than it may."""
+    ahead: bool = False
+    """Whether what waits is stamped ahead of now, so that nobody knows for how long."""
 
     @property
     def name(self) -> str:
         """Its name in the inventory, today or while it was there."""
         return self.standing.name
 
+    @property
+    def attention(self) -> bool:
+        """Whether a person has to see to what waits for it."""
+        return self.stale or self.ahead
+
     def cells(self, now: datetime) -> tuple[str, str]:
         """Return its punches by state, and for how long the oldest waits."""
-        standing = self.standing
-        waits = f"the oldest for {_age(standing.oldest, now)}" if standing.oldest else ""
+        standing, waits = self.standing, ""
+        if standing.oldest:
+            waits = f"the oldest for {span(age(standing.oldest, now))}"
+            waits = f"the oldest since {minute(standing.oldest)}, AHEAD" if self.ahead else waits
         return (
             f"{standing.pending:,} pending, {standing.parked:,} parked, {standing.held:,} held",
             f"{waits}, TOO LONG" if self.stale else waits,
@@ -117,6 +142,8 @@ class DashboardStatus:
         """Yield, one by one, the facts about it that are not as usual."""
         if not self.named:
             yield "not in the inventory"
+        if self.ahead:
+            yield f"its oldest punch is {_AHEAD}"
         if self.standing.halted:
             yield (
                 f"nothing is sent there: {self.standing.halted};"
@@ -131,6 +158,7 @@ class DashboardStatus:
             **standing,
             "in_inventory": self.named,
             "stale": self.stale,
+            "ahead_of_clock": self.ahead,
             "oldest_unconfirmed": iso(oldest),
         }
 
@@ -149,8 +177,8 @@ class StatusScreen:
 
     @property
     def attention(self) -> bool:
-        """Whether anything is older than it may be."""
-        return any(one.stale for one in self._all())
+        """Whether anything is older than it may be, or stamped ahead of now."""
+        return any(one.attention for one in self._all())
 
     def document(self) -> dict[str, Any]:
         """Return it as a JSON document."""
@@ -207,18 +235,18 @@ def status(inventory: Inventory, journal: Journal, now: datetime) -> StatusScree
         now,
         limit,
         tuple(
-            DeviceStatus(standing, device.enabled, device.enabled and standing.is_stale(limit, now))
+            DeviceStatus(
+                standing,
+                device.enabled,
+                stale=device.enabled and standing.is_stale(limit, now),
+                ahead=standing.is_ahead(now),
+            )
             for device, standing in devices
         ),
         tuple(
-            DashboardStatus(standing, named, standing.is_stale(limit, now))
+            DashboardStatus(standing, named, standing.is_stale(limit, now), standing.is_ahead(now))
             for named, standings in ((True, dashboards), (False, left))
             for standing in standings
         ),
         told(journal),
     )
-
-
-def _age(moment: datetime, now: datetime) -> str:
-    """Return in words for how long something lasts. A host clock that was ahead makes no negative age."""
-    return span(max(now - moment, timedelta(0)))

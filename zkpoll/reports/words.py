@@ -27,8 +27,11 @@ def are(number: int) -> str:
 
 
 def span(time: timedelta, finest: Literal["min", "s"] = "s") -> str:
-    """Return a time span in the largest unit that it has two of: `3 days`, `2 h`, `5 min`, `40 s`."""
-    seconds = int(time.total_seconds() // 1)
+    """Return a time span in the largest unit that it has two of: `3 days`, `2 h`, `5 min`, `40 s`.
+
+    Nothing lasts less than no time: a span below that is `0 s`.
+    """
+    seconds = max(0, int(time.total_seconds()))
     unit, word = next(
         (unit, word) for unit, word in _UNITS if seconds >= 2 * unit or word in {finest, _UNITS[-1][1]}
     )

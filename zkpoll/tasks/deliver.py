@@ -116,8 +116,9 @@ def _with_follow_ups(lane: Lane, outcome: DeliveryOutcome) -> DeliveryOutcome:
     follow_ups = format_of(lane.dashboard, lane.origins, access.secrets).follow_ups()
     if not follow_ups:
         return outcome
-    late_before = datetime.now(UTC) - timedelta(seconds=lane.alert_after)
-    reaches = lane.outbox.reaches()
+    now = datetime.now(UTC)
+    late_before = now - timedelta(seconds=lane.alert_after)
+    reaches = lane.outbox.reaches(now)
     with Client(access, lane.stop.is_set) as client:
         for step in follow_ups:
             if lane.stop.is_set():

@@ -67,7 +67,8 @@ class _End:
 
 def _end(name: str, reach: Reach) -> _End:
     if reach.complete_until is None:
-        return _End(None, f"{name} was not read to its end yet, or its clock shows no date")
+        why = "its clock shows no date, or this host's clock was wrong then"
+        return _End(None, f"{name} was not read to its end yet, or {why}")
     if reach.unsettled_since is None or reach.complete_until <= reach.unsettled_since:
         return _End(reach.complete_until, f"{name}, last read then")
     waiting = [f"{reach.pending:,} punches pending"] if reach.pending else []
