@@ -9,12 +9,11 @@ device waits for another. A dry run visits the devices, too, with sinks that onl
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -24,12 +23,12 @@ from zkpoll.journal.clearance import maybe_disabled
 from zkpoll.journal.devices import Devices
 from zkpoll.journal.opening import folders
 from zkpoll.journal.outbox import JournalOutbox, waiting
-from zkpoll.pull import raw_copy
 from zkpoll.tasks.arrivals import Feed
 from zkpoll.tasks.clear import clear, due
 from zkpoll.tasks.contact import looking, writing
 from zkpoll.tasks.deliver import Lane, deliver_to, previewed, undelivered
 from zkpoll.tasks.log_sink import Claims, DrySink, JournalSink
+from zkpoll.tasks.old_copies import remove_old_copies
 from zkpoll.tasks.outcome import Outcome
 from zkpoll.tasks.run import Observer, Options, joined
 from zkpoll.tasks.visit import visit
@@ -43,8 +42,6 @@ if TYPE_CHECKING:
     from zkpoll.tasks.delivery_outcome import DeliveryOutcome
     from zkpoll.tasks.device_outcome import ClearOutcome, DeviceOutcome
     from zkpoll.tasks.log_sink import LogSink
-
-_log = logging.getLogger(__name__)
 
 
 def sync(
@@ -103,6 +100,7 @@ class _Run:
         inventory = self._inventory
         with writing(inventory.journal, self._stop.is_set) as contacts:
             journal = contacts.journal
+            newest = Devices(journal).newest_reading(until=datetime.now(UTC))
             names = Devices(journal).names()
             sink = partial(
                 JournalSink,
@@ -116,13 +114,16 @@ class _Run:
             devices, deliveries = self._side_by_side(
                 self._visits(contacts, sink), self._deliveries(contacts, outboxes, names)
             )
-            cleared = self._clear_logs(contacts, devices)
+            cleared, old_copies = self._clear_logs(contacts, devices), None
+            if self._options.clear == "due":
+                old_copies = remove_old_copies(inventory, devices, newest, datetime.now(UTC))
             left = {name: count for name, count in waiting(journal).items() if name not in outboxes}
             return Outcome(
                 devices=tuple(replace(one, clearing=cleared.get(one.name)) for one in devices),
                 deliveries=tuple(_with_counts(one, outboxes[one.name]) for one in deliveries),
                 stranded=left,
                 locked=maybe_disabled(journal),
+                old_copies=old_copies,
                 seconds=time.monotonic() - self._began,
             )
 
@@ -208,24 +209,12 @@ class _Run:
             cleared = joined([pool.submit(work, device) for device in ripe], self._end)
         if self._stop.is_set():
             raise Stopped(Stopped.__doc__)
-        _forget_old_copies(self._inventory, now)
         return {device.name: one for device, one in zip(ripe, cleared, strict=True)}
 
     def _end(self) -> None:
         """Let all threads end soon."""
         self._stop.set()
         self._feed.close()
-
-
-def _forget_old_copies(inventory: Inventory, now: datetime) -> None:
-    try:
-        copies, keep = folders(inventory.journal).raw_copies, timedelta(seconds=inventory.keep_raw)
-        removed = raw_copy.prune(copies, keep, now)
-    except raw_copy.CopyFailed as error:
-        _log.warning("%s", error)
-    else:
-        for path in removed:
-            _log.info("%s is older than keep_raw, and was removed", path)
 
 
 def _with_counts(outcome: DeliveryOutcome, outbox: JournalOutbox) -> DeliveryOutcome:

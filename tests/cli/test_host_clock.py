@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
+
+import pytest
 
 from tests.host_clock import YEARS, on_a_host
 from tests.site import at_a_terminal, entry
+from zkpoll.journal.opening import folders
+from zkpoll.pull.raw_copy import NEWEST, RawCopy, save
 from zkpoll.simulator import HttpAnswer, Terminal, serve
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.site import Site
     from zkpoll.simulator import Received, SampleDashboard
 
@@ -70,3 +76,76 @@ def test_no_words_of_less_than_no_time(site: Site, dashboard: SampleDashboard) -
     still, silent = site.sync(), site.sync()
     assert still.err.startswith("zkpoll: device front: still, for 0 min: ")
     assert (silent.code, silent.err) == (69, "")
+
+
+# --- what is deleted for its age ---
+
+
+def copies(site: Site, *days: int) -> list[Path]:
+    """Keep raw copies of a terminal that were taken so many days ago, the newest first."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    folder = folders(site.journal).raw_copies
+    return [save(folder, RawCopy("front", "S1", now - timedelta(days=n), "UTC", 40, {}, b"")) for n in days]
+
+
+@pytest.mark.parametrize("vouched", [True, None, False])
+def test_a_clock_that_is_ahead_deletes_no_copies(
+    site: Site, dashboard: SampleDashboard, vouched: bool | None
+) -> None:
+    """However often a run is two years ahead, and whatever the kernel says of the clock, all copies stay."""
+    with serve(Terminal.with_samples(20)) as address:
+        site.write(dashboard.url, entry("front", address))
+        kept = copies(site, 1, 2, 3, 200, 300)
+        assert site.sync().code == 0
+        with on_a_host(site, ahead=YEARS, vouched=vouched):
+            told = [site.sync().err for _ in range(3)]
+        assert all(copy.exists() for copy in kept)
+        with on_a_host(site):
+            assert site.sync().code == 0
+    assert all(copy.exists() for copy in kept)
+    assert sum("raw copies: " in line for line in told) == 1
+    assert "raw copies: 3 raw copies are older than keep_raw: and kept in " in told[0]
+
+
+def test_a_clock_that_nobody_vouches_for_deletes_no_copies(site: Site, dashboard: SampleDashboard) -> None:
+    """They are kept and told of, once, until the clock is synchronised."""
+    with serve(Terminal.with_samples(20)) as address:
+        site.write(dashboard.url, entry("front", address))
+        kept = copies(site, 1, 2, 401)
+        with on_a_host(site, vouched=False):
+            told, again = site.sync(), site.sync()
+        assert kept[-1].exists()
+        with on_a_host(site, vouched=True):
+            ended = site.sync()
+    assert [path.exists() for path in kept] == [True, True, False]
+    assert (told.code, again.code, again.err) == (1, 1, "")
+    assert told.err == (
+        f"zkpoll: raw copies: 1 raw copy is older than keep_raw: and kept in {kept[0].parent}, while this "
+        "host's clock is not synchronised by NTP; put that right (timedatectl), or remove them by hand\n"
+    )
+    assert (ended.code, ended.err) == (0, "zkpoll: raw copies: well again, after 0 min\n")
+
+
+def test_where_the_kernel_cannot_be_asked_a_terminal_is(site: Site, dashboard: SampleDashboard) -> None:
+    """In a container, copies go where a terminal's clock bears this host's out, and do not grow for ever."""
+    with serve(Terminal.with_samples(20)) as address:
+        site.write(dashboard.url, entry("front", address))
+        kept = copies(site, *range(401, 404 + NEWEST))
+        site.sync()
+        with on_a_host(site, vouched=None):
+            assert site.sync().code == 0
+    assert [path.exists() for path in kept] == [True] * NEWEST + [False] * 3
+
+
+def test_after_a_long_pause_copies_go_a_run_later(site: Site, dashboard: SampleDashboard) -> None:
+    """A machine that was off for weeks looks like one whose clock jumped: its first run deletes nothing."""
+    with serve(Terminal.with_samples(20)) as address:
+        site.write(dashboard.url, entry("front", address))
+        with on_a_host(site, ahead=timedelta(days=-30)):
+            site.sync()
+        kept = copies(site, 401, 402, 403)
+        with on_a_host(site):
+            assert site.sync().code == 0
+            assert all(path.exists() for path in kept)
+            assert site.sync().code == 0
+    assert [path.exists() for path in kept] == [True, True, False]

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from tests.site import TOKEN, Result, Site, entry
 from zkpoll.journal.opening import folders
-from zkpoll.pull.raw_copy import RawCopy, save
+from zkpoll.pull.raw_copy import NEWEST, RawCopy, save
 from zkpoll.simulator import Command, Faults, HttpAnswer, Model, SampleDashboard, Terminal, cut, serve
 from zkpoll.simulator.wire import pack_time
 
@@ -39,6 +39,7 @@ ROOT: Final = Path(__file__).parents[2]
 KILLED: Final = -signal.SIGKILL
 OLD: Final = "CQZ7224760045"
 _BEGIN: Final = datetime(2026, 11, 22, 6)
+_LONG_AGO: Final = datetime(2020, 1, 1, tzinfo=UTC)
 _RUNS: Final = 4
 """Runs in which all must be well at last; two are needed where something is told of once."""
 _NAMESPACE: Final = uuid.uuid5(uuid.NAMESPACE_DNS, "zkpoll")
@@ -158,10 +159,11 @@ class World:
         self._write_inventory(entry("lab", self._addresses[2]), batch_size=7)
 
     def a_log_is_to_be_cleared(self) -> None:
-        """Let a terminal's log be cleared once all of it is delivered, and the copy of an old one be due."""
+        """Let a terminal's log be cleared once all of it is delivered, and the oldest copies of it be due."""
         self.people_punch()
-        taken_at = datetime(2020, 1, 1, tzinfo=UTC) + timedelta(seconds=self._seconds)
-        save(folders(self.site.journal).raw_copies, RawCopy("lab", "LAB1", taken_at, "UTC", 40, {}, b""))
+        for number in range(NEWEST + 1):
+            taken_at = _LONG_AGO + timedelta(seconds=self._seconds + number)
+            save(folders(self.site.journal).raw_copies, RawCopy("lab", "LAB1", taken_at, "UTC", 40, {}, b""))
         self._write_inventory(entry("lab", self._addresses[2], clear="confirmed"))
 
     def a_clearing_is_cut_off(self) -> None:
@@ -180,6 +182,8 @@ class World:
         self.dashboard.answers.clear()
         self.gate.faults = self.lab.faults = Faults()
         self.lab.log = self._lab_log
+        for copy in folders(self.site.journal).raw_copies.glob(f"lab-{_LONG_AGO.year}*"):
+            copy.unlink()  # by hand: nobody vouches for the clock of this host
         self._write_inventory(entry("lab", self._addresses[2]))
         if self.front.model.serial != OLD:
             accepted = self.site.run(*ACCEPT)

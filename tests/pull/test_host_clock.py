@@ -5,11 +5,12 @@ from __future__ import annotations
 import ctypes
 import struct
 import sys
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from zkpoll.pull.host_clock import synchronised
+from zkpoll.pull.host_clock import doubt, may_have_jumped, synchronised
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -109,3 +110,39 @@ def test_this_host_answers() -> None:
     first = synchronised()
     assert first in (True, False, None)
     assert synchronised() is first
+
+
+# --- whether anything may be deleted for its age ---
+
+NTP = "this host's clock is not synchronised by NTP"
+ALONE = "no terminal's clock is within an hour of this host's"
+UNKNOWN = "nobody can tell whether this host's clock is right"
+
+
+@pytest.mark.parametrize(
+    ("vouched", "drifts", "why"),
+    [
+        (True, [], None),
+        (True, [-3.0, 4e8], None),  # one bears it out; the other has lost its power
+        (True, [-6.3e7], ALONE),
+        (True, [3600.0, -3600.0], ALONE),
+        (None, [3599.0], None),
+        (None, [-6.3e7, -6.3e7], ALONE),
+        (None, [], UNKNOWN),
+        (False, [0.0], NTP),
+        (False, [], NTP),
+    ],
+)
+def test_when_an_age_means_nothing(vouched: bool | None, drifts: list[float], why: str | None) -> None:
+    """Neither the kernel nor all terminals may say no, and one of them must say yes."""
+    assert doubt(vouched, drifts) == why
+
+
+@pytest.mark.parametrize(
+    ("ago", "jumped"),
+    [(None, True), (timedelta(0), False), (timedelta(days=2), False), (timedelta(days=3), True)],
+)
+def test_a_long_pause_may_be_a_jump(ago: timedelta | None, jumped: bool) -> None:
+    """A clock that is days past the newest reading, or that has none behind it, may have jumped."""
+    now = datetime(2026, 11, 22, 3, tzinfo=UTC)
+    assert may_have_jumped(None if ago is None else now - ago, now) is jumped

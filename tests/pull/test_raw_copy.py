@@ -23,7 +23,7 @@ import pytest
 
 from tests.pull.records import RECORDS, Made, Site, log
 from zkpoll.errors import ZkpollError
-from zkpoll.pull.raw_copy import BadCopy, CopyFailed, RawCopy, load, prune, recognised, save
+from zkpoll.pull.raw_copy import NEWEST, BadCopy, CopyFailed, RawCopy, due, load, recognised, remove, save
 from zkpoll.pull.slices import SLICE
 
 if TYPE_CHECKING:
@@ -278,13 +278,36 @@ def test_a_slot_of_nobody() -> None:
 KEEP = timedelta(days=400)
 
 
+def prune(folder: Path) -> list[Path]:
+    """Remove the copies that are due at `TAKEN`, and return them."""
+    return remove(due(folder, KEEP, TAKEN))
+
+
 def test_old_copies_are_removed(folder: Path) -> None:
     """Copies that were taken longer ago are removed and told; younger ones stay."""
     ages = (timedelta(0), KEEP, KEEP + timedelta(seconds=1), 2 * KEEP)
     young, just, over, old = (save(folder, replace(a_copy(), taken_at=TAKEN - age)) for age in ages)
-    assert sorted(prune(folder, KEEP, TAKEN)) == sorted([over, old])
+    assert sorted(prune(folder)) == sorted([over, old])
     assert set(folder.iterdir()) == {young, just}
-    assert prune(folder, KEEP, TAKEN) == []
+    assert prune(folder) == []
+
+
+def test_the_newest_copies_of_a_terminal_stay(folder: Path) -> None:
+    """Whatever its age, a terminal's last copies stay; another terminal's protect none of them."""
+    taken = [TAKEN - KEEP - timedelta(days=days) for days in (1, 2, 3, 4)]
+    first = [save(folder, replace(a_copy(), taken_at=at)) for at in taken]
+    other = [save(folder, replace(a_copy(), serial_number="OIN1", taken_at=at)) for at in taken[1:]]
+    assert set(prune(folder)) == {*first[NEWEST:], *other[NEWEST:]}
+    assert prune(folder) == []
+
+
+def test_a_copy_of_a_time_to_come_is_no_newest(folder: Path) -> None:
+    """What a clock that was ahead stamped is kept, and lets none of the others go in its place."""
+    ahead = [save(folder, replace(a_copy(), taken_at=TAKEN + timedelta(days=days))) for days in (1, 700, 800)]
+    taken = [TAKEN - KEEP - timedelta(days=days) for days in (1, 2, 3)]
+    old = [save(folder, replace(a_copy(), taken_at=at)) for at in taken]
+    assert prune(folder) == old[NEWEST:]
+    assert set(folder.iterdir()) == {*ahead, *old[:NEWEST]}
 
 
 def test_only_what_tells_its_age_is_removed(folder: Path) -> None:
@@ -300,32 +323,34 @@ def test_only_what_tells_its_age_is_removed(folder: Path) -> None:
     before = sorted(path.parent.iterdir())
     for each in before:
         os.utime(each, (0, 0))
-    assert prune(folder, KEEP, TAKEN) == []
+    assert prune(folder) == []
     assert sorted(path.parent.iterdir()) == before
 
 
 def test_what_a_killed_run_left_is_removed_as_well(folder: Path) -> None:
-    """A file that never got its name is as old as it says, and goes with the others."""
+    """A file that never got its name is as old as it says, goes with the others, and protects none."""
     path = save(folder, replace(a_copy(), taken_at=TAKEN - 2 * KEEP))
     left = path.rename(path.parent / "tmpx1y2z3.part")
-    assert prune(folder, KEEP, TAKEN) == [left]
+    assert prune(folder) == [left]
 
 
 def test_no_copies_yet(folder: Path) -> None:
     """Where nothing was ever cleared there is nothing to remove."""
-    assert prune(folder, KEEP, TAKEN) == []
+    assert prune(folder) == []
     assert not folder.exists()
 
 
 def test_runs_that_remove_at_once(folder: Path) -> None:
     """What vanishes meanwhile is no error; each file is told of once."""
     start = threading.Barrier(4)
+    for _ in range(NEWEST):
+        save(folder, replace(a_copy(), taken_at=TAKEN))
     paths = {save(folder, replace(a_copy(), taken_at=TAKEN - timedelta(n))) for n in range(401, 521)}
     removed: list[Path] = []
 
     def run() -> None:
         start.wait(10)
-        removed.extend(prune(folder, KEEP, TAKEN))
+        removed.extend(prune(folder))
 
     threads = [threading.Thread(target=run) for _ in range(4)]
     for thread in threads:
@@ -359,12 +384,14 @@ def public() -> Iterator[Path]:
 
 def test_a_copy_that_cannot_be_removed(public: Path) -> None:
     """A folder one may not change, or not even see, is told of in words."""
+    for _ in range(NEWEST):
+        save(public / "raw", a_copy()).chmod(0o644)
     path = save(public / "raw", replace(a_copy(), taken_at=TAKEN - 2 * KEEP))
     path.chmod(0o644)
     for rights, why in ((0o555, r"^the raw copy .* cannot be removed: permission denied$"), (0, "be seen")):
         path.parent.chmod(rights)
         with ordinary_user(), pytest.raises(CopyFailed, match=why):
-            prune(public / "raw", KEEP, TAKEN)
+            prune(public / "raw")
     path.parent.chmod(0o700)
     assert path.exists()
 

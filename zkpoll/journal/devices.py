@@ -186,9 +186,10 @@ class Devices:
         row = self._journal.one("last_reading", name=name)
         return LastReading(row[0], datetime.fromisoformat(row[1]), *row[2:]) if row else None
 
-    def newest_reading(self) -> datetime | None:
-        """Return when any device was last read, or None."""
-        row = self._journal.one("newest_reading")
+    def newest_reading(self, until: datetime | None = None) -> datetime | None:
+        """Return when any device was last read, `until` then (UTC) where that is given, or None."""
+        text = until and until.isoformat(timespec="milliseconds")
+        row = self._journal.one("newest_reading", until=text)
         return datetime.fromisoformat(row[0]) if row and row[0] else None
 
     def _release(self, device: int) -> None:

@@ -1,16 +1,50 @@
-"""This host's own clock: whether the kernel trusts it."""
+"""This host's own clock: whether the kernel trusts it, and whether we do."""
 
 from __future__ import annotations
 
 import struct
 import sys
-from typing import Final
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from zkpoll.wall_clock import TOO_FAR
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
 
 # struct timex begins with: unsigned modes; long offset, freq, maxerror, esterror; int status.
 _STATUS: Final = struct.Struct("@Illlli")
 _ROOM: Final = 512  # bytes, for a struct of 208 on 64-bit Linux
 _TIME_ERROR: Final = 5
 _STA_UNSYNC: Final = 0x0040
+_PAUSE: Final = timedelta(days=2)
+"""Runs come once a day at the least; a longer pause and a clock that jumped look alike."""
+
+
+def doubt(vouched: bool | None, drifts: Sequence[float]) -> str | None:
+    """Return why nothing may be deleted for its age by this host's clock, or None.
+
+    `vouched` is the kernel's word, as `synchronised` has it. `drifts` are the seconds by which the clocks of
+    terminals that were read just now are ahead of it: one at least must bear it out, and where the kernel
+    cannot tell, that is enough. Pure.
+    """
+    if vouched is False:
+        return "this host's clock is not synchronised by NTP"
+    if drifts and not any(abs(drift) < TOO_FAR for drift in drifts):
+        return "no terminal's clock is within an hour of this host's"
+    if vouched is None and not drifts:
+        return "nobody can tell whether this host's clock is right"
+    return None
+
+
+def may_have_jumped(newest: datetime | None, now: datetime) -> bool:
+    """Given the newest reading that is not ahead of now (aware), say whether the clock may have jumped since.
+
+    So it may where there is no such reading. A machine that was switched off for so long looks the same: the
+    run that finds it so makes a reading, and the next one does not find it any more. Pure.
+    """
+    return newest is None or now - newest > _PAUSE
 
 
 def synchronised() -> bool | None:

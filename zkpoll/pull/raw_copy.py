@@ -16,9 +16,10 @@ from __future__ import annotations
 import errno
 import gzip
 import zlib
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from hashlib import sha256
 from inspect import getdoc
 from pathlib import Path
@@ -28,17 +29,21 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ValidationError
 
+from zkpoll import wall_clock
 from zkpoll.durable import new_file, sync_folder
 from zkpoll.errors import SetAside, TryLater, reason
 from zkpoll.pull.layouts import LAYOUTS
 from zkpoll.pull.slices import SLICE, Slicer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from datetime import timedelta
 
     from zkpoll.model.log import Slice
 
 SUFFIX: Final = ".zkraw"
+NEWEST: Final = 2
+"""Copies of each terminal that stay for good: the last two, should one of them be of a nearly empty log."""
 _FORMAT: Final = "zkpoll raw copy 1"
 _BEGIN: Final = b'{"format":"zkpoll raw copy '
 """What every version of the first line begins with."""
@@ -193,13 +198,27 @@ def _file_name(copy: RawCopy) -> str:
     return f"{device}-{copy.taken_at.astimezone(UTC):%Y%m%dT%H%M%SZ}-{key}{SUFFIX}"
 
 
-def prune(folder: Path, keep: timedelta, now: datetime) -> list[Path]:
-    """Remove the raw copies that were taken longer than `keep` before `now` (aware); return which.
+def due(folder: Path, keep: timedelta, now: datetime) -> list[Path]:
+    """Return the raw copies that were taken longer than `keep` before `now` (aware).
 
-    A file that does not tell when it was taken is left alone. Raise `CopyFailed` when one cannot be removed.
+    The `NEWEST` of each terminal are none of them, whatever their age. A file that does not tell when it was
+    taken is left alone, and one that says so of a time to come was taken just now, and is no terminal's
+    newest. Raise `CopyFailed` when the folder cannot be seen.
     """
-    old = [path for path in _files(folder) if (taken := _taken_at(path)) and now - taken > keep]
-    return [path for path in old if _removed(path)]
+    told = ((header.taken_at, path, header.serial_number) for path, header in _headers(folder))
+    newer: Counter[str] = Counter()
+    old: list[Path] = []
+    for taken_at, path, key in sorted((one for one in told if one[0] <= now), reverse=True):
+        named = path.suffix == SUFFIX  # what a killed run left without its name goes like the others
+        if wall_clock.age(taken_at, now) > keep and not (named and newer[key] < NEWEST):
+            old.append(path)
+        newer[key] += named
+    return old
+
+
+def remove(copies: Sequence[Path]) -> list[Path]:
+    """Remove raw copies; return those that no other run was quicker with. Raise `CopyFailed` if one stays."""
+    return [path for path in copies if _removed(path)]
 
 
 def _files(folder: Path) -> list[Path]:
@@ -211,10 +230,10 @@ def _files(folder: Path) -> list[Path]:
         raise CopyFailed(f"the raw copies in {folder} cannot be seen: {reason(error)}") from error
 
 
-def _taken_at(path: Path) -> datetime | None:
-    with suppress(OSError, EOFError, zlib.error, ValidationError), gzip.open(path) as file:
-        return _Header.model_validate_json(file.readline(_LONGEST_HEADER)).taken_at
-    return None
+def _headers(folder: Path) -> Iterator[tuple[Path, _Header]]:
+    for path in _files(folder):
+        with suppress(OSError, EOFError, zlib.error, ValidationError), gzip.open(path) as file:
+            yield path, _Header.model_validate_json(file.readline(_LONGEST_HEADER))
 
 
 def _removed(path: Path) -> bool:

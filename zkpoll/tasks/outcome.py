@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from zkpoll.model.report import Notice
     from zkpoll.tasks.delivery_outcome import DeliveryOutcome
     from zkpoll.tasks.device_outcome import DeviceOutcome
+    from zkpoll.tasks.old_copies import OldCopies
     from zkpoll.tasks.result import Result
 
 LOCKED: Final = Trouble(
@@ -81,6 +82,8 @@ class Outcome:
     """Punches that wait for the dashboards which left the inventory, by name; 0 where none do."""
     locked: frozenset[str] = frozenset()
     """Names of devices that may still be disabled, by this run or one before it."""
+    old_copies: OldCopies | None = None
+    """The result of looking after old raw copies; None where that was not done."""
     would_send: tuple[Event, ...] | None = None
     """A dry run's new punches; None when the run was real."""
     previews: tuple[Preview, ...] = ()
@@ -100,6 +103,7 @@ class Outcome:
             *(Stranded(name, count) for name, count in self.stranded.items()),
             *(MaybeDisabled(name) for name in self.locked),
             *(shift for one in self.deliveries for shift in one.shift_outcomes),
+            *([self.old_copies] if self.old_copies else []),
         )
 
     def notices(self) -> tuple[tuple[str, Notice], ...]:

@@ -90,7 +90,9 @@ WHERE key = :key;
 SELECT key, read_at, on_device, capacity FROM device WHERE name = :name AND read_at IS NOT NULL;
 
 -- name: newest_reading
-SELECT max(read_at) FROM device;
+-- Of a device that is in use; what was read last before it left is never read again.
+SELECT max(read_at) FROM device
+WHERE name IS NOT NULL AND (CAST(:until AS TEXT) IS NULL OR read_at <= :until);
 
 -- name: meet_destination
 -- A new dashboard gets what is journalled from now on, and so does one that was given up and is back.
