@@ -29,7 +29,7 @@ from zkpoll.tasks.contact import looking, writing
 from zkpoll.tasks.deliver import Lane, deliver_to, previewed, undelivered
 from zkpoll.tasks.log_sink import Claims, DrySink, JournalSink
 from zkpoll.tasks.old_copies import remove_old_copies
-from zkpoll.tasks.outcome import Outcome
+from zkpoll.tasks.outcome import Outcome, whose_clock
 from zkpoll.tasks.run import Observer, Options, joined
 from zkpoll.tasks.visit import visit
 
@@ -82,12 +82,12 @@ class _Run:
             journal = contacts.journal
             names = Devices(journal).names()
             sink = partial(DrySink, journal=journal, claims=Claims(), names=names)
-            devices, _ = self._side_by_side(self._visits(contacts, sink), [])
+            devices = whose_clock(self._side_by_side(self._visits(contacts, sink), [])[0])
             new = tuple(event for one in devices for event in one.would_send)
             origins = Origins.of_inventory(self._inventory.devices, names)
             first = (previewed(one, origins, journal, new) for one in self._inventory.dashboards)
             return Outcome(
-                devices=tuple(devices),
+                devices=devices,
                 deliveries=(),
                 locked=maybe_disabled(journal),
                 seconds=time.monotonic() - self._began,
@@ -111,9 +111,10 @@ class _Run:
                 announce=self._feed.announce,
             )
             outboxes = {one.name: JournalOutbox(journal, one.name) for one in inventory.dashboards}
-            devices, deliveries = self._side_by_side(
+            visited, deliveries = self._side_by_side(
                 self._visits(contacts, sink), self._deliveries(contacts, outboxes, names)
             )
+            devices = whose_clock(visited)
             cleared, old_copies = self._clear_logs(contacts, devices), None
             if self._options.clear == "due":
                 old_copies = remove_old_copies(inventory, devices, newest, datetime.now(UTC))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -11,13 +12,26 @@ from tests.host_clock import YEARS, on_a_host
 from tests.site import at_a_terminal, entry
 from zkpoll.journal.opening import folders
 from zkpoll.pull.raw_copy import NEWEST, RawCopy, save
-from zkpoll.simulator import HttpAnswer, Terminal, serve
+from zkpoll.simulator import HttpAnswer, Model, Terminal, serve
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.site import Site
     from zkpoll.simulator import Received, SampleDashboard
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    """Give what ends with the test."""
+    with ExitStack() as opened:
+        yield opened
+
+
+def terminal(serial: str) -> Terminal:
+    """Return a terminal with this serial number, and the right time."""
+    return Terminal.with_samples(5, model=Model(serial=serial))
 
 
 def unknown(dashboard: SampleDashboard, user: str) -> None:
@@ -149,3 +163,53 @@ def test_after_a_long_pause_copies_go_a_run_later(site: Site, dashboard: SampleD
             assert all(path.exists() for path in kept)
             assert site.sync().code == 0
     assert [path.exists() for path in kept] == [True, True, False]
+
+
+# --- whose clock is off ---
+
+
+def test_it_is_this_host_that_is_named(site: Site, dashboard: SampleDashboard, stack: ExitStack) -> None:
+    """Where all terminals are off alike, this host's clock is told, once, and none of theirs."""
+    doors = [stack.enter_context(serve(terminal(f"S{n}"))) for n in range(3)]
+    site.write(dashboard.url, *(entry(f"door-{n}", door) for n, door in enumerate(doors)))
+    with on_a_host(site, ahead=YEARS):
+        told, document, looked = site.sync(), site.report(), site.run("devices", "clock")
+        code, screen = at_a_terminal(site, "sync")
+    ended = site.sync()
+    why = "its clock is 730 days ahead, or timezone: is wrong: all 3 terminals that were read are off alike"
+    assert (told.code, told.err) == (1, f"zkpoll: this host: {why}; put it right\n")
+    assert list(document["troubles"]) == ["this host"]
+    assert [one["problem"] for one in document["devices"]] == [None] * 3
+    assert (looked.code, looked.err) == (1, told.err)
+    assert looked.out.count("off as the others are") == 3
+    assert (code, screen.count("put it right"), screen.count("look")) == (1, 1, 1)
+    assert max(map(len, screen.splitlines())) <= 80
+    assert (ended.code, ended.err) == (0, "zkpoll: this host: well again, after 0 min\n")
+
+
+def test_a_terminal_that_is_off_otherwise_is_named(
+    site: Site, dashboard: SampleDashboard, stack: ExitStack
+) -> None:
+    """Beside terminals that are off alike, one that is off in its own way is told by its name."""
+    terminals = [terminal(f"S{n}") for n in range(4)]
+    terminals[3].set_clock(datetime(2000, 1, 1))
+    doors = [stack.enter_context(serve(one)) for one in terminals]
+    site.write(dashboard.url, *(entry(f"door-{n}", door) for n, door in enumerate(doors)))
+    with on_a_host(site, ahead=-YEARS):
+        troubles = site.report()["troubles"]
+    assert list(troubles) == ["device door-3", "this host"]
+    assert "its clock is 730 days behind, or timezone: is wrong: 3 of the 4 terminals" in str(troubles)
+
+
+def test_one_terminal_alone_is_named(site: Site, dashboard: SampleDashboard, stack: ExitStack) -> None:
+    """Of one terminal nobody can tell whose clock is off, and of two that differ both are told."""
+    doors = [stack.enter_context(serve(terminal(f"S{n}"))) for n in range(2)]
+    site.write(dashboard.url, entry("front", doors[0]))
+    with on_a_host(site, ahead=YEARS):
+        assert list(site.report()["troubles"]) == ["device front"]
+    other = terminal("S2")
+    other.set_clock(datetime.now() + timedelta(hours=3))
+    with serve(other) as door:
+        site.write(dashboard.url, entry("front", doors[1]), entry("back", door))
+        with on_a_host(site, ahead=timedelta(hours=1, minutes=1)):
+            assert sorted(site.report()["troubles"]) == ["device back", "device front"]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from zkpoll.pull.host_clock import doubt, may_have_jumped, synchronised
+from zkpoll.pull.host_clock import alike, doubt, may_have_jumped, synchronised
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -146,3 +146,29 @@ def test_a_long_pause_may_be_a_jump(ago: timedelta | None, jumped: bool) -> None
     """A clock that is days past the newest reading, or that has none behind it, may have jumped."""
     now = datetime(2026, 11, 22, 3, tzinfo=UTC)
     assert may_have_jumped(None if ago is None else now - ago, now) is jumped
+
+
+# --- whose clock is off ---
+
+DAYS = 86_400.0
+
+
+@pytest.mark.parametrize(
+    ("off", "read", "found"),
+    [
+        ([], 3, 0),
+        ([-730 * DAYS], 1, 0),
+        ([-730 * DAYS, -730 * DAYS + 200], 2, 2),
+        ([-730 * DAYS, -730 * DAYS + 200], 3, 0),  # the third is right
+        ([-730 * DAYS, -730 * DAYS + 200, -730 * DAYS - 200, 9e8], 4, 3),
+        ([-730 * DAYS, -730 * DAYS, -730 * DAYS], 6, 0),
+        ([3600.0, 3700.0, 3890.0], 3, 3),
+        ([3600.0, 7200.0], 2, 0),
+        ([3600.0, -3600.0], 2, 0),
+        ([90.0, 92.0], 2, 2),
+        ([60.0, 90.0], 2, 0),  # two slow clocks
+    ],
+)
+def test_clocks_do_not_go_wrong_together(off: list[float], read: int, found: int) -> None:
+    """Those off alike are all that were read, two at least, or three and most of them."""
+    assert len(alike(off, read)) == found

@@ -21,6 +21,13 @@ _STA_UNSYNC: Final = 0x0040
 _PAUSE: Final = timedelta(days=2)
 """Runs come once a day at the least; a longer pause and a clock that jumped look alike."""
 
+_APART: Final = 300.0
+"""Seconds by which clocks that nobody sets are apart; those of one company, set by hand, are seldom more."""
+_SHARE: Final = 0.1
+"""Clocks that are slow by a minute and two are not off alike."""
+_SOME: Final = 2
+"""So many may be off alike by chance, beside others."""
+
 
 def doubt(vouched: bool | None, drifts: Sequence[float]) -> str | None:
     """Return why nothing may be deleted for its age by this host's clock, or None.
@@ -36,6 +43,20 @@ def doubt(vouched: bool | None, drifts: Sequence[float]) -> str | None:
     if vouched is None and not drifts:
         return "nobody can tell whether this host's clock is right"
     return None
+
+
+def alike(off: Sequence[float], read: int) -> tuple[float, ...]:
+    """Given by how much the clocks are ahead that are off, of so many that were read, return those off alike.
+
+    In seconds. Clocks do not go wrong together: it is this host's that is off, or the zone of all of them.
+    None are alike unless they are all that were read, two at least, or three and most of them. Pure.
+    """
+    groups = (
+        tuple(one for one in off if abs(one - middle) <= min(abs(middle) * _SHARE, _APART)) for middle in off
+    )
+    found = max(groups, key=len, default=())
+    enough = len(found) == read > 1 or (len(found) > _SOME and 2 * len(found) > read)
+    return found if enough else ()
 
 
 def may_have_jumped(newest: datetime | None, now: datetime) -> bool:

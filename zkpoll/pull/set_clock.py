@@ -37,7 +37,7 @@ def refusal_to_set(
     whether this host's clock is; None, where that cannot be told, is a refusal.
     """
     if not abs(drift) > limit:
-        return f"within {_words(limit)}"
+        return f"within {in_words(limit)}"
     if synchronised is None:
         return "whether this host's clock is synchronised by NTP cannot be told"
     if not synchronised:
@@ -45,12 +45,12 @@ def refusal_to_set(
     if newest_run is not None and now < newest_run:
         return "this host's clock is behind the journal's newest run"
     if abs(drift) >= TOO_FAR:
-        off = _words(abs(drift))
+        off = in_words(abs(drift))
         return f"it is off by {off}: too much to be set by a program; check timezone: or set it by hand"
     return None
 
 
-def _words(seconds: float) -> str:
+def in_words(seconds: float) -> str:
     """Return a time span in two words: `30 s`, `5 min`, `3 h`, `400 days`."""
     if seconds < 2 * 60:
         return f"{seconds:g} s"

@@ -69,6 +69,8 @@ class DeviceOutcome:
     """Whether the device's clock was set."""
     clock_kept: str | None = None
     """Why its clock was not set, though it is off and the inventory asks for it."""
+    host_off: bool = False
+    """Whether its clock is off as others are, alike, so that this host's is to blame."""
     clearing: ClearOutcome | None = None
     """The result of clearing its log; None where that was not due."""
     problem: str | None = None
@@ -104,14 +106,20 @@ class DeviceOutcome:
             return Trouble(BUG, text)
         if self.clearing and self.clearing.trouble:
             return self.clearing.trouble
-        if self.clock_kept:
-            return Trouble("clock", f"its clock is off by {self.drift} and was not set: {self.clock_kept}")
-        if self.reading and abs(self.reading.drift or 0) >= TOO_FAR and not self.clock_set:
-            return Trouble("clock", f"its clock is off by {self.drift}, and so are its punches; put it right")
+        if self.clock_off and not self.host_off:
+            kept = f" and was not set: {self.clock_kept}"
+            more = kept if self.clock_kept else ", and so are its punches; put it right"
+            return Trouble("clock", f"its clock is off by {self.drift}{more}")
         if self.full:
             text = f"its log is full ({self.reading and self.reading.on_device} records)"
             return Trouble("full", f"{text}: it refuses new punches or overwrites old ones; have it cleared")
         return None
+
+    @property
+    def clock_off(self) -> bool:
+        """Whether its clock differs from this host's by more than it may, and was not set."""
+        far = self.reading is not None and abs(self.reading.drift or 0) >= TOO_FAR
+        return self.clock_kept is not None or (far and not self.clock_set)
 
     @property
     def full(self) -> bool:

@@ -12,12 +12,14 @@ from zkpoll.journal.devices import Devices
 from zkpoll.model.report import BUG, Trouble
 from zkpoll.model.step import Step
 from zkpoll.pull.diagnosis import Diagnosis, diagnose, judged, logged_in, shown_clock
+from zkpoll.pull.host_clock import alike
 from zkpoll.pull.set_clock import correct
 from zkpoll.tasks.contact import Guard, contact, looking
+from zkpoll.tasks.outcome import HostClock
 from zkpoll.tasks.result import one_failure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
     from zkpoll.inventory import Device, Inventory
@@ -76,6 +78,22 @@ class Drift:
     def notices(self) -> tuple[Notice, ...]:
         """None."""
         return ()
+
+
+def judged_together(found: Sequence[Drift]) -> tuple[list[Drift], HostClock]:
+    """Given looks at clocks, return them, and this host's clock; it is blamed where they are off alike.
+
+    One that was set counts as it was before.
+    """
+    drifts = {one.name: one.drift if one.was is None else one.was for one in found}
+    shown = {name: drift for name, drift in drifts.items() if drift is not None}
+    off = [shown[one.name] for one in found if one.name in shown and (one.problem or one.was is not None)]
+    blamed = alike(off, len(shown))
+    words = "off as the others are"
+    judged = [
+        replace(one, problem=words) if one.problem and drifts[one.name] in blamed else one for one in found
+    ]
+    return judged, HostClock(blamed, len(shown))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from zkpoll.errors import Busy
 from zkpoll.model.report import Trouble
+from zkpoll.pull.host_clock import alike
+from zkpoll.pull.set_clock import in_words
 from zkpoll.tasks.result import exit_code, notices, troubles
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from zkpoll.errors import ExitCode
     from zkpoll.model.delivery import Preview
@@ -72,6 +74,51 @@ class Stranded:
 
 
 @dataclass(frozen=True, slots=True)
+class HostClock:
+    """This host's own clock, as the terminals that a run read show it."""
+
+    drifts: tuple[float, ...] = ()
+    """Seconds by which the clocks of terminals are ahead of it, of those that are off alike."""
+    read: int = 0
+    """How many terminals showed their clock."""
+    kind: str | None = None
+    notices: tuple[Notice, ...] = ()
+
+    @property
+    def subject(self) -> str:
+        """This host."""
+        return "this host"
+
+    @property
+    def trouble(self) -> Trouble | None:
+        """The trouble while terminals are off alike."""
+        if not self.drifts:
+            return None
+        middle = sorted(self.drifts)[len(self.drifts) // 2]
+        off = f"{in_words(round(abs(middle)))} {'ahead' if middle < 0 else 'behind'}"
+        all_of_them = "both" if self.read == len(self.drifts) == 2 else f"all {self.read}"
+        who = all_of_them if len(self.drifts) == self.read else f"{len(self.drifts)} of the {self.read}"
+        text = (
+            f"its clock is {off}, or timezone: is wrong: {who} terminals that were read are off alike;"
+            f" put it right"
+        )
+        return Trouble("clock", text)
+
+
+def whose_clock(devices: Sequence[DeviceOutcome]) -> tuple[DeviceOutcome, ...]:
+    """Return a run's devices; those whose clocks are off alike blame this host's."""
+    drifts = _drifts(devices)
+    blamed = alike([drifts[one.name] for one in devices if one.clock_off and one.name in drifts], len(drifts))
+    return tuple(replace(one, host_off=one.clock_off and drifts.get(one.name) in blamed) for one in devices)
+
+
+def _drifts(devices: Sequence[DeviceOutcome]) -> dict[str, float]:
+    """Return the seconds by which clocks are ahead, by device; of those that showed a date."""
+    read = {one.name: one.reading.drift for one in devices if one.reading}
+    return {name: drift for name, drift in read.items() if drift is not None}
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """The result of a run."""
 
@@ -104,7 +151,14 @@ class Outcome:
             *(MaybeDisabled(name) for name in self.locked),
             *(shift for one in self.deliveries for shift in one.shift_outcomes),
             *([self.old_copies] if self.old_copies else []),
+            *([self._host_clock] if self._host_clock.read > 1 else []),
         )
+
+    @property
+    def _host_clock(self) -> HostClock:
+        """This host's clock; one terminal alone says nothing of it."""
+        drifts = _drifts(self.devices)
+        return HostClock(tuple(drifts[one.name] for one in self.devices if one.host_off), len(drifts))
 
     def notices(self) -> tuple[tuple[str, Notice], ...]:
         """Return the events that should be known, each with its subject."""

@@ -113,8 +113,8 @@ def _correct_clock(
 
 
 def _log_outcome(outcome: DeviceOutcome) -> None:
-    if outcome.trouble:
-        _log.warning("%s: %s", outcome.name, outcome.trouble.text)
+    if outcome.problem:  # what else is wrong is told when all are read, and the clock is judged by all
+        _log.warning("%s: %s", outcome.name, outcome.problem)
     for notice in outcome.notices:
         _log.log(logging.INFO if notice.harmless else logging.WARNING, "%s: %s", outcome.name, notice.text)
     if outcome.tally.held_repeats:

@@ -130,21 +130,24 @@ def clock(config: Path | None, names: tuple[str, ...], put_right: bool, as_json:
     With --set a clock is set that is off by more than its set_when_off_by:, or by more than a second where
     the inventory does not say. Not by this host's clock, though, while that is not synchronised by NTP or is
     behind the journal; and not where the device is off by an hour or more: its timezone: is wrong, then,
-    or it is to be set by hand. Without NAME all devices that are enabled are asked.
+    or it is to be set by hand. Where several are off alike, it is this host's clock that is named. Without
+    NAME all devices that are enabled are asked.
 
     Exit codes: 0 all are well; 1 some are not; 69 none could be reached; 75 another run is at all of them.
     """
+    from zkpoll.tasks.inspect import judged_together
     from zkpoll.tasks.result import exit_code
 
     with _looking(config) as look:
-        found = [
-            drift for _, drift in _each(look, names, lambda device: look.clock(device, put_right=put_right))
-        ]
+        looks = _each(look, names, lambda device: look.clock(device, put_right=put_right))
+        found, host = judged_together([drift for _, drift in looks])
     if as_json:
         print_json([asdict(one) | {"clock": one.clock and str(one.clock)} for one in found])
     else:
         show_table(("device", "its clock", "ahead", ""), list(map(_clock_cells, found)))
-    return exit_code(found)
+    if host.trouble:
+        click.echo(f"zkpoll: {host.subject}: {host.trouble.text}", err=True)
+    return exit_code(found, [host])
 
 
 @contextmanager
