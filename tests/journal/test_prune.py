@@ -25,7 +25,7 @@ from zkpoll.journal.decisions import Decisions, Selection
 from zkpoll.journal.devices import Devices
 from zkpoll.journal.opening import open_journal
 from zkpoll.journal.outbox import JournalOutbox
-from zkpoll.journal.prune import MARGIN, DeviceLog, Limit, Terms, off_device
+from zkpoll.journal.prune import ALL, DeviceLog, Limit, Terms, off_device
 from zkpoll.model.delivery import Settled
 from zkpoll.model.log import Reading
 from zkpoll.model.sums import Counts
@@ -195,11 +195,13 @@ def test_the_wait_for_a_backup_ends(path: Path, target: Path, monkeypatch: pytes
 
 OLD = Terms(datetime(2026, 11, 27, tzinfo=UTC), HERE)
 """What a person wants removed in the year 2028."""
-CLEARED = DeviceLog(1, KEY, "front-door", read_at="2027-12-01", cleared_at="2026-06-01T03:00:00.000+00:00")
+CLEARED = DeviceLog(
+    1, KEY, "front-door", read_at="2027-12-01", cleared_at="2026-06-01T03:00:00.000+00:00", cleared_after=700
+)
 """A device in use that zkpoll cleared, and that showed nothing since."""
-THEN = Limit("2026-05-31T03:00:00.000+00:00")
+THEN = Limit(700)
 """What that clearing lets go."""
-ALL = Limit("2026-11-27T00:00:00.000+00:00")
+NEVER = replace(CLEARED, cleared_at=None, cleared_after=None)
 GONE = DeviceLog(2, "OIN7030067091200012", read_at="2026-06-01T03:00:00.000+00:00")
 """A device that has no name any more."""
 
@@ -210,10 +212,11 @@ GONE = DeviceLog(2, "OIN7030067091200012", read_at="2026-06-01T03:00:00.000+00:0
         (CLEARED, None, THEN),
         (CLEARED, KEY, THEN),
         (CLEARED, "front-door", THEN),
-        (replace(CLEARED, cleared_at="2027-12-30T03:00:00.000+00:00"), None, ALL),
+        (replace(CLEARED, cleared_at="2099-01-01T00:00:00.000+00:00"), None, THEN),  # by a clock far ahead
+        (replace(CLEARED, cleared_at="1970-01-01T00:00:00.000+00:00"), None, THEN),
         (replace(CLEARED, records=5, since_cleared=5), None, THEN),
-        (replace(GONE, cleared_at=CLEARED.cleared_at), None, THEN),
-        (GONE, GONE.key, ALL),
+        (replace(GONE, cleared_at=CLEARED.cleared_at, cleared_after=700), None, THEN),
+        (GONE, GONE.key, Limit(ALL)),
     ],
 )
 def test_what_cannot_be_on_its_device(log: DeviceLog, device: str | None, expected: Limit) -> None:
@@ -225,8 +228,13 @@ def test_what_cannot_be_on_its_device(log: DeviceLog, device: str | None, expect
     ("log", "device", "why"),
     [
         (CLEARED, "other", "not asked for"),
-        (replace(CLEARED, cleared_at=None), None, "its log was never cleared by zkpoll"),
-        (replace(CLEARED, cleared_at=None), KEY, "its log was never cleared by zkpoll"),
+        (NEVER, None, "its log was never cleared by zkpoll"),
+        (NEVER, KEY, "its log was never cleared by zkpoll"),
+        (
+            replace(CLEARED, cleared_after=None),
+            None,
+            "it was cleared by an older zkpoll; wait until it is cleared again",
+        ),
         (replace(CLEARED, maybe_disabled=True), None, "a clearing of its log was broken off; sync it first"),
         (replace(CLEARED, records=5, since_cleared=4), None, "its log shows records older than its clearing"),
         (GONE, None, f"it left the inventory: --device {GONE.key}"),
@@ -243,14 +251,12 @@ def test_what_may_be_on_its_device(log: DeviceLog, device: str | None, why: str)
     assert off_device(log, replace(OLD, device=device)) == Limit(why=why)
 
 
-@given(st.integers(0, 3), st.integers(0, 3), st.integers(0, 900))
-def test_nothing_goes_that_came_after_the_clearing(records: int, since: int, days: int) -> None:
-    """Whenever a device in use was cleared, what was journalled after that stays, and what is not old."""
-    cleared = datetime(2028, 1, 1, tzinfo=UTC) - timedelta(days=days)
-    log = replace(CLEARED, records=records, since_cleared=since, cleared_at=cleared.isoformat())
-    limit = off_device(log, OLD).before
-    assert (limit is None) == (records > since)
-    assert limit is None or datetime.fromisoformat(limit) == min(cleared - MARGIN, OLD.before)
+@given(st.integers(0, 3), st.integers(0, 3), st.integers(-900, 900), st.integers(0, 900))
+def test_nothing_goes_that_came_after_the_clearing(records: int, since: int, days: int, place: int) -> None:
+    """Whatever the clock said when a device in use was cleared, what was journalled after that stays."""
+    stamped = (OLD.before - timedelta(days=days)).isoformat()
+    log = replace(CLEARED, records=records, since_cleared=since, cleared_at=stamped, cleared_after=place)
+    assert off_device(log, OLD).upto == (None if records > since else place)
 
 
 # --- pruning ---
@@ -269,13 +275,12 @@ def age(path: Path) -> None:
 
 
 def age_and_clear(journal: Journal, path: Path) -> None:
-    """Let all that is journalled be two days older, and every device's log cleared a second ago."""
+    """Let all that is journalled be two days older, and every device's log cleared just now."""
     age(path)
     for (key,) in look(path, "SELECT key FROM device"):
-        Clearance(journal, key).cleared()
-    before = (datetime.now(UTC) - timedelta(seconds=1)).isoformat(timespec="milliseconds")
-    with inside(path) as db:  # what comes now has a later time, however fast this is
-        db.execute("UPDATE device SET cleared_at = ?", (before,))
+        clearance = Clearance(journal, key)
+        clearance.intend()
+        clearance.cleared()
 
 
 def users(path: Path) -> list[str]:
@@ -392,14 +397,77 @@ def test_a_cleared_log_that_comes_back_stays(journal: Journal, path: Path) -> No
     assert prune.prune(journal, TERMS) == 0
 
 
-def test_a_clock_that_was_ahead_removes_nothing(journal: Journal, path: Path) -> None:
-    """A clearing that is dated in the future is no proof for what was journalled after it."""
+@pytest.mark.parametrize("stamped", ["2099-01-01T00:00:00.000+00:00", "1970-01-01T00:00:00.000+00:00"])
+def test_the_clock_of_a_clearing_means_nothing(journal: Journal, path: Path, stamped: str) -> None:
+    """Whenever a clearing says that it was, what came before it goes, and what came after it stays."""
     delivered(journal, "old")
     age_and_clear(journal, path)
     delivered(journal, "a", "b")
     with inside(path) as db:
-        db.execute("UPDATE device SET cleared_at = ?", (LATER.isoformat(timespec="milliseconds"),))
+        db.execute("UPDATE device SET cleared_at = ?", (stamped,))
+    assert prune.prune(journal, TERMS) == 1
+    assert users(path) == ["a", "b"]
+
+
+def test_a_punch_that_came_while_the_log_was_cleared_stays(journal: Journal, path: Path) -> None:
+    """What is journalled once a clearing began may be on its device yet."""
+    delivered(journal, "a")
+    clearance = Clearance(journal, KEY)
+    clearance.intend()
+    delivered(journal, "b")
+    clearance.cleared()
+    assert prune.prune(journal, TERMS) == 1
+    assert users(path) == ["b"]
+
+
+def test_a_clearing_of_unknown_place_lets_nothing_go(journal: Journal) -> None:
+    """Where it was not written down what was in the journal when a clearing began, all stays."""
+    delivered(journal, "a")
+    Clearance(journal, KEY).cleared()
+    (share,) = prune.old_punches(journal, TERMS)
+    assert share.why == "it was cleared by an older zkpoll; wait until it is cleared again"
     assert prune.prune(journal, TERMS) == 0
+
+
+def stamp(path: Path, user: str, days_ago: int) -> None:
+    """Let the clock have been wrong when the punches of a user were journalled."""
+    moment = (datetime.now(UTC) - timedelta(days=days_ago)).isoformat(timespec="milliseconds")
+    with inside(path) as db:
+        db.execute("UPDATE punch SET journalled_at = ? WHERE user_id = ?", (moment, user))
+
+
+def test_what_a_clock_that_was_behind_stamped_is_not_old(journal: Journal, path: Path) -> None:
+    """What was journalled after a young punch is young, though it was stamped years ago."""
+    terms = replace(TERMS, before=datetime.now(UTC) - timedelta(days=400))
+    delivered(journal, *"abcd")
+    age_and_clear(journal, path)
+    for user, days_ago in (("a", 401), ("b", 399), ("c", 5000), ("d", 398)):
+        stamp(path, user, days_ago)
+    assert prune.prune(journal, terms) == 1
+    assert users(path) == ["b", "c", "d"]
+
+
+def test_what_a_clock_that_was_ahead_stamped_keeps_nothing_else(journal: Journal, path: Path) -> None:
+    """What is stamped with a time to come stays itself, and what came after it goes when it is old."""
+    terms = replace(TERMS, before=datetime.now(UTC) - timedelta(days=400))
+    delivered(journal, *"abcd")
+    age_and_clear(journal, path)
+    for user, days_ago in (("a", 403), ("b", -800), ("c", 402), ("d", 401)):
+        stamp(path, user, days_ago)
+    assert prune.prune(journal, terms) == 3
+    assert users(path) == ["b"]
+
+
+def test_old_quarantined_records_are_no_new_ones(journal: Journal, path: Path) -> None:
+    """What was in quarantine before a clearing, whenever it says it came, is not what the log shows since."""
+    visit(journal).take(piece(odd(b"1"), odd(b"2")))
+    delivered(journal, "a", "b")
+    age_and_clear(journal, path)
+    with inside(path) as db:
+        db.execute("UPDATE quarantine SET quarantined_at = '2099-01-01T00:00:00.000+00:00'")
+    delivered(journal, "a", "b")  # a person put the old log back
+    (share,) = prune.old_punches(journal, TERMS)
+    assert share.why == "its log shows records older than its clearing"
 
 
 def test_what_came_after_the_clearing_stays(journal: Journal, path: Path) -> None:

@@ -75,7 +75,7 @@ def mode(path: Path) -> int:
         ("synchronous", 2),  # FULL
         ("foreign_keys", 1),
         ("application_id", APPLICATION_ID),
-        ("user_version", 6),
+        ("user_version", 7),
     ],
 )
 def test_settings(journal: Journal, setting: str, value: object) -> None:
@@ -248,7 +248,7 @@ def not_a_disk(_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("make", "why"),
     [
-        (newer, "was written by a newer zkpoll (form 99; this one knows 6); upgrade zkpoll"),
+        (newer, "was written by a newer zkpoll (form 99; this one knows 7); upgrade zkpoll"),
         (foreign, "is some other program's database"),
         (foreign_but_empty, "is some other program's database"),
         (text, "is not a journal but some other kind of file"),

@@ -86,6 +86,9 @@ class Clearance:
             raise WrongSerial(f"no device with serial number {key} was ever read")
         self._device: int = row[0]
         self._showings = Showings()
+        self._place: tuple[int | None, int | None] = (None, None)
+        """The last punch in the journal when the device was about to be disabled, and the number of records
+        of it in quarantine."""
 
     # --- may it be cleared? ---
 
@@ -150,8 +153,13 @@ class Clearance:
         return self._journal.one("intent", device=self._device) is not None
 
     def intend(self) -> None:
-        """Write down that the device is about to be disabled, if it is not yet; on disk when it returns."""
+        """Write down that the device is about to be disabled, if it is not yet; on disk when it returns.
+
+        What is in the journal by now is what a clearing takes from the device.
+        """
         with self._journal.transaction():
+            after, quarantined = self._journal.one("place_of_clearing", device=self._device) or (None, None)
+            self._place = after, quarantined
             self._journal.run("add_intent", device=self._device, now=now())
 
     def done(self, *, clear_sent: bool = False) -> None:
@@ -167,11 +175,17 @@ class Clearance:
     # --- what came of it ---
 
     def cleared(self) -> None:
-        """Write down that the device is enabled and its log was seen empty: what it holds later is new."""
+        """Write down that the device is enabled and its log was seen empty: what it holds later is new.
+
+        Which punches are on it no more is known if it was written down before that it would be disabled.
+        """
         with self._journal.transaction():
             self._journal.run("strike_intent", device=self._device)
             self._expect_nothing(seen=True)
-            self._journal.run("note_cleared", device=self._device, now=now())
+            after, quarantined = self._place
+            self._journal.run(
+                "note_cleared", device=self._device, now=now(), after=after, quarantined=quarantined
+            )
 
     def _expect_nothing(self, *, seen: bool) -> None:
         """Let the next visit find an empty log, or read all of it; `seen`, whether it was seen empty."""

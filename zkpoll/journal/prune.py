@@ -1,29 +1,31 @@
 """Removing old punches that nobody needs any more.
 
 A punch may go only when nobody needs it any more, neither a dashboard nor we ourselves: a record that its
-device shows once more must be known, or it would be a new punch.
+device shows once more must be known, or it would be a new punch. What came before a clearing and what after
+it is told by places in the journal: a host clock that was ahead or behind when it was stamped means nothing.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, Literal
+
+from zkpoll.journal.database import now
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from zkpoll.journal.database import Journal
 
 PAGE: Final = 20_000
 """Punches looked at in one transaction: about half a second, in which other processes wait."""
-MARGIN: Final = timedelta(days=1)
-"""What is journalled in the day before a clearing stays: a device may hand a punch on by itself while its log
-is being cleared."""
 SHORTEST: Final = "30d"
 """The least age of a punch that may go."""
 LONGEST: Final = "36500d"
+ALL: Final = 2**63 - 1
+"""A place behind all there are."""
 
 PruneFate = Literal["removable", "undelivered", "held", "same_second", "on_device"]
 
@@ -36,7 +38,7 @@ class Terms:
     """What a person wants removed."""
 
     before: datetime
-    """Punches journalled before then (aware)."""
+    """Punches journalled before then (aware), and not after any that is younger."""
     inventory: frozenset[str]
     """The names and serial numbers of its devices, in use or not."""
     device: str | None = None
@@ -55,6 +57,8 @@ class DeviceLog:
     read_at: str | None = None
     """When any of it was last read."""
     cleared_at: str | None = None
+    cleared_after: int | None = None
+    """The last punch in the journal before that clearing; None also where that is not known."""
     maybe_disabled: bool = False
     records: int = 0
     """How many records it held when it was last read."""
@@ -75,8 +79,8 @@ class DeviceLog:
 class Limit:
     """Which punches of a device cannot be on it any more."""
 
-    before: str | None = None
-    """Those journalled before then (UTC, ISO 8601); None if there are none."""
+    upto: int | None = None
+    """Those up to this place; None if there are none."""
     why: str | None = None
     """Why there are none, or None."""
 
@@ -87,27 +91,28 @@ def off_device(log: DeviceLog, terms: Terms) -> Limit:
     Either zkpoll itself has cleared the log after they were journalled, and all that it showed since came
     after that; or the device has left the inventory, was not read for all that time, and a person names it.
     """
-    before = _iso(terms.before)
     if terms.device and not log.is_named(frozenset({terms.device})):
         return Limit(why="not asked for")
     if log.maybe_disabled:
         return Limit(why="a clearing of its log was broken off; sync it first")
-    if log.cleared_at and log.records <= log.since_cleared:
-        return Limit(min(before, _iso(datetime.fromisoformat(log.cleared_at) - MARGIN)))
+    if log.cleared_after is not None and log.records <= log.since_cleared:
+        return Limit(log.cleared_after)
     if not log.is_named(terms.inventory):
-        return _left(log, terms, before)
-    if log.cleared_at:
+        return _left(log, terms)
+    if log.cleared_after is not None:
         return Limit(why="its log shows records older than its clearing")
+    if log.cleared_at:
+        return Limit(why="it was cleared by an older zkpoll; wait until it is cleared again")
     return Limit(why="its log was never cleared by zkpoll")
 
 
-def _left(log: DeviceLog, terms: Terms, before: str) -> Limit:
+def _left(log: DeviceLog, terms: Terms) -> Limit:
     """Return which punches of a device that left the inventory may go."""
     if not terms.device:
         return Limit(why=f"it left the inventory: --device {log.label}")
-    if log.read_at and log.read_at >= before:
+    if log.read_at and log.read_at >= _iso(terms.before):
         return Limit(why=f"it was read on {log.read_at[:10]}; wait until that is as long ago")
-    return Limit(before)
+    return Limit(ALL)
 
 
 def _iso(moment: datetime) -> str:
@@ -140,11 +145,12 @@ def old_punches(journal: Journal, terms: Terms) -> list[PruneShare]:
     logs = _logs(journal)
     limits = {log.id: off_device(log, terms) for log in logs}
     counts: defaultdict[int, Counter[PruneFate]] = defaultdict(Counter)
-    page = _page(journal, limits, terms, 0)
+    young = _first_young(journal, terms)
+    page = _page(journal, limits, terms, (0, young))
     while page:
         for _, device, fate in page:
             counts[device][fate] += 1
-        page = _page(journal, limits, terms, page[-1][0])
+        page = _page(journal, limits, terms, (page[-1][0], young))
     meant = [log for log in logs if not terms.device or log.is_named(frozenset({terms.device}))]
     return [
         PruneShare(log.label, log.key, limits[log.id].why, counts[log.id])
@@ -160,11 +166,11 @@ def prune(journal: Journal, terms: Terms) -> int:
     counts. One that was broken off has done a part; doing it again does the rest.
     """
     journal.run("check_no_references")
-    removed, after = 0, 0
+    removed, after, young = 0, 0, _first_young(journal, terms)
     while True:
         with journal.transaction():
             limits = {log.id: off_device(log, terms) for log in _logs(journal)}
-            page = _page(journal, limits, terms, after)
+            page = _page(journal, limits, terms, (after, young))
             removed += _remove(journal, [seq for seq, _, fate in page if fate == "removable"])
         if not page:
             break
@@ -200,10 +206,11 @@ def _log(
     read_at: str | None,
     watermark_at: str | None,
     cleared_at: str | None,
+    cleared_after: int | None,
     intent: str | None,
     on_device: int | None,
     watermark: int | None,
-    since_cleared: int,
+    since_cleared: int | None,
 ) -> DeviceLog:
     """Given a row of the query `logs`, return it as a log."""
     return DeviceLog(
@@ -213,18 +220,26 @@ def _log(
         seen_as,
         read_at=max(filter(None, (read_at, watermark_at)), default=None),
         cleared_at=cleared_at,
+        cleared_after=cleared_after,
         maybe_disabled=intent is not None,
         records=max(on_device or 0, watermark or 0),
-        since_cleared=since_cleared,
+        since_cleared=since_cleared or 0,
     )
 
 
+def _first_young(journal: Journal, terms: Terms) -> int:
+    """Return the place of the first punch that is not old; what is stamped ahead of now tells nothing."""
+    row = journal.one("first_young", before=_iso(terms.before), now=now())
+    return int(row[0]) if row else ALL
+
+
 def _page(
-    journal: Journal, limits: Mapping[int, Limit], terms: Terms, after: int
+    journal: Journal, limits: Mapping[int, Limit], terms: Terms, between: tuple[int, int]
 ) -> list[tuple[int, int, PruneFate]]:
-    """Return the next old punches after place `after`: place, device, and what becomes of each."""
-    gone: dict[int, object] = {device: limit.before for device, limit in limits.items() if limit.before}
-    found = journal.look_up("fates", gone, after=after, before=_iso(terms.before), limit=PAGE)
+    """Return the next old punches between two places: place, device, and what becomes of each."""
+    gone: dict[int, object] = {device: limit.upto for device, limit in limits.items() if limit.upto}
+    after, young = between
+    found = journal.look_up("fates", gone, after=after, young=young, before=_iso(terms.before), limit=PAGE)
     return [(seq, device, fate) for seq, device, fate in found]
 
 

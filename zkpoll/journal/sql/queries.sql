@@ -468,8 +468,14 @@ FROM quarantine WHERE quarantine.device = :device;
 UPDATE watermark SET records = 0, tail = :nothing, fold = 0, seen_empty = :seen, read_at = :now
 WHERE device = :device;
 
+-- name: place_of_clearing
+SELECT (SELECT coalesce(max(seq), 0) FROM punch), (SELECT count(*) FROM quarantine WHERE device = :device);
+
 -- name: note_cleared
-UPDATE device SET cleared_at = :now, on_device = 0, clear_ignored = NULL WHERE id = :device;
+UPDATE device
+SET cleared_at = :now, cleared_after = :after, cleared_quarantined = :quarantined, on_device = 0,
+    clear_ignored = NULL
+WHERE id = :device;
 
 -- name: note_clear_ignored
 UPDATE device SET clear_ignored = :now WHERE id = :device;
@@ -600,21 +606,23 @@ GROUP BY device.name;
 
 -- name: logs
 -- Every device: when it was last read, when its log was cleared, how many records its log held when it was
--- last read, and how many the journal has got of it since the clearing.
+-- last read, and how many the journal has got of it since the clearing, by their places: no clock takes part.
 SELECT device.id, device.key, device.name, device.seen_as, device.read_at, watermark.read_at,
-       device.cleared_at, intent.since, device.on_device, watermark.records,
-       (SELECT count(*) FROM punch
-        WHERE punch.device = device.id AND punch.journalled_at > device.cleared_at)
-       + (SELECT count(*) FROM quarantine
-          WHERE quarantine.device = device.id AND quarantine.quarantined_at > device.cleared_at)
+       device.cleared_at, device.cleared_after, intent.since, device.on_device, watermark.records,
+       (SELECT count(*) FROM punch WHERE punch.device = device.id AND punch.seq > device.cleared_after)
+       + (SELECT count(*) FROM quarantine WHERE quarantine.device = device.id) - device.cleared_quarantined
 FROM device
 LEFT JOIN watermark ON watermark.device = device.id
 LEFT JOIN intent ON intent.device = device.id
 ORDER BY coalesce(device.name, device.key);
 
+-- name: first_young
+-- What was journalled after one that is not old is not old either, whatever the clock said then.
+SELECT seq FROM punch WHERE journalled_at >= :before AND journalled_at <= :now ORDER BY seq LIMIT 1;
+
 -- name: fates
--- Old punches, and why each must stay, or that it may go. incoming: by device, before when a punch must have
--- been journalled to be on its device no more. CROSS JOIN destination: an outbox is found by both its columns.
+-- Old punches, and why each must stay, or that it may go. incoming: by device, the last place of what is on it
+-- no more. CROSS JOIN destination: an outbox is found by both its columns.
 -- A punch that no dashboard ever had stays: nobody else has it.
 SELECT punch.seq, punch.device,
        CASE
@@ -632,12 +640,12 @@ SELECT punch.seq, punch.device,
        THEN 'held'
        WHEN punch.nth > 1 OR EXISTS (SELECT 1 FROM punch AS other WHERE other.first_id = punch.id)
        THEN 'same_second'
-       WHEN incoming.value IS NULL OR punch.journalled_at >= incoming.value
+       WHEN incoming.value IS NULL OR punch.seq > incoming.value
        THEN 'on_device'
        ELSE 'removable'
        END
 FROM punch LEFT JOIN incoming ON incoming.place = punch.device
-WHERE punch.seq > :after AND punch.journalled_at < :before
+WHERE punch.seq > :after AND punch.seq < :young AND punch.journalled_at < :before
 ORDER BY punch.seq LIMIT :limit;
 
 -- name: remove_from_outboxes

@@ -18,7 +18,9 @@ CREATE TABLE device (
     clear_ignored    TEXT,            -- when it acknowledged CLEAR and kept its log
     disable_ignored  TEXT,            -- how it showed that it takes punches while it is disabled
     complete_until   TEXT,            -- what it stamped with an earlier time is in the journal
-    last_name        TEXT             -- its name in the inventory before another terminal took its place
+    last_name        TEXT,            -- its name in the inventory before another terminal took its place
+    cleared_after        INTEGER,     -- the last punch journalled before DISABLE of that clearing
+    cleared_quarantined  INTEGER      -- how many records of it were in quarantine then
 );
 
 -- Devices that may be disabled: written before DISABLE, gone once ENABLE is answered.
