@@ -6,17 +6,19 @@ import json
 import os
 import subprocess
 import sys
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.host_clock import YEARS, on_a_host
 from tests.look import inside, look
 from tests.site import TOKEN, at_a_terminal, entry
 from zkpoll.journal.opening import open_journal
 from zkpoll.simulator import Terminal, serve
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
     from tests.site import Site
@@ -28,11 +30,16 @@ UPDATE punch SET journalled_at = strftime('%Y-%m-%dT%H:%M:%f+00:00', journalled_
 UPDATE device SET read_at = strftime('%Y-%m-%dT%H:%M:%f+00:00', read_at, '-400 days'),
                   cleared_at = strftime('%Y-%m-%dT%H:%M:%f+00:00', cleared_at, '-400 days');
 UPDATE watermark SET read_at = strftime('%Y-%m-%dT%H:%M:%f+00:00', read_at, '-400 days');
+INSERT INTO device (key, name, met_at, read_at, drift)
+VALUES ('S9', 'elsewhere', strftime('%Y-%m-%dT%H:%M:%f+00:00'), strftime('%Y-%m-%dT%H:%M:%f+00:00'), 2.0);
 """
 
 
 def a_year_passes(site: Site) -> None:
-    """Let all that the journal knows be a year older, and the punches two days older than that."""
+    """Let all that the journal knows be a year older, and the punches two days older than that.
+
+    Another terminal, without any, was read just now.
+    """
     with inside(site.journal) as db:
         db.executescript(A_YEAR_LATER)
 
@@ -44,7 +51,8 @@ def write(site: Site, dashboard: SampleDashboard, address: Listening, **settings
 
 def pruned(site: Site, *arguments: str) -> dict[str, Any]:
     """Return the document of `journal prune`."""
-    result = site.run("journal", "prune", "--older-than", "365d", "--yes", "--json", *arguments)
+    with on_a_host(site):
+        result = site.run("journal", "prune", "--older-than", "365d", "--yes", "--json", *arguments)
     assert (result.code, result.err) == (0, "")
     return result.document()
 
@@ -148,18 +156,20 @@ def test_a_device_that_left(site: Site, dashboard: SampleDashboard) -> None:
         "front  0 may go  20 on device  (it left the inventory: --device front)",
         "Nothing is removed.",
     ]
-    told = site.run("journal", "prune", "--older-than", "365d", "--yes", "--device", "front")
+    with on_a_host(site):
+        told = site.run("journal", "prune", "--older-than", "365d", "--yes", "--device", "front")
     assert (told.code, told.out) == (0, "front  20 may go\n20 punches removed.\n")
 
 
 @pytest.fixture
-def cleared(site: Site, dashboard: SampleDashboard) -> Site:
-    """Give a site whose one terminal was cleared a year ago."""
+def cleared(site: Site, dashboard: SampleDashboard) -> Iterator[Site]:
+    """Give a site whose one terminal was cleared a year ago, on a host whose clock is right."""
     with serve(Terminal.with_samples(3)) as address:
         write(site, dashboard, address, clear="confirmed")
         assert site.sync().code == 0
     a_year_passes(site)
-    return site
+    with on_a_host(site):
+        yield site
 
 
 @pytest.mark.parametrize(("answer", "code", "left"), [("y\n", 0, 0), ("n\n", 1, 3), ("\n", 1, 3)])
@@ -199,6 +209,39 @@ def test_wrong_usage(cleared: Site, arguments: tuple[str, ...], why: str) -> Non
     assert (result.code, result.out) == (2, "")
     assert why in result.err
     assert look(cleared.journal, "SELECT count(*) FROM punch") == [(3,)]
+
+
+@pytest.mark.parametrize(
+    ("ahead", "vouched", "why"),
+    [
+        (timedelta(0), False, "this host's clock is not synchronised by NTP"),
+        (YEARS, True, "this host's clock is days past the newest reading"),
+        (YEARS, None, "this host's clock is days past the newest reading"),
+    ],
+)
+def test_a_clock_in_doubt_removes_nothing_unasked(
+    cleared: Site, ahead: timedelta, vouched: bool | None, why: str
+) -> None:
+    """--yes is not enough where this host's clock may be wrong; a person is shown the doubt, and decides."""
+    with on_a_host(cleared, ahead=ahead, vouched=vouched):
+        refused = cleared.run("journal", "prune", "--older-than", "365d", "--yes")
+        looked = cleared.run("journal", "prune", "--older-than", "365d", "--dry-run")
+        assert look(cleared.journal, "SELECT count(*) FROM punch") == [(3,)]
+        code, shown = at_a_terminal(cleared, "journal", "prune", "--older-than", "365d", answer="y\n")
+    more = "; run `zkpoll sync`, or leave --yes away"
+    assert (refused.code, refused.out) == (1, "")
+    assert refused.err == f"zkpoll: nothing is removed unasked, while {why}{more}\n"
+    assert (looked.code, looked.err) == (0, f"zkpoll: careful: {why}\n")
+    assert (code, f"zkpoll: careful: {why}" in shown, "3 punches removed" in shown) == (0, True, True)
+    assert all(len(line) <= 80 for line in shown.splitlines())
+
+
+def test_a_clock_that_no_terminal_bears_out(cleared: Site) -> None:
+    """Also after a run under the clock that is ahead, which makes its readings the newest, nothing goes."""
+    with inside(cleared.journal) as db:
+        db.execute("UPDATE device SET drift = -63072000, read_at = '2099-01-01T00:00:00.000+00:00'")
+    refused = cleared.run("journal", "prune", "--older-than", "365d", "--yes")
+    assert (refused.code, "no terminal's clock is within an hour of this host's" in refused.err) == (1, True)
 
 
 # --- backup ---

@@ -153,10 +153,16 @@ def prune(
     A device cannot show a punch any more once zkpoll itself has cleared its log since (`clear:`). One that
     left the inventory must be named with --device, and it must not have been read for AGE; if it came back
     with its log, what was removed would be sent again, under the ids it always had.
+
+    By a clock of this host that may be wrong nothing is removed unasked: one that is not synchronised, that
+    no terminal's bears out, or that is days past the newest reading.
     """  # noqa: D301  # click's own mark is the character itself
+    from datetime import UTC, datetime
+
     from zkpoll.journal import prune
     from zkpoll.reports.old_punches import OldPunches
     from zkpoll.reports.words import punches
+    from zkpoll.tasks.clock_doubt import ClockInDoubt, doubted
 
     refuse_unasked(yes or dry_run, "--yes, or --dry-run")
     inventory = load_inventory(config, secrets=False)
@@ -165,8 +171,15 @@ def prune(
         if terms.device and not prune.knows(opened, terms.device):
             raise no_such_device(terms.device)
         old = OldPunches(terms.before, prune.old_punches(opened, terms))
+        doubt = doubted(opened, datetime.now(UTC)) if old.removable else None
+    if doubt and yes and not dry_run:
+        raise ClockInDoubt(
+            f"nothing is removed unasked, while {doubt}; run `zkpoll sync`, or leave --yes away"
+        )
     if not as_json:
         _show(old)
+    if doubt:
+        click.echo(f"zkpoll: careful: {doubt}", err=True)
     question = f"Remove {punches(old.removable)} from the journal?"
     may, removed = yes or dry_run or not old.removable or agreed(question), 0
     if may and not dry_run:
