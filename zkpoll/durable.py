@@ -13,6 +13,8 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import IO, TYPE_CHECKING, Final
 
+from zkpoll.ordinary_files import check_replaceable
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -31,11 +33,14 @@ def new_file(
 ) -> Iterator[IO[bytes]]:
     """Give a file that is at `path`, whole and on disk, when the block ends without an error.
 
-    `replace` says whether it takes the place of a file that is there; if not, raise `FileExistsError`.
+    `replace` says whether it takes the place of a file that is there; if not, raise `FileExistsError`. What
+    is no ordinary file is never replaced; raise `NotOrdinary`, which is an `OSError`.
     `folder_unseen` allows a folder that may be written to but not read, whose sync the system refuses. Raise
     `OSError` when it cannot be written. After an error in the block, or before it has its name, nothing of it
     is left.
     """
+    if replace:
+        check_replaceable(path)  # now: what is refused in the end was written for nothing
     with NamedTemporaryFile(
         dir=path.parent, prefix=f".{path.name[:_LONGEST_NAME]}.", suffix=PART, delete=False
     ) as file:
@@ -62,6 +67,7 @@ def put(file: Path, path: Path, *, replace: bool, folder_unseen: bool = True) ->
     finally:
         os.close(descriptor)
     if replace:
+        check_replaceable(path)
         file.replace(path)
     else:
         _name_once(file, path)

@@ -23,6 +23,7 @@ import pytest
 
 from tests.pull.records import RECORDS, Made, Site, log
 from zkpoll.errors import ZkpollError
+from zkpoll.pull import raw_copy
 from zkpoll.pull.raw_copy import NEWEST, BadCopy, CopyFailed, RawCopy, due, load, recognised, remove, save
 from zkpoll.pull.slices import SLICE
 
@@ -234,6 +235,20 @@ def test_what_is_wrong_is_told(folder: Path, damage: Callable[[bytes], bytes], w
         load(path)
     assert str(caught.value).startswith(f"{path} ")
     assert "\n" not in str(caught.value)
+
+
+def test_no_more_is_unpacked_than_a_log_can_be(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A small file that unpacks to any size takes no memory for it; nor is a large one read."""
+    path = save(folder, a_copy())
+    data, content = path.read_bytes(), gzip.decompress(path.read_bytes())
+    monkeypatch.setattr(raw_copy, "LONGEST", len(content))
+    assert load(path) == a_copy()
+    path.write_bytes(gzip.compress(content + b"\0"))
+    with pytest.raises(BadCopy, match=f"holds more than {len(content)} bytes; no log is as long$"):
+        load(path)
+    path.write_bytes(data + b"\0" * len(content))
+    with pytest.raises(BadCopy, match=f"cannot be read: it is larger than {len(content)} bytes"):
+        load(path)
 
 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:

@@ -54,24 +54,21 @@ def test_half_an_export_is_none(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_link_stays_one(tmp_path: Path) -> None:
-    """What a link points to is replaced, not the link."""
-    path, link = tmp_path / "users.csv", tmp_path / "latest"
-    link.symlink_to(path)
-    write(["a"], link, GO_ON)
-    assert link.is_symlink()
-    assert path.read_text() == "a"
-
-
 def test_what_is_no_file(tmp_path: Path) -> None:
-    """A folder, a pipe or /dev/null is refused, never replaced."""
-    pipe = tmp_path / "pipe"
+    """A folder, a pipe, a link or /dev/null is refused, never replaced; nor is what a link points to."""
+    path, link, pipe = tmp_path / "users.csv", tmp_path / "latest", tmp_path / "pipe"
+    path.write_text("old")
+    link.symlink_to(path)
     os.mkfifo(pipe)
-    for path in (tmp_path, pipe, Path("/dev/null")):
-        with pytest.raises(OutputFailed, match="is no ordinary file"):
-            write(["a"], path, GO_ON)
+    for place, kind in ((link, "a symbolic link"), (pipe, "a pipe"), (Path("/dev/null"), "a device")):
+        instead = "and only an ordinary file is replaced; leave --output out and redirect stdout"
+        with pytest.raises(OutputFailed, match=f"{place} cannot be written: it is {kind}, {instead}$"):
+            write(["a"], place, GO_ON)
+    with pytest.raises(OutputFailed, match=r"cannot be written: is a directory$"):
+        write(["a"], tmp_path, GO_ON)
     assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
-    assert list(tmp_path.iterdir()) == [pipe]
+    assert (link.is_symlink(), path.read_text()) == (True, "old")
+    assert sorted(tmp_path.iterdir()) == [link, pipe, path]
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:

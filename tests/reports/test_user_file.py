@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,13 +12,13 @@ from hypothesis import strategies as st
 
 from tests.reports.helpers import row, user
 from zkpoll.errors import ExitCode
+from zkpoll.reports import user_file
 from zkpoll.reports.tables import FORMATS
 from zkpoll.reports.user_file import BadExport, load
 from zkpoll.reports.user_rows import COLUMNS, UserRow, as_dict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
 
 def text(rows: Iterable[UserRow], name: str = "csv") -> str:
@@ -99,3 +100,10 @@ def test_no_users_is_an_export_too(tmp_path: Path) -> None:
     for empty in (text([]), "[]\n"):
         path.write_text(empty)
         assert load(path) == ()
+
+
+def test_an_endless_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pipe may be read, but no more of it than an export can have."""
+    monkeypatch.setattr(user_file, "_LONGEST", 1000)
+    with pytest.raises(BadExport, match="/dev/zero is larger than 1000 bytes; is it an export of users"):
+        load(Path("/dev/zero"))

@@ -33,10 +33,11 @@ def decode(file: Path, as_json: bool) -> None:
     shown, with its first and last records.
     """
     from zkpoll.model.printable import shown
+    from zkpoll.ordinary_files import contents
     from zkpoll.pull import raw_copy
 
     try:
-        data = file.read_bytes()
+        data = contents(file, raw_copy.LONGEST)
     except OSError as error:
         raise click.FileError(str(file), error.strerror) from error
     document = _of_copy(raw_copy.load(file)) if raw_copy.recognised(data) else _of_log(data)

@@ -21,6 +21,12 @@ def demo(folder: Path) -> int:
     The terminals (TCP, UDP, TCP with a comm key) and the dashboard live on this machine's loopback while the
     demo runs. What is run against them is the real `zkpoll sync`, with the inventory it leaves behind.
     """
-    from zkpoll.simulator.demo import run
+    from zkpoll.errors import reason
+    from zkpoll.ordinary_files import check_replaceable
+    from zkpoll.simulator.demo import INVENTORY, run
 
+    try:
+        check_replaceable(folder / INVENTORY)
+    except OSError as error:
+        raise click.ClickException(f"{folder / INVENTORY} cannot be written: {reason(error)}") from error
     return run(folder, click.echo)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from zkpoll.errors import InventoryError
 from zkpoll.inventory import check, text
 from zkpoll.inventory.files import expanded
 from zkpoll.inventory.models import SECRETS
 from zkpoll.inventory.problems import Problems
+from zkpoll.ordinary_files import contents
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from zkpoll.inventory.models import Inventory
 
 VARIABLE = "ZKPOLL_CONFIG"
+_LONGEST: Final = 16 * 1024 * 1024
+"""Bytes: a hundred times the inventory of a large fleet."""
 PLACES = ("devices.yaml", "~/.config/zkpoll/devices.yaml", "/etc/zkpoll/devices.yaml")
 
 
@@ -76,7 +79,7 @@ def load(path: Path, env: Mapping[str, str], *, secrets: bool = True, strict: bo
 def _contents(path: Path) -> str:
     """Given a path, return the file's text. Raise InventoryError saying why it has none."""
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        return contents(path, _LONGEST).decode("utf-8-sig")
     except FileNotFoundError:
         raise InventoryError(f"{path}: there is no such file") from None
     except IsADirectoryError:

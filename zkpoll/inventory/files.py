@@ -7,6 +7,7 @@ import ssl
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from zkpoll.inventory.problems import Sentence
+from zkpoll.ordinary_files import TooLarge, contents, open_to_read
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,18 +30,19 @@ def content(path: Path, longest: int = _LONGEST) -> str:
 
     `longest` is how many bytes it may have.
     """
-    raw = _beginning(path, longest + 1)
-    if len(raw) > longest:
-        raise Sentence(f"{path} is larger than {longest} bytes; is it the right file?")
     try:
-        return _LINE_END.sub("", raw.decode("utf-8"))
+        return _LINE_END.sub("", contents(path, longest).decode("utf-8"))
+    except TooLarge:
+        raise Sentence(f"{path} is larger than {longest} bytes; is it the right file?") from None
+    except OSError as error:
+        raise _unreadable(path, error) from None
     except UnicodeDecodeError:
         raise Sentence(f"{path} is not UTF-8 text") from None
 
 
 def check_certificates(path: Path) -> None:
     """Given a path, raise Sentence if the file does not hold certificates in PEM form."""
-    _beginning(path, 1)
+    _check_readable(path)
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
     except ssl.SSLError:
@@ -50,7 +52,7 @@ def check_certificates(path: Path) -> None:
 def check_key(certificate: Path, key: Path | None) -> None:
     """Given the files of a certificate and of its key (None: the same), raise Sentence if it does not fit."""
     holder = key or certificate
-    _beginning(holder, 1)
+    _check_readable(holder)
 
     def refuse() -> NoReturn:
         # Without this OpenSSL would ask for the passphrase on the terminal.
@@ -64,9 +66,13 @@ def check_key(certificate: Path, key: Path | None) -> None:
         raise Sentence(f"{holder} does not hold a private key in PEM form") from None
 
 
-def _beginning(path: Path, size: int) -> bytes:
+def _check_readable(path: Path) -> None:
+    """Given a path, raise Sentence where OpenSSL would fail in its own words, or wait."""
     try:
-        with path.open("rb") as file:
-            return file.read(size)
+        open_to_read(path).close()
     except OSError as error:
-        raise Sentence(f"cannot read {path}: {error.strerror}") from None
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: OSError) -> Sentence:
+    return Sentence(f"cannot read {path}: {error.strerror}")

@@ -11,6 +11,7 @@ from zkpoll.durable import put
 from zkpoll.errors import TryLater, reason
 from zkpoll.journal.opening import open_journal
 from zkpoll.journal.sqlite import CopyingFailed, copy_journal
+from zkpoll.ordinary_files import check_replaceable
 
 
 class BackupFailed(TryLater):
@@ -54,12 +55,13 @@ def backup(journal: Path, file: Path, *, force: bool = False) -> Backup:
 
 
 def _check_target(journal: Path, file: Path, force: bool) -> None:
-    """Raise `BackupFailed` where `file` must not be written."""
+    """Raise `BackupFailed` where `file` must not be written, `NotOrdinary` where it is no ordinary file."""
     parts = [journal.resolve().with_name(journal.resolve().name + end) for end in ("", "-wal", "-shm")]
     if file.resolve() in parts or (file.exists() and file.samefile(journal)):
         raise BackupFailed(f"{file} is the journal itself")
     if file.is_dir():
         raise BackupFailed(f"{file} is a folder; name a file in it")
+    check_replaceable(file)
     if not force and os.path.lexists(file):
         raise _there_already(file)
 

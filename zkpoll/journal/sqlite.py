@@ -19,6 +19,7 @@ from zkpoll.journal.database import SQL, AlreadyThere, statements
 from zkpoll.journal.locks import Locks
 from zkpoll.model.punch import punch_id
 from zkpoll.model.state_folders import StateFolders
+from zkpoll.ordinary_files import check_ordinary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -280,7 +281,9 @@ def _check_file(path: Path, writable: bool) -> None:
             raise IsADirectoryError("it is a folder")
         if not (writable or path.exists()):
             raise FileNotFoundError("there is none yet; `zkpoll sync` makes it")
-        if writable and not path.is_file():
+        if path.exists():
+            check_ordinary(path)
+        elif writable:
             os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
         if writable and not os.access(path, os.W_OK):  # else SQLite would open it to be read
             raise PermissionError("it may not be written; check who owns it")

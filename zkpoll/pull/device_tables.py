@@ -44,6 +44,7 @@ from zkpoll.errors import Refused, Silent, WireError
 from zkpoll.pull import codes
 from zkpoll.pull.blocks import Blocks, gaps
 from zkpoll.pull.framing import MAX_PAYLOAD
+from zkpoll.pull.sizes import LONGEST_LOG
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,9 +57,8 @@ LOG: Final = codes.ATTLOG_RRQ
 USERS: Final = (codes.USERTEMP_RRQ, codes.FCT_USER)
 """The user table: its command and function."""
 
-_LONGEST: Final = {codes.ATTLOG_RRQ: 64 * 1024 * 1024, codes.USERTEMP_RRQ: 8 * 1024 * 1024}
-"""Bytes that a table may have, by its command: a log of a million records of 49 bytes, twice what any is
-known to hold; 100,000 users of 72 bytes."""
+_LONGEST: Final = {codes.ATTLOG_RRQ: LONGEST_LOG, codes.USERTEMP_RRQ: 8 * 1024 * 1024}
+"""Bytes that a table may have, by its command; of users 100,000 of 72 bytes."""
 PIECE: Final = 128 * 1024
 """Bytes handed on at once of a table that came whole; as many as the search for a layout looks at."""
 TCP_SLICE: Final = 0xFFC0

@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
 from inspect import getdoc
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 from urllib.parse import quote
@@ -32,7 +33,9 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ValidationError
 from zkpoll import wall_clock
 from zkpoll.durable import new_file, sync_folder
 from zkpoll.errors import SetAside, TryLater, reason
+from zkpoll.ordinary_files import contents, open_to_read
 from zkpoll.pull.layouts import LAYOUTS
+from zkpoll.pull.sizes import LONGEST_LOG
 from zkpoll.pull.slices import SLICE, Slicer
 
 if TYPE_CHECKING:
@@ -49,6 +52,8 @@ _BEGIN: Final = b'{"format":"zkpoll raw copy '
 """What every version of the first line begins with."""
 _LONGEST_HEADER: Final = 16 * 1024 * 1024
 """Bytes; a user table has 65,535 slots at most."""
+LONGEST: Final = _LONGEST_HEADER + LONGEST_LOG
+"""Bytes of a copy, packed or not."""
 _SAME_SECOND: Final = 100
 """Copies of one log in one second, at most."""
 _LONGEST_NAME: Final = 90
@@ -232,8 +237,8 @@ def _files(folder: Path) -> list[Path]:
 
 def _headers(folder: Path) -> Iterator[tuple[Path, _Header]]:
     for path in _files(folder):
-        with suppress(OSError, EOFError, zlib.error, ValidationError), gzip.open(path) as file:
-            yield path, _Header.model_validate_json(file.readline(_LONGEST_HEADER))
+        with suppress(OSError, EOFError, zlib.error, ValidationError), open_to_read(path) as file:
+            yield path, _Header.model_validate_json(gzip.open(file).readline(_LONGEST_HEADER))
 
 
 def _removed(path: Path) -> bool:
@@ -263,7 +268,7 @@ def load(path: Path) -> RawCopy:
     Raise `BadCopy` when it cannot be read, is foreign, damaged or cut short, or written by a newer zkpoll.
     """
     try:
-        data = path.read_bytes()
+        data = contents(path, LONGEST)
     except OSError as error:
         raise BadCopy(f"{path} cannot be read: {reason(error)}") from error
     if not recognised(data):
@@ -284,7 +289,10 @@ _TOLD: Final = {"device", "serial_number", "taken_at", "zone", "layout", "users"
 def _unpacked(path: Path, data: bytes) -> tuple[_Header, bytes]:
     """Return a file's header and what follows it."""
     try:
-        line, _, log = gzip.decompress(data).partition(b"\n")
+        content = gzip.GzipFile(fileobj=BytesIO(data)).read(LONGEST + 1)
+        if len(content) > LONGEST:
+            raise BadCopy(f"{path} holds more than {LONGEST} bytes; no log is as long")
+        line, _, log = content.partition(b"\n")
         return _Header.model_validate_json(line), log
     except EOFError as error:
         raise BadCopy(f"{path} is cut short; what is missing cannot be told") from error

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from struct import Struct
+from typing import Final
 
+LONGEST_LOG: Final = 64 * 1024 * 1024
+"""Bytes that a log may have: a million records of 49 bytes, twice what any is known to hold."""
 _DWORDS = Struct("<20I")
 _USERS, _FINGERS, _RECORDS = 4, 6, 8
 _CAPACITY = {_FINGERS: 14, _USERS: 15, _RECORDS: 16}

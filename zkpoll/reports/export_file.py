@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from zkpoll.durable import new_file
 from zkpoll.errors import Stopped, TryLater, reason
+from zkpoll.ordinary_files import NotOrdinary
 
 if TYPE_CHECKING:
     import threading
@@ -51,12 +52,12 @@ def _stdout() -> TextIO:
 def _replaced(path: Path) -> Iterator[TextIO]:
     """Give a new file that takes the place of the one at `path` when all went well."""
     try:
-        path = path.resolve()  # a link stays one
-        if path.exists() and not path.is_file():  # a rename would replace /dev/null itself
-            raise OutputFailed(f"{path} is no ordinary file; leave --output out and redirect stdout")
         with new_file(path, replace=True) as file:
             text = io.TextIOWrapper(file, "utf-8", newline="\n")
             yield text
             text.detach()
+    except NotOrdinary as error:
+        instead = "leave --output out and redirect stdout"
+        raise OutputFailed(f"{path} cannot be written: {reason(error)}; {instead}") from error
     except OSError as error:
         raise OutputFailed(f"{path} cannot be written: {reason(error)}") from error

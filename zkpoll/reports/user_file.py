@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _ROW: Final = TypeAdapter(UserRow)
+_LONGEST: Final = 256 * 1024 * 1024
+"""Bytes: a million rows of the longest format, which is JSON."""
 
 
 class BadExport(SetAside):
@@ -30,7 +32,11 @@ class BadExport(SetAside):
 def load(path: Path) -> tuple[UserRow, ...]:
     """Given the path of an export in any of the formats, return its rows. Raise `BadExport`."""
     try:
-        text = path.read_bytes().decode("utf-8-sig")  # some spreadsheets put a mark in front
+        with path.open("rb") as file:  # a pipe, too: `users diff <(ssh elsewhere zkpoll users export)`
+            data = file.read(_LONGEST + 1)
+        if len(data) > _LONGEST:
+            raise BadExport(f"{path} is larger than {_LONGEST} bytes; is it an export of users?")
+        text = data.decode("utf-8-sig")  # some spreadsheets put a mark in front
     except UnicodeDecodeError as error:
         raise BadExport(f"{path} is not in UTF-8") from error
     except OSError as error:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from zkpoll.simulator.server import Transport
 
+INVENTORY: Final = "devices.yaml"
+"""The name of the file that is left in the folder."""
 _TOKEN: Final = "demo-token"  # noqa: S105  # of a dashboard that lives as long as the demo
 _SHOWN: Final = 3
 
@@ -70,7 +72,7 @@ def run(folder: Path, say: Callable[[str], None]) -> int:
         ports = [
             stack.enter_context(serve(one.terminal(), transport=one.transport)).port for one in _TERMINALS
         ]
-        inventory = folder / "devices.yaml"
+        inventory = folder / INVENTORY
         inventory.write_text(_inventory(dashboard.url, ports), "utf-8")
         say(f"Three virtual terminals and a sample dashboard are up; the inventory is {inventory}.")
         codes = [_sync(inventory, say)]
