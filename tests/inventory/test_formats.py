@@ -364,11 +364,11 @@ LONGITUDE = "expected degrees from -180 to 180, such as 23.7808"
         (["in_states: [0, 256]"], f"in_states[1]: found '256', {STATE}"),
         (["in_states: [255]"], f"in_states[0]: found '255', {NO_KEY}"),
         (["out_states: [255]"], f"out_states[0]: found '255', {NO_KEY}"),
-        (["in_states: [0, 1]"], f"in_states: state 1 is among out_states as well (1, 5); {BOTH}"),
-        (["out_states: [4, 5]"], f"out_states: state 4 is among in_states as well (0, 4); {BOTH}"),
+        (["in_states: [0, 1]"], f"in_states[1]: state 1 is among out_states as well (1, 5); {BOTH}"),
+        (["out_states: [4, 5]"], f"out_states[0]: state 4 is among in_states as well (0, 4); {BOTH}"),
         (
             ["out_states: [2]", "in_states: [2]"],
-            f"out_states: state 2 is among in_states as well (2); {BOTH}",
+            f"out_states[0]: state 2 is among in_states as well; {BOTH}",
         ),
         (["latitude: 23.78"], "latitude: needs longitude beside it"),
         (["longitude: 90.41"], "longitude: needs latitude beside it"),
@@ -419,7 +419,7 @@ def test_what_belongs_together_may_come_from_the_defaults(tmp_path: Path) -> Non
         ("latitude: 23.78", "defaults.latitude: needs longitude beside it"),
         (
             "in_states: [1]",
-            "defaults.in_states: state 1 is among out_states as well (1, 5); it means one of both",
+            "defaults.in_states[0]: state 1 is among out_states as well (1, 5); it means one of both",
         ),
         ("direction: entry", "defaults.direction: found 'entry', expected state or in or out or none"),
     ],

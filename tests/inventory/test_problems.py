@@ -409,7 +409,7 @@ def test_a_key_is_its_certificates_own_and_open(tmp_path: Path, authority: Autho
     locked = authority.lock(key)
     told = {
         None: f"4: dashboard.client_cert: {cert} does not hold a private key in PEM form",
-        other: f"5: dashboard.client_key: the key in {other} is not that of the certificate in {cert}",
+        other: f"5: dashboard.client_key: the key in {other} is not that of the certificate in client_cert",
         locked: f"5: dashboard.client_key: the key in {locked} needs a passphrase; store it without one,"
         " readable to us alone",
     }

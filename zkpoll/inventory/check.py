@@ -12,6 +12,7 @@ from zkpoll.inventory.dashboards import CREDENTIALS, Credentials, Dashboard
 from zkpoll.inventory.hosts import same_host
 from zkpoll.inventory.models import SECTIONS, Defaults, Device, DeviceAddress, Inventory
 from zkpoll.inventory.problems import Sentence, found, found_shape, nearest, unknown
+from zkpoll.inventory.scalars import as_written
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,7 +52,7 @@ def inventory(tree: Tree, problems: Problems, folder: Path, *, strict: bool) -> 
     devices = settings.get("devices")
     named = [one.get("name") for one in devices if isinstance(one, dict)] if isinstance(devices, list) else []
     names = [name for name in named if name and isinstance(name, str)]
-    check = _Check(problems, {"folder": folder, "strict": strict}, names)
+    check = _Check(top, problems, {"folder": folder, "strict": strict}, names)
     parts: Parts = {key: settings[key] for key in _PLAIN if key in settings}
     parts["dashboards"] = check.dashboards(settings)
     parts["devices"] = check.devices(settings)
@@ -69,7 +70,10 @@ def _mapping(tree: object, place: Place, problems: Problems) -> Parts | None:
 class _Check:
     """The checks of one file."""
 
-    def __init__(self, problems: Problems, context: Mapping[str, object], names: Collection[str]) -> None:
+    def __init__(
+        self, tree: Tree, problems: Problems, context: Mapping[str, object], names: Collection[str]
+    ) -> None:
+        self._tree = tree
         self._problems = problems
         self._context = dict(context)
         self._names = names
@@ -127,9 +131,11 @@ class _Check:
             if names.of_devices:
                 for name, here in texts:
                     if name not in self._names:
-                        meant = nearest(name, self._names)
-                        hint = f", did you mean {meant}?" if meant else ""
-                        self._problems.add(here, f"found {found(name)}, expected the name of a device{hint}")
+                        written = as_written(_at(self._tree, here))
+                        meant = None if written else nearest(name, self._names)
+                        hint = f", did you mean {as_written(meant) or meant}?" if meant else ""
+                        sentence = f"found {found(written or name)}, expected the name of a device{hint}"
+                        self._problems.add(here, sentence)
 
     def devices(self, top: Parts) -> list[Device]:
         """Given the top of a file, return its valid devices, defaults merged in."""
@@ -178,7 +184,8 @@ class _Check:
             there = first.setdefault(text, here)
             if there != here:
                 line = self._problems.line(there)
-                self._problems.add(here, f"{found(text)} is already {what} on line {line}")
+                shown = found(as_written(_at(self._tree, here)) or text)
+                self._problems.add(here, f"{shown} is already {what} on line {line}")
 
     def _apart(self, entries: list[_Entry]) -> None:
         """Given the devices, note each enabled one that is the same terminal as an earlier one."""
@@ -220,10 +227,13 @@ class _Entry:
         if not device.enabled:
             return []
         address = (same_host(device.host), device.port, device.transport)
-        words = f"{device.host} port {device.port} ({device.transport})"
+        shown = {
+            key: as_written(telling.get(key)) or getattr(device, key) for key in DeviceAddress.model_fields
+        }
+        words = "{host} port {port} ({transport})".format_map(shown)
         marks: list[tuple[str, object, str]] = [("host", address, words)]
         if device.serial:
-            marks.append(("serial", device.serial, f"serial {device.serial}"))
+            marks.append(("serial", device.serial, "serial {serial}".format_map(shown)))
         return marks
 
 
@@ -243,8 +253,19 @@ def _in_words(model: type[BaseModel], detail: ErrorDetails) -> tuple[Place, str]
         return place, unknown(str(place[-1]), owner.model_fields)
     error = detail.get("ctx", {}).get("error", detail["msg"])
     if isinstance(error, Sentence):
-        return (*detail["loc"], error.key) if error.key else place, str(error)
+        sentence = error.told(as_written(_at(detail["input"], error.place)))
+        return (*detail["loc"], *error.place) if error.place else place, sentence
     return place, f"found {found(detail['input'])}, {error}"
+
+
+def _at(tree: object, place: Place) -> object:
+    """Given a tree as it was read and a place in it, return the value there, None if there is none."""
+    for step in place:
+        try:
+            tree = tree[step]  # type: ignore[index]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return tree
 
 
 def _missing(model: type[BaseModel], key: str) -> str:

@@ -19,10 +19,20 @@ from zkpoll.inventory.credentials import (
 )
 from zkpoll.inventory.files import check_key, content
 from zkpoll.inventory.formats.facts import FACTS, WITH_SETTINGS, Facts, FormatChoice
-from zkpoll.inventory.hosts import is_loopback, without_secrets
-from zkpoll.inventory.kinds import Certificates, Duration, File, Label, Section, Url, Whole, YesNo
+from zkpoll.inventory.hosts import is_loopback
+from zkpoll.inventory.kinds import (
+    Certificates,
+    Duration,
+    File,
+    Label,
+    Section,
+    Url,
+    Whole,
+    YesNo,
+    found_url,
+)
 from zkpoll.inventory.people import UserIds  # noqa: TC001  (pydantic reads the annotations)
-from zkpoll.inventory.problems import Sentence, found
+from zkpoll.inventory.problems import Sentence
 from zkpoll.inventory.settings import MASK, Settings, masked, without_query
 
 if TYPE_CHECKING:
@@ -159,7 +169,7 @@ class Credentials(Settings):
             try:
                 check_key(self.client_cert, self.client_key)
             except Sentence as error:
-                raise Sentence(str(error), key="client_key" if self.client_key else "client_cert") from None
+                raise error.of("client_key" if self.client_key else "client_cert") from None
         elif self.client_key is not None:
             raise Sentence("needs the certificate it belongs to, in client_cert", key="client_key")
         return self
@@ -170,11 +180,11 @@ def _token_in(path: Path) -> SecretStr:
     try:
         text = content(path).rstrip("\r\n")
     except Sentence as error:
-        raise Sentence(str(error), key="token_file") from None
+        raise error.of("token_file") from None
     if not text:
-        raise Sentence(f"{path} is empty, expected a token", key="token_file")
+        raise Sentence("{it} is empty, expected a token", key="token_file", value=path)
     if not Token().fits(text):
-        raise Sentence(f"{path} is not a token, expected {Token.expected}", key="token_file")
+        raise Sentence(f"{{it}} is not a token, expected {Token.expected}", key="token_file", value=path)
     return SecretStr(text)
 
 
@@ -248,9 +258,8 @@ class Dashboard(FormatChoice, Credentials, Endpoint):
         parts = urlsplit(self.url)
         first = parts.path.lstrip("/").partition("/")[0]
         if self.facts.own_paths and ("?" in self.url or first in self.facts.own_paths):
-            shown = found(without_secrets(self.url))
             site = "the site's address alone, such as https://erp.example.com"
-            raise Sentence(f"found {shown}, expected {site}", key="url")
+            raise Sentence(f"found {{it}}, expected {site}", key="url", value=self.url, show=found_url)
         if self.gzip and not self.facts.unpacks:
             raise Sentence(f"true is not for format: {self.format}, whose servers do not unpack", key="gzip")
         return self

@@ -33,11 +33,11 @@ def content(path: Path, longest: int = _LONGEST) -> str:
     try:
         return _LINE_END.sub("", contents(path, longest).decode("utf-8"))
     except TooLarge:
-        raise Sentence(f"{path} is larger than {longest} bytes; is it the right file?") from None
+        raise Sentence(f"{{it}} is larger than {longest} bytes; is it the right file?", value=path) from None
     except OSError as error:
         raise _unreadable(path, error) from None
     except UnicodeDecodeError:
-        raise Sentence(f"{path} is not UTF-8 text") from None
+        raise Sentence("{it} is not UTF-8 text", value=path) from None
 
 
 def check_certificates(path: Path) -> None:
@@ -46,7 +46,7 @@ def check_certificates(path: Path) -> None:
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
     except ssl.SSLError:
-        raise Sentence(f"{path} does not hold certificates in PEM form, or a damaged one") from None
+        raise Sentence("{it} does not hold certificates in PEM form, or a damaged one", value=path) from None
 
 
 def check_key(certificate: Path, key: Path | None) -> None:
@@ -56,14 +56,17 @@ def check_key(certificate: Path, key: Path | None) -> None:
 
     def refuse() -> NoReturn:
         # Without this OpenSSL would ask for the passphrase on the terminal.
-        raise Sentence(f"the key in {holder} needs a passphrase; store it without one, readable to us alone")
+        raise Sentence(
+            "the key in {it} needs a passphrase; store it without one, readable to us alone", value=holder
+        )
 
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(certificate, key, password=refuse)
     except ssl.SSLError as error:
         if error.reason == "KEY_VALUES_MISMATCH":
-            raise Sentence(f"the key in {holder} is not that of the certificate in {certificate}") from None
-        raise Sentence(f"{holder} does not hold a private key in PEM form") from None
+            wrong = "the key in {it} is not that of the certificate in client_cert"
+            raise Sentence(wrong, value=holder) from None
+        raise Sentence("{it} does not hold a private key in PEM form", value=holder) from None
 
 
 def _check_readable(path: Path) -> None:
@@ -75,4 +78,4 @@ def _check_readable(path: Path) -> None:
 
 
 def _unreadable(path: Path, error: OSError) -> Sentence:
-    return Sentence(f"cannot read {path}: {error.strerror}")
+    return Sentence(f"cannot read {{it}}: {error.strerror}", value=path)

@@ -20,6 +20,7 @@ from pydantic_core import core_schema
 from zkpoll.inventory.files import check_certificates, expanded
 from zkpoll.inventory.hosts import check_host, check_url, without_secrets
 from zkpoll.inventory.problems import Sentence, found, found_shape
+from zkpoll.inventory.scalars import as_written
 from zkpoll.inventory.zones import check_zone
 
 if TYPE_CHECKING:
@@ -397,12 +398,17 @@ class Url(Kind):
         try:
             return check_url(text)
         except ValueError as error:
-            shown = found(without_secrets(text) if text else value)
+            shown = found_url(as_written(value) or text) if text else found(value)
             raise Sentence(f"found {shown}, {error}") from None
 
     def shape(self) -> Shape:
         """Return: http or https, then anything but space, quotes and a fragment."""
         return pattern(r'^[Hh][Tt][Tt][Pp][Ss]?://[^\s"<>\\#]+$')
+
+
+def found_url(text: str) -> str:
+    """Given a wrong URL, return its name in a sentence, without the parts that may be a password or a key."""
+    return found(without_secrets(text))
 
 
 class Zone(Kind):

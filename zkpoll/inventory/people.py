@@ -14,6 +14,7 @@ from pydantic_core import core_schema
 from zkpoll.inventory.files import content
 from zkpoll.inventory.kinds import Choice, File, Label, YesNo
 from zkpoll.inventory.problems import Sentence
+from zkpoll.inventory.scalars import as_written
 from zkpoll.inventory.settings import Settings
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class MapFile(File):
         except Sentence as error:
             if (info.context or {}).get("strict"):
                 raise
-            return Badges(path, {}, str(error))
+            return Badges(path, {}, error.told(as_written(value)))
 
 
 def _read(path: Path) -> Badges:
@@ -67,7 +68,7 @@ def _read(path: Path) -> Badges:
     try:
         found = path.stat()
     except OSError as error:
-        raise Sentence(f"cannot read {path}: {error.strerror}") from None
+        raise Sentence(f"cannot read {{it}}: {error.strerror}", value=path) from None
     return _badges(path, found.st_mtime_ns, found.st_size)
 
 
@@ -77,9 +78,11 @@ def _badges(path: Path, _mtime_ns: int, _size: int) -> Badges:
     ids: dict[str, str] = {}
     for line, (inside, outside) in _pairs(path, content(path, _LARGEST).removeprefix("\ufeff")):
         if ids.setdefault(inside, outside) != outside:
-            raise Sentence(f"{path}:{line}: found an id that stands above with another one beside it")
+            raise Sentence(
+                f"{{it}}:{line}: found an id that stands above with another one beside it", value=path
+            )
     if not ids:
-        raise Sentence(f"{path} is empty, expected lines of two columns: {_COLUMNS}")
+        raise Sentence(f"{{it}} is empty, expected lines of two columns: {_COLUMNS}", value=path)
     return Badges(path, ids)
 
 
@@ -90,9 +93,11 @@ def _pairs(path: Path, text: str) -> Iterator[tuple[int, tuple[str, str]]]:
             continue
         if len(cells) != 2:
             columns = "one column" if len(cells) == 1 else f"{len(cells)} columns"
-            raise Sentence(f"{path}:{line}: found {columns}, expected two: {_COLUMNS}")
+            raise Sentence(f"{{it}}:{line}: found {columns}, expected two: {_COLUMNS}", value=path)
         if not all(cell and cell.isprintable() for cell in cells):
-            raise Sentence(f"{path}:{line}: found an empty cell or a character that cannot be seen")
+            raise Sentence(
+                f"{{it}}:{line}: found an empty cell or a character that cannot be seen", value=path
+            )
         yield line, (cells[0], cells[1])
 
 
@@ -107,7 +112,7 @@ def _rows(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
             if any(cells):
                 yield reader.line_num, cells
     except csv.Error as error:
-        raise Sentence(f"{path}:{reader.line_num}: not CSV: {error}") from None
+        raise Sentence(f"{{it}}:{reader.line_num}: not CSV: {error}", value=path) from None
 
 
 class UserIds(Settings):

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from zkpoll.errors import InventoryError
+from zkpoll.inventory.scalars import as_written
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from pathlib import Path
 
 Place: TypeAlias = "tuple[str | int, ...]"
@@ -24,16 +25,39 @@ class Sentence(ValueError):
     """A complaint that says everything itself. The value found is not put in front of it.
 
     Raised if the value is secret, or if the fault is not in the value alone. `key` names the
-    setting it belongs to, among those that were checked, when its own check is not the one that raised it.
+    setting it belongs to, among those that were checked, when its own check is not the one that raised it, or
+    is the place of a part of that setting. Where the message says {it}, the value stands, as `show` shows it.
     """
 
-    def __init__(self, message: str, key: str | None = None) -> None:
-        super().__init__(message)
-        self.key = key
+    def __init__(
+        self,
+        message: str,
+        key: str | Place | None = None,
+        value: object = "",
+        show: Callable[[str], str] = str,
+    ) -> None:
+        super().__init__(message.replace("{it}", show(str(value))))
+        self.place: Place = (key,) if isinstance(key, str) else key or ()
+        self._message = message
+        self._show = show
+
+    def of(self, key: str) -> Sentence:
+        """Given the key of the setting it belongs to, return it as one of that setting."""
+        self.place = (key,)
+        return self
+
+    def told(self, written: str | None) -> str:
+        """Given the text that the value has in the file, if a variable is in it, return the sentence."""
+        return str(self) if written is None else self._message.replace("{it}", self._show(written))
 
 
 def found(value: object) -> str:
-    """Given a wrong value, return its name in a sentence, never more than a line."""
+    """Given a wrong value, return its name in a sentence, never more than a line.
+
+    Of a value with a variable in it this is what the file has, and not what the variable holds.
+    """
+    if value and (text := as_written(value)):
+        value = text
     match value:
         case "" | None:
             return "nothing"

@@ -83,10 +83,13 @@ class Source(SourceKey):
         if both:
             key = "out_states" if "out_states" in self.model_fields_set else "in_states"
             other = "in_states" if key == "out_states" else "out_states"
-            sentence = (
-                f"state {both[0]} is among {other} as well ({', '.join(map(str, getattr(self, other)))})"
+            others = ", ".join(map(str, getattr(self, other)))
+            usual = "" if other in self.model_fields_set else f" ({others})"
+            raise Sentence(
+                f"state {{it}} is among {other} as well{usual}; it means one of both",
+                key=(key, getattr(self, key).index(both[0])),
+                value=both[0],
             )
-            raise Sentence(f"{sentence}; it means one of both", key=key)
         return self
 
     @model_validator(mode="after")

@@ -161,7 +161,7 @@ class _Walk:
         block = node.style in {"|", ">"} and place[-2:] in _BLOCKS
         if not self._printable(text, place, "\n\t" if block else ""):
             return ""
-        return Scalar(text, plain=node.style is None, filled=filled)
+        return Scalar(text, plain=node.style is None, filled=filled, written=node.value)
 
     def _printable(self, text: str, place: Place, also: str) -> bool:
         """Given a value, say whether it is one line of text and `also`. Note the character if not."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zkpoll.inventory.files import content, expanded
+from zkpoll.inventory.problems import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,7 +70,10 @@ class _Filling:
             return ""
         if not path.isprintable():
             raise ValueError("expected a path in ${file:PATH}, found a control character in it")
-        return content(self._folder / expanded(Path(path)))
+        try:
+            return content(self._folder / expanded(Path(path)))
+        except Sentence as error:
+            raise ValueError(error.told(written if _IN_PATH.search(written) else None)) from None
 
     def _set(self, name: str) -> str:
         if name not in self._env:

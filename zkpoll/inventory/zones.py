@@ -6,6 +6,7 @@ from importlib import resources
 from zoneinfo import ZoneInfo
 
 from zkpoll.inventory.problems import nearest
+from zkpoll.inventory.scalars import as_written
 
 # Files beside the zones that are not zones: this machine's own setting, and clocks that count
 # leap seconds, which no terminal does.
@@ -16,7 +17,7 @@ def check_zone(text: str) -> str:
     """Given the name of a time zone, return it. Raise ValueError with the nearest known name."""
     if _is_zone(text):
         return text
-    meant = _nearest(text) if text else None
+    meant = _nearest(text) if text and not as_written(text) else None
     hint = f", did you mean {meant}?" if meant else " such as Asia/Dhaka"
     raise ValueError(f"expected a time zone{hint}")
 

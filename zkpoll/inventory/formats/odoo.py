@@ -10,6 +10,7 @@ from zkpoll.inventory.documents import NAMES
 from zkpoll.inventory.formats import FIELD, FormatSettings
 from zkpoll.inventory.kinds import Kind, Label, Matching, Shape
 from zkpoll.inventory.problems import Sentence, found_shape, hint
+from zkpoll.inventory.scalars import as_written
 
 _MODEL: Final = Matching(r"[a-z0-9_]+(?:\.[a-z0-9_]+)*", "the name of a model, such as zkpoll.punch")
 _ODOOS_OWN: Final = frozenset(
@@ -38,9 +39,10 @@ class Fields(Kind):
         if "id" not in value:
             raise Sentence("found no id; the field for it tells whether a punch is there already")
         theirs = [field for field in value.values() if isinstance(field, str)]
-        if own := sorted(_ODOOS_OWN.intersection(theirs)):
+        if own := [field for field in theirs if field in _ODOOS_OWN]:
             # With id: id no look would ever find a punch, since Odoo drops what it is told of its own.
-            raise Sentence(f"found {own[0]}, which Odoo fills in by itself; expected another field")
+            shown = as_written(own[0]) or own[0]
+            raise Sentence(f"found {shown}, which Odoo fills in by itself; expected another field")
         if len(set(theirs)) < len(theirs):
             raise Sentence("found one field for two names; each needs a field of its own")
         return value
