@@ -539,9 +539,46 @@ def test_a_secret_that_became_a_key_is_not_shown(tmp_path: Path) -> None:
     text = GOOD[GOOD.index("journal") :] + "dashboard: {url: 'http://a', token:hunter2}\n"
     assert wrong(tmp_path, text) == [
         (
-            "devices.yaml:7: dashboard: found a key that is not a plain word (no space after its"
+            "devices.yaml:7: dashboard: unknown setting (hidden, as it may be a secret; no space after its"
             " colon?), did you mean token?"
         )
+    ]
+
+
+HIDDEN = "unknown setting (hidden, as it may be a secret)"
+
+
+@pytest.mark.parametrize(
+    "key", ["123456", "hunter2", "hunter", "swordfish-2026", "'comm_key 123456'", "hünter", "hunter" * 8]
+)
+def test_a_bare_key_may_be_a_secret(tmp_path: Path, key: str) -> None:
+    """What was written in the place of a name is told by its line and place, in every section."""
+    for text, line, place in [
+        (GOOD + f"  - {{name: b, host: b, {key}}}\n", 10, "devices[1]"),
+        (GOOD + f"  - name: b\n    host: b\n    {key}:\n", 12, "devices[1]"),
+        (GOOD + f"    clock: {{set_when_off_by: 9, {key}}}\n", 10, "devices[0].clock"),
+        (dashboard("url: http://a", f"{key}:"), 3, "dashboard"),
+        (dashboard("url: http://a", f"basic: {{user: a, password: b, {key}}}"), 3, "dashboard.basic"),
+        (GOOD.replace("defaults:", f"defaults:\n  {key}:"), 6, "defaults"),
+        (GOOD + f"{key}:\n", 10, ""),
+    ]:
+        (told,) = wrong(tmp_path, text)
+        at = f"devices.yaml:{line}: {place + ': ' if place else ''}{HIDDEN}, "
+        assert told.startswith(at)
+        assert key.strip("'") not in told
+
+
+def test_no_place_shows_what_is_no_name(tmp_path: Path) -> None:
+    """A secret that became a key is not shown either where its value is wrong, or where it stands twice."""
+    for text in ("hunter2: ${NOPE}", "hunter2: 1\n    hunter2: 1", "user_id: {hunter2: [a, '${NOPE}']}"):
+        lines = wrong(tmp_path, GOOD + f"    {text}\n")
+        assert lines
+        assert not any("hunter2" in line for line in lines)
+    assert wrong(tmp_path, device("location: Dhaka")) == [
+        f"devices.yaml:10: devices[0].location: unknown setting, known here: {KNOWN}"
+    ]
+    assert wrong(tmp_path, device("port1: 4371")) == [
+        f"devices.yaml:10: devices[0]: {HIDDEN}, did you mean port?"
     ]
 
 

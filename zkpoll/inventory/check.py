@@ -250,7 +250,8 @@ def _in_words(model: type[BaseModel], detail: ErrorDetails) -> tuple[Place, str]
     if detail["type"] == "missing":
         return place, _missing(owner, str(place[-1]))
     if detail["type"] == "extra_forbidden":
-        return place, unknown(str(place[-1]), owner.model_fields)
+        key, sentence = unknown(str(place[-1]), detail["input"], owner.model_fields)
+        return (*place[:-1], key), sentence
     error = detail.get("ctx", {}).get("error", detail["msg"])
     if isinstance(error, Sentence):
         sentence = error.told(as_written(_at(detail["input"], error.place)))

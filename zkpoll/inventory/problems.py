@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 Place: TypeAlias = "tuple[str | int, ...]"
 """Where a value stands: `("devices", 1, "port")`."""
 
-_PLAIN = re.compile(r"[A-Za-z0-9_<-]+")
+_NAME = re.compile(r"[A-Za-z][A-Za-z_-]{0,39}|<<")
+"""What may be the name of a setting; a key with digits may be a comm key or a token in a wrong place."""
 _LONGEST_FOUND = 60  # characters of a wrong value that are shown
 
 
@@ -79,23 +80,32 @@ def found_shape(value: object) -> str:
     return "text" if value and isinstance(value, str) else found(value)
 
 
-def nearest(word: str, known: Collection[str]) -> str | None:
-    """Given a word, return the known one it was most likely meant to be, in any case of letters."""
+def nearest(word: str, known: Collection[str], alike: float = 0.6) -> str | None:
+    """Given a word, return the known one it was most likely meant to be, in any case of letters.
+
+    `alike` is how much of both must be the same; 1 is all.
+    """
     folded = {name.casefold(): name for name in known}
-    close = difflib.get_close_matches(word.casefold(), folded, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(word.casefold(), folded, n=1, cutoff=alike)
     return folded[close[0]] if close else None
+
+
+class Hidden(str):
+    """A key that may be a secret, and is not shown in a place."""
+
+    __slots__ = ()
 
 
 def shown(place: Place) -> str:
     """Given a place, return it as `devices[1].port`.
 
-    Keys that are not plain words are left out: in `{token:hunter2}` the key is the secret.
+    Keys that do not look like a setting's name are left out: in `{token:hunter2}` the key is the secret.
     """
     text = ""
     for step in place:
         if isinstance(step, int):
             text += f"[{step}]"
-        elif _PLAIN.fullmatch(step):
+        elif _NAME.fullmatch(step) and not isinstance(step, Hidden):
             text += f".{step}"
     return text.removeprefix(".")
 
@@ -140,9 +150,10 @@ class Problems:
         self, settings: Mapping[str, object], names: Collection[str], place: Place
     ) -> dict[str, object]:
         """Given a mapping and the names it may hold, return the known ones. Note the rest."""
-        for key in settings:
+        for key, value in settings.items():
             if key not in names:
-                self.add((*place, key), unknown(key, names))
+                step, sentence = unknown(key, value, names)
+                self.add((*place, step), sentence)
         return {key: value for key, value in settings.items() if key in names}
 
     def error(self) -> InventoryError:
@@ -159,8 +170,13 @@ def hint(word: str, names: Collection[str]) -> str:
     return f"did you mean {meant}?" if meant else f"known here: {', '.join(names)}"
 
 
-def unknown(key: str, names: Collection[str]) -> str:
-    """Given a key that is not a setting, return the sentence that helps."""
-    if _PLAIN.fullmatch(key):
-        return f"unknown setting, {hint(key, names)}"
-    return f"found a key that is not a plain word (no space after its colon?), {hint(key, names)}"
+def unknown(key: str, value: object, names: Collection[str]) -> tuple[str, str]:
+    """Given a key that is no setting, and its value, return it for its place, and a sentence that helps.
+
+    It is shown if it looks like a name, and has a value or is very near to a known name. What stands alone
+    (`{host: a, hunter}`) was meant as a value, which may be a secret.
+    """
+    if _NAME.fullmatch(key) and (value or nearest(key, names, alike=0.8)):
+        return key, f"unknown setting, {hint(key, names)}"
+    gap = "; no space after its colon?" if ":" in key else ""
+    return Hidden(key), f"unknown setting (hidden, as it may be a secret{gap}), {hint(key, names)}"
