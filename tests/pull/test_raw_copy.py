@@ -118,6 +118,22 @@ def test_any_name(folder: Path, name: str) -> None:
     assert load(path) == copy
 
 
+def test_long_names_of_one_beginning(folder: Path) -> None:
+    """Two devices whose long names begin alike have copies whose names tell them apart."""
+    names = ["\u09aa" * 63 + end for end in "12"]
+    first, second = (save(folder, replace(a_copy(), device=name)) for name in names)
+    assert first.name != second.name
+    assert "~" not in second.name
+    assert [load(path).device for path in (first, second)] == names
+
+
+def test_a_name_with_a_tilde(folder: Path) -> None:
+    """What tells copies of one second apart stands behind all of their name."""
+    copy = replace(a_copy(), device="a~b")
+    first, second = save(folder, copy), save(folder, copy)
+    assert second.name == first.name.replace(".zkraw", "~2.zkraw")
+
+
 def test_nothing_is_overwritten(folder: Path) -> None:
     """A second copy of the same device and second gets a name of its own; the first stays as it was."""
     first, second, third = (save(folder, a_copy(records=records)) for records in (2, 3, 4))
@@ -347,6 +363,15 @@ def test_what_a_killed_run_left_is_removed_as_well(folder: Path) -> None:
     path = save(folder, replace(a_copy(), taken_at=TAKEN - 2 * KEEP))
     left = path.rename(path.parent / "tmpx1y2z3.part")
     assert prune(folder) == [left]
+
+
+def test_a_copy_under_an_older_name(folder: Path) -> None:
+    """A long name that was cut by an older zkpoll is read and removed like any other."""
+    copy = replace(a_copy(), device="\u09aa" * 64, taken_at=TAKEN - 2 * KEEP)
+    path = save(folder, copy)
+    old = path.rename(path.with_name(f"{'%E0%A6%AA' * 10}-20240101T000000Z-CQZ1.zkraw"))
+    assert load(old) == copy
+    assert prune(folder, KEEP, TAKEN) == [old]
 
 
 def test_no_copies_yet(folder: Path) -> None:

@@ -25,7 +25,6 @@ from inspect import getdoc
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
-from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ValidationError
@@ -33,6 +32,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ValidationError
 from zkpoll import wall_clock
 from zkpoll.durable import new_file, sync_folder
 from zkpoll.errors import SetAside, TryLater, reason
+from zkpoll.model.state_folders import part_of_name
 from zkpoll.ordinary_files import contents, open_to_read
 from zkpoll.pull.layouts import LAYOUTS
 from zkpoll.pull.sizes import LONGEST_LOG
@@ -57,7 +57,7 @@ LONGEST: Final = _LONGEST_HEADER + LONGEST_LOG
 _SAME_SECOND: Final = 100
 """Copies of one log in one second, at most."""
 _LONGEST_NAME: Final = 90
-"""Characters of a device's name, and of its key, in a file's name; file systems take 255 in all."""
+"""Bytes of a device's name, and of its key, in a file's name; file systems take 255 in all."""
 
 
 class CopyFailed(TryLater):
@@ -176,7 +176,8 @@ def save(folder: Path, copy: RawCopy) -> Path:
     No file is ever overwritten. Raise `CopyFailed` when it cannot be written, with nothing of it left, or
     `BadCopy` when it could not be used.
     """
-    path = folder / _file_name(copy)
+    name = _name(copy)
+    path = folder / f"{name}{SUFFIX}"
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
         for number in range(2, _SAME_SECOND):
@@ -186,7 +187,7 @@ def save(folder: Path, copy: RawCopy) -> Path:
                     file.flush()
                     load(Path(file.name))
             except FileExistsError:
-                path = path.with_stem(f"{path.stem.partition('~')[0]}~{number}")
+                path = folder / f"{name}~{number}{SUFFIX}"
             else:
                 break
         else:
@@ -197,10 +198,10 @@ def save(folder: Path, copy: RawCopy) -> Path:
     return path
 
 
-def _file_name(copy: RawCopy) -> str:
-    """Return `front-door-20261122T030000Z-CQZ7224760045.zkraw`: for people; the header is what counts."""
-    device, key = (quote(text, safe="")[:_LONGEST_NAME] for text in (copy.device, copy.serial_number))
-    return f"{device}-{copy.taken_at.astimezone(UTC):%Y%m%dT%H%M%SZ}-{key}{SUFFIX}"
+def _name(copy: RawCopy) -> str:
+    """Return `front-door-20261122T030000Z-CQZ7224760045`: for people; the header is what counts."""
+    device, key = (part_of_name(text, _LONGEST_NAME) for text in (copy.device, copy.serial_number))
+    return f"{device}-{copy.taken_at.astimezone(UTC):%Y%m%dT%H%M%SZ}-{key}"
 
 
 def due(folder: Path, keep: timedelta, now: datetime) -> list[Path]:

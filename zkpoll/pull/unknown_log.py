@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Final
 
 from zkpoll.durable import new_file
 from zkpoll.errors import reason
+from zkpoll.model.state_folders import part_of_name
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+_LONGEST_NAME: Final = 200
+"""Bytes of a device's name in a file's name; file systems take 255 in all."""
 
 
 def save(folder: Path, device: str, log: bytes) -> str:
@@ -19,7 +22,7 @@ def save(folder: Path, device: str, log: bytes) -> str:
     One file a device and day, the newest: cron comes back every few minutes, to a log that may be megabytes.
     The file is for its owner alone: it holds who was where, when. Never for users, whose records hold PINs.
     """
-    path = folder / f"{quote(device, safe='')}-{datetime.now(UTC):%Y%m%d}.bin"
+    path = folder / f"{part_of_name(device, _LONGEST_NAME)}-{datetime.now(UTC):%Y%m%d}.bin"
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
         with new_file(path, replace=True) as file:  # on a full disk the day's good one stays
