@@ -8,8 +8,10 @@ a person can act on, without secrets. `kind` is the same in JSON output and in l
 from __future__ import annotations
 
 from enum import IntEnum
-from signal import Signals
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from signal import Signals
 
 
 class ExitCode(IntEnum):
@@ -23,7 +25,9 @@ class ExitCode(IntEnum):
     JOURNAL = 74  # the journal cannot be used
     LOCKED = 75  # everything asked for is locked by another run
     INVENTORY = 78
+    HUNG_UP = 129  # SIGHUP; this and those below are 128 and the signal's number, as shells say
     INTERRUPTED = 130  # SIGINT
+    QUIT = 131  # SIGQUIT
     TERMINATED = 143  # SIGTERM
 
 
@@ -31,7 +35,7 @@ class ZkpollError(Exception):
     """Base of everything zkpoll raises on purpose."""
 
     kind: ClassVar[str] = "error"
-    exit_code: ClassVar[ExitCode] = ExitCode.ATTENTION
+    exit_code: ExitCode = ExitCode.ATTENTION
 
 
 class StopRun(ZkpollError):
@@ -61,14 +65,9 @@ class Stopped(StopRun):
     @classmethod
     def by(cls, number: Signals) -> Stopped:
         """Given the signal that stopped the run, return the error to raise. Its exit code is the shell's."""
-        kind = Interrupted if number is Signals.SIGINT else cls
-        return kind(f"stopped by {number.name}; what was journalled and confirmed until then stays so")
-
-
-class Interrupted(Stopped):
-    """Stopped by Ctrl-C; what was journalled and confirmed until then stays so."""
-
-    exit_code = ExitCode.INTERRUPTED
+        error = cls(f"stopped by {number.name}; what was journalled and confirmed until then stays so")
+        error.exit_code = ExitCode(128 + number)
+        return error
 
 
 class TryLater(ZkpollError):

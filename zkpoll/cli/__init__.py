@@ -24,6 +24,7 @@ from zkpoll.cli.devices import devices
 from zkpoll.cli.explain import explain
 from zkpoll.cli.journal import journal
 from zkpoll.cli.outbox import outbox
+from zkpoll.cli.output import complain
 from zkpoll.cli.punches import punches
 from zkpoll.cli.quarantine import quarantine
 from zkpoll.cli.simulate import simulate
@@ -93,6 +94,5 @@ def _run() -> int:
 
 
 def _failed(message: str, code: ExitCode) -> int:
-    for line in message.splitlines():
-        click.echo(f"zkpoll: {line}", err=True)
+    complain(f"zkpoll: {line}" for line in message.splitlines())
     return code

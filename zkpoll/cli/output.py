@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+from contextlib import suppress
 from itertools import chain, islice, repeat
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
@@ -38,6 +39,13 @@ def print_lines(lines: Iterable[str]) -> None:
     """Print lines as they come."""
     for line in lines:
         click.echo(line)
+
+
+def complain(lines: Iterable[str]) -> None:
+    """Print on stderr why a command came to nothing. Where nobody can read it, its exit code still tells."""
+    with suppress(OSError):  # the reader has gone, or the terminal was closed
+        for line in lines:
+            click.echo(line, err=True)
 
 
 def show(

@@ -1,11 +1,18 @@
-"""SIGINT and SIGTERM ask a run to stop. A second one ends the process at once."""
+"""Signals that ask a run to stop; a second one ends the process at once.
+
+A closed session (SIGHUP) is no person in a hurry: it sends several of them, from the shell and from the
+kernel, and systemd sends one behind its SIGTERM. So SIGHUP asks like the others, and is never the second one.
+A signal that the caller had ignored (`nohup`, a job in the background of a script) stays ignored.
+"""
 
 from __future__ import annotations
 
 import signal
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+import click
 
 from zkpoll.errors import Stopped
 
@@ -13,25 +20,35 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_NAMES: Final = ("SIGINT", "SIGTERM", "SIGQUIT", "SIGHUP")
+_SIGNALS: Final = tuple(signal.Signals[name] for name in _NAMES if hasattr(signal, name))
+"""Windows lacks the last two."""
 
 
 @contextmanager
 def stop_on_signal() -> Iterator[threading.Event]:
-    """Give an event that the first signal sets. `Stopped` then names that signal and has its exit code."""
+    """Give an event that the first signal sets.
+
+    `Stopped`, or a question that nobody can answer any more, then names that signal and has its exit code.
+    """
     stop = threading.Event()
     received: list[signal.Signals] = []
+    heeded = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
 
     def note(number: int, _frame: FrameType | None) -> None:
+        first = not received
         received.append(signal.Signals(number))
-        for each in _SIGNALS:
-            signal.signal(each, signal.SIG_DFL)
-        stop.set()
+        if received[-1].name != "SIGHUP":
+            for each in heeded:
+                if each.name != "SIGHUP":
+                    signal.signal(each, signal.SIG_DFL)
+        if first:  # `set` takes a lock, and the next signal may come while it is held
+            stop.set()
 
-    before = {number: signal.signal(number, note) for number in _SIGNALS}
+    before = {number: signal.signal(number, note) for number in heeded}
     try:
         yield stop
-    except Stopped as error:
+    except (Stopped, click.Abort) as error:
         if not received:
             raise
         raise Stopped.by(received[0]) from error

@@ -52,8 +52,8 @@ def sync(
     told how it begins and ends (health:). A dry run tells nobody.
 
     Exit codes: 0 all well; 1 something needs attention, the rest is done; 69 nothing could be reached;
-    74 the journal cannot be used; 75 another run is at all of it; 78 bad inventory; 130 or 143 stopped by a
-    signal.
+    74 the journal cannot be used; 75 another run is at all of it; 78 bad inventory; 129, 130, 131 or 143
+    stopped by SIGHUP, SIGINT, SIGQUIT or SIGTERM.
     """
     from zkpoll.cli import sync_report
     from zkpoll.errors import ZkpollError

@@ -5,14 +5,22 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 import click
 
 from zkpoll.cli.app import open_journal
-from zkpoll.cli.output import console, preview_lines, print_grid, print_json, print_lines, show_preview
+from zkpoll.cli.output import (
+    complain,
+    console,
+    preview_lines,
+    print_grid,
+    print_json,
+    print_lines,
+    show_preview,
+)
 from zkpoll.model.punch import as_json as event_as_json
 from zkpoll.reports.news import tell, untold
 from zkpoll.reports.run_summary import document, log_reading, notice_lines, summary, trouble_lines
@@ -51,23 +59,28 @@ def progress(inventory: Inventory, options: Options, *, shown: bool) -> Iterator
         TextColumn("{task.fields[records]:,} records read, {task.fields[punches]:,} punches delivered"),
     )
     devices = len(options.devices) or sum(device.enabled for device in inventory.devices)
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("sync", total=devices, records=0, punches=0)
-        counter = bar.tasks[0].fields
+    bar = Progress(*columns, console=Console(stderr=True), transient=True)
+    task = bar.add_task("sync", total=devices, records=0, punches=0)
+    counter = bar.tasks[0].fields
 
-        def count(what: str, number: int) -> None:
-            bar.update(task, **{what: counter[what] + number})
+    def count(what: str, number: int) -> None:
+        bar.update(task, **{what: counter[what] + number})
 
+    bar.start()
+    try:
         yield Observer(
             records_read=lambda _device, records: count("records", records),
             device_done=lambda _outcome: bar.advance(task),
             delivered=lambda _dashboard, punches: count("punches", punches),
         )
+    finally:
+        with suppress(OSError):  # the terminal was closed; how the run ended must not be lost by that
+            bar.stop()
 
 
 def failed(error: ZkpollError, style: Style) -> ExitCode:
     """Tell on stderr why a run came to nothing. Return its exit code."""
-    _warn(str(error).splitlines(), style, logging.ERROR)
+    complain(style.notice(line, logging.ERROR) for line in str(error).splitlines())
     return error.exit_code
 
 
@@ -106,9 +119,9 @@ def show(
         _warn(notice_lines(outcome), style)
 
 
-def _warn(lines: Iterable[str], style: Style, level: int = logging.WARNING) -> None:
+def _warn(lines: Iterable[str], style: Style) -> None:
     for line in lines:
-        click.echo(style.notice(line, level), err=True)
+        click.echo(style.notice(line), err=True)
 
 
 def _show_person(outcome: Outcome) -> None:
