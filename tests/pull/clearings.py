@@ -194,9 +194,11 @@ def clear_at(
     stopped: Callable[[], bool] = lambda: False,
     timeout: float = TIMEOUT,
     key: int = 0,
+    visit_limit: float = 30,
 ) -> Cleared:
     """Clear the terminal at `address`."""
-    with login(target(address, transport, timeout=timeout, key=key), stopped) as session:
+    where = target(address, transport, timeout=timeout, key=key, visit_limit=visit_limit)
+    with login(where, stopped) as session:
         known = keeper.identify(session.serial_number())
         return clear_log(session, timeout, known, keeper)
 

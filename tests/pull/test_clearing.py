@@ -20,6 +20,7 @@ from tests.pull.clearings import (
     Came,
     Keeping,
     Setup,
+    Site,
     Step,
     at_each,
     attempt,
@@ -31,6 +32,7 @@ from tests.pull.clearings import (
     stopping,
 )
 from tests.pull.devices import Network, read_at, session, terminal_of, through
+from tests.pull.slow_lines import Clock
 from zkpoll.errors import JournalError, Stopped, Unreachable, WireError, WrongSerial
 from zkpoll.model.fate import Fate
 from zkpoll.pull import clearing
@@ -41,6 +43,7 @@ from zkpoll.simulator import Command, Faults, Terminal, cut, never, refuse, serv
 from zkpoll.simulator.records import encode_record
 
 if TYPE_CHECKING:
+    from zkpoll.pull.clearing import Cleared
     from zkpoll.simulator import Transport
 
 BOTH = pytest.mark.parametrize("transport", ["tcp", "udp"])
@@ -112,8 +115,11 @@ def test_everything_is_kept_before_the_device_is_disabled() -> None:
 
 @BOTH
 @pytest.mark.parametrize("records", [30, 300, 12_000])
-def test_nobody_waits_longer_for_a_longer_log(records: int, transport: Transport) -> None:
-    """What is said between DISABLE and ENABLE is the same for every log with room, and it is counted."""
+def test_nobody_waits_longer_for_a_longer_log(
+    records: int, transport: Transport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a log with room that is not read quickly, what is said while nobody can punch is always the same."""
+    monkeypatch.setattr(clearing, "CHEAP_LOOK", 0)
     terminal = terminal_of(40, records)
     cleared = clear(terminal, settled(terminal), transport, timeout=2)
     start = terminal.commands.index(Command.DISABLEDEVICE)
@@ -156,6 +162,26 @@ def test_a_log_that_may_be_overwritten_is_compared_whole(setup: Setup) -> None:
     keeper.settled |= set(terminal.log)
     terminal.before_command = None
     assert clear(terminal, keeper, timeout=2).outcome is Fate.CLEARED
+
+
+@BOTH
+@pytest.mark.parametrize("records", [30, 3000])
+def test_a_log_that_is_read_quickly_is_compared_whole(records: int, transport: Transport) -> None:
+    """A record that was rewritten in the middle, with length, head and tail as they were, is seen."""
+    terminal = terminal_of(40, records)
+    keeper = settled(terminal)
+
+    def rewrite(command: int) -> None:
+        if command == Command.DISABLEDEVICE:
+            terminal.log[records // 2] = encode_record(terminal.history[7]._replace(time=LATER), 40)
+
+    terminal.before_command = rewrite
+    cleared = clear(terminal, keeper, transport, timeout=2)
+    assert (cleared.outcome, cleared.disable_ignored, len(terminal.log)) == (Fate.CHANGED, False, records)
+    assert Command.CLEAR_ATTLOG not in terminal.commands
+    keeper.settled |= set(terminal.log)
+    terminal.before_command = None
+    assert clear(terminal, keeper, transport, timeout=2).outcome is Fate.CLEARED
 
 
 @BOTH
@@ -448,6 +474,147 @@ def test_a_device_that_restarts_is_not_cleared_in_another_session(transport: Tra
         assert not {Command.DISABLEDEVICE, Command.CLEAR_ATTLOG} & set(sent[again:]), step
 
     at_each(steps(SETUPS["with room"], transport), restarted)
+
+
+# --- however slowly it answers ---
+
+
+def clear_slowly(site: Site, clock: Clock) -> Cleared:
+    """Clear a terminal whose bytes take their time, and return what came of it; nobody waited a minute."""
+    with serve(site.terminal) as address:
+        cleared = clear_at(address, site.keeper, timeout=10, visit_limit=900)
+    check(site, Came(cleared, None), clock.disabled)
+    assert (clock.disabled or 0.0) < 60
+    return cleared
+
+
+@pytest.mark.parametrize("connections", [(0,), (0, 1, 2, 3)], ids=["one connection", "every connection"])
+@pytest.mark.parametrize("command", dict.fromkeys(LOCKED))
+def test_a_drip_keeps_nobody_out_for_a_minute(
+    command: Command, connections: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a byte comes every 0.9 s from a command on, it is enabled in time, over a new connection."""
+    site = SETUPS["with room"].site()
+    clock = Clock(monkeypatch, site.terminal)
+
+    def drip(came: int) -> None:
+        if came == command and site.terminal.disabled == (command != Command.DISABLEDEVICE):
+            clock.drip(*connections)
+
+    site.terminal.before_command = drip
+    cleared = clear_slowly(site, clock)
+    assert clock.disabled is not None
+    # The answer to ENABLE alone may be too late; it is carried out, and told as if it were not.
+    assert cleared.locked <= (len(connections) > 1)
+    if command in {Command.DISABLEDEVICE, Command.PREPARE_BUFFER, Command.READ_BUFFER}:
+        assert cleared.outcome is Fate.NOT_CLEARED
+        assert "clearing it took longer than its limit of 36 s" in str(cleared.problem)
+
+
+def test_a_run_that_is_stopped_in_a_drip(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The answer to ENABLE is not awaited behind one that trickles in: a new connection is tried soon."""
+    site = SETUPS["with room"].site()
+    clock = Clock(monkeypatch, site.terminal)
+    dripping: list[bool] = []
+
+    def drip(command: int) -> None:
+        if command == Command.READ_BUFFER and site.terminal.disabled:
+            clock.drip(0)
+            dripping.append(True)
+
+    site.terminal.before_command = drip
+    with serve(site.terminal) as address, pytest.raises(Stopped):
+        clear_at(address, site.keeper, stopped=lambda: bool(dripping), timeout=10, visit_limit=900)
+    assert (site.terminal.disabled, site.keeper.intent) == (False, False)
+    assert clock.disabled is not None
+    assert clock.disabled < clearing.ENABLE_LIMIT
+
+
+def test_a_drip_that_takes_real_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same on a real line, with limits of a second."""
+    monkeypatch.setattr(clearing, "WORK_LIMIT", 1.0)
+    monkeypatch.setattr(clearing, "ENABLE_LIMIT", 4.0)
+    site = SETUPS["with room"].site()
+    site.terminal.faults = Faults(drip_after=Command.DISABLEDEVICE, drip=0.05)
+    came = attempt(site, "tcp")
+    check(site, came, "dripping")
+    assert came.cleared is not None
+    assert (came.cleared.outcome, came.cleared.locked) == (Fate.NOT_CLEARED, False)
+    assert came.cleared.problem == "clearing it took longer than its limit of 1 s"
+    assert site.terminal.commands.count(Command.CONNECT) == 2
+
+
+BYTES = SOME * 40
+"""Of the log that is cleared over slow lines."""
+
+
+@pytest.mark.parametrize("setup", ["full", "counting 0"])
+@pytest.mark.parametrize(("seconds", "expected"), [(10, Fate.CLEARED), (25, Fate.NOT_CLEARED)])
+def test_a_log_that_is_compared_whole_over_a_slow_line(
+    seconds: int, expected: Fate, setup: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is cleared where a second look fits in, by the time that the first took; else nobody is disabled."""
+    site = SETUPS[setup].site()
+    clock = Clock(monkeypatch, site.terminal)
+    clock.slow(BYTES / seconds)
+    cleared = clear_slowly(site, clock)
+    assert cleared.outcome is expected
+    if expected is Fate.NOT_CLEARED:
+        assert re.fullmatch(
+            r"all of it would have to be read again while nobody can punch, which takes 2[5-9] s here, and "
+            r"12 s are allowed; give the terminal a faster connection, or clear it in its own menu once all "
+            r"is delivered",
+            str(cleared.problem),
+        )
+        assert Command.DISABLEDEVICE not in site.terminal.commands
+        assert not site.keeper.copies
+
+
+@pytest.mark.parametrize("slower", [2, 10])
+def test_a_line_that_becomes_slower(slower: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second look that takes longer than the first promised ends in time, and nothing is cleared."""
+    site = SETUPS["full"].site()
+    clock = Clock(monkeypatch, site.terminal)
+    clock.slow(BYTES / 10)
+
+    def slow_down(command: int) -> None:
+        if command == Command.DISABLEDEVICE:
+            clock.slow(BYTES / 10 / slower)
+
+    site.terminal.before_command = slow_down
+    cleared = clear_slowly(site, clock)
+    assert cleared.outcome is (Fate.NOT_CLEARED if slower > 2 else Fate.CLEARED)
+
+
+def test_a_look_that_leaves_no_time_to_clear(monkeypatch: pytest.MonkeyPatch) -> None:
+    """CLEAR is not sent where the time may end before its answer: it could be carried out behind ENABLE."""
+    site = SETUPS["full"].site()
+    clock = Clock(monkeypatch, site.terminal)
+    clock.slow(BYTES / 10)
+
+    def slow_down(command: int) -> None:
+        if command == Command.DISABLEDEVICE:
+            clock.slow(BYTES / 29)
+
+    site.terminal.before_command = slow_down
+    cleared = clear_slowly(site, clock)
+    assert cleared.outcome is Fate.NOT_CLEARED
+    assert str(cleared.problem).startswith("looking at it again took too long to clear it")
+    assert Command.CLEAR_ATTLOG not in site.terminal.commands
+
+
+@pytest.mark.parametrize(("seconds", "whole"), [(2, True), (5, False), (100, False)])
+def test_how_much_of_a_log_with_room_is_compared(
+    seconds: int, whole: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of it where it was read in three seconds, else its head and tail, also over the slowest line."""
+    site = Site(terminal_of(40, 10 * SOME))
+    clock = Clock(monkeypatch, site.terminal)
+    clock.slow(10 * BYTES / seconds)
+    assert clear_slowly(site, clock).outcome is Fate.CLEARED
+    sent = site.terminal.commands
+    locked = sent[sent.index(Command.DISABLEDEVICE) : sent.index(Command.CLEAR_ATTLOG)]
+    assert locked.count(Command.READ_BUFFER) == (2 if whole else 3)
 
 
 # --- enabling, whatever happens ---

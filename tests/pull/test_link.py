@@ -262,6 +262,21 @@ def test_a_stranger_is_not_heard() -> None:
         link.close()
 
 
+def test_a_part_of_a_visit_ends_with_it_or_before() -> None:
+    """A part has its own limit and its own name, never more time than the whole, and the same stop."""
+    stop = threading.Event()
+    whole = Limits(TIMEOUT, 30, stop.is_set)
+    part = whole.within(0, "the part")
+    assert part.timeout == TIMEOUT
+    with pytest.raises(OverLimit, match=r"^the part took longer than its limit of 0 s$"):
+        part.check()
+    whole.check()
+    assert 29 < whole.within(60, "the part").left() <= 30
+    stop.set()
+    with pytest.raises(Stopped):
+        whole.within(10, "the part").check()
+
+
 def test_a_flood_of_rubbish_ends_at_the_limit_of_the_visit() -> None:
     """Datagrams that are no frames, without a pause between them, do not keep a visit for ever."""
     with socket.socket(type=socket.SOCK_DGRAM) as device:

@@ -84,6 +84,21 @@ def test_cuts_reach_the_client_as_cuts() -> None:
         assert client.pieces == [10, 6]
 
 
+def test_a_connection_drips_behind_a_command() -> None:
+    """From that command on all answers come a byte at a time, in its connection and in no other."""
+    terminal = Terminal(faults=Faults(drip_after=Command.DISABLEDEVICE, drip=0.02))
+    with serve(terminal) as address:
+        with Client(address) as client:
+            client.connect()
+            client.ask(Command.DISABLEDEVICE)
+            client.ask(Command.ENABLEDEVICE)
+            assert client.pieces == [16, *[1] * 32]
+        with Client(address) as other:
+            other.connect()
+            other.ask(Command.ENABLEDEVICE)
+            assert other.pieces == [16, 16]
+
+
 def test_joined_frames_leave_in_one_write() -> None:
     """PREPARE_DATA, DATA and ACK_OK leave together when joined, one by one otherwise."""
     frames = [b"prepare", b"data", b"ack"]

@@ -20,7 +20,7 @@ class Fate(StrEnum):
     CLEAR_IGNORED = "clear ignored"
     """CLEAR was acknowledged, and the log is still there."""
     NOT_CLEARED = "not cleared"
-    """The visit broke off, and the log is still there."""
+    """The visit broke off, or would take too long while nobody can punch; the log is still there."""
     UNKNOWN = "unknown"
     """CLEAR was sent, and the state of the log could not be found out; the copy has all of it."""
     REFUSED = "refused"

@@ -4,6 +4,7 @@ A visit of its own, in ten steps. Each may end it, for the reason on its right.
 
     people can punch    1  read the whole log                          it is empty        EMPTY
                         2  ask the keeper about every record           one must stay      UNSETTLED
+                           see how long 6 would take                   too long           NOT_CLEARED
                         3  keep a copy, on disk when this is done
                         4  note that the device will be disabled, on disk as well
     nobody can punch    5  DISABLE
@@ -17,12 +18,17 @@ A visit of its own, in ten steps. Each may end it, for the reason on its right.
                                                                        neither, or mute   UNKNOWN
 
     Whatever fails before 5 is raised: the log is as it was, nobody was disabled.
+    From 5 to 8 it may take `WORK_LIMIT` seconds, however little comes at a time, or for however long.
     Whatever happens from 5 on, an error, a limit or a stop, leads through 9. It is tried for `ENABLE_LIMIT`
-    seconds, in new sessions if need be. If nothing answers, the note of 4 stays: the device may still be
-    disabled, and whatever connects next enables it first.
+    seconds, in new sessions if need be. So nobody is kept from punching for as long as a minute. If
+    nothing answers, the note of 4 stays: the device may still be disabled, and whatever connects next
+    enables it first.
     A device error from 5 to 8 leads to 10 where CLEAR was sent (a log left whole is NOT_CLEARED there, if
     CLEAR was not answered), else to NOT_CLEARED at once. A stop, or an error of the keeper, is raised
     after 9.
+
+The look of 6 compares the whole log, where that takes a few seconds by the time that 1 took, or where
+nothing less is a proof. Else it compares length, head and tail: a log with room is only appended to.
 
 A record can be lost only between 6 and 7, where it is in the log and not in the copy. DISABLE prevents that.
 A device in whose log a record appears between two looks that both came after DISABLE ignores it, and must
@@ -34,6 +40,7 @@ device is disabled without a note of it on disk. Whatever is new or unproven is 
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
@@ -41,7 +48,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from tenacity import Retrying, retry_if_exception_type, wait_fixed
 
-from zkpoll.errors import TryLater, WireError, ZkpollError
+from zkpoll.errors import OverLimit, TryLater, WireError, ZkpollError
 from zkpoll.model.fate import Fate
 from zkpoll.model.log import Slice, Watermark
 from zkpoll.model.punch import LAYOUT_FORMS
@@ -59,13 +66,22 @@ if TYPE_CHECKING:
     from zkpoll.pull.session import Session
     from zkpoll.pull.sizes import Sizes
 
+WORK_LIMIT: Final = 36.0
+"""Seconds after DISABLE in which the log may be looked at and cleared. With `ENABLE_LIMIT`, and the second or
+two by which a wait may overrun, that is less than a minute. One look may take a third of it, so that there is
+time for two. A quarter must be left when CLEAR is sent: a device that is slow must not carry it out behind
+ENABLE, when people punch again."""
+CHEAP_LOOK: Final = 3.0
+"""Seconds within which a whole log must have been read, to be compared whole where less would do."""
 ENABLE_LIMIT: Final = 20.0
 """Seconds for which a device is asked to let people punch again. A run that is stopped may take as long to
 end; systemd kills a service after 90 s. A device that is away for longer has restarted, which enables it."""
 _ANSWER: Final = ENABLE_LIMIT / 4
-"""Seconds of silence after which ENABLE is tried on a new connection, so that there is time for a few."""
+"""Seconds of silence after which ENABLE is tried on a new connection, so that there is time for a few. On the
+one that there is, bytes that trickle in are no reason to wait longer: they may belong to another answer."""
 _BETWEEN: Final = 1.0
 """Seconds between such attempts, at the most."""
+_ENABLING: Final = "enabling it"
 
 
 class Keeper(Protocol):
@@ -109,6 +125,9 @@ class Cleared:
 
 
 _IGNORES_DISABLE: Final = "it takes punches while it is disabled, so one may be lost when its log is cleared"
+_TOO_LATE: Final = (
+    "looking at it again took too long to clear it while nobody can punch; the next run tries again"
+)
 _PROBLEMS: Final[Mapping[Fate, str]] = {
     Fate.CHANGED: "somebody punched meanwhile; the next run tries again",
     Fate.DISABLE_IGNORED: _IGNORES_DISABLE,
@@ -131,6 +150,13 @@ def clear_log(session: Session, timeout: float, known: Watermark | None, keeper:
     refusals = map(keeper.refusal, copy.slices(users))
     if refusal := next(filter(None, refusals), None):
         return Cleared(Fate.UNSETTLED, copy.records, refusal)
+    if not copy.has_room and copy.seconds > WORK_LIMIT / 3:
+        too_slow = (
+            "all of it would have to be read again while nobody can punch, which takes "
+            f"{copy.seconds:.0f} s here, and {WORK_LIMIT / 3:g} s are allowed; give the terminal a faster "
+            "connection, or clear it in its own menu once all is delivered"
+        )
+        return Cleared(Fate.NOT_CLEARED, copy.records, too_slow)
     keeper.keep_copy(copy.layout.width, copy.log, users)
     return _DisabledPhase(session, timeout, keeper, copy).run()
 
@@ -141,25 +167,25 @@ def enable(session: Session, timeout: float) -> None:
     Tries for `ENABLE_LIMIT` seconds, also when the run was stopped; `timeout` is the device's, in seconds.
     Raise a device error when no ENABLE was answered.
     """
-    limits = Limits(min(timeout, _ANSWER), ENABLE_LIMIT)
+    limits = Limits(min(timeout, _ANSWER), ENABLE_LIMIT, what=_ENABLING)
     retrying = Retrying(
         retry=retry_if_exception_type(TryLater),
         wait=wait_fixed(min(_BETWEEN, timeout / 4)),
         sleep=limits.sleep,  # ends it when the time is up
         reraise=True,
     )
-    with session.under(limits):
-        retrying(_enable_once, session)
+    retrying(_enable_once, session, limits)
 
 
-def _enable_once(session: Session) -> None:
-    try:
-        if not session.is_connect:
-            session.connect()
-        session.enable()
-    except ZkpollError:
-        session.disconnect()  # the next attempt needs the seat
-        raise
+def _enable_once(session: Session, limits: Limits) -> None:
+    with session.under(limits.within(_ANSWER, _ENABLING) if session.is_connect else limits):
+        try:
+            if not session.is_connect:
+                session.connect()
+            session.enable()
+        except ZkpollError:
+            session.disconnect()  # the next attempt needs the seat
+            raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +206,8 @@ class _Copy:
     log: bytes
     has_room: bool
     """Whether it can only be appended to, or cleared: then its length, head and tail show any change."""
+    seconds: float
+    """How long it took to have it laid out and read."""
 
     @property
     def records(self) -> int:
@@ -200,8 +228,10 @@ class _Copy:
 
     def ranges(self, total: int) -> tuple[tuple[int, int], ...]:
         """Return the ranges of bytes (start, end) to look at in a log of `total` bytes."""
+        if not self.has_room or self.seconds <= CHEAP_LOOK:
+            return ((0, total),)
         some = min(total, TAIL * self.layout.width)
-        return ((0, some), (total - some, total)) if self.has_room else ((0, total),)
+        return ((0, some), (total - some, total))
 
     def same(self, one: _Glimpse, other: _Glimpse) -> bool:
         """Say whether two looks saw one log, but for bytes that mean nothing."""
@@ -214,13 +244,15 @@ class _Copy:
 def _read_copy(session: Session, known: Watermark | None) -> _Copy | None:
     """Read the whole log; None if it is empty."""
     sizes = session.sizes()
+    began = time.monotonic()
     table, total = lay_out(session, sizes, known)
     if not total:
         return None
     log = _read(session, table, (0, total))
+    seconds = time.monotonic() - began
     layout = layout_of(log[:PIECE], total, known)
     in_parts = table.content is None
-    return _Copy(layout, log, in_parts and _has_room(sizes, total // layout.width))
+    return _Copy(layout, log, in_parts and _has_room(sizes, total // layout.width), seconds)
 
 
 def _has_room(sizes: Sizes | None, records: int) -> bool:
@@ -267,8 +299,8 @@ class _DisabledPhase:
         fate, why = Fate.NOT_CLEARED, None
         self._keeper.will_disable()
         try:
-            with self._disabled():
-                fate = self._clear_if_unchanged()
+            with self._disabled() as limits:
+                fate = self._clear_if_unchanged(limits)
         except TryLater as error:
             why = str(error)
         if self._clear_sent:
@@ -276,12 +308,17 @@ class _DisabledPhase:
         return self._result(fate, why, disable_ignored=fate is Fate.DISABLE_IGNORED)
 
     @contextmanager
-    def _disabled(self) -> Iterator[None]:
-        """Disable the device, and enable it again whatever happens."""
+    def _disabled(self) -> Iterator[Limits]:
+        """Disable the device, and enable it again whatever happens. Give the limits of the time between."""
         before = self._session.round_trips + 1
+        limits = self._session.limits.within(WORK_LIMIT, "clearing it")
         try:
-            self._session.disable()
-            yield
+            with self._session.under(limits):
+                self._session.disable()
+                yield limits
+        except OverLimit:
+            self._session.disconnect()  # it may be in the middle of an answer, and ENABLE's would come behind
+            raise
         finally:
             self._round_trips = max(0, self._session.round_trips - before)
             try:
@@ -291,10 +328,12 @@ class _DisabledPhase:
             else:
                 self._keeper.enabled(clear_sent=self._clear_sent)
 
-    def _clear_if_unchanged(self) -> Fate:
+    def _clear_if_unchanged(self, limits: Limits) -> Fate:
         copy, now = self._copy, self._look()
         if not copy.same(now, copy.glimpse()):
             return Fate.CHANGED if copy.same(now, self._look()) else Fate.DISABLE_IGNORED
+        if limits.left() < WORK_LIMIT / 4:
+            raise TryLater(_TOO_LATE)
         self._clear_sent = True
         self._session.clear_log()
         self._clear_answered = True

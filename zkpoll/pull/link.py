@@ -47,23 +47,37 @@ class Address:
 
 
 class Limits:
-    """The limits of one visit: silence, its whole time, a stop of the run."""
+    """The limits of one visit, or of a part of it: silence, its whole time, a stop of the run."""
 
     def __init__(
-        self, timeout: float, visit_limit: float, stopped: Callable[[], bool] = lambda: False
+        self,
+        timeout: float,
+        limit: float,
+        stopped: Callable[[], bool] = lambda: False,
+        what: str = "the visit",
     ) -> None:
+        """Begin `what`, which may take `limit` seconds."""
         self.timeout = timeout
         """Seconds of silence between bytes."""
-        self._limit = visit_limit
-        self._end = time.monotonic() + visit_limit
+        self._limit = limit
+        self._end = time.monotonic() + limit
         self._stopped = stopped
+        self._what = what
+
+    def within(self, seconds: float, what: str) -> Limits:
+        """Return the limits of a part, `what`, that begins now: so many seconds, or what is left if less."""
+        return self if self.left() < seconds else Limits(self.timeout, seconds, self._stopped, what)
+
+    def left(self) -> float:
+        """Return the seconds that are left; less than 0 where it took too long."""
+        return self._end - time.monotonic()
 
     def check(self) -> None:
-        """Raise `Stopped` when the run was stopped, `OverLimit` when the visit took too long."""
+        """Raise `Stopped` when the run was stopped, `OverLimit` when it took too long."""
         if self._stopped():
             raise Stopped
-        if time.monotonic() > self._end:
-            raise OverLimit(f"the visit took longer than its limit of {self._limit:g} s")
+        if self.left() < 0:
+            raise OverLimit(f"{self._what} took longer than its limit of {self._limit:g} s")
 
     def silence(self) -> float:
         """Return the moment (`time.monotonic`) when silence from now on has lasted too long."""
@@ -76,8 +90,7 @@ class Limits:
     def pause(self, until: float) -> float:
         """Given a moment to wait for, return the seconds to wait before looking around again."""
         self.check()
-        now = time.monotonic()
-        return max(0.001, min(until - now, self._end - now, _STOP_POLL))
+        return max(0.001, min(until - time.monotonic(), self.left(), _STOP_POLL))
 
     def sleep(self, seconds: float) -> None:
         """Wait so many seconds, but never past the visit's end or a stop."""

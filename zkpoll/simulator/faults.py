@@ -107,6 +107,10 @@ class Faults:
     """Writes of 1 to 256 bytes."""
     gap: float = 0.0
     """Seconds between writes, without which the network may join them again."""
+    drip_after: int | None = None
+    """A command that is answered a byte at a time, as is all that comes behind it in its connection."""
+    drip: float = 0.9
+    """Seconds between those bytes."""
     join: bool = False
     """All frames of an answer in one write."""
     hang_up_after: int | None = None
@@ -152,13 +156,13 @@ class FaultInjector:
             return payload
         return payload[:-1] + bytes([payload[-1] ^ 0xFF])
 
-    def writes(self, frames: Sequence[bytes]) -> Iterator[bytes]:
-        """Yield the bytes of `frames` in the writes that carry them over TCP."""
+    def writes(self, frames: Sequence[bytes], *, dripping: bool = False) -> Iterator[bytes]:
+        """Yield the bytes of `frames` in the writes that carry them over TCP; single ones where it drips."""
         whole = [b"".join(frames)] if self.faults.join else frames
         for data in whole:
             position = 0
             while position < len(data):
-                size = self._write_size()
+                size = 1 if dripping else self._write_size()
                 yield data[position : position + size]
                 position += size
 

@@ -98,16 +98,16 @@ class _TcpClient(BaseRequestHandler):
                     return
 
     def _send(self, answer: Sequence[bytes]) -> None:
-        injector = self.terminal.injector
+        injector, dripping = self.terminal.injector, self.session.dripping
         if answer:
             self._pause(injector.faults.delay)
-        for data in injector.writes([with_top(payload) for payload in answer]):
+        for data in injector.writes([with_top(payload) for payload in answer], dripping=dripping):
             allowed = injector.may_send(self.sent)
             self._write(data[:allowed])
             if allowed is not None and allowed <= len(data):
                 injector.hung_up()
                 raise ConnectionAbortedError
-            self._pause(injector.faults.gap)
+            self._pause(injector.faults.drip if dripping else injector.faults.gap)
 
     def _write(self, data: bytes) -> None:
         # Counted first: a client that has the bytes finds them counted.

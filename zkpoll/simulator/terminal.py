@@ -55,6 +55,8 @@ class ClientSession:
     authenticated: bool = False
     buffer: bytes | None = None
     """The table that 1503 built and 1504 hands out."""
+    dripping: bool = False
+    """Whether answers come a byte at a time."""
     late: list[WireFrame] = field(default_factory=list)
     """Frames that wait for the next answer."""
     hang_up: Literal["close", "reset"] | None = None
@@ -234,6 +236,7 @@ class Terminal:
             self.before_command(request.command)
         with self._changed:
             self.commands.append(request.command)
+            session.dripping |= request.command == self.faults.drip_after
             frames = self._answer(session, request)
             return [self.injector.damaged(wire.encode(frame)) for frame in frames]
 
