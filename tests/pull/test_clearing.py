@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -672,6 +673,28 @@ def test_a_cut_connection_is_enabled_over_a_new_one(transport: Transport) -> Non
     assert (cleared.outcome, cleared.locked) == (Fate.NOT_CLEARED, False)
     assert (terminal.disabled, keeper.intent) == (False, False)
     assert terminal.commands.count(Command.AUTH) == 2
+
+
+@BOTH
+def test_a_name_server_that_is_away_keeps_nobody_out(
+    transport: Transport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second connection goes where the first one led to, though nobody knows the device's name now."""
+    terminal = terminal_of(40, SOME)
+    terminal.faults = Faults(instead=(cut(Command.CLEAR_ATTLOG),))
+    keeper = settled(terminal)
+    resolve = socket.getaddrinfo
+
+    def resolve_while_enabled(host: str, *more: int, **named: int) -> object:
+        if host == "localhost" and terminal.disabled:
+            raise socket.gaierror
+        return resolve(host, *more, **named)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve_while_enabled)
+    with serve(terminal, transport=transport) as address:
+        cleared = clear_at(("localhost", address.port), keeper, transport)
+    assert (cleared.outcome, cleared.locked) == (Fate.NOT_CLEARED, False)
+    assert (terminal.disabled, keeper.intent) == (False, False)
 
 
 def test_a_device_that_cannot_be_enabled_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -125,6 +125,14 @@ class Link(ABC):
         """Close the socket. Never raises."""
         self._socket.close()
 
+    def peer(self) -> str | None:
+        """Return the numeric address that it leads to, or None if the device has hung up already."""
+        try:
+            host: str = self._socket.getpeername()[0]
+        except OSError:
+            return None
+        return host
+
     def _receive_some(self, until: float) -> bytes:
         while True:
             self._socket.settimeout(self.limits.pause(until))

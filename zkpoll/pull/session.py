@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from struct import Struct
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
@@ -101,6 +102,7 @@ class Session(ZK):  # type: ignore[misc]  # pyzk has no types
         self._ZK__sock.close()  # pyzk opens a UDP socket here that nobody closes
         self.helper = _NoProbe()
         self.address = address
+        self._reached = address
         self.limits = limits
         self.round_trips = 0
         self._bytes_received = 0
@@ -392,7 +394,9 @@ class Session(ZK):  # type: ignore[misc]  # pyzk has no types
     # --- pyzk's own names, so that its commands run over this transport ---
 
     def _ZK__create_socket(self) -> None:
-        self._link = open_link(self.address, self.limits)
+        self._link = open_link(self._reached, self.limits)
+        # Next time there at once: a name server that is away must not keep a device from being enabled.
+        self._reached = replace(self._reached, host=self._link.peer() or self._reached.host)
 
     def _ZK__send_command(
         self,
