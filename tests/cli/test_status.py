@@ -10,6 +10,7 @@ import pytest
 from tests.journal.helpers import KEY, odd, piece, punch, visit
 from tests.look import inside
 from tests.site import at_a_terminal, entry
+from zkpoll.journal.clearance import Clearance
 from zkpoll.journal.devices import Devices
 from zkpoll.journal.opening import open_journal
 from zkpoll.journal.outbox import JournalOutbox
@@ -137,6 +138,35 @@ def test_what_is_too_old_needs_a_person(journalled: Site, sql: str, who: str) ->
     told = journalled.run("status")
     assert told.code == 1
     assert who in told.out
+
+
+def test_a_device_that_may_be_disabled_needs_a_person(journalled: Site) -> None:
+    """Code 1 lasts while anybody may be locked out, also by a device out of use, or of the inventory."""
+    with open_journal(journalled.journal) as journal:
+        clearance = Clearance(journal, KEY)
+        clearance.intend()
+        found = document(journalled, code=1)
+        assert (found["attention"], found["maybe_disabled"]) == (True, ["front-door"])
+        assert found["devices"][0]["maybe_disabled_since"]
+        told = journalled.run("status")
+        assert told.code == 1
+        (line,) = (line for line in told.out.splitlines() if "DISABLED" in line)
+        assert line.startswith("device  front-door  ")
+        assert "MAY STILL BE DISABLED since " in line
+        assert line.count("so that nobody can punch: switch it off and on") == 1
+        code, shown = at_a_terminal(journalled, "status")
+        assert code == 1
+        assert "front-door: MAY STILL BE DISABLED since" in shown
+        journalled.write("http://127.0.0.1:9/", entry("front-door", NOBODY, enabled="false"))
+        assert "MAY STILL BE DISABLED" in journalled.run("status").out
+        assert document(journalled, code=1)["maybe_disabled"] == ["front-door"]
+        journalled.write("http://127.0.0.1:9/", entry("off", NOBODY, enabled="false"))
+        assert document(journalled, code=1)["maybe_disabled"] == ["front-door"]
+        told = journalled.run("status")
+        assert told.code == 1
+        assert "device  front-door  IT MAY STILL BE DISABLED, so that nobody can punch" in told.out
+        clearance.done()
+    assert document(journalled)["maybe_disabled"] == []
 
 
 def test_what_is_held_or_confirmed_may_be_old(journalled: Site) -> None:

@@ -103,7 +103,7 @@ def test_remarks() -> None:
     found = screen(DeviceStatus(standing, True, False), DashboardStatus(gone, True, False))
     assert list(found.remarks()) == [
         "a: ITS LOG IS FULL",
-        "a: MAY BE DISABLED since 2026-11-22 03:00Z",
+        "a: MAY STILL BE DISABLED since 2026-11-22 03:00Z, so that nobody can punch: switch it off and on",
         "a: another terminal (S2) answers there",
         "a: 1,000 quarantined",
         "main: nothing is sent there: gone; to go on: zkpoll dashboards resume main",

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from zkpoll.journal.clearance import maybe_disabled
 from zkpoll.journal.conditions import told
 from zkpoll.journal.overview import (
     DashboardStanding,
@@ -14,6 +15,7 @@ from zkpoll.journal.overview import (
     device_standings,
 )
 from zkpoll.reports.words import ahead, iso, minute, span
+from zkpoll.tasks.outcome import LOCKED
 from zkpoll.wall_clock import age
 
 if TYPE_CHECKING:
@@ -75,7 +77,8 @@ class DeviceStatus:
         if (self.standing.fill or 0) >= 1:
             yield "ITS LOG IS FULL"
         if self.standing.disabled_since:
-            yield f"MAY BE DISABLED since {minute(self.standing.disabled_since)}"
+            since = minute(self.standing.disabled_since)
+            yield f"MAY STILL BE DISABLED since {since}, so that nobody can punch: switch it off and on"
         if self.standing.stranger:
             yield f"another terminal ({self.standing.stranger}) answers there"
         if self.standing.quarantined:
@@ -174,11 +177,13 @@ class StatusScreen:
     dashboards: tuple[DashboardStatus, ...]
     troubles: Mapping[str, Condition]
     """Those that a person was told of, and last."""
+    locked: frozenset[str] = frozenset()
+    """Names of devices that may still be disabled, also of those that left the inventory."""
 
     @property
     def attention(self) -> bool:
-        """Whether anything is older than it may be, or stamped ahead of now."""
-        return any(one.attention for one in self._all())
+        """Whether anything is older than it may be or stamped ahead of now, or anybody may be locked out."""
+        return bool(self.locked) or any(one.attention for one in self._all())
 
     def document(self) -> dict[str, Any]:
         """Return it as a JSON document."""
@@ -186,6 +191,7 @@ class StatusScreen:
             "as_of": iso(self.now),
             "attention": self.attention,
             "alert_after": self.limit.total_seconds(),
+            "maybe_disabled": sorted(self.locked),
             "devices": [device.document() for device in self.devices],
             "dashboards": [dashboard.document() for dashboard in self.dashboards],
             "troubles": [
@@ -200,6 +206,8 @@ class StatusScreen:
             read, log, full_on, clock = device.cells(self.now)
             cells = [f"read {read}", log, full_on and f"full on {full_on}", clock and f"clock {clock}"]
             yield "  ".join(filter(None, ["device", device.name, *cells, *device.remarks()]))
+        for name in self._others_locked():
+            yield f"device  {name}  {LOCKED.text}"
         for dashboard in self.dashboards:
             cells = [*dashboard.cells(self.now), *dashboard.remarks()]
             yield "  ".join(filter(None, ["dashboard", dashboard.name, *cells]))
@@ -210,8 +218,14 @@ class StatusScreen:
         """Yield all that is not as usual: the tables of devices and dashboards leave it out."""
         for one in self._all():
             yield from (f"{one.name}: {remark}" for remark in one.remarks())
+        for name in self._others_locked():
+            yield f"{name}: {LOCKED.text}"
         for subject, trouble in self.troubles.items():
             yield f"{subject}: since {minute(trouble.since)}: {trouble.kind}"
+
+    def _others_locked(self) -> list[str]:
+        """Return the names of those that may be disabled, and are no device of the inventory."""
+        return sorted(self.locked - {one.name for one in self.devices if one.standing.disabled_since})
 
     def _all(self) -> Iterator[DeviceStatus | DashboardStatus]:
         yield from self.devices
@@ -249,4 +263,5 @@ def status(inventory: Inventory, journal: Journal, now: datetime) -> StatusScree
             for standing in standings
         ),
         told(journal),
+        maybe_disabled(journal),
     )
