@@ -154,6 +154,56 @@ def test_an_intent_stays_where_another_terminal_answers(front: Place, caller: Ca
 
 
 @EACH
+def test_a_device_that_answers_under_another_name(
+    front: Place, caller: Caller, dashboard: SampleDashboard
+) -> None:
+    """By its serial number it is known, and enabled, wherever it is met; its intent is struck then."""
+    with serve(front.terminal) as elsewhere:
+        other = Terminal.with_samples(3, model=Model(serial=OTHER))
+        with serve(other) as own:
+            front.write("never", entry("back", own))
+            assert front.run("sync", "--device", "back").code == 0
+        front.left_disabled()
+        gone = entry("front", front.address, enabled="false")
+        front.site.write(dashboard.url, gone, entry("back", elsewhere), timeout=1)
+        front.run(*(word.replace("front", "back") for word in caller.words))
+    asks = caller.words != ("devices", "clock")  # it asks for no serial number
+    assert front.terminal.disabled is not asks
+    assert front.maybe_disabled == (frozenset() if asks and caller.strikes else {"front"})
+    assert not dashboard.conflicts
+
+
+def test_a_device_that_was_renamed(front: Place) -> None:
+    """A name that the journal does not know yet is no reason to leave its device disabled."""
+    front.left_disabled()
+    front.site.write("http://127.0.0.1:9/", entry("gate", front.address), timeout=1)
+    front.run("sync", "--no-deliver")
+    assert not front.terminal.disabled
+    assert front.maybe_disabled == frozenset()
+
+
+def test_a_device_that_is_being_cleared_at_another_address(front: Place) -> None:
+    """Who meets it meanwhile does not enable it: a punch could be lost, and the run at it will."""
+    told: list[int] = []
+    with serve(front.terminal) as elsewhere:
+        front.terminal.model = replace(front.terminal.model, seats=3)
+        front.write("confirmed", entry("back", elsewhere, enabled="false"))
+
+        def meet(command: int) -> None:
+            if command == Command.CLEAR_ATTLOG:
+                front.terminal.before_command = None
+                told.append(front.site.sync("--device", "back", "--no-deliver").code)
+                assert front.terminal.disabled
+
+        front.terminal.before_command = meet
+        assert front.run("sync").code == 0
+    assert told
+    assert not front.terminal.log
+    assert not front.terminal.disabled
+    assert front.maybe_disabled == frozenset()
+
+
+@EACH
 def test_a_device_that_no_run_disabled_is_not_enabled(front: Place, caller: Caller) -> None:
     """Without an intent nothing is sent that changes a terminal."""
     front.call(caller)

@@ -73,7 +73,8 @@ def _cleared(device: Device, contacts: Contacts, raw_copies: Path, *, by_hand: b
             words = f"{name} was {last.key} a moment ago, and is {found.key} now"
             raise WrongSerial(found.problem or words)
         known = watermarks.load(journal, last.key)
-        cleared = clear_log(session, guard.target.timeout, known, keeper)
+        with contacts.journal.lock(f"clearing {last.key}"):
+            cleared = clear_log(session, guard.target.timeout, known, keeper)
         if cleared.outcome is Fate.CLEARED and not cleared.locked:
             clearance.cleared()
         if cleared.outcome is Fate.CLEAR_IGNORED:

@@ -6,12 +6,16 @@ The one home of the rule that nobody is locked out. All that speaks to a device 
     log in
     enable      if the journal has an intent: an earlier run may have left the device disabled
     identify    by the serial number it tells, the inventory and the journal
+    enable      if there is an intent for the device that it turns out to be, known by another name
     strike      the intent, if the device that answers is the one it is for
     work, say EXIT, free the lock
 
 It must never happen that an intent is struck before the device it is for has answered ENABLE. Another
 terminal at its address may be enabled, and no harm is done. The intent stays then: the device itself is
-enabled when it is met, and told of until then.
+enabled when it is met, at whatever address, and told of until then.
+
+Nor must a device be enabled while another run clears it, which may reach it at another address. The lock of
+its clearing, by its key, tells an intent that is at work from one that was left behind.
 """
 
 from __future__ import annotations
@@ -22,6 +26,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 from zoneinfo import ZoneInfo
 
+from zkpoll.errors import Busy, WrongSerial
 from zkpoll.journal.clearance import Clearance
 from zkpoll.journal.devices import Devices
 from zkpoll.journal.opening import look_at, open_journal
@@ -77,6 +82,7 @@ class Guard:
         self.target = target_of(device)
         self._contacts = contacts
         self._device = device
+        self._session: Session | None = None
         self._intended: str | None = None  # the key of the device that an intent was found for
 
     def lock(self) -> AbstractContextManager[None]:
@@ -85,13 +91,10 @@ class Guard:
 
     def enable(self, session: Session) -> None:
         """Let people punch again, if an earlier run could not see to it. Comes right after the login."""
-        journal, name = self._contacts.journal, self._device.name
-        key = Devices(journal).key_of(name)
-        if key is None or not Clearance(journal, key).intended():
-            return
-        session.enable()
-        self._intended = key
-        _log.warning("%s: it may have been disabled by an earlier run, and is enabled", name)
+        self._session = session
+        key = Devices(self._contacts.journal).key_of(self._device.name)
+        if key is not None:
+            self._enable_if_intended(key)
 
     def identify(self, serial: str | None) -> Identity:
         """Given the serial number that the device tells, return its identity.
@@ -102,9 +105,26 @@ class Guard:
         known = Devices(journal)
         stored, aliases = known.key_of(device.name), known.aliases(device.name)
         found = identify(device.name, serial, device.serial, stored, aliases)
-        if self._contacts.writes and found.problem is None and found.key == self._intended:
+        if found.key != self._intended:
+            try:
+                with journal.lock(f"clearing {found.key}"):
+                    self._enable_if_intended(found.key)
+            except Busy:
+                _log.info("%s: another run is clearing its log", device.name)
+        if self._contacts.writes and found.key == self._intended:
             Clearance(journal, found.key).done(clear_sent=True)
         return found
+
+    def _enable_if_intended(self, key: str) -> None:
+        try:
+            intended = Clearance(self._contacts.journal, key).intended()
+        except WrongSerial:  # nobody has met that device, so nobody has disabled it
+            return
+        if not intended or self._session is None:
+            return
+        self._session.enable()
+        self._intended = key
+        _log.warning("%s: it may have been disabled by an earlier run, and is enabled", self._device.name)
 
     def ask(self, session: Session) -> Identity:
         """Ask the device for its serial number and return its identity, as `identify` does."""
