@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tests.look import inside
 from tests.site import TOKEN
@@ -83,37 +83,6 @@ class Limit:
 
     def make_room(self) -> None:
         """The limit went with its process."""
-
-
-class FileSystem:
-    """A small file system over a folder, empty at first. Raise `PermissionError` if none can be mounted."""
-
-    def __init__(self, folder: Path, kilobytes: int) -> None:
-        self._folder = folder
-        self._kilobytes = kilobytes
-
-    def __enter__(self) -> Self:
-        mount = ["mount", "-t", "tmpfs", "-o", f"size={self._kilobytes}k", "zkpoll-test", str(self._folder)]
-        if subprocess.run(mount, check=False, capture_output=True).returncode:
-            raise PermissionError("mount")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        subprocess.run(["umount", "--lazy", str(self._folder)], check=True)  # noqa: S607
-
-    @property
-    def _ballast(self) -> Path:
-        return self._folder / "ballast"
-
-    def fill(self, _process: subprocess.Popen[str], room: int) -> None:
-        """Fill it for everybody."""
-        self._ballast.write_bytes(b"")
-        there = os.statvfs(self._folder)
-        self._ballast.write_bytes(bytes(there.f_bavail * there.f_bsize - room))
-
-    def make_room(self) -> None:
-        """Empty it."""
-        self._ballast.unlink()
 
 
 class Holder:

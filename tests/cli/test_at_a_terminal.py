@@ -5,125 +5,29 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import click
 import pytest
 
-from tests.cli.test_delivery import refusing
-from tests.cli.test_quarantine import SERIAL, with_an_impossible_record
-from tests.site import TOKEN, Result, Site, at_a_terminal, entry
+from tests.cli.every_command import ASKS, ELSEWHERE, LOOKS, NO_JSON, ROWS, Prepared, commands, prepare
+from tests.cli.test_quarantine import with_an_impossible_record
+from tests.site import TOKEN, Result, at_a_terminal
 from zkpoll.cli import zkpoll
-from zkpoll.journal.opening import folders
-from zkpoll.pull.raw_copy import RawCopy, save
-from zkpoll.simulator import EnrolledUser, SampleDashboard, serve
+from zkpoll.simulator import SampleDashboard, serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from concurrent.futures import Future
 
-    from zkpoll.simulator import Terminal
+    from tests.site import Site
 
-INSTALLED: Final = Path(sys.executable).with_name("zkpoll")
-
-ASKS: Final = {
-    "sync": "",
-    "backfill": "--to dashboard --from {day} --to-date {day} --held --dry-run",
-    "devices ping": "",
-    "devices info": "front-door",
-    "devices clock": "",
-    "devices discover": "127.0.0.1/32 --port {port}",
-    "dashboards ping": "",
-    "users export": "",
-    "users diff": "{folder}/users.csv",
-    "journal prune": "--older-than 30d --dry-run",
-}
-"""Commands that ask a terminal or a dashboard, or keep others from it: run one after the other."""
-LOOKS: Final = {
-    "status": "",
-    "explain": "{user} {day}",
-    "devices list": "",
-    "punches export": "",
-    "outbox list": "",
-    "quarantine list": "",
-    "journal restore": "{copy}",
-    "journal backup": "{folder}/backup.db --force",
-    "decode": "{copy}",
-    "config check": "",
-    "config schema": "",
-    "completion": "bash",
-}
-"""Commands that look at files alone."""
-ELSEWHERE: Final = {
-    "devices clear": "asks a person first, and has tests of that",
-    "devices accept": "decides something, and says so in a line",
-    "dashboards resume": "decides something, and says so in a line",
-    "outbox retry": "decides something, and says so in a line",
-    "outbox discard": "asks a person first, and has tests of that",
-    "quarantine accept": "asks a person first, and has tests of that",
-    "simulate": "runs until it is stopped",
-    "demo": "makes a site of its own, and is tested as a whole",
-}
-"""Commands that are not run here, and why."""
-ROWS: Final = ASKS | LOOKS
 FOR_PROGRAMS: Final = {"config check", "config schema", "completion"}
 """Commands whose output is data at a terminal, too."""
-NO_JSON: Final = {"backfill", "config schema", "completion"}
-
 ESCAPE: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[@-Z\\-_])")
 COLOUR: Final = re.compile(r"\x1b\[(?:[\d;]*;)?(?:3\d|4\d|9\d|10\d)(?:;[\d;]*)?m")
 FAILURES: Final = ("Traceback", "Exception ignored", "BrokenPipe", "this is a bug")
-
-
-def commands(group: click.Group, *path: str) -> dict[str, click.Command]:
-    """Return every command that can be run, by its words."""
-    found: dict[str, click.Command] = {}
-    for name, command in group.commands.items():
-        words = (*path, name)
-        found |= commands(command, *words) if isinstance(command, click.Group) else {" ".join(words): command}
-    return found
-
-
-class Prepared(Site):
-    """A site with something of everything, for the installed command, which finds it by ZKPOLL_CONFIG."""
-
-    def __init__(self, folder: Path, terminal: Terminal, port: int) -> None:
-        super().__init__(folder)
-        self.environment |= {"ZKPOLL_CONFIG": str(self.inventory)}
-        first = terminal.history[0]
-        self.words = {"user": first.user_id, "day": first.time.date(), "port": port, "folder": folder}
-
-    def command(self, *arguments: str) -> list[str]:
-        """Return the words that run the installed command."""
-        return [str(INSTALLED), *arguments]
-
-    def row(self, name: str) -> list[str]:
-        """Return the words of a command."""
-        return f"{name} {ROWS[name].format(**self.words)}".split()
-
-
-def prepare(site: Prepared, dashboard: SampleDashboard, terminal: Terminal) -> None:
-    """Have a log read: one record goes into quarantine, a person's punches are parked; a copy is kept.
-
-    Users are exported, and one comes after that.
-    """
-    device = entry("front-door", ("127.0.0.1", int(str(site.words["port"]))))
-    site.write(dashboard.url, device, entry("warehouse-gate-2", ("127.0.0.1", 9), enabled="false"))
-    dashboard.answers.extend([refusing(dashboard, str(site.words["user"]))] * 50)
-    assert site.sync().code == 1
-    dashboard.answers.clear()
-    assert site.run("users", "export", "--output", str(site.folder / "users.csv")).code == 0
-    terminal.users.append(EnrolledUser(99, "9001", "Rahima"))
-    log = b"".join(terminal.log)
-    taken = datetime(2026, 11, 22, 3, tzinfo=UTC)
-    site.words["copy"] = save(
-        folders(site.journal).raw_copies, RawCopy("front-door", SERIAL, taken, "UTC", 40, {}, log)
-    )
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,6 @@ import pytest
 from tests.cli.bad_luck import (
     IMPATIENT,
     Disk,
-    FileSystem,
     Holder,
     Limit,
     catches,
@@ -30,6 +29,7 @@ from tests.cli.bad_luck import (
     start,
     wait_for,
 )
+from tests.places import FileSystem
 from tests.site import TOKEN, Result, entry
 from zkpoll.simulator import Command, HttpAnswer, SampleDashboard, Terminal, serve
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 import re
 import resource
-import shutil
 import sqlite3
 import stat
 import subprocess
 import sys
-import tempfile
 import time
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -23,6 +21,7 @@ import pytest
 from tests.journal.helpers import DHAKA, KEY, Visiting, connection, piece, punch, punches, visit
 from tests.journal.opener import ROUNDS
 from tests.look import inside, look
+from tests.places import ordinary_user, public_folder
 from zkpoll.errors import ExitCode, JournalError, WrongSerial
 from zkpoll.journal import conditions, exports, overview, prune, sqlite, watermarks
 from zkpoll.journal.clearance import Clearance
@@ -271,27 +270,11 @@ def test_what_is_no_usable_journal_is_refused(
     assert (path.read_bytes() if path.is_file() else None) == before
 
 
-@contextmanager
-def ordinary_user() -> Iterator[None]:
-    """Be somebody whom permissions bind, for a while."""
-    root = os.geteuid() == 0
-    if root:
-        os.setresuid(65534, 65534, 0)
-    try:
-        yield
-    finally:
-        if root:
-            os.setresuid(0, 0, 0)
-
-
 @pytest.fixture
 def public() -> Iterator[Path]:
     """Make a folder that everybody can enter."""
-    folder = Path(tempfile.mkdtemp())
-    folder.chmod(0o755)
-    yield folder
-    folder.chmod(0o700)
-    shutil.rmtree(folder)
+    with public_folder() as folder:
+        yield folder
 
 
 def test_a_folder_one_may_not_write_to(public: Path) -> None:

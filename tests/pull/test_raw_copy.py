@@ -9,18 +9,16 @@ import random
 import resource
 import shutil
 import subprocess
-import tempfile
 import threading
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from itertools import chain
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.places import ordinary_user, public_folder
 from tests.pull.records import RECORDS, Made, Site, log
 from zkpoll.errors import ZkpollError
 from zkpoll.pull import raw_copy
@@ -29,6 +27,7 @@ from zkpoll.pull.slices import SLICE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from zkpoll.model.log import Slice
 
@@ -400,26 +399,11 @@ def test_runs_that_remove_at_once(folder: Path) -> None:
     assert (len(removed), set(removed)) == (120, paths)
 
 
-@contextmanager
-def ordinary_user() -> Iterator[None]:
-    """Be somebody whom permissions bind, for a while."""
-    root = os.geteuid() == 0
-    if root:
-        os.setresuid(65534, 65534, 0)
-    try:
-        yield
-    finally:
-        if root:
-            os.setresuid(0, 0, 0)
-
-
 @pytest.fixture
 def public() -> Iterator[Path]:
     """Make a folder that everybody can enter."""
-    path = Path(tempfile.mkdtemp())
-    path.chmod(0o755)
-    yield path
-    shutil.rmtree(path)
+    with public_folder() as folder:
+        yield folder
 
 
 def test_a_copy_that_cannot_be_removed(public: Path) -> None:

@@ -56,7 +56,7 @@ def backfill(
         check_journal(journal, device=device)
     span = Span(first.date(), last.date(), device)
     locks = no_delivery(inventory, [] if dry_run else [to])
-    with locks, open_journal(inventory, writable=not dry_run) as journal:
+    with open_journal(inventory, writable=not dry_run) as journal, locks:
         done = Decisions(journal, to).backfill(span, repeats=held, dry_run=dry_run)
     goes = "would go" if dry_run else "goes" if done.added + done.released == 1 else "go"
     say(

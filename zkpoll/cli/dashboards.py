@@ -78,7 +78,7 @@ def resume(config: Path | None, name: str) -> None:
     inventory = load_inventory(config, secrets=False)
     with open_journal(inventory) as journal:
         check_journal(journal, dashboard=name, parameter="NAME")
-    with no_delivery(inventory, [name]), open_journal(inventory, writable=True) as journal:
+    with open_journal(inventory, writable=True) as journal, no_delivery(inventory, [name]):
         said = Decisions(journal, name).resume()
     if said is None:
         click.echo(f"{name} was not stopped; there is nothing to resume.")

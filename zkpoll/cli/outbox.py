@@ -174,7 +174,7 @@ def discard(
     written = f"{' '.join(reason.split())} (by {_person()})"
     _act(inventory, found, lambda desk, last: desk.discard(found.choice, last, written), "discarded")
     if every and pending and to and to not in {dashboard.name for dashboard in inventory.dashboards}:
-        with no_delivery(inventory, [to]), open_journal(inventory, writable=True) as journal:
+        with open_journal(inventory, writable=True) as journal, no_delivery(inventory, [to]):
             Decisions(journal, to).give_up()
         click.echo(f"{to} is given up: nothing is kept for it any more, unless the inventory names it again.")
     return ExitCode.ATTENTION if found.refused else ExitCode.OK
@@ -222,7 +222,7 @@ def _act(inventory: Inventory, found: Meant, do: Callable[[Decisions, int], int]
     from zkpoll.journal.decisions import Decisions
     from zkpoll.reports.words import are, punches
 
-    with no_delivery(inventory, found.portions), open_journal(inventory, writable=True) as journal:
+    with open_journal(inventory, writable=True) as journal, no_delivery(inventory, found.portions):
         counts = {name: do(Decisions(journal, name), one.last) for name, one in found.portions.items()}
     for name, count in counts.items():
         click.echo(f"{punches(count)} for {name} {are(count)} {done}.")

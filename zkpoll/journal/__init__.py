@@ -3,6 +3,7 @@
 sql/           every table (the sum of migrations/), every statement by name, those in SQLite's own words
 database       the verbs that every store has
 sqlite         the store in an SQLite file: open, migrate, copy, one clear error for each way it can fail
+read_only      connections that only read a journal, also where nothing can be written
 opening        the journal an inventory names: whether there is one, opening it, its locks and folders
 locks          lock files, one for each device and dashboard
 devices        which devices were met, and which inventory name each belongs to

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, Self, cast
 from zkpoll.errors import JournalError, reason
 from zkpoll.journal.database import SQL, AlreadyThere, statements
 from zkpoll.journal.locks import Locks
+from zkpoll.journal.read_only import connect_to_read
 from zkpoll.model.punch import punch_id
 from zkpoll.model.state_folders import StateFolders
 from zkpoll.ordinary_files import check_ordinary
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from zkpoll.journal.database import Row, Values
+    from zkpoll.journal.read_only import Still
 
 APPLICATION_ID: Final = 0x7A6B706C  # "zkpl"
 WAIT: Final = 30.0
@@ -56,6 +58,7 @@ _CAUSES: Final = {
     "SQLITE_PERM": "may not be opened; check who owns it",
     "SQLITE_AUTH": "may not be opened; check who owns it",
 }
+_CHANGED: Final = "was written by another program while it was read without a lock; try again"
 
 
 class SqliteJournal:
@@ -70,8 +73,9 @@ class SqliteJournal:
         self._path = path
         self._lock = threading.RLock()
         self._in_savepoint = False
+        self._still: Still | None = None
         with self._translated():
-            self._db = _connect(path, writable)
+            self._db, self._still = _connect(path, writable)
         try:
             with self._translated():
                 self._prepare(writable)
@@ -204,7 +208,13 @@ class SqliteJournal:
         try:
             yield
         except sqlite3.Error as error:
+            self._check_still()
             raise self._error(_cause(error)) from error
+        self._check_still()
+
+    def _check_still(self) -> None:
+        if self._still and self._still.changed:
+            raise self._error(_CHANGED)
 
     def _error(self, what: str) -> JournalError:
         return JournalError(f"the journal {self._path or 'in memory'} {what}")
@@ -261,13 +271,14 @@ class SqliteJournal:
                 self._db.execute(f"PRAGMA user_version = {number}")
 
 
-def _connect(path: Path | None, writable: bool) -> sqlite3.Connection:
-    if path is None:
-        name = ":memory:"
-    else:
+def _connect(path: Path | None, writable: bool) -> tuple[sqlite3.Connection, Still | None]:
+    if path is not None:
         _check_file(path, writable)
-        name = path.absolute().as_uri() + ("" if writable else "?mode=ro")
-    return sqlite3.connect(name, uri=True, timeout=WAIT, isolation_level=None, check_same_thread=False)
+        if not writable:
+            return connect_to_read(path, WAIT)
+    name = path.absolute().as_uri() if path else ":memory:"
+    db = sqlite3.connect(name, uri=True, timeout=WAIT, isolation_level=None, check_same_thread=False)
+    return db, None
 
 
 def _check_file(path: Path, writable: bool) -> None:
@@ -286,9 +297,15 @@ def _check_file(path: Path, writable: bool) -> None:
         elif writable:
             os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
         if writable and not os.access(path, os.W_OK):  # else SQLite would open it to be read
-            raise PermissionError("it may not be written; check who owns it")
+            raise PermissionError(_why_not_written(path))
     except OSError as error:
         raise JournalError(f"the journal {path} cannot be opened: {reason(error)}") from error
+
+
+def _why_not_written(path: Path) -> str:
+    if os.statvfs(path).f_flag & os.ST_RDONLY:
+        return "it lies on a read-only file system, and may only be read"
+    return "it may not be written; check who owns it"
 
 
 def _cause(error: sqlite3.Error) -> str:
@@ -346,9 +363,11 @@ def copy_journal(journal: Path, copy: Path) -> int:
 
 def _copied(journal: Path, copy: Path) -> tuple[str, int]:
     """Copy a journal; return "ok" or a fault of the copy, and how many punches are in it."""
-    source = sqlite3.connect(journal.absolute().as_uri() + "?mode=ro", uri=True, timeout=WAIT)
+    source, still = connect_to_read(journal, WAIT)
     with closing(source), closing(sqlite3.connect(copy, isolation_level=None)) as target:
         source.backup(target, progress=_Patience())
+        if still and still.changed:
+            raise JournalError(f"the journal {journal} {_CHANGED}")
         try:
             target.execute("PRAGMA journal_mode = DELETE")  # one file, without side files
             found: str = target.execute("PRAGMA integrity_check(1)").fetchone()[0]
