@@ -7,17 +7,16 @@ import os
 import signal
 import stat
 import time
-from contextlib import ExitStack
 from datetime import datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import pytest
-from filelock import FileLock
 
 from tests.look import inside
 from tests.peers import closed_port, peer
 from tests.site import TOKEN, Site, entry
+from zkpoll.journal.opening import open_journal
 from zkpoll.model.punch import punch_id
 from zkpoll.simulator import Faults, HttpAnswer, Model, SampleDashboard, Terminal, serve
 
@@ -432,11 +431,9 @@ def test_a_clock_hours_off_is_told(site: Site, dashboard: SampleDashboard) -> No
 
 def test_overlapping_runs_are_no_news(site: Site, dashboard: SampleDashboard) -> None:
     """A device that another run is at is named in the exit code and in JSON, and mailed to nobody."""
-    locks = site.folder / "journal.db.locks"
-    locks.mkdir()
-    with serve(Terminal.with_samples(3)) as address:
+    with serve(Terminal.with_samples(3)) as address, open_journal(site.journal) as journal:
         site.write(dashboard.url, entry("front", address))
-        with FileLock(locks / f"device-127.0.0.1%3A{address.port}.lock"):
+        with journal.lock(f"device 127.0.0.1:{address.port}"):
             during = site.sync()
         after = site.sync()
     assert (during.code, during.err) == (75, "")
@@ -535,14 +532,11 @@ def test_a_journal_in_a_folder_that_is_missing(site: Site, dashboard: SampleDash
 def test_a_locked_device_is_left_to_the_other_run(site: Site, dashboard: SampleDashboard) -> None:
     """A device that another run is at is skipped and named; if that is all of them, the code is 75."""
     a, b = Terminal.with_samples(3), Terminal.with_samples(4, model=Model(serial="B"))
-    locks = site.folder / "journal.db.locks"
-    locks.mkdir()
-    with ExitStack() as stack:
-        first, second = stack.enter_context(serve(a)), stack.enter_context(serve(b))
+    with serve(a) as first, serve(b) as second, open_journal(site.journal) as journal:
         site.write(dashboard.url, entry("a", first), entry("b", second))
-        stack.enter_context(FileLock(locks / f"device-127.0.0.1%3A{first.port}.lock"))
-        some = site.report()
-        all_of_them = site.report("--device", "a")
+        with journal.lock(f"device 127.0.0.1:{first.port}"):
+            some = site.report()
+            all_of_them = site.report("--device", "a")
     assert some["exit_code"] == 1
     assert some["devices"][0]["kind"] == "busy"
     assert "another run" in some["devices"][0]["problem"]

@@ -44,6 +44,9 @@ _FOLDERS: Final = frozenset(
 UNREACHED: Final[Mapping[str, str]] = {
     "delivery/transport.py _TlsConnection.request": "hands on to _Connection.request, where runs are killed",
     "durable.py _take_name": "only where the file system knows no hard links",
+    "journal/locks.py LockFiles.__init__": "only where the system has no locks of an open file",
+    "journal/locks.py LockFiles.take": "only there, too",
+    "journal/locks.py LockFiles.free": "only there, too",
     "journal/sqlite.py copy_journal": "only `journal backup` comes to it",
     "journal/sqlite.py _copied": "only `journal backup` comes to it",
     "cli/journal.py backup": "a command of its own, which writes another file than the journal",

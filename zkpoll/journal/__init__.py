@@ -5,7 +5,7 @@ database       the verbs that every store has
 sqlite         the store in an SQLite file: open, migrate, copy, one clear error for each way it can fail
 read_only      connections that only read a journal, also where nothing can be written
 opening        the journal an inventory names: whether there is one, opening it, its locks and folders
-locks          lock files, one for each device and dashboard
+locks          the journal's file: which one it is, and a lock on it for each device and dashboard
 devices        which devices were met, and which inventory name each belongs to
 | intake       the way in: records of a device, sorted and kept in the caller's transaction
 | known_bytes  bytes that are known keep the meaning they had when they were first read

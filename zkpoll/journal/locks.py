@@ -1,53 +1,215 @@
-"""Lock files: one for each device and dashboard, locked by the OS.
+"""Locks between runs: one for each device and dashboard, held by the OS on the journal's own file.
 
-A killed process frees them. They lie beside the journal, since runs that share a journal are the ones that
-must not collide. A file's presence means nothing: only the OS's lock on it does.
+Runs that share a journal are the ones that must not collide, and what they share is its file, whatever name
+each of them has for it. So a lock is a byte of that file: no symlink, no other path and no folder that
+somebody removes leads two runs past each other. The bytes lie far behind the file's end; nothing is ever
+written there. A killed process frees its locks.
+
+    between threads     a set of the subjects that this process has locked
+    between processes   a lock on the subject's byte, of the one opening that all locks share (F_OFD_SETLK)
+
+Closing any opening of a file drops all locks that SQLite in this process has on it, and so may lose
+punches. That is why an open file is kept until the last journal of this process on it is closed.
 """
 
 from __future__ import annotations
 
+import errno
+import os
+import struct
+import sys
+import threading
 from contextlib import contextmanager
 from hashlib import sha256
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import quote
 
 from filelock import FileLock, Timeout
 
 from zkpoll.errors import Busy, JournalError, Locked, reason
 
+if sys.platform == "linux":
+    import fcntl
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+_FIRST: Final = 1 << 62
+"""The first byte that is ever locked. SQLite's own locks lie at 1 GiB, and its files end at 2^48."""
+_TAKEN: Final = frozenset((errno.EAGAIN, errno.EACCES))
+"""Errors of a lock that somebody else holds."""
 _LONGEST: Final = 200
-"""Bytes of a name in a file's name."""
+"""Bytes of a name in a lock file's name."""
+_BUSY: Final = "another run is at it; it is left to that one"
+_MEANWHILE: Final = (
+    "while zkpoll was at it, and what was written since is gone with it; "
+    "what the terminals still hold is read again by the next run"
+)
 
 
-class Locks:
-    """The locks of one folder."""
+class _Means(Protocol):
+    """The way in which one process locks subjects of one journal against others."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def take(self, subject: str) -> None:
+        """Lock a subject. Raise `BlockingIOError` where another process has it, or another `OSError`."""
 
-    @contextmanager
-    def held(self, subject: str) -> Iterator[None]:
-        """Hold the lock of a subject ("device 192.168.1.201:4370"), or raise `Busy` at once."""
-        path = self._folder / _file_name(subject)
-        lock = FileLock(path, thread_local=False, mode=0o600)
+    def free(self, subject: str) -> None:
+        """Free a subject that was taken."""
+
+    def close(self) -> None:
+        """Let go of what is held open."""
+
+
+class ByteLocks:
+    """Locks on bytes of the journal's file."""
+
+    def __init__(self, path: Path) -> None:
+        """Given a journal, open its file. Raise `OSError` where it may not be written."""
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+
+    def take(self, subject: str) -> None:
+        """Lock a subject, as `_Means` has it."""
         try:
-            self._folder.mkdir(mode=0o700, exist_ok=True)
+            self._set(subject, fcntl.F_WRLCK)
         except OSError as error:
-            raise JournalError(f"the folder {self._folder} cannot be made: {reason(error)}") from error
+            if error.errno not in _TAKEN:
+                raise
+            raise BlockingIOError(error.errno, error.strerror) from error
+
+    def free(self, subject: str) -> None:
+        """Free a subject that was taken."""
+        self._set(subject, fcntl.F_UNLCK)
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._descriptor)
+
+    def _set(self, subject: str, kind: int) -> None:
+        byte = _FIRST + int.from_bytes(sha256(subject.encode()).digest()[:7], "big")
+        # struct flock: kind, from where, first byte, how many, and 0 where a process would be
+        fcntl.fcntl(self._descriptor, fcntl.F_OFD_SETLK, struct.pack("hhqqi", kind, os.SEEK_SET, byte, 1, 0))
+
+
+class LockFiles:
+    """Locks on files of their own beside the journal's, for systems without the other kind."""
+
+    def __init__(self, path: Path) -> None:
+        """Given a journal, make the folder for the files. Raise `OSError` where that cannot be."""
+        real = path.resolve()
+        self._folder = real.with_name(f"{real.name}.locks")
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        self._held: dict[str, FileLock] = {}
+
+    def take(self, subject: str) -> None:
+        """Lock a subject, as `_Means` has it."""
+        lock = FileLock(self._folder / _file_name(subject), thread_local=False, mode=0o600)
         try:
             lock.acquire(blocking=False)
         except Timeout as error:
-            raise Busy("another run is at it; it is left to that one") from error
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN)) from error
+        self._held[subject] = lock
+
+    def free(self, subject: str) -> None:
+        """Free a subject that was taken."""
+        self._held.pop(subject).release()
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+_MEANS: Final[type[ByteLocks | LockFiles]] = ByteLocks if sys.platform == "linux" else LockFiles
+
+
+class _Shared:
+    """What all openings of one file in this process share."""
+
+    def __init__(self) -> None:
+        self.users = 0
+        self.subjects: set[str] = set()
+        """The subjects that are locked."""
+        self.means: _Means | None = None
+        """None until the first lock is taken: what only reads opens no second file."""
+
+
+_shared: Final[dict[tuple[int, int], _Shared]] = {}
+_guard: Final = threading.Lock()
+"""Held where `_shared`, or anything in it, is looked at."""
+
+
+class JournalFile:
+    """The file of a journal, which one it is on its disk, and its locks."""
+
+    def __init__(self, path: Path) -> None:
+        """Given a journal, note which file it is now. Raise `OSError` if there is none."""
+        self._path = path.absolute()
+        self._identity = _identity(self._path)
+        with _guard:
+            self._share = _shared.setdefault(self._identity, _Shared())
+            self._share.users += 1
+
+    def close(self) -> None:
+        """Let go of the file. SQLite must have closed it before."""
+        with _guard:
+            self._share.users -= 1
+            if not self._share.users:
+                del _shared[self._identity]
+                if self._share.means:
+                    self._share.means.close()
+
+    def check_in_place(self) -> None:
+        """Raise `JournalError` where the journal's name leads to another file by now, or to none."""
+        try:
+            now = _identity(self._path)
+        except FileNotFoundError:
+            raise JournalError(f"the journal {self._path} was removed {_MEANWHILE}") from None
         except OSError as error:
-            raise Locked(f"its lock {path} cannot be taken: {reason(error)}; who owns it?") from error
+            why = reason(error)
+            raise JournalError(f"the journal {self._path} cannot be seen any more: {why}") from error
+        if now != self._identity:
+            raise JournalError(f"the journal {self._path} was replaced by another file {_MEANWHILE}")
+
+    @contextmanager
+    def held(self, subject: str) -> Iterator[None]:
+        """Hold the lock of a subject ("device 192.168.1.201:4370").
+
+        Raise `Busy` at once where another run has it, `Locked` where it cannot be taken, and `JournalError`
+        where the journal is not in its place any more: other runs would take their locks elsewhere.
+        """
+        self.check_in_place()
+        self._take(subject)
         try:
             yield
         finally:
-            lock.release()
+            self._free(subject)
+
+    def _take(self, subject: str) -> None:
+        share = self._share
+        with _guard:
+            if subject in share.subjects:
+                raise Busy(_BUSY)
+            try:
+                if share.means is None:
+                    share.means = _MEANS(self._path)
+                share.means.take(subject)
+            except BlockingIOError as error:
+                raise Busy(_BUSY) from error
+            except OSError as error:
+                why = f"{reason(error)}; who owns it?"
+                raise Locked(f"its lock on {self._path} cannot be taken: {why}") from error
+            share.subjects.add(subject)
+
+    def _free(self, subject: str) -> None:
+        with _guard:
+            self._share.subjects.discard(subject)
+            if self._share.means:
+                self._share.means.free(subject)
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    """Return which file this is, on which device."""
+    found = path.stat()
+    return found.st_dev, found.st_ino
 
 
 def _file_name(subject: str) -> str:

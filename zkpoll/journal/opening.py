@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zkpoll.journal.locks import Locks
+from zkpoll.errors import JournalError, reason
+from zkpoll.journal.locks import JournalFile
 from zkpoll.journal.sqlite import SqliteJournal
 from zkpoll.model.state_folders import StateFolders
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-    from pathlib import Path
+    from collections.abc import Iterator
 
     from zkpoll.journal.database import Journal
 
@@ -42,11 +45,17 @@ def look_at(where: Path) -> Journal:
     return open_journal(where, writable=False) if is_there(where) else open_empty()
 
 
-def lock(where: Path, subject: str) -> AbstractContextManager[None]:
-    """Return the lock of a subject, as `Journal.lock` does, without opening the journal at `where`."""
-    return Locks(folders(where).locks).held(subject)
+@contextmanager
+def lock(where: Path, subject: str) -> Iterator[None]:
+    """Hold the lock of a subject, as `Journal.lock` does, without opening the journal at `where`."""
+    try:
+        file = JournalFile(where)
+    except OSError as error:
+        raise JournalError(f"the journal {where} cannot be opened: {reason(error)}") from error
+    with closing(file), file.held(subject):
+        yield
 
 
 def folders(where: Path) -> StateFolders:
-    """Return the folders for what is kept beside the journal at `where`."""
-    return StateFolders.beside(where)
+    """Return the folders beside the journal at `where`; beside the file itself where that is a link."""
+    return StateFolders.beside(Path(os.path.realpath(where)))

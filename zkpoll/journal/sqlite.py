@@ -10,16 +10,15 @@ import os
 import sqlite3
 import threading
 import time
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from functools import cache
 from typing import TYPE_CHECKING, Final, Self, cast
 
 from zkpoll.errors import JournalError, reason
 from zkpoll.journal.database import SQL, AlreadyThere, statements
-from zkpoll.journal.locks import Locks
+from zkpoll.journal.locks import JournalFile
 from zkpoll.journal.read_only import connect_to_read
 from zkpoll.model.punch import punch_id
-from zkpoll.model.state_folders import StateFolders
 from zkpoll.ordinary_files import check_ordinary
 
 if TYPE_CHECKING:
@@ -74,14 +73,15 @@ class SqliteJournal:
         self._lock = threading.RLock()
         self._in_savepoint = False
         self._still: Still | None = None
-        with self._translated():
-            self._db, self._still = _connect(path, writable)
-        try:
+        self._file = None if path is None else _file(path, writable)
+        with ExitStack() as failed:
+            if self._file:
+                failed.callback(self._file.close)
             with self._translated():
+                self._db, self._still = _connect(path, writable)
+                failed.callback(self._db.close)
                 self._prepare(writable)
-        except BaseException:
-            self._db.close()
-            raise
+            failed.pop_all()
 
     def __enter__(self) -> Self:
         return self
@@ -91,6 +91,8 @@ class SqliteJournal:
     ) -> None:
         with self._lock:
             self._db.close()
+            if self._file:
+                self._file.close()
 
     def all(self, query: str, /, **parameters: object) -> list[Row]:
         """Run the named query and return its rows."""
@@ -198,10 +200,8 @@ class SqliteJournal:
                 self._db.execute("ROLLBACK")
 
     def lock(self, subject: str) -> AbstractContextManager[None]:
-        """Hold the lock of a subject: a file beside the journal's own, locked by the OS."""
-        if self._path is None:
-            return nullcontext()
-        return Locks(StateFolders.beside(self._path).locks).held(subject)
+        """Hold the lock of a subject: a byte of the journal's file, locked by the OS."""
+        return self._file.held(subject) if self._file else nullcontext()
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -272,20 +272,18 @@ class SqliteJournal:
 
 
 def _connect(path: Path | None, writable: bool) -> tuple[sqlite3.Connection, Still | None]:
-    if path is not None:
-        _check_file(path, writable)
-        if not writable:
-            return connect_to_read(path, WAIT)
+    if path is not None and not writable:
+        return connect_to_read(path, WAIT)
     name = path.absolute().as_uri() if path else ":memory:"
     db = sqlite3.connect(name, uri=True, timeout=WAIT, isolation_level=None, check_same_thread=False)
     return db, None
 
 
-def _check_file(path: Path, writable: bool) -> None:
-    """Refuse what SQLite would not name; create the file for its owner alone, as it holds personal data.
+def _file(path: Path, writable: bool) -> JournalFile:
+    """Return the file of a journal; refuse what SQLite would not name.
 
-    SQLite's side files take after it. A file that exists is left to SQLite: closing it here would drop the
-    locks that this process holds on it.
+    A new one is for its owner alone, as it holds personal data; SQLite's side files take after it. One that
+    exists is left to SQLite: closing it here would drop the locks that this process holds on it.
     """
     try:
         if path.is_dir():
@@ -298,6 +296,12 @@ def _check_file(path: Path, writable: bool) -> None:
             os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
         if writable and not os.access(path, os.W_OK):  # else SQLite would open it to be read
             raise PermissionError(_why_not_written(path))
+        if path.stat().st_nlink > 1:  # SQLite's side files bear one of the names: by two, it is damaged
+            raise JournalError(
+                f"the journal {path} has a second name (a hard link), and is damaged where both are used; "
+                f"remove the other one, which `find / -samefile {path}` finds"
+            )
+        return JournalFile(path)
     except OSError as error:
         raise JournalError(f"the journal {path} cannot be opened: {reason(error)}") from error
 

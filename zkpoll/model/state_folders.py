@@ -14,16 +14,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class StateFolders:
-    """Where raw copies, logs of unknown layout and lock files lie."""
+    """Where raw copies and logs of unknown layout lie."""
 
     raw_copies: Path
     unknown_logs: Path
-    locks: Path
 
     @classmethod
     def beside(cls, file: Path) -> Self:
         """Given a journal's file, return the folders that have its name and an ending."""
-        return cls(*(file.with_name(file.name + ending) for ending in (".raw", ".unknown", ".locks")))
+        return cls(*(file.with_name(file.name + ending) for ending in (".raw", ".unknown")))
 
 
 def part_of_name(text: str, longest: int) -> str:

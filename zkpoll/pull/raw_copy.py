@@ -238,8 +238,12 @@ def _files(folder: Path) -> list[Path]:
 
 def _headers(folder: Path) -> Iterator[tuple[Path, _Header]]:
     for path in _files(folder):
-        with suppress(OSError, EOFError, zlib.error, ValidationError), open_to_read(path) as file:
-            yield path, _Header.model_validate_json(gzip.open(file).readline(_LONGEST_HEADER))
+        with (
+            suppress(OSError, EOFError, zlib.error, ValidationError),
+            open_to_read(path) as file,
+            gzip.open(file) as lines,
+        ):
+            yield path, _Header.model_validate_json(lines.readline(_LONGEST_HEADER))
 
 
 def _removed(path: Path) -> bool:
