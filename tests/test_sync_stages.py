@@ -17,6 +17,7 @@ from tests.site import TOKEN, Site, entry
 from zkpoll.errors import ExitCode, JournalError, Stopped
 from zkpoll.inventory import Inventory, load
 from zkpoll.journal import sqlite
+from zkpoll.journal.opening import open_journal
 from zkpoll.model.punch import punch_id
 from zkpoll.pull.host_clock import synchronised
 from zkpoll.pull.link import Address, Limits
@@ -188,6 +189,8 @@ def test_a_journal_that_another_program_holds(
 ) -> None:
     """A journal that cannot be written in mid-run ends the run at once, silent devices or not."""
     monkeypatch.setattr(sqlite, "WAIT", 0.2)
+    with open_journal(site.journal):
+        pass
     other = stack.enter_context(
         closing(sqlite3.connect(site.journal, isolation_level=None, check_same_thread=False))
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 from contextlib import contextmanager, suppress
+from glob import escape
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import IO, TYPE_CHECKING, Final
@@ -54,6 +55,19 @@ def new_file(
         finally:
             with suppress(OSError):  # it has its name by now; or the disk is failing, which is told already
                 part.unlink()
+
+
+def parts_of(path: Path) -> list[Path]:
+    """Return the names under which `new_file` wrote a file, and which it has not removed, or was killed."""
+    found = path.parent.glob(f".{escape(path.name[:_LONGEST_NAME])}.*{PART}")
+    return [part for part in found if _same(part, path)]
+
+
+def _same(part: Path, path: Path) -> bool:
+    try:
+        return part.samefile(path)
+    except FileNotFoundError:  # it was removed just now
+        return False
 
 
 def put(file: Path, path: Path, *, replace: bool, folder_unseen: bool = True) -> None:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from zkpoll.delivery.origins import Origins
 from zkpoll.errors import Stopped
+from zkpoll.journal import conditions
 from zkpoll.journal.clearance import maybe_disabled
 from zkpoll.journal.devices import Devices
 from zkpoll.journal.opening import folders
@@ -90,6 +91,7 @@ class _Run:
                 devices=devices,
                 deliveries=(),
                 locked=maybe_disabled(journal),
+                untold=conditions.owed(journal),
                 seconds=time.monotonic() - self._began,
                 would_send=new,
                 previews=tuple(filter(None, first)),
@@ -125,6 +127,7 @@ class _Run:
                 stranded=left,
                 locked=maybe_disabled(journal),
                 old_copies=old_copies,
+                untold=conditions.owed(journal),
                 seconds=time.monotonic() - self._began,
             )
 

@@ -195,7 +195,7 @@ def test_a_journal_locked_for_too_long(
 def test_a_journal_deleted_in_mid_run(
     site: Site, dashboard: SampleDashboard, terminal: Terminal, gone: str
 ) -> None:
-    """Files that somebody deletes cost repeats, which dashboards know by their ids, and no punch."""
+    """A journal that somebody deletes is told, and costs repeats, which dashboards know by their ids."""
 
     def delete() -> None:
         for file in site.folder.glob(gone):
@@ -203,6 +203,15 @@ def test_a_journal_deleted_in_mid_run(
                 file.unlink()
 
     at_request(dashboard, 3, delete)
+    result = site.sync()
+    if gone == "journal.db-wal":
+        assert result == Result(0, "", "")
+    else:
+        check_the_last_word(result, 74, f"{site.journal} was removed while zkpoll was at it")
+    if gone == "journal.db":  # with what SQLite left of it, nothing new is begun before a person has seen it
+        check_the_last_word(site.sync(), 74, "a part of it", "is left")
+        (site.folder / "journal.db-wal").unlink()
+        check_the_last_word(site.sync(), 1, "is begun anew")
     assert site.sync() == Result(0, "", "")
     assert site.sync() == Result(0, "", "")
     check_nothing_lost(site, dashboard, punches=ids_of(terminal))
@@ -212,7 +221,7 @@ def test_a_folder_deleted_in_mid_run(site: Site, dashboard: SampleDashboard, ter
     """A journal whose folder is gone is told of; put right, the next run has it all."""
     inventory = site.inventory.read_text()
     at_request(dashboard, 3, lambda: shutil.rmtree(site.folder))
-    check_the_last_word(site.sync(), 74, str(site.journal), "cannot be opened")
+    check_the_last_word(site.sync(), 74, f"{site.journal} was removed while zkpoll was at it")
     site.folder.mkdir()
     site.inventory.write_text(inventory)
     assert site.sync().code == 0

@@ -18,7 +18,7 @@ from tests.site import TOKEN, at_a_terminal, entry
 from zkpoll.journal.clearance import Clearance
 from zkpoll.journal.devices import Devices
 from zkpoll.journal.exports import last_users
-from zkpoll.journal.opening import lock, open_journal
+from zkpoll.journal.opening import open_journal
 from zkpoll.simulator import Model, Terminal, serve
 from zkpoll.simulator.records import EnrolledUser
 
@@ -188,7 +188,7 @@ def test_no_device_that_answers(site: Site, tmp_path: Path) -> None:
 def test_a_device_that_is_busy(two: Site) -> None:
     """A device that another run is at is left to that one: code 75 where that is all."""
     port = re.findall(r"port: (\d+)", two.inventory.read_text())[1]
-    with lock(two.journal, f"device 127.0.0.1:{port}"):
+    with open_journal(two.journal) as journal, journal.lock(f"device 127.0.0.1:{port}"):
         told = two.run("users", "export", "--device", "back")
     assert (told.code, told.out) == (75, "")
     assert "another run is at it" in told.err

@@ -113,6 +113,11 @@ class World:
         self.site.journal = self.site.folder / f"journal{self._journals}.db"
         self._write_inventory(entry("lab", self._addresses[2]))
 
+    def the_journal_is_lost(self) -> None:
+        """Let the next run find no journal where there was one."""
+        self.begin_a_journal()
+        folders(self.site.journal).begun.touch()
+
     def _write_inventory(self, lab: str, batch_size: int | None = None) -> None:
         front, gate, _ = self._addresses
         self.site.inventory.write_text(
@@ -348,6 +353,7 @@ class Stage:
 
 STAGES: Final = (
     Stage("a first run", World.begin_a_journal),
+    Stage("a lost journal", World.the_journal_is_lost),
     Stage("a run in trouble", World.a_day_goes_by),
     Stage("a dashboard that is gone", World.the_dashboard_goes),
     Stage("smaller requests", World.requests_are_to_be_smaller),

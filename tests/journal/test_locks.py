@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 import threading
@@ -180,8 +179,8 @@ def test_what_lies_beside_it_holds_no_lock(tmp_path: Path) -> None:
     """Whatever is removed beside the journal while a run is at it, the next run meets that run."""
     path = tmp_path / "journal.db"
     with open_journal(path), held_elsewhere(path, DEVICE, "ByteLocks"):
-        for folder in tmp_path.glob("journal.db.*"):
-            shutil.rmtree(folder)
+        for beside in tmp_path.glob("journal.db.*"):
+            beside.unlink()
         assert not is_free(path, DEVICE)
 
 
@@ -202,13 +201,12 @@ def test_a_second_name_by_a_hard_link_is_refused(journal: Path, writable: bool) 
 @pytest.mark.parametrize("then", ["removed", "replaced"])
 def test_another_file_in_its_place(journal: Path, then: str) -> None:
     """A run whose journal is not the one that other runs find takes no lock on it any more."""
-    with open_journal(journal) as opened:
-        journal.rename(journal.with_name("moved.db"))
-        if then == "replaced":
-            with open_journal(journal):
-                pass
-        with pytest.raises(JournalError, match=f"{journal} was {then}"), opened.lock(DEVICE):
-            pytest.fail("the lock is no other run's")
+    opened = open_journal(journal)
+    journal.rename(journal.with_name("moved.db"))
+    if then == "replaced":
+        journal.write_bytes(b"x")
+    with pytest.raises(JournalError, match=f"{journal} was {then}"), opened, opened.lock(DEVICE):
+        pytest.fail("the lock is no other run's")
 
 
 def test_locking_keeps_the_locks_of_sqlite(journal: Path) -> None:

@@ -110,11 +110,16 @@ def test_a_backup_overwrites_nothing(journal: Journal, path: Path, target: Path)
 def test_a_backup_never_lands_on_the_journal(path: Path, end: str) -> None:
     """Not even by force is the journal replaced by its copy, under whatever name it is meant."""
     other = path.parent / "link.db"
-    other.hardlink_to(path)
+    other.symlink_to(path)
     names = [path.with_name(path.name + end), path.parent / "." / (path.name + end)]
     for name in [*names, other]:
         with pytest.raises(BackupFailed, match="is the journal itself"):
             backup(path, name, force=True)
+    hard = path.parent / "hard.db"
+    hard.hardlink_to(path)
+    with pytest.raises(JournalError, match="has a second name"):
+        backup(path, hard, force=True)
+    assert hard.samefile(path)
 
 
 @pytest.mark.usefixtures("journal")

@@ -74,7 +74,7 @@ def mode(path: Path) -> int:
         ("synchronous", 2),  # FULL
         ("foreign_keys", 1),
         ("application_id", APPLICATION_ID),
-        ("user_version", 7),
+        ("user_version", 8),
     ],
 )
 def test_settings(journal: Journal, setting: str, value: object) -> None:
@@ -89,8 +89,9 @@ def test_only_its_owner_can_read_it(path: Path) -> None:
         with open_journal(path) as journal:
             visit(journal).take(piece(punch()))
             files = sorted(path.parent.iterdir())
-            assert [file.name for file in files] == ["journal.db", "journal.db-shm", "journal.db-wal"]
-            assert [mode(file) for file in files] == [0o600] * 3
+            names = ["journal.db", "journal.db-shm", "journal.db-wal", "journal.db.begun"]
+            assert [file.name for file in files] == names
+            assert [mode(file) for file in files[:3]] == [0o600] * 3
     finally:
         os.umask(before)
 
@@ -139,6 +140,31 @@ def test_opening_it_twice_keeps_its_locks(path: Path) -> None:
             assert look(path, "SELECT count(*) FROM punch") == [(1,)]
 
 
+# --- another file in its place ---
+
+
+@pytest.mark.parametrize("then", ["was removed", "was replaced by another file"])
+def test_what_no_other_run_would_find_is_not_kept(path: Path, then: str) -> None:
+    """A journal that is not in its place any more keeps nothing, and says so when it is closed, too."""
+    journal = open_journal(path)
+    ledger = visit(journal)
+    path.rename(path.with_name("moved.db"))
+    if then != "was removed":
+        path.write_bytes(b"x")
+    with refused(path, then), journal:
+        with refused(path, then):
+            ledger.take(piece(punch()))
+        assert journal.one("last_punch") == (0,)
+
+
+def test_a_journal_that_was_only_read_may_go(path: Path) -> None:
+    """Whoever only looked has written nothing that could be lost."""
+    with open_journal(path):
+        pass
+    with open_journal(path, writable=False):
+        path.unlink()
+
+
 # --- looking only ---
 
 
@@ -168,8 +194,9 @@ def test_read_only_does_not_create(path: Path) -> None:
 
 
 def test_read_only_wants_todays_form(path: Path) -> None:
-    """A look at a journal that was never finished, or is older, says what to do."""
-    path.touch()
+    """A look at a journal that is older says what to do."""
+    with open_journal(path) as journal:
+        connection(journal).execute("PRAGMA user_version = 1")
     with refused(path, "`zkpoll sync` brings it up to date"):
         open_journal(path, writable=False)
 
@@ -222,6 +249,16 @@ def damaged_head(path: Path) -> None:
         file.write(b"\xff" * 3900)
 
 
+def empty(path: Path) -> None:
+    """Make a file of no bytes."""
+    path.touch()
+
+
+def no_ordinary_file(path: Path) -> None:
+    """Make a pipe in the journal's place."""
+    os.mkfifo(path)
+
+
 def folder(path: Path) -> None:
     """Make a folder in the journal's place."""
     path.mkdir()
@@ -247,12 +284,14 @@ def not_a_disk(_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("make", "why"),
     [
-        (newer, "was written by a newer zkpoll (form 99; this one knows 7); upgrade zkpoll"),
+        (newer, "was written by a newer zkpoll (form 99; this one knows 8); upgrade zkpoll"),
         (foreign, "is some other program's database"),
         (foreign_but_empty, "is some other program's database"),
         (text, "is not a journal but some other kind of file"),
         (short_text, "is not a journal but some other kind of file"),
         (damaged_head, "is damaged; restore a backup"),
+        (empty, "is empty (0 bytes), which none ever is: restore a backup, or remove it"),
+        (no_ordinary_file, "cannot be opened: it is no ordinary file"),
         (folder, "cannot be opened: it is a folder"),
         (folder_missing, "cannot be opened"),
         (below_a_file, "cannot be opened"),

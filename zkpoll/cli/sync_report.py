@@ -21,6 +21,7 @@ from zkpoll.cli.output import (
     print_lines,
     show_preview,
 )
+from zkpoll.journal import conditions
 from zkpoll.model.punch import as_json as event_as_json
 from zkpoll.reports.news import tell, untold
 from zkpoll.reports.run_summary import document, log_reading, notice_lines, summary, trouble_lines
@@ -112,11 +113,16 @@ def show(
         logger = logging.getLogger("zkpoll")
         for subject, trouble in outcome.late_troubles().items():  # the run logged the others itself
             logger.warning("%s: %s", subject, trouble.text)
+        for subject, text in outcome.untold:
+            logger.warning("%s: %s", subject, text)
         logger.info("%s", summary(outcome))
     else:
         with open_journal(inventory, writable=True) as journal:
             tell(journal, outcome, watchers, datetime.now(UTC), lambda lines: _warn(lines, style))
         _warn(notice_lines(outcome), style)
+    if outcome.untold and outcome.would_send is None:
+        with open_journal(inventory, writable=True) as journal:
+            conditions.strike(journal, outcome.untold)
 
 
 def _warn(lines: Iterable[str], style: Style) -> None:
@@ -151,3 +157,5 @@ def _rows(outcome: Outcome) -> Iterator[tuple[Cell, Cell, Cell]]:
             yield delivery.name, _FAILED if delivery.problem else _LOOK, delivery.trouble.text
     for subject, trouble in {**outcome.other_troubles(), **outcome.advice()}.items():
         yield subject, _LOOK, trouble.text
+    for subject, text in outcome.untold:
+        yield subject, _LOOK, text

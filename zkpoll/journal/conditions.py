@@ -1,14 +1,15 @@
-"""Conditions that a person was told of, so that none is told at every run."""
+"""Conditions that a person was told of, so that none is told at every run; and what is still to be told."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from zkpoll.journal.database import now
 from zkpoll.model.report import Condition
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from zkpoll.journal.database import Journal
     from zkpoll.model.report import News
@@ -44,3 +45,19 @@ def tell(journal: Journal, decide: Callable[[Mapping[str, Condition]], News]) ->
         ]
         journal.run_many("remember_condition", rows)
     return found
+
+
+def owe(journal: Journal, subject: str, text: str) -> None:
+    """Store, in the transaction under way, what a run is to tell once of a subject."""
+    journal.run("owe", subject=subject, text=text, now=now())
+
+
+def owed(journal: Journal) -> tuple[tuple[str, str], ...]:
+    """Return what is still to be told, each with its subject in front, oldest first."""
+    return tuple(journal.all("owed"))
+
+
+def strike(journal: Journal, told: Iterable[tuple[str, str]]) -> None:
+    """Strike what was told."""
+    with journal.transaction():
+        journal.run_many("strike_owed", [{"subject": subject, "text": text} for subject, text in told])

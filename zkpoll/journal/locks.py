@@ -42,10 +42,6 @@ _TAKEN: Final = frozenset((errno.EAGAIN, errno.EACCES))
 _LONGEST: Final = 200
 """Bytes of a name in a lock file's name."""
 _BUSY: Final = "another run is at it; it is left to that one"
-_MEANWHILE: Final = (
-    "while zkpoll was at it, and what was written since is gone with it; "
-    "what the terminals still hold is read again by the next run"
-)
 
 
 class _Means(Protocol):
@@ -160,14 +156,18 @@ class JournalFile:
     def check_in_place(self) -> None:
         """Raise `JournalError` where the journal's name leads to another file by now, or to none."""
         try:
-            now = _identity(self._path)
+            if _identity(self._path) == self._identity:
+                return
+            fate = "replaced by another file"
         except FileNotFoundError:
-            raise JournalError(f"the journal {self._path} was removed {_MEANWHILE}") from None
+            fate = "removed"
         except OSError as error:
             why = reason(error)
             raise JournalError(f"the journal {self._path} cannot be seen any more: {why}") from error
-        if now != self._identity:
-            raise JournalError(f"the journal {self._path} was replaced by another file {_MEANWHILE}")
+        raise JournalError(
+            f"the journal {self._path} was {fate} while zkpoll was at it, and what was written since is gone "
+            "with it; what the terminals still hold is read again by the next run"
+        )
 
     @contextmanager
     def held(self, subject: str) -> Iterator[None]:

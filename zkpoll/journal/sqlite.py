@@ -14,6 +14,7 @@ from contextlib import ExitStack, closing, contextmanager, nullcontext
 from functools import cache
 from typing import TYPE_CHECKING, Final, Self, cast
 
+from zkpoll.durable import parts_of
 from zkpoll.errors import JournalError, reason
 from zkpoll.journal.database import SQL, AlreadyThere, statements
 from zkpoll.journal.locks import JournalFile
@@ -64,15 +65,16 @@ class SqliteJournal:
     """A journal in an SQLite file, or in memory."""
 
     def __init__(self, path: Path | None, *, writable: bool = True) -> None:
-        """Open the journal at `path`, creating it if need be; None keeps it in memory.
+        """Open the journal at `path`; None makes one in memory.
 
         `writable=False` changes nothing in it and needs one in today's form. Raise `JournalError` when it
-        cannot be opened, is damaged, foreign, or written by a newer zkpoll.
+        cannot be opened, is empty, damaged, foreign, or written by a newer zkpoll.
         """
         self._path = path
         self._lock = threading.RLock()
         self._in_savepoint = False
         self._still: Still | None = None
+        self._writable = writable
         self._file = None if path is None else _file(path, writable)
         with ExitStack() as failed:
             if self._file:
@@ -93,6 +95,8 @@ class SqliteJournal:
             self._db.close()
             if self._file:
                 self._file.close()
+        if kind is None and self._file and self._writable:
+            self._file.check_in_place()
 
     def all(self, query: str, /, **parameters: object) -> list[Row]:
         """Run the named query and return its rows."""
@@ -157,12 +161,17 @@ class SqliteJournal:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Do what is inside as one transaction: on disk when it ends, undone when it raises."""
+        """Do what is inside as one transaction: on disk when it ends, undone when it raises.
+
+        Raise `JournalError` where the journal is not in its place any more, and no other run would find it.
+        """
         with self._lock:
             with self._translated():
                 self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
+                if self._file:
+                    self._file.check_in_place()
                 with self._translated():
                     self._db.execute("COMMIT")
             except BaseException:
@@ -202,6 +211,15 @@ class SqliteJournal:
     def lock(self, subject: str) -> AbstractContextManager[None]:
         """Hold the lock of a subject: a byte of the journal's file, locked by the OS."""
         return self._file.held(subject) if self._file else nullcontext()
+
+    def write_to(self, file: Path, journal: Path) -> None:
+        """Write it into an empty file that is to be `journal`. Raise `JournalError` in that one's name."""
+        with self._lock, closing(sqlite3.connect(file, isolation_level=None)) as target:
+            try:
+                target.execute("PRAGMA journal_mode = OFF")  # half a file is thrown away
+                self._db.backup(target)
+            except sqlite3.Error as error:
+                raise JournalError(f"the journal {journal} {_cause(error)}") from error
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -280,23 +298,25 @@ def _connect(path: Path | None, writable: bool) -> tuple[sqlite3.Connection, Sti
 
 
 def _file(path: Path, writable: bool) -> JournalFile:
-    """Return the file of a journal; refuse what SQLite would not name.
+    """Return the file of a journal; refuse what SQLite would not name, or would take for a new journal.
 
-    A new one is for its owner alone, as it holds personal data; SQLite's side files take after it. One that
-    exists is left to SQLite: closing it here would drop the locks that this process holds on it.
+    Nothing is opened here: closing it again would drop the locks that this process holds on it.
     """
     try:
         if path.is_dir():
             raise IsADirectoryError("it is a folder")
-        if not (writable or path.exists()):
-            raise FileNotFoundError("there is none yet; `zkpoll sync` makes it")
-        if path.exists():
-            check_ordinary(path)
-        elif writable:
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        found = path.stat()
+        check_ordinary(path)
         if writable and not os.access(path, os.W_OK):  # else SQLite would open it to be read
             raise PermissionError(_why_not_written(path))
-        if path.stat().st_nlink > 1:  # SQLite's side files bear one of the names: by two, it is damaged
+        if not found.st_size:
+            raise JournalError(
+                f"the journal {path} is empty (0 bytes), which none ever is: restore a backup, or remove it "
+                "to begin a new one"
+            )
+        unfinished = parts_of(path.resolve())  # before the names are counted: another run may be making it
+        if path.stat().st_nlink > 1 + len(unfinished):
+            # SQLite's side files bear one of the names only.
             raise JournalError(
                 f"the journal {path} has a second name (a hard link), and is damaged where both are used; "
                 f"remove the other one, which `find / -samefile {path}` finds"

@@ -1,4 +1,4 @@
-"""The folders for what is kept beside a journal, and names of files in them."""
+"""The folders and the mark that are kept beside a journal, and names of files in them."""
 
 from __future__ import annotations
 
@@ -14,15 +14,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class StateFolders:
-    """Where raw copies and logs of unknown layout lie."""
+    """Where raw copies and logs of unknown layout lie, and the file that tells of a journal."""
 
     raw_copies: Path
     unknown_logs: Path
+    begun: Path
+    """Is there once a journal was begun, and stays where that one is lost."""
 
     @classmethod
     def beside(cls, file: Path) -> Self:
-        """Given a journal's file, return the folders that have its name and an ending."""
-        return cls(*(file.with_name(file.name + ending) for ending in (".raw", ".unknown")))
+        """Given a journal's file, return what has its name and an ending."""
+        return cls(*(file.with_name(file.name + ending) for ending in (".raw", ".unknown", ".begun")))
 
 
 def part_of_name(text: str, longest: int) -> str:

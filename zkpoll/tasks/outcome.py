@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from zkpoll.errors import Busy
-from zkpoll.model.report import Trouble
+from zkpoll.model.report import Notice, Trouble
 from zkpoll.pull.host_clock import alike
 from zkpoll.pull.set_clock import in_words
 from zkpoll.tasks.result import exit_code, notices, troubles
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from zkpoll.errors import ExitCode
     from zkpoll.model.delivery import Preview
     from zkpoll.model.punch import Event
-    from zkpoll.model.report import Notice
     from zkpoll.tasks.delivery_outcome import DeliveryOutcome
     from zkpoll.tasks.device_outcome import DeviceOutcome
     from zkpoll.tasks.old_copies import OldCopies
@@ -71,6 +70,21 @@ class Stranded:
             f"{waiting} for it, and it is not in the inventory any more; name it there again, or give it up: "
             f'`zkpoll outbox discard --to {self.name} --all --pending --reason "..."`',
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Untold:
+    """What was found before, by this run or one that did not come to tell it."""
+
+    subject: str
+    text: str
+    kind: str | None = None
+    trouble: Trouble | None = None
+
+    @property
+    def notices(self) -> tuple[Notice, ...]:
+        """What it was."""
+        return (Notice(self.text),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +145,8 @@ class Outcome:
     """Names of devices that may still be disabled, by this run or one before it."""
     old_copies: OldCopies | None = None
     """The result of looking after old raw copies; None where that was not done."""
+    untold: tuple[tuple[str, str], ...] = ()
+    """What was found before and is to be told now, each with its subject in front."""
     would_send: tuple[Event, ...] | None = None
     """A dry run's new punches; None when the run was real."""
     previews: tuple[Preview, ...] = ()
@@ -149,6 +165,7 @@ class Outcome:
             *self.deliveries,
             *(Stranded(name, count) for name, count in self.stranded.items()),
             *(MaybeDisabled(name) for name in self.locked),
+            *(Untold(subject, text) for subject, text in self.untold),
             *(shift for one in self.deliveries for shift in one.shift_outcomes),
             *([self.old_copies] if self.old_copies else []),
             *([self._host_clock] if self._host_clock.read > 1 else []),

@@ -350,6 +350,16 @@ ON CONFLICT (subject) DO UPDATE SET kind = excluded.kind, since = excluded.since
 -- name: forget_condition
 DELETE FROM condition WHERE subject = :subject;
 
+-- name: owe
+INSERT INTO untold (subject, text, found_at) VALUES (:subject, :text, :now)
+ON CONFLICT (subject, text) DO NOTHING;
+
+-- name: owed
+SELECT subject, text FROM untold ORDER BY found_at, subject, text;
+
+-- name: strike_owed
+DELETE FROM untold WHERE subject = :subject AND text = :text;
+
 -- --- what a person decides ---
 
 -- name: destinations

@@ -139,6 +139,14 @@ CREATE TABLE condition (
     told_at  TEXT NOT NULL
 );
 
+-- What a run is to tell once, and did not yet; gone once it is told.
+CREATE TABLE untold (
+    subject   TEXT NOT NULL,  -- 'journal'
+    text      TEXT NOT NULL,
+    found_at  TEXT NOT NULL,
+    PRIMARY KEY (subject, text)
+) WITHOUT ROWID;
+
 -- What users each device had when they were last exported. By device key, not by device: users may be exported
 -- of a terminal whose log was never read.
 CREATE TABLE user_export (
