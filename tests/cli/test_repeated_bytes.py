@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 SERIAL = "CQZ7224760045"
 USERS = [EnrolledUser(slot, str(1000 + slot)) for slot in range(1, 13)]
 DEAD_BATTERY = datetime(2000, 1, 1)
+CONFIRMED = "SELECT count(*) FROM outbox WHERE state = 'confirmed'"
 STATES = "SELECT outbox.state, count(*) FROM outbox GROUP BY 1"
 WITHOUT_NUMBERS = [8, 16, 22]
 
@@ -130,3 +132,48 @@ def test_reading_again_makes_nothing_new(site: Site, dashboard: SampleDashboard,
             for arguments in ((), ("--full",)):
                 assert site.sync(*arguments).code in {0, 1}
                 assert look(site.journal, "SELECT count(*) FROM punch") == [(punched,)]
+
+
+@pytest.mark.parametrize("layout", [16, 40])
+def test_what_was_put_back_is_known(site: Site, dashboard: SampleDashboard, layout: int) -> None:
+    """A journal from a backup, with a raw copy put back, takes no record behind its end for a new one."""
+    random, terminal = Random(layout), terminal_of(layout)
+    with serve(terminal) as address:
+        punched = a_day(terminal, random, DEAD_BATTERY)
+        site.write(dashboard.url, entry("front", address))
+        site.sync()
+        backup = site.folder / "backup.db"
+        assert site.run("journal", "backup", str(backup)).code == 0
+        punched += a_day(terminal, random, DEAD_BATTERY)
+        log = list(terminal.log)
+        site.write(dashboard.url, entry("front", address, clear="confirmed"))
+        site.sync()
+        (copy,) = (site.folder / "journal.db.raw").iterdir()
+        terminal.log.extend(log)  # as where the terminal lost its memory of having been cleared
+        backup.replace(site.journal)
+        assert site.run("journal", "restore", str(copy), "--write", "--yes").code == 0
+        site.write(dashboard.url, entry("front", address))
+        site.sync()
+    assert look(site.journal, "SELECT count(*), count(DISTINCT id) FROM punch") == [(punched, punched)]
+
+
+@pytest.mark.parametrize("layout", [16, 40])
+def test_a_repaired_terminal_shows_what_is_known(site: Site, dashboard: SampleDashboard, layout: int) -> None:
+    """What it showed under its new number is its own by now: nothing behind its old end is new."""
+    random, terminal = Random(layout), terminal_of(layout)
+    with serve(terminal) as address:
+        punched = a_day(terminal, random, DEAD_BATTERY)
+        site.write(dashboard.url, entry("front", address))
+        site.sync()
+        terminal.model = replace(terminal.model, serial="NEW1")
+        punched += a_day(terminal, random, DEAD_BATTERY)
+        assert site.sync().code == 1
+        assert site.run("devices", "accept", "front", "--same-terminal").code == 0
+        site.sync()
+        punched += a_day(terminal, random, DEAD_BATTERY)
+        site.sync()
+    of_it = (
+        "SELECT count(*), count(DISTINCT id) FROM punch WHERE device = (SELECT id FROM device WHERE name = ?)"
+    )
+    assert look(site.journal, of_it, ("front",)) == [(punched, punched)]
+    assert [(len(dashboard.events),)] == look(site.journal, CONFIRMED)

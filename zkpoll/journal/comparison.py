@@ -7,6 +7,7 @@ from dataclasses import astuple, dataclass, replace
 from operator import add
 from typing import TYPE_CHECKING
 
+from zkpoll.journal import watermarks
 from zkpoll.journal.database import now
 from zkpoll.journal.devices import Devices
 from zkpoll.journal.holds import HOLD_NOTHING
@@ -94,9 +95,12 @@ class Restoring:
     def add(self, records: Records) -> Tally:
         """Put those of `records` into the journal that it lacks, as when they were read.
 
-        On disk when it returns. Raise `JournalError` with nothing of it kept.
+        The device's log is read whole next time: behind the last records that were read of it, some are known
+        by now. On disk when it returns. Raise `JournalError` with nothing of it kept.
         """
         with self._journal.transaction():
+            if self._device is not None:
+                watermarks.forget(self._journal, self._device)
             return self._intake.add(records)
 
     def _compare_punches(self, records: Records) -> Comparison:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from zkpoll.errors import WrongSerial
+from zkpoll.journal import watermarks
 from zkpoll.journal.database import now
 from zkpoll.model.punch import punch_id
 from zkpoll.wall_clock import WALL
@@ -129,6 +130,8 @@ class Devices:
     def _move(self, stranger: int, device: int, key: str) -> None:
         """Let the punches of a stranger be those of a device, under its key, and let them go out.
 
+        The device's log is read whole next time, and its records are found among them.
+
         Left are those that the device has shown itself, by their bytes or in another form. One that shares
         its user and second with another one waits for a person, as if it had been read just now.
         """
@@ -157,6 +160,7 @@ class Devices:
             )
         self._journal.run_many("move_punch", moved)
         self._journal.run("move_forms", device=stranger, other=device)
+        watermarks.forget(self._journal, device)
         self._journal.run("release_device", device=device, now=now())
 
     def note_reading(self, key: str, reading: Reading) -> None:

@@ -27,6 +27,14 @@ def load(journal: Journal, key: str) -> Watermark | None:
     return Watermark(layout, records, proof, fold, whole, seen_empty=bool(seen_empty))
 
 
+def forget(journal: Journal, device: int) -> None:
+    """Let all of a device's log be read again, in the transaction under way.
+
+    That is due where records of it came to the journal by another way: their place in the log proves nothing.
+    """
+    journal.run("forget_watermark", device=device)
+
+
 def store(journal: Journal, key: str, mark: Watermark) -> None:
     """Store the watermark of the device with this key, in the transaction under way."""
     journal.run(

@@ -193,6 +193,9 @@ ON CONFLICT (device) DO UPDATE
 SET layout = excluded.layout, records = excluded.records, tail = excluded.tail, fold = excluded.fold,
     seen_empty = excluded.seen_empty, read_at = excluded.read_at;
 
+-- name: forget_watermark
+DELETE FROM watermark WHERE device = :device;
+
 -- name: in_flight
 -- What was sent and is not settled, the last request first: parked ones too, which are tried again. Those that
 -- a person discarded meanwhile have landed.
