@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import os
+import re
 import subprocess
 import sys
 import threading
@@ -259,6 +263,24 @@ def test_a_lock_that_cannot_be_taken(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(locks, "_MEANS", locks.LockFiles)
     path.with_name("journal.db.locks").write_bytes(b"")
     with open_journal(path) as opened, pytest.raises(Locked, match="file exists"), opened.lock(DEVICE):
+        pytest.fail("there is no lock")
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK])
+@pytest.mark.filterwarnings("error")
+def test_a_file_system_without_locks(journal: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """Nothing is run without locks; one sentence names the folder and what to do."""
+
+    def refusing(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", refusing)
+    monkeypatch.setattr(fcntl, "fcntl", refusing)
+    why = re.escape(os.strerror(number).lower())
+    told = (
+        rf"the file system of {journal.parent} locks no files \({why}\).*; keep the journal on a local disk$"
+    )
+    with open_journal(journal) as opened, pytest.raises(JournalError, match=told), opened.lock(DEVICE):
         pytest.fail("there is no lock")
 
 

@@ -19,8 +19,9 @@ import os
 import struct
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import sha256
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import quote
 
@@ -39,6 +40,8 @@ _FIRST: Final = 1 << 62
 """The first byte that is ever locked. SQLite's own locks lie at 1 GiB, and its files end at 2^48."""
 _TAKEN: Final = frozenset((errno.EAGAIN, errno.EACCES))
 """Errors of a lock that somebody else holds."""
+_NO_LOCKS: Final = frozenset((errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL))
+"""Errors of a file system without locks, such as some network drives, or of a system without such locks."""
 _LONGEST: Final = 200
 """Bytes of a name in a lock file's name."""
 _BUSY: Final = "another run is at it; it is left to that one"
@@ -99,7 +102,8 @@ class LockFiles:
 
     def take(self, subject: str) -> None:
         """Lock a subject, as `_Means` has it."""
-        lock = FileLock(self._folder / _file_name(subject), thread_local=False, mode=0o600)
+        path = self._folder / _file_name(subject)
+        lock = FileLock(path, thread_local=False, mode=0o600, fallback_to_soft=False)
         try:
             lock.acquire(blocking=False)
         except Timeout as error:
@@ -174,7 +178,8 @@ class JournalFile:
         """Hold the lock of a subject ("device 192.168.1.201:4370").
 
         Raise `Busy` at once where another run has it, `Locked` where it cannot be taken, and `JournalError`
-        where the journal is not in its place any more: other runs would take their locks elsewhere.
+        where the journal is not in its place any more (other runs would take their locks elsewhere), or is
+        where nothing can be locked.
         """
         self.check_in_place()
         self._take(subject)
@@ -195,6 +200,8 @@ class JournalFile:
             except BlockingIOError as error:
                 raise Busy(_BUSY) from error
             except OSError as error:
+                if error.errno in _NO_LOCKS:
+                    raise JournalError(f"the journal {self._path} {_lockless(self._path, error)}") from error
                 why = f"{reason(error)}; who owns it?"
                 raise Locked(f"its lock on {self._path} cannot be taken: {why}") from error
             share.subjects.add(subject)
@@ -204,6 +211,28 @@ class JournalFile:
             self._share.subjects.discard(subject)
             if self._share.means:
                 self._share.means.free(subject)
+
+
+def without_locks(journal: Path) -> str | None:
+    """Given a journal, say that nothing can be locked where it lies, or None where that is not so.
+
+    Tried on a file without a name beside it. SQLite takes some errors of such a place for other trouble.
+    """
+    with suppress(OSError), TemporaryFile(dir=journal.resolve().parent) as file:
+        try:
+            if sys.platform == "linux":
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            return _lockless(journal, error) if error.errno in _NO_LOCKS else None
+    return None
+
+
+def _lockless(journal: Path, error: OSError) -> str:
+    folder = journal.resolve().parent
+    return (
+        f"cannot be used: the file system of {folder} locks no files ({reason(error)}), and two runs would "
+        "collide; keep the journal on a local disk"
+    )
 
 
 def _identity(path: Path) -> tuple[int, int]:

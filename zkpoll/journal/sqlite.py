@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, Self, cast
 from zkpoll.durable import parts_of
 from zkpoll.errors import JournalError, reason
 from zkpoll.journal.database import SQL, AlreadyThere, statements
-from zkpoll.journal.locks import JournalFile
+from zkpoll.journal.locks import JournalFile, without_locks
 from zkpoll.journal.read_only import connect_to_read
 from zkpoll.model.punch import punch_id
 from zkpoll.ordinary_files import check_ordinary
@@ -59,6 +59,11 @@ _CAUSES: Final = {
     "SQLITE_AUTH": "may not be opened; check who owns it",
 }
 _CHANGED: Final = "was written by another program while it was read without a lock; try again"
+_OF_LOCKS: Final = (
+    *("SQLITE_BUSY", "SQLITE_PROTOCOL", "SQLITE_IOERR_LOCK", "SQLITE_IOERR_RDLOCK", "SQLITE_IOERR_UNLOCK"),
+    *("SQLITE_IOERR_CHECKRESERVEDLOCK", "SQLITE_IOERR_SHMLOCK"),
+)
+"""Errors that may come of a file system without locks; which one depends on its words for that."""
 
 
 class SqliteJournal:
@@ -227,12 +232,17 @@ class SqliteJournal:
             yield
         except sqlite3.Error as error:
             self._check_still()
-            raise self._error(_cause(error)) from error
+            raise self._error(self._lockless(error) or _cause(error)) from error
         self._check_still()
 
     def _check_still(self) -> None:
         if self._still and self._still.changed:
             raise self._error(_CHANGED)
+
+    def _lockless(self, error: sqlite3.Error) -> str | None:
+        """Say that nothing can be locked where the journal lies, where that is what an error means."""
+        of_locks = getattr(error, "sqlite_errorname", "").startswith(_OF_LOCKS)
+        return without_locks(self._path) if self._path and of_locks else None
 
     def _error(self, what: str) -> JournalError:
         return JournalError(f"the journal {self._path or 'in memory'} {what}")
