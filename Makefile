@@ -4,6 +4,7 @@
 # make lint   ruff and mypy --strict
 # make bench  speed and memory, as ratios measured in one run
 # make cover  all tests again, with coverage
+# make fuzz   answer visits and deliveries with drawn bytes, thousands of times
 # make pictures   draw docs/pictures anew: what the commands look like on a terminal
 # make test-crash   kill the real `zkpoll sync` hundreds of times, and see that nothing is lost
 #
@@ -15,7 +16,12 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest --numprocesses=auto --dist=worksteal
 
-.PHONY: demo test test-long test-crash lint bench cover pictures clean
+# Of each test: so many stories, as far as they fit into so many seconds. A seed draws the same ones again.
+FUZZ_EXAMPLES ?= 2000
+FUZZ_SECONDS  ?= 300
+FUZZ_SEED     ?=
+
+.PHONY: demo test test-long test-crash fuzz lint bench cover pictures clean
 
 # What the demo needs: zkpoll and its run-time dependencies, nothing more.
 $(BIN)/zkpoll: pyproject.toml
@@ -39,6 +45,11 @@ test-long: $(VENV)/.dev
 
 test-crash: $(VENV)/.dev
 	CRASH_KILLS=300 $(PYTEST) tests/crash $(ARGS)
+
+fuzz: export FUZZ_EXAMPLES := $(FUZZ_EXAMPLES)
+fuzz: export FUZZ_SECONDS := $(FUZZ_SECONDS)
+fuzz: $(VENV)/.dev
+	$(PYTEST) tests/fuzz $(if $(FUZZ_SEED),--hypothesis-seed=$(FUZZ_SEED)) $(ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check

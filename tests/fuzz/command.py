@@ -43,7 +43,6 @@ ALLOWED: Final = frozenset({ExitCode.OK, ExitCode.ATTENTION, ExitCode.UNREACHABL
 """Exit codes that answers from outside may lead to."""
 
 _SECONDS: Final = float(os.environ.get("FUZZ_SECONDS") or "inf")
-_BEGAN: Final = time.monotonic()
 
 
 def fuzzed(gate: int) -> settings:
@@ -57,16 +56,18 @@ def fuzzed(gate: int) -> settings:
 
 
 def while_there_is_time(test: Callable[P, None]) -> Callable[P, None]:
-    """Try no more examples once FUZZ_SECONDS are over.
+    """Try no more examples once FUZZ_SECONDS are over, from the first one on.
 
     Where one has failed, the shortest like it is looked for beyond that.
     """
+    began: float | None = None
     failed = False
 
     @wraps(test)
     def turn(*args: P.args, **kwargs: P.kwargs) -> None:
-        nonlocal failed
-        if time.monotonic() - _BEGAN > _SECONDS and not failed:
+        nonlocal began, failed
+        began = time.monotonic() if began is None else began
+        if time.monotonic() - began > _SECONDS and not failed:
             return
         try:
             test(*args, **kwargs)
@@ -169,6 +170,10 @@ def memory_bounded() -> Iterator[None]:
 
 
 def _peak() -> int:
-    status = Path("/proc/self/status").read_text()
+    return peak_in(Path("/proc/self/status").read_text())
+
+
+def peak_in(status: str) -> int:
+    """Given the status of a process, as /proc has it, return the most bytes of memory that it held."""
     line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
     return int(line.split()[1]) * 1024

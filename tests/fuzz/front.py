@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _HEAD: Final = re.compile(rb"(\S+) (\S+) HTTP/1\.1\r\n(.*?)\r\n\r\n", re.DOTALL)
 _GOOD: Final = re.compile(rb"HTTP/1\.[0-9] +(2[0-9][0-9]|409)")
 """The status of an answer that may confirm; a template may count a 409 as a repeat."""
+_WRITE: Final = 64 * 1024
 
 
 class Behind(Protocol):
@@ -66,7 +67,7 @@ class Distortion:
     serves = True
     """Whether the dashboard gets the request at all."""
     confirms_nothing = False
-    """Whether an answer confirms nothing after it, whatever else was done."""
+    """Whether an answer confirms nothing that was changed so, and in no other way."""
 
     def message(self, message: Message) -> Message:
         """Return the answer, changed."""
@@ -251,7 +252,7 @@ class Noise(Distortion):
 
     def writes(self, writes: list[bytes | None]) -> list[bytes | None]:  # noqa: ARG002
         """Return them."""
-        return [self.data * self.times, *([None] if self.ends else [])]
+        return [*_repeated(self.data, self.times), *([None] if self.ends else [])]
 
 
 @dataclass(frozen=True)
@@ -291,7 +292,13 @@ class InFront(Distortion):
 
     def writes(self, writes: list[bytes | None]) -> list[bytes | None]:
         """Return the answer behind them."""
-        return [self.data * self.times, *writes]
+        return [*_repeated(self.data, self.times), *writes]
+
+
+def _repeated(data: bytes, times: int) -> list[bytes]:
+    """Return bytes so many times, as writes that are mostly the same object in memory."""
+    at_once = min(times, max(1, _WRITE // max(1, len(data))))
+    return [data * at_once] * (times // at_once)
 
 
 @dataclass(frozen=True)
@@ -424,10 +431,9 @@ class Front:
             writes = one.writes(writes)
         if writes != [own]:
             self.distorted.append(request)
-            may = not any(
-                one.confirms_nothing and not (self._own_rules and isinstance(one, Refusing)) for one in turns
-            )
-            if may and _GOOD.search(b"".join(one or b"" for one in writes)):
+            may = len(turns) > 1 or not turns[0].confirms_nothing
+            may |= self._own_rules and isinstance(turns[0], Refusing)
+            if may and _GOOD.search(b"".join(one or b"" for one in dict.fromkeys(writes))):
                 self.doubtful.append(request)
         return writes
 
@@ -599,4 +605,13 @@ DISTORTIONS: Final[st.SearchStrategy[Distortion]] = st.one_of(
     st.just(Twice()),
     st.builds(Slow, st.floats(0, 0.02), st.integers(0, 100)),
 )
+FLOODS: Final[st.SearchStrategy[Distortion]] = st.one_of(
+    st.builds(InFront, st.sampled_from([b"HTTP/1.1 100 Continue\r\n\r\n", b"\r\n"]), st.just(4_000_000)),
+    st.builds(
+        Noise, st.sampled_from([b"x", b"HTTP/1.1 200 OK\r\nX: y\r\n"]), st.just(4_000_000), st.booleans()
+    ),
+    st.builds(Packed, st.sampled_from(["gzip", "deflate"]), st.just(2_000)),
+    st.builds(Long, st.sampled_from([b"[", b" ", b'"\\ud800'[1:]]), st.just(10_000_000), st.booleans()),
+)
+"""Answers without an end, or almost."""
 TURNS: Final = st.builds(Turn, st.integers(1, 12) | st.none(), DISTORTIONS)

@@ -31,6 +31,8 @@ ABOUT_THE_LOG: Final = frozenset(
 )
 """Commands whose answers say what is in the log."""
 _LARGEST_DATAGRAM: Final = 1024
+_LONG_BLOCK: Final = 60_000
+_BLOCKS: Final = 6_000
 
 
 @dataclass
@@ -69,7 +71,7 @@ class Twist:
         """Return the frames of an answer, changed."""
         return saying.frames
 
-    def writes(self, writes: list[bytes | None]) -> list[bytes | None]:
+    def writes(self, writes: list[bytes | None], saying: Saying) -> list[bytes | None]:  # noqa: ARG002
         """Return what is written, one after the other, changed; None hangs up."""
         return writes
 
@@ -273,6 +275,22 @@ class Announce(Twist):
 
 
 @dataclass(frozen=True)
+class Flood(Twist):
+    """A stream of some size is announced, and more comes than a process may hold."""
+
+    size: int
+
+    def frames(self, saying: Saying) -> list[WireFrame]:
+        """Return the announcement."""
+        return Announce(self.size, b"", 0, 0).frames(saying)
+
+    def writes(self, writes: list[bytes | None], saying: Saying) -> list[bytes | None]:
+        """Return it, and block after block, each the same bytes in memory."""
+        block = encode(WireFrame(Command.DATA, 1, saying.request.reply_id, b"\1" * _LONG_BLOCK))
+        return [*writes, *[with_top(block)] * _BLOCKS]
+
+
+@dataclass(frozen=True)
 class SomebodyPunches(Twist):
     """The truth, and somebody punches in this moment."""
 
@@ -291,7 +309,7 @@ class Noise(Twist):
 
     data: bytes
 
-    def writes(self, writes: list[bytes | None]) -> list[bytes | None]:  # noqa: ARG002
+    def writes(self, writes: list[bytes | None], saying: Saying) -> list[bytes | None]:  # noqa: ARG002
         """Return them."""
         return [self.data]
 
@@ -303,7 +321,7 @@ class Cut(Twist):
     after: int
     harmless = True
 
-    def writes(self, writes: list[bytes | None]) -> list[bytes | None]:
+    def writes(self, writes: list[bytes | None], saying: Saying) -> list[bytes | None]:  # noqa: ARG002
         """Return the beginning."""
         whole = b"".join(one or b"" for one in writes)
         return [whole[: self.after], None]
@@ -316,7 +334,7 @@ class Flip(Twist):
     at: int
     mask: int
 
-    def writes(self, writes: list[bytes | None]) -> list[bytes | None]:
+    def writes(self, writes: list[bytes | None], saying: Saying) -> list[bytes | None]:  # noqa: ARG002
         """Return them with it."""
         filled = [place for place, one in enumerate(writes) if one]
         if filled:
@@ -333,7 +351,7 @@ class Length(Twist):
 
     length: int
 
-    def writes(self, writes: list[bytes | None]) -> list[bytes | None]:
+    def writes(self, writes: list[bytes | None], saying: Saying) -> list[bytes | None]:  # noqa: ARG002
         """Return them with it."""
         if writes and writes[0]:
             writes[0] = writes[0][:4] + self.length.to_bytes(4, "little") + writes[0][8:]
@@ -347,7 +365,7 @@ class Slow(Twist):
     seconds: float
     harmless = True
 
-    def writes(self, writes: list[bytes | None]) -> list[bytes | None]:
+    def writes(self, writes: list[bytes | None], saying: Saying) -> list[bytes | None]:  # noqa: ARG002
         """Return them after a while."""
         time.sleep(self.seconds)
         return writes
@@ -484,7 +502,7 @@ class Liar:
         if not udp:
             writes = [with_top(one or b"") for one in writes]
         for twist in lies:
-            writes = twist.writes(writes)
+            writes = twist.writes(writes, saying)
         return writes
 
 
@@ -565,5 +583,9 @@ LIES: Final = st.one_of(
     st.builds(Lie, st.none(), st.integers(1, 40), TWISTS),
 )
 """Lies about one answer, or about each one to a command."""
+FLOODS: Final = st.builds(
+    Lie, st.sampled_from([int(one) for one in ASKED]), st.just(1) | st.none(), st.builds(Flood, _U32)
+)
+"""Answers that never end."""
 ALL_LIES: Final = st.builds(Lie, st.none(), st.none(), TWISTS)
 """Lies about everything."""

@@ -226,7 +226,7 @@ STEPS: Final = st.lists(
 
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("name", SORTS)
-@fuzzed(40)
+@fuzzed(12)
 @given(steps=STEPS, batch_size=st.sampled_from([1, 5, 500]))
 @while_there_is_time
 def test_any_answers(

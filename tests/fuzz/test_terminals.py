@@ -293,7 +293,7 @@ STEPS: Final = st.builds(
 
 
 @pytest.mark.timeout(3600)
-@fuzzed(300)
+@fuzzed(120)
 @given(kind=KINDS, steps=st.lists(STEPS, min_size=1, max_size=4))
 @while_there_is_time
 def test_any_lies(kind: Kind, steps: list[Step]) -> None:
