@@ -6,7 +6,7 @@ import json
 import shutil
 import threading
 import time
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import count
@@ -19,7 +19,8 @@ from tests.peers import closed_port
 from tests.site import TOKEN, entry
 from zkpoll.errors import Stopped
 from zkpoll.inventory import load
-from zkpoll.journal.opening import folders
+from zkpoll.journal import conditions
+from zkpoll.journal.opening import folders, open_journal
 from zkpoll.model.punch import punch_id
 from zkpoll.pull import raw_copy
 from zkpoll.simulator import (
@@ -210,14 +211,18 @@ class World:
         """Run `sync` in this process, and return what it came to; None if it was stopped."""
         stop = threading.Event()
         with self._troubled(trouble, timeout, stop):
-            with suppress(Stopped):
-                return sync(
+            try:
+                outcome = sync(
                     load(self._inventory, {"TOKEN": TOKEN}),
                     Options(clear=trouble.clear),
                     stop=stop,
                     observer=Observer(device_done=self._read),
                 )
-            return None
+            except Stopped:
+                return None
+        with open_journal(self.journal) as journal:  # as the command does once it has told
+            conditions.strike(journal, outcome.untold)
+        return outcome
 
     def kill(self, runner: Runner, point: str, number: int, trouble: Trouble) -> bool:
         """Kill a run at a point, and say whether it came there."""

@@ -11,7 +11,7 @@ import pytest
 from tests.site import at_a_terminal, entry
 from zkpoll.model.punch import punch_id
 from zkpoll.pull.host_clock import synchronised
-from zkpoll.simulator import Command, HttpAnswer, Model, Terminal, serve
+from zkpoll.simulator import Command, Faults, HttpAnswer, Model, Terminal, cut, serve
 
 if TYPE_CHECKING:
     from tests.site import Site
@@ -80,6 +80,26 @@ def test_a_log_that_goes_round(site: Site, dashboard: SampleDashboard) -> None:
     assert len(overwritten.err.splitlines()) == 1
     assert (again.code, again.err) == (1, "")
     assert len(dashboard.events) == len(terminal.history) - 1
+
+
+def test_a_log_that_went_round_before_a_visit_broke_off(site: Site, dashboard: SampleDashboard) -> None:
+    """What a visit found that broke off behind the log's end is told by the next one, once."""
+    terminal = Terminal(Model(capacity=60, when_full="drop", inline_limit=0))
+    punch(terminal, 40)
+    with serve(terminal) as address:
+        site.write(dashboard.url, entry("front", address))
+        first = site.sync()
+        punch(terminal, 70)
+        del terminal.log[:5]
+        terminal.faults = Faults(instead=(cut(Command.FREE_DATA, times=1),))
+        broken, told, again = site.sync(), site.sync(), site.sync()
+    assert (first.code, first.err) == (0, "")
+    assert broken.code == 1
+    assert "OVERWRITTEN" not in broken.err
+    assert told.code == 1
+    assert "device front: its log shares no record with the last reading: " in told.err
+    assert "RECORDS WERE OVERWRITTEN UNSEEN" in told.err
+    assert (again.code, again.err) == (0, "")
 
 
 # --- the device's clock ---

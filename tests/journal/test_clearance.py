@@ -365,7 +365,7 @@ def test_a_cleared_log_begins_again(journal: Journal, path: Path) -> None:
     clearance = Clearance(journal, KEY)
     clearance.intend()
     clearance.cleared()
-    assert ledger.watermark() == Watermark(40, 0, (), seen_empty=True)
+    assert ledger.watermark() == Watermark(40, 0, (), all_read=True)
     assert not clearance.intended()
     ((cleared_at, on_device),) = look(path, "SELECT cleared_at, on_device FROM device")
     assert datetime.now(UTC) - datetime.fromisoformat(cleared_at) < timedelta(minutes=1)

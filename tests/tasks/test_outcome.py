@@ -9,7 +9,7 @@ import pytest
 
 from zkpoll.errors import ExitCode
 from zkpoll.model.delivery import ShiftMove
-from zkpoll.model.log import Reading
+from zkpoll.model.log import Reading, WholeReading
 from zkpoll.model.report import BUG, Notice, Trouble
 from zkpoll.model.sums import Counts, Tally
 from zkpoll.tasks.delivery_outcome import DeliveryOutcome
@@ -44,7 +44,8 @@ def undelivered(kind: str) -> DeliveryOutcome:
 
 def read(**changes: object) -> DeviceOutcome:
     """Return the outcome of a visit whose reading differs from a quiet one by `changes`."""
-    return replace(FINE, reading=replace(READING, **changes))  # type: ignore[arg-type]
+    reading = replace(READING, **changes)  # type: ignore[arg-type]
+    return replace(FINE, reading=reading, whole=None if reading.continued else WholeReading(reading.before))
 
 
 def run(*parts: DeviceOutcome | DeliveryOutcome) -> Outcome:
@@ -126,7 +127,8 @@ def test_the_exit_code(outcome: Outcome, code: ExitCode) -> None:
 )
 def test_what_became_of_a_log(reading: dict[str, int], tally: Tally, words: str, harmless: bool) -> None:
     """A log that is not what it was is told of; only what may have lost records asks for a person."""
-    outcome = replace(read(continued=False, **reading), tally=tally)
+    whole = WholeReading(READING.before, tally.seen_before)
+    outcome = replace(read(continued=False, **reading), tally=tally, whole=whole)
     (notice,) = outcome.notices
     assert words in notice.text
     assert notice.harmless is harmless

@@ -113,7 +113,7 @@ def show(
         logger = logging.getLogger("zkpoll")
         for subject, trouble in outcome.late_troubles().items():  # the run logged the others itself
             logger.warning("%s: %s", subject, trouble.text)
-        for subject, text in outcome.untold:
+        for subject, text in outcome.overdue:
             logger.warning("%s: %s", subject, text)
         logger.info("%s", summary(outcome))
     else:
@@ -157,5 +157,5 @@ def _rows(outcome: Outcome) -> Iterator[tuple[Cell, Cell, Cell]]:
             yield delivery.name, _FAILED if delivery.problem else _LOOK, delivery.trouble.text
     for subject, trouble in {**outcome.other_troubles(), **outcome.advice()}.items():
         yield subject, _LOOK, trouble.text
-    for subject, text in outcome.untold:
+    for subject, text in outcome.overdue:
         yield subject, _LOOK, text

@@ -164,18 +164,17 @@ class Devices:
         self._journal.run("release_device", device=device, now=now())
 
     def note_reading(self, key: str, reading: Reading) -> None:
-        """Store what a visit found that read the log to its end."""
-        with self._journal.transaction():
-            self._journal.run(
-                "note_reading",
-                key=key,
-                on_device=reading.on_device,
-                capacity=reading.capacity,
-                drift=reading.drift,
-                whole=reading.whole,
-                complete_until=reading.complete_until and reading.complete_until.isoformat(),
-                now=now(),
-            )
+        """Store, in the transaction under way, what a visit found that read the log to its end."""
+        self._journal.run(
+            "note_reading",
+            key=key,
+            on_device=reading.on_device,
+            capacity=reading.capacity,
+            drift=reading.drift,
+            whole=reading.whole,
+            complete_until=reading.complete_until and reading.complete_until.isoformat(),
+            now=now(),
+        )
 
     def known(self) -> Mapping[str, Known]:
         """Return what is known of each device that has a name in the inventory, by that name."""

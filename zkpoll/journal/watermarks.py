@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from zkpoll.journal.database import now
-from zkpoll.model.log import Watermark
+from zkpoll.model.log import Watermark, WholeReading
 
 if TYPE_CHECKING:
     from zkpoll.journal.database import Journal
@@ -20,11 +20,12 @@ def load(journal: Journal, key: str) -> Watermark | None:
     row = journal.one("watermark", key=key)
     if row is None:
         return None
-    layout, records, tail, fold, whole_at, seen_empty = row
+    layout, records, tail, fold, whole_at, all_read, before, seen = row
     width = max(layout, 1)
     proof = tuple(tail[at : at + width] for at in range(0, len(tail), width))
-    whole = datetime.fromisoformat(whole_at) if whole_at else None
-    return Watermark(layout, records, proof, fold, whole, seen_empty=bool(seen_empty))
+    whole = None if before is None else WholeReading(before, seen)
+    last = datetime.fromisoformat(whole_at) if whole_at else None
+    return Watermark(layout, records, proof, fold, last, all_read=bool(all_read), whole=whole)
 
 
 def forget(journal: Journal, device: int) -> None:
@@ -44,6 +45,16 @@ def store(journal: Journal, key: str, mark: Watermark) -> None:
         records=mark.count,
         tail=b"".join(mark.tail),
         fold=mark.fold,
-        seen_empty=int(mark.seen_empty),
+        all_read=int(mark.all_read),
+        whole_before=mark.whole and mark.whole.before,
+        whole_seen=mark.whole and mark.whole.seen,
         now=now(),
     )
+
+
+def end(journal: Journal, key: str) -> None:
+    """Note, in the transaction under way, that the reading of this device came to its log's end.
+
+    All of the log is known then: what is found behind it is new.
+    """
+    journal.run("end_of_log", key=key)

@@ -12,6 +12,16 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class WholeReading:
+    """A reading of a log from its first record on, which may take several visits where some break off."""
+
+    before: int
+    """Records of the log that were known when it began; none of the last ones was in its place any more."""
+    seen: int = 0
+    """Those of its records until now that were known before they were read."""
+
+
+@dataclass(frozen=True, slots=True)
 class Watermark:
     """How much of a device's log is in the journal, with the proof."""
 
@@ -25,8 +35,10 @@ class Watermark:
     """1 if the last of them lies in the second pass of an hour that daylight saving repeats."""
     whole_at: datetime | None = None
     """When all of the log was last read; None while it never was."""
-    seen_empty: bool = False
-    """Whether `count` is 0 because the log was seen empty: whatever it holds later is new."""
+    all_read: bool = False
+    """Whether all of the log was read to there, or it was seen empty: what stands behind is new."""
+    whole: WholeReading | None = None
+    """The whole reading that is under way, and not at the log's end yet."""
 
 
 @dataclass(frozen=True, slots=True)

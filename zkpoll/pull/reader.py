@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from zkpoll import wall_clock
 from zkpoll.errors import Refused, WireError
 from zkpoll.model.log import Reading, Sink, Slice, Watermark
+from zkpoll.model.punch import LAYOUT_FORMS, NUMBERED
 from zkpoll.pull import layouts, plan, user_table
 from zkpoll.pull.device_tables import LOG, USERS, MaybeEmpty, Table
 from zkpoll.pull.slices import TAIL, Slicer
@@ -129,7 +130,7 @@ class _LogReader:
         """Have the log laid out and read it; False if the users must be read first."""
         table, total = lay_out(self._session, self._sizes, self._known)
         if not total:
-            empty = Watermark(self._known.layout if self._known else 0, 0, (), seen_empty=True)
+            empty = Watermark(self._known.layout if self._known else 0, 0, (), all_read=True)
             self._sink.take(Slice((), (), empty, form=None, drift=self._drift))
             self._whole = True
             return True
@@ -139,7 +140,7 @@ class _LogReader:
             head = next(runs)
             stretch = _Stretch(layout_of(head, total, self._known), 0, chain([head], runs))
         end = total // stretch.layout.width
-        again = stretch.start > 0 and self._again(end)
+        again = stretch.start > 0 and self._again(stretch.layout, end)
         if stretch.layout.needs_users and self._users is None and (again or stretch.start < end):
             return False
         self._layout, self._end = stretch.layout, end
@@ -169,12 +170,16 @@ class _LogReader:
         last = found.punches[-1].time.replace(fold=known.fold) if found.punches else None
         return _Stretch(layout, known.count, chain([first[size:]], runs), last)
 
-    def _again(self, end: int) -> bool:
+    def _again(self, layout: layouts.Layout, end: int) -> bool:
         """Say whether to go over the known part of a log of `end` records again.
 
         A log at its capacity may be overwritten in place, and then the last known records stay in theirs.
+        Records without a number are counted in one go: a whole reading that broke off begins again.
         """
-        if self._target.full or (self._sizes is not None and 0 < self._sizes.capacity <= end):
+        numbered = bool(LAYOUT_FORMS[layout.width] & NUMBERED)
+        counted = self._known is None or self._known.all_read or numbered
+        full = self._sizes is not None and 0 < self._sizes.capacity <= end
+        if self._target.full or full or not counted:
             return True
         whole_at = self._known.whole_at if self._known else None
         quiet, zone = self._target.quiet_hours, self._target.zone
@@ -185,7 +190,7 @@ class _LogReader:
         if self._known and stretch.start:
             slicer.go_on(self._known, stretch.last)
             self._proved = len(self._known.tail)
-        elif self._known and self._known.seen_empty:
+        elif self._known and self._known.all_read and not self._known.count:
             slicer.begin_anew()
         self._records += self._proved + slicer.hand_on(stretch.runs, self._progress)
 

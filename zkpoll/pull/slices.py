@@ -55,10 +55,11 @@ class Slicer:
         """Begin behind the known records instead. They prove the layout; `last` is the time of the last."""
         self._at, self._last, self._proved = known.count, last, True
         self._tail.extend(known.tail)
-        return self.begin_anew()
+        self._new = known.all_read
+        return self
 
     def begin_anew(self) -> Self:
-        """Take all records for new ones: they follow what is known, or the log was seen empty."""
+        """Begin at the first record of a log that was seen empty: all of it is new."""
         self._new = True
         return self
 
@@ -109,7 +110,7 @@ class Slicer:
         punches, mark = self._timed(decoded.punches), None
         if self._marking:
             fold = self._last.fold if self._last else 0
-            mark = Watermark(self._layout.width, self._at, tuple(self._tail), fold)
+            mark = Watermark(self._layout.width, self._at, tuple(self._tail), fold, all_read=self._new)
         form = LAYOUT_FORMS[self._layout.width]
         new = self._new
         self._hand(Slice(punches, decoded.quarantined, mark, form=form, drift=self._drift, proved_new=new))

@@ -67,7 +67,7 @@ def document(outcome: Outcome) -> dict[str, Any]:
         "devices": [_device(device) for device in outcome.devices],
         "maybe_disabled": sorted(outcome.locked),
         "troubles": {subject: asdict(trouble) for subject, trouble in outcome.troubles().items()},
-        "untold": [{"subject": subject, "text": text} for subject, text in outcome.untold],
+        "untold": [{"subject": subject, "text": text} for subject, text in outcome.overdue],
         "deliveries": [_delivery(delivery) for delivery in outcome.deliveries],
         "sums": {
             "reading": _reading_sum(outcome),

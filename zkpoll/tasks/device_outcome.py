@@ -14,12 +14,17 @@ from zkpoll.wall_clock import TOO_FAR
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from zkpoll.model.log import Reading
+    from zkpoll.model.log import Reading, WholeReading
     from zkpoll.model.punch import Event
 
 _LASTING: Final = frozenset((Fate.UNSETTLED, Fate.NOT_CLEARED))
 """Fates of a log that last until a person sees to it."""
 _NO_NEWS: Final = _LASTING | {Fate.CHANGED, Fate.REFUSED, Fate.BUG}
+NOTHING_FOUND_AGAIN: Final = (
+    "a visit that broke off found no record of the reading before it, and its log has changed again since: "
+    "it was cleared and filled again, or RECORDS WERE OVERWRITTEN UNSEEN; read it more often"
+)
+"""What is told of a whole reading that no visit will bring to its end."""
 _COUNTED: Final = frozenset((UnknownLayout.kind, WireError.kind))
 """Kinds whose sentences count bytes of a log, which grows while the trouble stays the same."""
 
@@ -65,6 +70,9 @@ class DeviceOutcome:
     tally: Tally = field(default_factory=Tally)
     """The sum over the records handed on, also of a visit that broke off."""
     reading: Reading | None = None
+    whole: WholeReading | None = None
+    """The reading from the log's first record on that came to its end, begun in this visit or one before that
+    broke off; None where the log was only read on."""
     clock_set: bool = False
     """Whether the device's clock was set."""
     clock_kept: str | None = None
@@ -148,12 +156,11 @@ class DeviceOutcome:
         reading = self.reading
         if self.clock_set:
             yield Notice(f"its clock was off by {self.drift} and was set", harmless=True)
-        if reading and not reading.before and 0 < (reading.capacity or 0) <= reading.on_device:
-            yield Notice("its log was full before it was read: RECORDS MAY HAVE BEEN OVERWRITTEN UNSEEN")
-        if reading and reading.before and not reading.continued:
-            notice = _changed_log(reading, self.tally)
-            if not (self.full and notice.harmless):  # a full log wraps at every punch, and is told as full
-                yield notice
+        notice = notice_of_log(reading, self.whole) if reading and self.whole else None
+        if notice and not (
+            self.full and notice.harmless
+        ):  # a full log wraps at every punch, and is told as full
+            yield notice
 
 
 def _notices_of_records(tally: Tally) -> Iterator[Notice]:
@@ -176,12 +183,19 @@ def _records(number: int) -> str:
     return "1 record is" if number == 1 else f"{number} records are"
 
 
-def _changed_log(reading: Reading, tally: Tally) -> Notice:
-    """Return the notice of a log without its last known records in their places."""
-    if reading.on_device < reading.before:
-        sizes = f"{reading.before} records then, {reading.on_device} now"
+def notice_of_log(reading: Reading, whole: WholeReading) -> Notice | None:
+    """Return the notice of a log that was read from its first record on to its end, or None.
+
+    Where records were known before, the last of them are not in their places any more.
+    """
+    if not whole.before:
+        if 0 < (reading.capacity or 0) <= reading.on_device:
+            return Notice("its log was full before it was read: RECORDS MAY HAVE BEEN OVERWRITTEN UNSEEN")
+        return None
+    if reading.on_device < whole.before:
+        sizes = f"{whole.before} records then, {reading.on_device} now"
         return Notice(f"its log was cleared or shortened since the last visit: {sizes}", harmless=True)
-    if tally.seen_before:
+    if whole.seen:
         return Notice("its log was wrapped or rewritten; all of it was read", harmless=True)
     if reading.capacity and reading.on_device < reading.capacity:
         return Notice(

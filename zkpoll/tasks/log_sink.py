@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from zkpoll.errors import WrongSerial
-from zkpoll.journal import watermarks
+from zkpoll.journal import conditions, watermarks
 from zkpoll.journal.devices import STRANGER, Devices
 from zkpoll.journal.holds import Holding
 from zkpoll.journal.intake import Intake
+from zkpoll.model.log import WholeReading
 from zkpoll.model.sums import Tally
 from zkpoll.pull import unknown_log
+from zkpoll.tasks.device_outcome import NOTHING_FOUND_AGAIN, notice_of_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,6 +53,8 @@ class LogSink(ABC):
         """The key of the device that answers; None until `begin`."""
         self.tally = Tally()
         """The sum over the records taken."""
+        self.whole: WholeReading | None = None
+        """The reading from the log's first record on that is under way, or came to its end."""
         self._device = device
         self._journal = journal
         self._claims = claims
@@ -80,7 +85,10 @@ class LogSink(ABC):
             held=STRANGER if self._stranger else None,
             holding=Holding(device.since, device.repeat_within),
         )
-        return watermarks.load(self._journal, found.key)
+        known = watermarks.load(self._journal, found.key)
+        self._known = known.count if known else 0
+        self.whole = known.whole if known else None
+        return known
 
     @abstractmethod
     def _meet(self, key: str, /) -> None:
@@ -89,6 +97,18 @@ class LogSink(ABC):
     @abstractmethod
     def take(self, piece: Slice) -> None:
         """Take records of the log, once `begin` was called."""
+
+    def _follow(self, piece: Slice, seen: int) -> WholeReading | None:
+        """Note records of which so many were known, as a part of a reading from the first record on.
+
+        Return such a reading of a visit before, if it will never come to its end: the log is another by now.
+        """
+        given_up = None
+        if piece.mark and piece.mark.count == piece.records:  # it begins with the log's first record
+            given_up, self.whole = self.whole, WholeReading(self._known)
+        if piece.mark and self.whole:
+            self.whole = replace(self.whole, seen=self.whole.seen + seen)
+        return given_up
 
     def end(self, reading: Reading) -> None:
         """Note a reading that came to the log's end. The records that it proved were seen before."""
@@ -126,16 +146,27 @@ class JournalSink(LogSink):
         assert self.key is not None  # noqa: S101  # `begin` has set it
         with self._journal.transaction():
             tally = self._intake.add(piece)
+            given_up = self._follow(piece, tally.seen_before)
+            if given_up and given_up.before and not given_up.seen:
+                self._owe(NOTHING_FOUND_AGAIN)
             if piece.mark:
-                watermarks.store(self._journal, self.key, piece.mark)
+                watermarks.store(self._journal, self.key, replace(piece.mark, whole=self.whole))
         self.tally += tally
         self._announce()
 
     def end(self, reading: Reading) -> None:
-        """Note the reading in the journal as well."""
+        """Note the reading in the journal as well, and a loss that it shows until that is told."""
         super().end(reading)
-        if self.key is not None:
+        assert self.key is not None  # noqa: S101  # `begin` has set it
+        notice = notice_of_log(reading, self.whole) if self.whole else None
+        with self._journal.transaction():
             Devices(self._journal).note_reading(self.key, reading)
+            watermarks.end(self._journal, self.key)
+            if notice and not notice.harmless:
+                self._owe(notice.text)
+
+    def _owe(self, text: str) -> None:
+        conditions.owe(self._journal, f"device {self._device.name}", text)
 
     def save(self, log: bytes, /) -> str:
         """Save the log for a person to look at."""
@@ -161,6 +192,7 @@ class DrySink(LogSink):
         """Sort the records, and keep those that would be sent in mind."""
         found = self._intake.sort(piece)
         self.tally += found.tally
+        self._follow(piece, found.tally.seen_before)
         if not self._stranger:
             self._new |= {event.id: event for event in found.to_send}
 

@@ -146,7 +146,7 @@ class Outcome:
     old_copies: OldCopies | None = None
     """The result of looking after old raw copies; None where that was not done."""
     untold: tuple[tuple[str, str], ...] = ()
-    """What was found before and is to be told now, each with its subject in front."""
+    """What is to be told now, each with its subject in front: of this run, or of one that did not tell it."""
     would_send: tuple[Event, ...] | None = None
     """A dry run's new punches; None when the run was real."""
     previews: tuple[Preview, ...] = ()
@@ -159,13 +159,19 @@ class Outcome:
         return exit_code(self.devices, self._besides, reached=reached)
 
     @property
+    def overdue(self) -> tuple[tuple[str, str], ...]:
+        """What is to be told now and is not told of this run's devices anyway."""
+        told = {(one.subject, notice.text) for one in self.devices for notice in one.notices}
+        return tuple(one for one in self.untold if one not in told)
+
+    @property
     def _besides(self) -> tuple[Result, ...]:
         """The results of all but the devices. A device that may be disabled has that trouble alone."""
         return (
             *self.deliveries,
             *(Stranded(name, count) for name, count in self.stranded.items()),
             *(MaybeDisabled(name) for name in self.locked),
-            *(Untold(subject, text) for subject, text in self.untold),
+            *(Untold(subject, text) for subject, text in self.overdue),
             *(shift for one in self.deliveries for shift in one.shift_outcomes),
             *([self.old_copies] if self.old_copies else []),
             *([self._host_clock] if self._host_clock.read > 1 else []),

@@ -53,6 +53,7 @@ def visit(
         outcome,
         key=sink.key,
         tally=sink.tally,
+        whole=sink.whole,
         would_send=sink.would_send,
         seconds=time.monotonic() - began,
     )

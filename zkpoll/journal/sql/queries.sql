@@ -182,19 +182,25 @@ ORDER BY quarantine.quarantined_at, device.key, quarantine.raw;
 
 -- name: watermark
 SELECT watermark.layout, watermark.records, watermark.tail, watermark.fold, device.whole_at,
-       watermark.seen_empty
+       watermark.all_read, watermark.whole_before, watermark.whole_seen
 FROM watermark JOIN device ON device.id = watermark.device
 WHERE device.key = :key;
 
 -- name: set_watermark
-INSERT INTO watermark (device, layout, records, tail, fold, seen_empty, read_at)
-VALUES ((SELECT id FROM device WHERE key = :key), :layout, :records, :tail, :fold, :seen_empty, :now)
+INSERT INTO watermark (device, layout, records, tail, fold, all_read, whole_before, whole_seen, read_at)
+VALUES ((SELECT id FROM device WHERE key = :key), :layout, :records, :tail, :fold, :all_read, :whole_before,
+        :whole_seen, :now)
 ON CONFLICT (device) DO UPDATE
 SET layout = excluded.layout, records = excluded.records, tail = excluded.tail, fold = excluded.fold,
-    seen_empty = excluded.seen_empty, read_at = excluded.read_at;
+    all_read = excluded.all_read, whole_before = excluded.whole_before, whole_seen = excluded.whole_seen,
+    read_at = excluded.read_at;
 
 -- name: forget_watermark
 DELETE FROM watermark WHERE device = :device;
+
+-- name: end_of_log
+UPDATE watermark SET all_read = 1, whole_before = NULL, whole_seen = NULL
+WHERE (all_read = 0 OR whole_before IS NOT NULL) AND device = (SELECT id FROM device WHERE key = :key);
 
 -- name: in_flight
 -- What was sent and is not settled, the last request first: parked ones too, which are tried again. Those that
@@ -478,7 +484,7 @@ FROM quarantine WHERE quarantine.device = :device;
 
 -- name: expect_nothing
 -- The layout stays: it is presumed of the records to come. :seen, whether the log was seen empty.
-UPDATE watermark SET records = 0, tail = :nothing, fold = 0, seen_empty = :seen, read_at = :now
+UPDATE watermark SET records = 0, tail = :nothing, fold = 0, all_read = :seen, read_at = :now
 WHERE device = :device;
 
 -- name: place_of_clearing

@@ -76,8 +76,11 @@ CREATE TABLE watermark (
     tail     BLOB NOT NULL,     -- the canonical bytes of the last of them, one after the other
     fold     INTEGER NOT NULL,  -- 1: the last of them lies in the second pass of a repeated hour
     read_at  TEXT NOT NULL,
-    seen_empty  INTEGER NOT NULL DEFAULT 0  -- 1: it has no records because the log was seen empty; what it
-                                            -- holds later is new
+    all_read      INTEGER NOT NULL DEFAULT 0,  -- 1: all of the log was read to there, or it was seen empty;
+                                               -- what stands behind is new
+    whole_before  INTEGER,  -- of a reading from the first record on that is not at the log's end yet: how many
+                            -- records were known when it began; NULL where there is none
+    whole_seen    INTEGER   -- and how many of its records until now were known before they were read
 );
 
 -- Bytes from a device that are not a believable record.
@@ -141,7 +144,7 @@ CREATE TABLE condition (
 
 -- What a run is to tell once, and did not yet; gone once it is told.
 CREATE TABLE untold (
-    subject   TEXT NOT NULL,  -- 'journal'
+    subject   TEXT NOT NULL,  -- 'journal', 'device front-door'
     text      TEXT NOT NULL,
     found_at  TEXT NOT NULL,
     PRIMARY KEY (subject, text)

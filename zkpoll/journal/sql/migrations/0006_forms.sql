@@ -37,5 +37,5 @@ CREATE INDEX punch_first_id ON punch (first_id) WHERE first_id IS NOT NULL;
 ALTER TABLE punch DROP COLUMN same_second;
 ALTER TABLE punch DROP COLUMN canonical;
 
--- 1: it has no records because the log was seen empty; what it holds later is new.
-ALTER TABLE watermark ADD COLUMN seen_empty INTEGER NOT NULL DEFAULT 0;
+-- 1: all of the log was read to there, or it was seen empty; what stands behind is new.
+ALTER TABLE watermark ADD COLUMN all_read INTEGER NOT NULL DEFAULT 0;
