@@ -19,6 +19,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from zkpoll.pull import host_clock
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import tzinfo
@@ -48,33 +50,47 @@ class _Kind(type):
         return isinstance(one, datetime)
 
 
-def _become_ahead(seconds: float) -> None:
-    """Let this process's time of day be ahead."""
-    off, true_time = timedelta(seconds=seconds), time.time
+def _ahead(off: timedelta) -> type[datetime]:
+    """Return what stands for `datetime` where the clock is ahead."""
 
     class Ahead(datetime, metaclass=_Kind):
         @classmethod
         def now(cls, tz: tzinfo | None = None) -> Any:
             return datetime.now(tz) + off
 
-    for name, module in list(sys.modules.items()):
-        if name.startswith("zkpoll") and getattr(module, "datetime", None) is datetime:
-            vars(module)["datetime"] = Ahead
-    dt.datetime = Ahead  # type: ignore[misc]  # for what is imported when it is needed
-    time.time = lambda: true_time() + seconds
+    return Ahead
+
+
+@contextmanager
+def clock_here(ahead: timedelta, vouched: bool | None) -> Iterator[None]:
+    """Let what is loaded of zkpoll, but virtual terminals, see a clock that is so far ahead, while inside."""
+    real = host_clock.synchronised
+    stand_ins: dict[str, tuple[object, object]] = {
+        "datetime": (datetime, _ahead(ahead)),
+        "synchronised": (real, lambda: vouched),
+    }
+    ours = [name for name in sys.modules if name.startswith("zkpoll.")]
+    loaded = [vars(sys.modules[name]) for name in ours if not name.startswith("zkpoll.simulator")]
+    changed = [
+        (names, name) for names in loaded for name, (true, _) in stand_ins.items() if names.get(name) is true
+    ]
+    for names, name in changed:
+        names[name] = stand_ins[name][1]
+    try:
+        yield
+    finally:
+        for names, name in changed:
+            names[name] = stand_ins[name][0]
 
 
 if __name__ == "__main__":
     from tests.forks import load_everything
     from zkpoll.cli import main
-    from zkpoll.pull import host_clock
 
-    ahead, vouched = float(sys.argv[1]), ast.literal_eval(sys.argv[2])
+    seconds, word = float(sys.argv[1]), ast.literal_eval(sys.argv[2])
     load_everything()
-    for one in list(sys.modules.values()):
-        if getattr(one, "synchronised", None) is host_clock.synchronised and one is not host_clock:
-            vars(one)["synchronised"] = lambda: vouched
-    host_clock.synchronised = lambda: vouched
-    _become_ahead(ahead)
-    sys.argv = ["zkpoll", *sys.argv[3:]]
-    main()
+    with clock_here(timedelta(seconds=seconds), word):
+        dt.datetime = _ahead(timedelta(seconds=seconds))  # type: ignore[misc]  # for what is imported late
+        time.time = lambda true=time.time: true() + seconds  # type: ignore[misc]
+        sys.argv = ["zkpoll", *sys.argv[3:]]
+        main()

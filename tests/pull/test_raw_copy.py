@@ -15,11 +15,12 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from itertools import chain
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from tests.places import ordinary_user, public_folder
-from tests.pull.records import RECORDS, Made, Site, log
+from tests.pull.records import RECORDS, Made, Site, log, packed
 from zkpoll.errors import ZkpollError
 from zkpoll.pull import raw_copy
 from zkpoll.pull.raw_copy import NEWEST, BadCopy, CopyFailed, RawCopy, due, load, recognised, remove, save
@@ -338,6 +339,26 @@ def test_a_copy_of_a_time_to_come_is_no_newest(folder: Path) -> None:
     old = [save(folder, replace(a_copy(), taken_at=at)) for at in taken]
     assert prune(folder) == old[NEWEST:]
     assert set(folder.iterdir()) == {*ahead, *old[:NEWEST]}
+
+
+@pytest.mark.parametrize(
+    ("punched", "goes"),
+    [
+        (TAKEN - KEEP + timedelta(days=1), False),
+        (TAKEN - KEEP - timedelta(days=1), True),
+        (TAKEN + timedelta(days=1), True),  # by a terminal whose clock is ahead, which says nothing
+        (datetime(2000, 1, 1, tzinfo=UTC), True),
+    ],
+)
+def test_a_copy_is_no_older_than_its_records(folder: Path, punched: datetime, goes: bool) -> None:
+    """What was stamped by a clock that was years behind stays until its punches are old, too."""
+    for _ in range(NEWEST):
+        save(folder, a_copy())
+    wall = punched.astimezone(ZoneInfo("Asia/Dhaka")).replace(tzinfo=None)
+    record = RECORDS[40](Made(time=packed(wall)))
+    stamped = replace(a_copy(), taken_at=datetime(2016, 1, 1, tzinfo=UTC), log=record)
+    path = save(folder, stamped)
+    assert prune(folder) == ([path] if goes else [])
 
 
 def test_only_what_tells_its_age_is_removed(folder: Path) -> None:

@@ -29,7 +29,6 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ValidationError
 
-from zkpoll import wall_clock
 from zkpoll.durable import new_file, sync_folder
 from zkpoll.errors import SetAside, TryLater, reason
 from zkpoll.model.state_folders import part_of_name
@@ -209,14 +208,16 @@ def due(folder: Path, keep: timedelta, now: datetime) -> list[Path]:
 
     The `NEWEST` of each terminal are none of them, whatever their age. A file that does not tell when it was
     taken is left alone, and one that says so of a time to come was taken just now, and is no terminal's
-    newest. Raise `CopyFailed` when the folder cannot be seen.
+    newest. One that this host stamped while its clock was behind is no older than the records in it. Raise
+    `CopyFailed` when the folder cannot be seen.
     """
     told = ((header.taken_at, path, header.serial_number) for path, header in _headers(folder))
     newer: Counter[str] = Counter()
     old: list[Path] = []
     for taken_at, path, key in sorted((one for one in told if one[0] <= now), reverse=True):
         named = path.suffix == SUFFIX  # what a killed run left without its name goes like the others
-        if wall_clock.age(taken_at, now) > keep and not (named and newer[key] < NEWEST):
+        spare = not named or newer[key] >= NEWEST
+        if spare and now - taken_at > keep and now - _last_punch(path, taken_at, now) > keep:
             old.append(path)
         newer[key] += named
     return old
@@ -244,6 +245,16 @@ def _headers(folder: Path) -> Iterator[tuple[Path, _Header]]:
             gzip.open(file) as lines,
         ):
             yield path, _Header.model_validate_json(lines.readline(_LONGEST_HEADER))
+
+
+def _last_punch(path: Path, taken_at: datetime, now: datetime) -> datetime:
+    """Return when a copy was taken, or the time of its last punch that is not ahead of `now`, if later."""
+    found = [taken_at]
+    with suppress(BadCopy):
+        copy = load(path)
+        zone = ZoneInfo(copy.zone)
+        copy.hand_on(lambda piece: found.extend(one.time.replace(tzinfo=zone) for one in piece.punches))
+    return max(one for one in found if one <= now)
 
 
 def _removed(path: Path) -> bool:
