@@ -176,7 +176,7 @@ def unknown(key: str, value: object, names: Collection[str]) -> tuple[str, str]:
     It is shown if it looks like a name, and has a value or is very near to a known name. What stands alone
     (`{host: a, hunter}`) was meant as a value, which may be a secret.
     """
-    if _NAME.fullmatch(key) and (value or nearest(key, names, alike=0.8)):
+    if _NAME.fullmatch(key) and (value or as_written(value) or nearest(key, names, alike=0.8)):
         return key, f"unknown setting, {hint(key, names)}"
     gap = "; no space after its colon?" if ":" in key else ""
     return Hidden(key), f"unknown setting (hidden, as it may be a secret{gap}), {hint(key, names)}"
