@@ -21,6 +21,7 @@ from tests.journal.helpers import Visiting
 from tests.look import inside
 from tests.pull.devices import visit
 from zkpoll.errors import TryLater
+from zkpoll.journal import watermarks
 from zkpoll.journal.devices import Devices
 from zkpoll.journal.opening import open_journal
 from zkpoll.journal.outbox import JournalOutbox
@@ -32,6 +33,8 @@ from zkpoll.pull.reader import Target
 from zkpoll.simulator import EnrolledUser, Faults, Model, Terminal, serve
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from zkpoll.journal.database import Journal
     from zkpoll.model.log import Reading, Slice, Watermark
 
@@ -74,8 +77,8 @@ class Site(RuleBasedStateMachine):
         super().__init__()
         self.stack = ExitStack()
         patch = self.stack.enter_context(pytest.MonkeyPatch.context())
-        patch.setattr(device_tables, "TCP_SLICE", 10 * 40)  # a log of sixty records is a long one here
-        patch.setattr(slices, "SLICE", 20 * 40)
+        patch.setattr(device_tables, "TCP_SLICE", 10 * self.layout)  # a log of sixty is a long one here
+        patch.setattr(slices, "SLICE", 20 * self.layout)
         self.path = Path(self.stack.enter_context(tempfile.TemporaryDirectory())) / "journal.db"
         self.journal = self.stack.enter_context(open_journal(self.path))
         self.outbox = JournalOutbox(self.journal, "main")
@@ -183,6 +186,8 @@ class Site(RuleBasedStateMachine):
         target = Target(Address(*self.address), ZONE, timeout=2, visit_limit=20, full=full)
         reading = visit(target, visitor)
         Devices(self.journal).note_reading(SERIAL, reading)
+        with self.journal.transaction():
+            watermarks.end(self.journal, SERIAL)
         return reading
 
     def held(self) -> list[bytes]:
@@ -225,6 +230,61 @@ class SiteOfSlots(Site):
         """Let the same person punch in the same second, over and over."""
         for _ in range(times):
             self.terminal.punch(user, self.now)
+
+
+# --- by hand ---
+
+
+@pytest.fixture(params=[Site, SiteOfSlots])
+def site_of_fifty(request: pytest.FixtureRequest) -> Iterator[Site]:
+    """Give a terminal with 50 records, whose records carry a number or not, and which was never visited."""
+    site: Site = request.param()
+    site.set_up(when_full="stop", inline=0)
+    for user in USERS:
+        site.punch(user=user, state=0, step=1, times=16)
+    site.punch(user="1", state=1, step=1, times=2)
+    yield site
+    site.teardown()
+
+
+def test_a_whole_reading_over_two_visits_proves_nothing(site_of_fifty: Site) -> None:
+    """Where an old log is read again from its beginning, and breaks off, what stands behind is not new."""
+    site = site_of_fifty
+    site.visit(full=False)
+    del site.terminal.log[:10]
+    site.breaks_off(after={40: 1300, 8: 1100}[site.layout])
+    known = Visitor(site.journal).identify(SERIAL)
+    assert known is not None
+    assert 0 < known.count < 40
+    site.visit(full=False)
+    site.the_journal_holds_all_that_was_shown_once()
+    assert len(site.held()) == 50
+
+
+def test_a_first_reading_over_two_visits_counts_again(site_of_fifty: Site) -> None:
+    """Equal records on both sides of the place where a reading broke off are a punch each, if unnumbered."""
+    site = site_of_fifty
+    site.terminal.log[-10:] = site.terminal.log[:10]
+    site.ever.update(site.canonical(site.terminal.log[:10]))
+    site.breaks_off(after={40: 1300, 8: 1100}[site.layout])
+    assert 10 < len(site.held()) < 40
+    for full in (False, True):
+        site.visit(full=full)
+        site.the_journal_holds_all_that_was_shown_once()
+        assert len(site.held()) == (50 if site.layout == 8 else 40)
+
+
+def test_what_follows_a_reading_to_the_end_is_new(site_of_fifty: Site) -> None:
+    """Equal records behind a log that was read to its end are a punch each, also over two visits."""
+    site = site_of_fifty
+    site.terminal.log = site.terminal.log[:30]
+    site.visit(full=False)
+    for row in site.terminal.log[:20]:
+        site.terminal.append(row)
+    site.breaks_off(after={40: 1300, 8: 1000}[site.layout])
+    assert 30 < len(site.held()) < 50
+    site.visit(full=False)
+    assert len(site.held()) == 50
 
 
 QUICK = settings(
