@@ -304,8 +304,9 @@ class World:
             return db.execute(query).fetchall() if db.execute("PRAGMA user_version").fetchone()[0] else []
 
     def journalled(self) -> dict[bytes, str]:
-        """Return the id of each row that is in the journal as a punch."""
-        return dict(self.rows("SELECT bytes, id FROM form JOIN punch ON seq = form.punch"))
+        """Return the id of the user and second of each row that is in the journal as a punch."""
+        query = "SELECT bytes, coalesce(first_id, id) FROM form JOIN punch ON seq = form.punch"
+        return dict(self.rows(f"{query} ORDER BY occurrence DESC"))
 
     def quarantined(self) -> set[bytes]:
         """Return the rows that are in quarantine."""
