@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
@@ -13,7 +14,7 @@ import pytest
 from tests.look import look
 from tests.site import entry
 from zkpoll.model.punch import punch_id
-from zkpoll.simulator import EnrolledUser, Model, Terminal, serve
+from zkpoll.simulator import Command, EnrolledUser, Model, Terminal, serve
 
 if TYPE_CHECKING:
     from tests.site import Site
@@ -69,6 +70,33 @@ def test_a_clock_that_restarts_every_day(site: Site, dashboard: SampleDashboard,
     assert site.run("outbox", "retry", "--id", waiting[0][0]).code == 0
     site.sync()
     assert waiting[0][0] in dashboard.events
+
+
+@pytest.mark.parametrize("layout", [*WITHOUT_NUMBERS, 40, 49])
+@pytest.mark.parametrize("when", [Command.DISABLEDEVICE, Command.REFRESHDATA])
+def test_a_log_that_nobody_saw_empty(
+    site: Site, dashboard: SampleDashboard, layout: int, when: Command
+) -> None:
+    """Where a run was killed while it cleared a log, the log's next records tell whether they are new."""
+    terminal = terminal_of(layout)
+    day = [(user.user_id, DEAD_BATTERY + timedelta(seconds=second)) for second, user in enumerate(USERS)]
+    with serve(terminal) as address:
+        site.write(dashboard.url, entry("front", address, clear="confirmed"))
+        for user, moment in day:
+            terminal.punch(user, moment)
+        process = site.start("sync")
+        terminal.before_command = lambda command: process.kill() if command == when else None
+        assert site.finish(process).code == -signal.SIGKILL
+        terminal.before_command = None
+        terminal.restart()
+        if not terminal.log:
+            terminal.history.clear()  # it numbers its records from 1 again
+        for user, moment in day[:8]:
+            assert terminal.punch(user, moment)
+        site.write(dashboard.url, entry("front", address))
+        site.sync()
+        site.sync("--full")
+    assert look(site.journal, "SELECT count(*), count(DISTINCT id) FROM punch") == [(20, 20)]
 
 
 @pytest.mark.parametrize("layout", WITHOUT_NUMBERS)

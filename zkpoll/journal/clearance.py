@@ -165,12 +165,13 @@ class Clearance:
     def done(self, *, clear_sent: bool = False) -> None:
         """Strike that out: the device has answered ENABLE.
 
-        With `clear_sent` its log may be empty by now: whatever it holds at the next visit is read whole.
+        With `clear_sent` its log may be empty by now: whatever it holds at the next visit is read whole, and
+        is new where what it held is not in its place any more.
         """
         with self._journal.transaction():
             self._journal.run("strike_intent", device=self._device)
             if clear_sent:
-                self._expect_nothing(seen=False)
+                self._journal.run("doubt_watermark", device=self._device, now=now())
 
     # --- what came of it ---
 
@@ -181,15 +182,11 @@ class Clearance:
         """
         with self._journal.transaction():
             self._journal.run("strike_intent", device=self._device)
-            self._expect_nothing(seen=True)
+            self._journal.run("expect_nothing", device=self._device, nothing=b"", now=now())
             after, quarantined = self._place
             self._journal.run(
                 "note_cleared", device=self._device, now=now(), after=after, quarantined=quarantined
             )
-
-    def _expect_nothing(self, *, seen: bool) -> None:
-        """Let the next visit find an empty log, or read all of it; `seen`, whether it was seen empty."""
-        self._journal.run("expect_nothing", device=self._device, nothing=b"", seen=int(seen), now=now())
 
     def note_clear_ignored(self) -> None:
         """Write down that the device acknowledged CLEAR and kept its log; it is not to be cleared again."""

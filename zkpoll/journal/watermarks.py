@@ -20,11 +20,13 @@ def load(journal: Journal, key: str) -> Watermark | None:
     row = journal.one("watermark", key=key)
     if row is None:
         return None
-    layout, records, tail, fold, whole_at, all_read, before, seen = row
+    layout, records, tail, fold, whole_at, all_read, clear_sent, before, seen = row
     width = max(layout, 1)
     proof = tuple(tail[at : at + width] for at in range(0, len(tail), width))
     whole = None if before is None else WholeReading(before, seen)
     last = datetime.fromisoformat(whole_at) if whole_at else None
+    if clear_sent:
+        return Watermark(layout, 0, (), 0, last, whole=whole, before_clear=(records, proof))
     return Watermark(layout, records, proof, fold, last, all_read=bool(all_read), whole=whole)
 
 

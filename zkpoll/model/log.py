@@ -37,6 +37,9 @@ class Watermark:
     """When all of the log was last read; None while it never was."""
     all_read: bool = False
     """Whether all of the log was read to there, or it was seen empty: what stands behind is new."""
+    before_clear: tuple[int, tuple[bytes, ...]] | None = None
+    """`count` and `tail` of the log when it was told to clear itself, where nobody saw what became of it; the
+    others say that nothing is known."""
     whole: WholeReading | None = None
     """The whole reading that is under way, and not at the log's end yet."""
 

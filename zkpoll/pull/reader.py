@@ -9,7 +9,7 @@ read. Verified records are handed on as they come, so that a visit that breaks o
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import chain
 from typing import TYPE_CHECKING, Final
@@ -134,7 +134,8 @@ class _LogReader:
             self._sink.take(Slice((), (), empty, form=None, drift=self._drift))
             self._whole = True
             return True
-        stretch = self._appended(table, total)
+        emptied = self._was_emptied(table, total)
+        stretch = self._appended(table, total, self._known)
         if stretch is None:
             runs = self._session.tables.runs(table, LENGTH)
             head = next(runs)
@@ -144,7 +145,7 @@ class _LogReader:
         if stretch.layout.needs_users and self._users is None and (again or stretch.start < end):
             return False
         self._layout, self._end = stretch.layout, end
-        self._hand_on(stretch)
+        self._hand_on(stretch, emptied)
         if again:
             # What is new is safe by now; if going over the old breaks off, no progress is lost.
             self._go_over(table, stretch)
@@ -154,9 +155,25 @@ class _LogReader:
             self._session.tables.free()
         return True
 
-    def _appended(self, table: Table, total: int) -> _Stretch | None:
+    def _was_emptied(self, table: Table, total: int) -> bool:
+        """Say whether a log was cleared since the last reading, as seen then or by what it holds now.
+
+        Where it was told to clear itself and nobody saw it empty, it was if what it held is not in its place
+        any more: with room left, a log is only appended to, or cleared. At its capacity, or by a count that
+        its bytes belie, that proves nothing.
+        """
+        known, sizes = self._known, self._sizes
+        if known is None or known.count:
+            return False
+        if known.before_clear is None or sizes is None:
+            return known.all_read
+        count, tail = known.before_clear
+        if count >= sizes.capacity or not 0 < sizes.records <= total // known.layout < sizes.capacity:
+            return False
+        return self._appended(table, total, replace(known, count=count, tail=tail)) is None
+
+    def _appended(self, table: Table, total: int, known: Watermark | None) -> _Stretch | None:
         """Return the records behind the last known ones, if those are still in their place."""
-        known = self._known
         layout = layouts.LAYOUTS.get(known.layout) if known else None
         start = plan.resume(known, layout.width, total) if layout else None
         if known is None or layout is None or start is None:
@@ -185,12 +202,12 @@ class _LogReader:
         quiet, zone = self._target.quiet_hours, self._target.zone
         return plan.reconciliation_due(whole_at, datetime.now(UTC), quiet, zone)
 
-    def _hand_on(self, stretch: _Stretch) -> None:
+    def _hand_on(self, stretch: _Stretch, emptied: bool) -> None:
         slicer = self._slicer(stretch.layout)
         if self._known and stretch.start:
             slicer.go_on(self._known, stretch.last)
             self._proved = len(self._known.tail)
-        elif self._known and self._known.all_read and not self._known.count:
+        elif emptied:
             slicer.begin_anew()
         self._records += self._proved + slicer.hand_on(stretch.runs, self._progress)
 

@@ -182,7 +182,7 @@ ORDER BY quarantine.quarantined_at, device.key, quarantine.raw;
 
 -- name: watermark
 SELECT watermark.layout, watermark.records, watermark.tail, watermark.fold, device.whole_at,
-       watermark.all_read, watermark.whole_before, watermark.whole_seen
+       watermark.all_read, watermark.clear_sent, watermark.whole_before, watermark.whole_seen
 FROM watermark JOIN device ON device.id = watermark.device
 WHERE device.key = :key;
 
@@ -192,8 +192,8 @@ VALUES ((SELECT id FROM device WHERE key = :key), :layout, :records, :tail, :fol
         :whole_seen, :now)
 ON CONFLICT (device) DO UPDATE
 SET layout = excluded.layout, records = excluded.records, tail = excluded.tail, fold = excluded.fold,
-    all_read = excluded.all_read, whole_before = excluded.whole_before, whole_seen = excluded.whole_seen,
-    read_at = excluded.read_at;
+    all_read = excluded.all_read, clear_sent = 0, whole_before = excluded.whole_before,
+    whole_seen = excluded.whole_seen, read_at = excluded.read_at;
 
 -- name: forget_watermark
 DELETE FROM watermark WHERE device = :device;
@@ -483,9 +483,13 @@ SELECT (SELECT count(*) FROM punch WHERE punch.device = :device), count(*), coun
 FROM quarantine WHERE quarantine.device = :device;
 
 -- name: expect_nothing
--- The layout stays: it is presumed of the records to come. :seen, whether the log was seen empty.
-UPDATE watermark SET records = 0, tail = :nothing, fold = 0, all_read = :seen, read_at = :now
+-- The log was seen empty. The layout stays: it is presumed of the records to come.
+UPDATE watermark SET records = 0, tail = :nothing, fold = 0, all_read = 1, clear_sent = 0, read_at = :now
 WHERE device = :device;
+
+-- name: doubt_watermark
+-- What the log held when it was told to clear itself stays: by that, the next visit finds out whether it did.
+UPDATE watermark SET clear_sent = 1, read_at = :now WHERE device = :device AND records > 0;
 
 -- name: place_of_clearing
 SELECT (SELECT coalesce(max(seq), 0) FROM punch), (SELECT count(*) FROM quarantine WHERE device = :device);

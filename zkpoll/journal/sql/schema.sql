@@ -78,6 +78,8 @@ CREATE TABLE watermark (
     read_at  TEXT NOT NULL,
     all_read      INTEGER NOT NULL DEFAULT 0,  -- 1: all of the log was read to there, or it was seen empty;
                                                -- what stands behind is new
+    clear_sent    INTEGER NOT NULL DEFAULT 0,  -- 1: the log was told to clear itself, and nobody saw whether
+                                               -- it did
     whole_before  INTEGER,  -- of a reading from the first record on that is not at the log's end yet: how many
                             -- records were known when it began; NULL where there is none
     whole_seen    INTEGER   -- and how many of its records until now were known before they were read

@@ -39,3 +39,6 @@ ALTER TABLE punch DROP COLUMN canonical;
 
 -- 1: all of the log was read to there, or it was seen empty; what stands behind is new.
 ALTER TABLE watermark ADD COLUMN all_read INTEGER NOT NULL DEFAULT 0;
+
+-- 1: the log was told to clear itself, and nobody saw whether it did.
+ALTER TABLE watermark ADD COLUMN clear_sent INTEGER NOT NULL DEFAULT 0;
