@@ -125,6 +125,6 @@ def _reading_sum(outcome: Outcome) -> dict[str, int]:
     """Return the fates of all records that were read. `records` is the sum of the rest."""
     tally = sum((device.tally for device in outcome.devices), start=Tally())
     terms = asdict(tally)
-    for part in ("newly_quarantined", "held_since", "held_repeats"):
+    for part in ("newly_quarantined", "held_since", "held_repeats", "held_exact_repeats", "clock_repeats"):
         del terms[part]
     return {"records": tally.records + sum(one.difference for one in outcome.devices), **terms}
