@@ -139,7 +139,7 @@ def check_nothing_lost(site: Site, dashboard: SampleDashboard, *, punches: set[s
     with inside(site.journal) as db:
         assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert db.execute("SELECT DISTINCT state FROM outbox").fetchall() == [("confirmed",)]
-        assert db.execute("SELECT count(*) FROM batch").fetchall() == [(0,)]
+        assert db.execute("SELECT count(*) FROM request").fetchall() == [(0,)]
         assert {row[0] for row in db.execute("SELECT id FROM punch")} == punches
 
 

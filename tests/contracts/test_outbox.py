@@ -10,7 +10,7 @@ import pytest
 from tests.delivery.outbox import MemoryOutbox, some_events
 from tests.journal.helpers import piece, punch, visit
 from zkpoll.journal.outbox import JournalOutbox
-from zkpoll.model.delivery import Batch, Settled
+from zkpoll.model.delivery import Batch, SentRequest, Settled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,6 +69,11 @@ def ids(events: Sequence[Event]) -> tuple[str, ...]:
     return tuple(event.id for event in events)
 
 
+def kept(of: tuple[str, ...]) -> SentRequest:
+    """Return a request whose bytes are kept."""
+    return SentRequest(of, "POST", f"key of {len(of)}", b"bytes of %d" % len(of))
+
+
 def people(batch: Batch) -> list[int]:
     """Return whose punches a batch has."""
     return [int(event.user_id) for event in batch.events]
@@ -104,7 +109,7 @@ class TestOutbox:
         """An answer settles those that it confirms; the others of the request are pending as before."""
         world.arrive(1, 4)
         found = ids(world.outbox.next(3).events)
-        world.outbox.send(found)
+        world.outbox.send(SentRequest(found))
         world.outbox.settle(Settled((found[2], found[0])), found)
         assert shown(world.outbox.next(9)) == ([2, 4], 0, 0, False)
 
@@ -112,14 +117,14 @@ class TestOutbox:
         """What was answered for is in flight no more, and what was not settled is still pending."""
         world.arrive(1, 3)
         found = ids(world.outbox.next(2).events)
-        world.outbox.send(found)
+        world.outbox.send(SentRequest(found))
         world.outbox.settle(Settled(), found)
         assert shown(world.outbox.next(9)) == ([1, 2, 3], 0, 0, False)
 
     def test_unanswered_ones_come_first(self, world: World) -> None:
         """A request without an answer is handed out again as it was, never cut, in front of the rest."""
         world.arrive(1, 5)
-        world.outbox.send(ids(world.outbox.next(3).events))
+        world.outbox.send(SentRequest(ids(world.outbox.next(3).events)))
         world.arrive(6, 6)
         assert shown(world.outbox.next(4)) == ([1, 2, 3, 4], 3, 3, False)
         assert shown(world.outbox.next(1)) == ([1, 2, 3], 3, 3, False)
@@ -127,24 +132,60 @@ class TestOutbox:
     def test_sent_in_any_order(self, world: World) -> None:
         """A request is handed out again oldest first, in whatever order its punches were named."""
         world.arrive(1, 3)
-        world.outbox.send(ids(world.outbox.next(3).events)[::-1])
+        world.outbox.send(SentRequest(ids(world.outbox.next(3).events)[::-1]))
         assert shown(world.outbox.next(9)) == ([1, 2, 3], 3, 3, False)
 
     def test_a_part_of_a_request(self, world: World) -> None:
         """A part that is sent comes first; the rest of what it was cut from was sent before."""
         world.arrive(1, 5)
         found = ids(world.outbox.next(4).events)
-        world.outbox.send(found)
-        world.outbox.send(found[2:])
+        world.outbox.send(SentRequest(found))
+        world.outbox.send(SentRequest(found[2:]))
         assert shown(world.outbox.next(9)) == ([3, 4, 1, 2, 5], 2, 4, False)
         world.outbox.settle(Settled((found[2],)), found[2:])
-        assert shown(world.outbox.next(9)) == ([1, 2, 4, 5], 0, 2, False)
+        assert shown(world.outbox.next(9)) == ([1, 2, 4, 5], 2, 2, False)
+
+    def test_a_request_with_its_bytes(self, world: World) -> None:
+        """A request that may go out again as it was is handed out with its punches, in front of the rest."""
+        world.arrive(1, 5)
+        request = kept(ids(world.outbox.next(3).events))
+        world.outbox.send(request)
+        world.outbox.send(request)
+        found = world.outbox.next(4)
+        assert (shown(found), found.request) == (([1, 2, 3, 4], 3, 3, False), request)
+        world.outbox.settle(Settled(), request.ids)
+        assert shown(world.outbox.next(4)) == ([1, 2, 3, 4], 0, 0, False)
+
+    def test_a_request_that_did_not_go_out(self, world: World) -> None:
+        """A request that is called back is in flight no more; what was in flight before it still is."""
+        world.arrive(1, 3)
+        before, request = kept(ids(world.outbox.next(2).events)), kept(ids(world.outbox.next(1).events))
+        world.outbox.next(2)
+        assert world.outbox.send(before)
+        assert world.outbox.send(request)
+        assert not world.outbox.send(request)
+        world.outbox.recall(request)
+        found = world.outbox.next(9)
+        assert (shown(found), found.request) == (([1, 2, 3], 2, 2, False), before)
+
+    def test_several_requests_with_their_bytes(self, world: World) -> None:
+        """One of several comes alone, the last one first; what it shares with others is settled for them."""
+        world.arrive(1, 5)
+        found = ids(world.outbox.next(5).events)
+        both, one = kept(found[:4]), kept(found[2:4])
+        world.outbox.send(both)
+        world.outbox.send(one)
+        batch = world.outbox.next(9)
+        assert (shown(batch), batch.request) == (([3, 4], 2, 2, False), one)
+        world.outbox.settle(Settled(one.ids), one.ids)
+        batch = world.outbox.next(9)
+        assert (shown(batch), batch.request) == (([1, 2, 5], 2, 2, False), None)
 
     def test_parked_ones_let_the_others_pass(self, world: World) -> None:
         """A refused punch is pending no more, and rests for this run."""
         world.arrive(1, 3)
         found = ids(world.outbox.next(2).events)
-        world.outbox.send(found)
+        world.outbox.send(SentRequest(found))
         world.outbox.settle(Settled((found[1],), {found[0]: "unknown user"}), found)
         assert shown(world.outbox.next(9)) == ([3], 0, 0, False)
         assert people(world.outbox.parked(9, BEFORE_THIS_RUN, None)) == []
@@ -153,7 +194,7 @@ class TestOutbox:
         """A punch that was parked though nobody was asked about it is due at once; each once in a pass."""
         world.arrive(1, 4)
         found = ids(world.outbox.next(4).events)
-        world.outbox.send(found)
+        world.outbox.send(SentRequest(found))
         world.outbox.settle(Settled((), dict.fromkeys(found, "no"), frozenset(found[:3])), found)
         first = world.outbox.parked(2, BEFORE_THIS_RUN, None)
         assert shown(first) == ([1, 2], 0, 0, True)
@@ -164,7 +205,7 @@ class TestOutbox:
         world.arrive(1, 2)
         self._park_without_asking(world)
         found = ids(world.outbox.parked(9, BEFORE_THIS_RUN, None).events)
-        world.outbox.send(found)
+        world.outbox.send(SentRequest(found))
         world.outbox.settle(Settled((found[0],), {found[1]: "still no"}), found)
         assert world.outbox.next(9) == Batch()
         assert people(world.outbox.parked(9, BEFORE_THIS_RUN, None)) == []
@@ -174,7 +215,7 @@ class TestOutbox:
         world.arrive(1, 2)
         self._park_without_asking(world)
         world.arrive(3, 3)
-        world.outbox.send(ids(world.outbox.parked(1, BEFORE_THIS_RUN, None).events))
+        world.outbox.send(SentRequest(ids(world.outbox.parked(1, BEFORE_THIS_RUN, None).events)))
         assert shown(world.outbox.next(9)) == ([1], 1, 1, True)
 
     def test_the_newest_of_people(self, world: World) -> None:
@@ -183,7 +224,7 @@ class TestOutbox:
         world.outbox.next(1)
         found = world.outbox.newest_of_people(2)
         assert [int(event.user_id) for event in found] == [4, 3]
-        world.outbox.send((found[0].id,))
+        world.outbox.send(SentRequest((found[0].id,)))
         assert shown(world.outbox.next(2)) == ([4, 1], 1, 1, False)
         world.outbox.settle(Settled((found[0].id,)), (found[0].id,))
         assert shown(world.outbox.next(9)) == ([1, 2, 3], 0, 0, False)
@@ -198,5 +239,5 @@ class TestOutbox:
     def _park_without_asking(world: World) -> None:
         """Park all that is pending, so that it is due again at once."""
         found = ids(world.outbox.next(9).events)
-        world.outbox.send(found)
+        world.outbox.send(SentRequest(found))
         world.outbox.settle(Settled((), dict.fromkeys(found, "no"), frozenset(found)), found)

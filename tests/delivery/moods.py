@@ -36,6 +36,13 @@ class Said:
     refused: bool = False
     """Whether the request is refused, and nobody is named."""
 
+    @property
+    def lost(self) -> bool:
+        """Whether nobody knows what became of the request."""
+        answer = self.answer
+        passing = answer.status >= 500 or answer.status in {408, 409, 425, 429}
+        return not self.decides and (answer.cut or passing)
+
 
 class Mood(Protocol):
     """One class of answers."""
@@ -183,15 +190,21 @@ class Heard:
     said: Said
     settings: tuple[str, int]
     """Format and batch size of that time."""
+    made_by: tuple[str, int]
+    """Format and batch size of when it was first sent."""
 
     @property
     def ids(self) -> frozenset[str]:
         """The ids in the request."""
         return frozenset(event["id"] for event in self.events)
 
-    def must_come_again(self, settings: tuple[str, int]) -> bool:
-        """Say whether the next request has to be this one, with the settings of that time."""
-        return not self.said.decides and settings[0] == self.settings[0] and len(self.events) <= settings[1]
+    @property
+    def must_come_again(self) -> bool:
+        """Whether the next request has to be this one, by whatever settings.
+
+        A request that other settings made is let go by any answer that is one.
+        """
+        return not self.said.decides and (self.said.lost or self.made_by == self.settings)
 
     def is_same_as(self, other: Heard) -> bool:
         """Say whether both requests are the same, byte for byte."""
@@ -224,7 +237,9 @@ class Odd(SampleDashboard):
         content: dict[str, Any] = json.loads(request.body)
         events = content.get("events", [content])
         said = (self.moods.popleft() if self.moods else self.then)(self, events)
-        self.heard.append(Heard(request, events, said, self.settings))
+        before = [one for one in self.heard if one.request.body == request.body]
+        made_by = before[-1].made_by if before else self.settings
+        self.heard.append(Heard(request, events, said, self.settings, made_by))
         return said.answer
 
 

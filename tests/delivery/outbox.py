@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zkpoll.model.delivery import Batch, Settled
+from zkpoll.model.delivery import Batch, SentRequest, Settled
 from zkpoll.model.punch import Event, punch_id
 
 if TYPE_CHECKING:
@@ -55,8 +55,8 @@ class MemoryOutbox:
         self._tried: set[str] = set()
         self.refusals: dict[str, str] = {}
         """What was said of each that is parked, by id."""
-        self.in_flight: list[str] = []
-        self._last: list[str] = []
+        self.requests: list[tuple[SentRequest, list[str]]] = []
+        """The requests in flight, the oldest first, each with the ids that nothing has answered for."""
         self.sent: list[tuple[str, ...]] = []
         """What was written down as in flight, each time."""
         self.confirmations: list[tuple[str, ...]] = []
@@ -77,15 +77,27 @@ class MemoryOutbox:
         self.gone = words
 
     def next(self, limit: int) -> Batch:
-        """Return what is in flight, then the oldest pending; alone what is parked and in flight."""
+        """Return what is in flight, then the oldest pending, as the journal does."""
         known = self._pending | self._parked
-        before = [one for one in self.in_flight if one not in self._last]
-        flying = [*sorted(self._last, key=self._order.index), *sorted(before, key=self._order.index)]
+        again = next((one for one in self.requests[::-1] if one[0].body is not None), None)
+        found = [again] if again else self.requests[::-1]
+        flying = dict.fromkeys(one for _, left in found for one in sorted(left, key=self._order.index))
         sent = [known[one] for one in flying]
-        if any(one in self._parked for one in flying):
-            return Batch(tuple(sent), len(self._last), len(sent), tried_before=True)
-        rest = [event for event in self._pending.values() if event not in sent]
-        return Batch((*sent, *rest)[: max(limit, len(sent))], len(self._last), len(sent))
+        parked = any(one in self._parked for one in flying)
+        alone = parked or len(found) < len(self.requests)
+        rest = [] if alone else [event for event in self._pending.values() if event not in sent]
+        return Batch(
+            (*sent, *rest)[: max(limit, len(sent))],
+            len(found[0][1]) if found else 0,
+            len(sent),
+            tried_before=parked,
+            request=again[0] if again else None,
+        )
+
+    @property
+    def in_flight(self) -> list[str]:
+        """The ids in flight, those that were written down first before the others."""
+        return list(dict.fromkeys(one for _, left in self.requests for one in left))
 
     def newest_of_people(self, limit: int) -> list[Event]:
         """Return the newest pending, newest first: each is of another person."""
@@ -101,16 +113,26 @@ class MemoryOutbox:
         ]
         return Batch(tuple(due[:limit]), tried_before=True)
 
-    def send(self, ids: Sequence[str]) -> None:
+    def send(self, request: SentRequest) -> bool:
         """Remember what is in flight."""
-        self._last = list(ids)
-        self.in_flight += [one for one in ids if one not in self.in_flight]
-        self.sent.append(tuple(ids))
+        self.sent.append(request.ids)
+        if request in [known for known, _ in self.requests]:
+            return False
+        self.requests.append((request, list(request.ids)))
+        return True
+
+    def recall(self, request: SentRequest) -> None:
+        """Forget what did not go out."""
+        self.requests = [one for one in self.requests if one[0] != request]
 
     def settle(self, settled: Settled, answered: Sequence[str]) -> None:
         """Take out what is settled. Raise `KeyError` for one that is neither pending nor parked."""
-        self._last = []
-        self.in_flight = [one for one in self.in_flight if one not in answered]
+        left = [(known, [one for one in ids if one not in answered]) for known, ids in self.requests]
+        self.requests = [
+            (known if len(ids) == len(known.ids) else SentRequest(tuple(ids)), ids)
+            for known, ids in left
+            if ids
+        ]
         for one in settled.confirmed:
             self._parked.pop(one) if one in self._parked else self._pending.pop(one)
         for one in settled.parked:

@@ -366,8 +366,26 @@ def test_refused() -> None:
     with MuteServer() as gone:
         place = gone.place
     assert post(f"http://{place}/") == Failure(
-        f"{place} refuses the connection; is the dashboard running there?"
+        f"{place} refuses the connection; is the dashboard running there?", unsent=True
     )
+
+
+def test_what_surely_did_not_go_out(serve: Serve, certificate: Path) -> None:
+    """Without a connection, and over none that can be trusted, nobody has a request; with one, who knows."""
+    with MuteServer() as mute, MuteServer(0) as full:
+        full.fill(4)
+        asked = {
+            "http://no-such-host.invalid/": True,
+            "ftp://127.0.0.1/": True,
+            "http://127.0.0.1:9/": True,
+            f"http://{full.place}/": True,
+            serve(certificate=certificate).url: True,
+            f"http://{mute.place}/": False,
+            serve(DROP).url: False,
+            serve(Script(trickle="head")).url: False,
+        }
+        found = {url: post(url, timeout=0.4) for url in asked}
+    assert {url: answer.unsent for url, answer in found.items() if isinstance(answer, Failure)} == asked
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from zkpoll.delivery.contract import Decision, Failure, Probe, Reply, Request, V
 from zkpoll.delivery.formats.events import compact
 from zkpoll.delivery.loop import Delivered, Destination, deliver
 from zkpoll.delivery.verdicts import judge
+from zkpoll.model.delivery import SentRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -45,6 +46,9 @@ class Looking:
                 decision = judge(answer)
                 return Decision(decision.verdict, decision.message)
         return judge((yield self.carry(events)), (), ids)
+
+    def resend(self, request: Request) -> None:
+        """Send nothing again as it was."""
 
     def preflight(self) -> Probe | None:
         """Ask what the test says."""
@@ -120,6 +124,22 @@ def test_what_was_in_flight_is_looked_up_by_the_next_run(serve: Serve) -> None:
     form.told.clear()
     assert run(form, serve(Script(404), Script()), outbox).confirmed == 4
     assert form.told == [(ids(2), True), (ids(4)[2:], False)]
+
+
+def test_bytes_of_another_format_are_not_sent_again(serve: Serve) -> None:
+    """Whoever asks what is there sends no request of a format that did not, and asks for its punches."""
+    form, server, outbox = Looking(), serve(Script(404), Script()), MemoryOutbox(some_events(3))
+    outbox.send(SentRequest(ids(3), "POST", "key", b"bytes"))
+    assert run(form, server, outbox).confirmed == 3
+    assert form.told == [(ids(2), True), (ids(3)[2:], True)]
+    assert b"bytes" not in [got.body for got in server.received]
+
+
+def test_what_is_asked_for_keeps_no_bytes(serve: Serve) -> None:
+    """A request of a format that looks first is written down without bytes: nobody may send it blindly."""
+    outbox = MemoryOutbox(some_events(2))
+    run(Looking(), serve(DROP), outbox, attempts=1)
+    assert [request for request, _ in outbox.requests] == [SentRequest(ids(2))]
 
 
 def test_smaller_parts_of_what_was_in_flight_are_all_looked_up(serve: Serve) -> None:

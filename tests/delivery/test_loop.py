@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,11 +17,13 @@ from tests.delivery.outbox import MemoryOutbox, some_events
 from zkpoll.delivery.access import Access
 from zkpoll.delivery.formats.events import Events, SingleEvent
 from zkpoll.delivery.loop import Delivered, Destination, deliver
+from zkpoll.model.delivery import SentRequest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from zkpoll.delivery.contract import Exchange
     from zkpoll.model.delivery import Batch, Settled
     from zkpoll.model.punch import Event
 
@@ -212,10 +216,130 @@ def test_what_was_in_flight_goes_first_and_alone(serve: Serve) -> None:
     assert [len(got.ids) for got in server.received] == [3, 4, 1]
 
 
-def test_settings_may_split_it(serve: Serve) -> None:
-    """Where requests hold less now, what was in flight goes in as many as it takes."""
+def in_flight(outbox: MemoryOutbox, *scripts: Script, serve: Serve, **settings: Any) -> Received:
+    """Let the answer to a first request be lost, and return that one."""
+    lost = serve(*(scripts or (DROP,)))
+    run(outbox, destination(lost.url, **settings))
+    return lost.received[0]
+
+
+def same(one: Received, other: Received) -> bool:
+    """Say whether two requests are the same, byte for byte, under the same key."""
+    keys = [got.headers["Idempotency-Key"] for got in (one, other)]
+    return one.body == other.body and keys[0] == keys[1] == hashlib.sha256(one.body).hexdigest()
+
+
+def test_settings_change_no_request_in_flight(serve: Serve) -> None:
+    """Where requests hold other things now, one in flight is sent as it was, and the rest as they do."""
+    for settings in ({"batch_size": 1}, {"format": "event"}, {"batch_size": 9}):
+        outbox = MemoryOutbox(some_events(4))
+        lost = in_flight(outbox, batch_size=3, serve=serve)
+        server = serve()
+        assert run(outbox, destination(server.url, **settings)).confirmed == 4
+        assert len(server.received) == 2
+        assert same(lost, server.received[0])
+
+
+def test_a_method_is_kept_as_well(serve: Serve) -> None:
+    """A request goes again by the method that it was sent by."""
+    outbox, server = MemoryOutbox(some_events(2)), serve()
+    outbox.send(SentRequest(tuple(ids(2)), "GET", "key", b"bytes"))
+    assert run(outbox, destination(server.url)) == Delivered(2, 1)
+    (got,) = server.received
+    assert (got.method, got.body, got.headers["Idempotency-Key"]) == ("GET", b"bytes", "key")
+
+
+@pytest.mark.parametrize(
+    "answer", [Script(422), Script(400), Script(413), Script(415), Script(200, body=b"<p>")]
+)
+def test_a_refusal_lets_the_settings_of_now_take_effect(serve: Serve, answer: Script) -> None:
+    """One in flight that is answered and not taken is made anew: perhaps they were put right since."""
+    outbox = MemoryOutbox(some_events(3))
+    lost = in_flight(outbox, batch_size=3, serve=serve)
+    server = serve(lambda request: answer if request.body == lost.body else Script())
+    assert run(outbox, destination(server.url, batch_size=2)) == Delivered(3, 3)
+    assert [len(got.ids) for got in server.received] == [3, 2, 1]
+    assert outbox.requests == []
+
+
+def test_a_refusal_of_what_is_the_same_now(serve: Serve) -> None:
+    """One in flight that today's settings make alike is taken apart as any other, and not sent twice."""
+    outbox = MemoryOutbox(some_events(4))
+    in_flight(outbox, batch_size=4, serve=serve)
+    server = serve(guilty(3))
+    assert run(outbox, destination(server.url, batch_size=4)) == Delivered(3, 5, parked=1)
+    assert [len(got.ids) for got in server.received] == [4, 2, 2, 1, 1]
+    outbox = MemoryOutbox(some_events(4))
+    in_flight(outbox, batch_size=4, serve=serve)
+    assert run(outbox, destination(serve(Script(415)).url, batch_size=4)).requests == 1
+
+
+def test_no_answer_lets_go_of_nothing(serve: Serve) -> None:
+    """As long as nobody answers, run after run, the same request is sent, whatever the settings say."""
+    outbox = MemoryOutbox(some_events(3))
+    lost = in_flight(outbox, batch_size=3, serve=serve)
+    for script, size in ((DROP, 1), (Script(503), 2), (Script(409), 1), (Script(raw=b"no HTTP"), 2)):
+        server = serve(script)
+        assert run(outbox, destination(server.url, batch_size=size, attempts=2)).kind == "unreachable"
+        assert [same(lost, got) for got in server.received] == [True, True]
+    unusable = run(outbox, destination("no address", batch_size=1))
+    assert (unusable.kind, unusable.requests) == ("configuration", 1)
+    server = serve()
+    assert run(outbox, destination(server.url, batch_size=1)) == Delivered(3, 1)
+    assert same(lost, server.received[0])
+
+
+def test_what_did_not_go_out_is_not_in_flight(serve: Serve) -> None:
+    """Without a connection nobody has a request, and it is made anew; one that was lost stays in flight."""
+    with MuteServer() as gone:
+        nowhere = f"http://{gone.place}/"
+    outbox, server = MemoryOutbox(some_events(3)), serve()
+    run(outbox, destination(nowhere, batch_size=3))
+    assert outbox.in_flight == []
+    assert run(outbox, destination(server.url, batch_size=2)) == Delivered(3, 2)
+    outbox = MemoryOutbox(some_events(3))
+    lost = in_flight(outbox, batch_size=3, serve=serve)
+    run(outbox, destination(nowhere, batch_size=2))
+    assert [request.body for request, _ in outbox.requests] == [lost.body]
+
+
+def test_a_secret_is_not_kept(serve: Serve) -> None:
+    """A request whose body may hold a secret is in flight without its bytes."""
+    outbox, lost = MemoryOutbox(some_events(2)), serve(DROP)
+    where = destination(lost.url)
+    run(outbox, replace(where, access=replace(where.access, in_bodies=(TOKEN,))))
+    assert [request for request, _ in outbox.requests] == [SentRequest(tuple(ids(2)))]
+    assert len({got.body for got in lost.received}) == 1
+
+
+class _KnowsLater(Events):
+    """A format that makes other bytes each time it is asked, and does not know all people at first."""
+
+    made = 0
+
+    def exchange(self, events: Sequence[Event], *, unsure: bool) -> Exchange:  # noqa: ARG002
+        """Send those of known people."""
+        type(self).made += 1
+        known = events[:1] if self.made == 1 else events
+        request = self.carry(known)
+        return super().resend(replace(request, body=(request.body or b"") + b" " * self.made))
+
+
+def test_a_repeat_within_a_run(serve: Serve) -> None:
+    """A request goes again as it was also where the same punches would make another one by now."""
+    outbox, server = MemoryOutbox(some_events(2)), serve(DROP, Script())
+    where = replace(destination(server.url), format=_KnowsLater())
+    assert run(outbox, where) == Delivered(2, 3)
+    first, again, rest = server.received
+    assert first.body == again.body
+    assert (again.ids, rest.ids) == (ids(2)[:1], ids(2)[1:])
+    assert outbox.confirmations == [tuple(ids(2)[:1]), tuple(ids(2)[1:])]
+
+
+def test_settings_may_split_what_has_no_bytes(serve: Serve) -> None:
+    """What is in flight without its bytes, of an older zkpoll, goes in as many requests as it takes."""
     outbox, server = MemoryOutbox(some_events(5)), serve()
-    outbox.send(ids(4))
+    outbox.send(SentRequest(tuple(ids(4))))
     assert run(outbox, destination(server.url, batch_size=3)) == Delivered(5, 3)
     assert [len(got.ids) for got in server.received] == [3, 1, 1]
 
@@ -269,6 +393,13 @@ def test_a_site_of_unknown_people_holds_up_nobody(serve: Serve) -> None:
     server, outbox = serve(guilty(*range(1, 41))), MemoryOutbox(some_events(200))
     result = run(outbox, destination(server.url, batch_size=20))
     assert (result.confirmed, result.parked, result.problem) == (160, 40, None)
+
+
+def test_one_of_several_witnesses_is_enough(serve: Serve) -> None:
+    """Once one from behind a batch has shown who is at fault, the others go when it is their turn."""
+    server, outbox = serve(guilty(1)), MemoryOutbox(some_events(5))
+    assert run(outbox, destination(server.url, most=1)) == Delivered(1, 2, parked=1, capped=True)
+    assert (outbox.left, outbox.put_aside) == (ids(5)[1:4], ids(1))
 
 
 def test_one_named_at_a_time(serve: Serve) -> None:

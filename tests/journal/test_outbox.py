@@ -11,8 +11,8 @@ from tests.journal.helpers import KEY, piece, punch, punches, visit
 from tests.look import inside, look
 from zkpoll.journal.decisions import Decisions
 from zkpoll.journal.opening import open_journal
-from zkpoll.journal.outbox import JournalOutbox, waiting
-from zkpoll.model.delivery import Batch, Settled
+from zkpoll.journal.outbox import JournalOutbox, first_again, waiting
+from zkpoll.model.delivery import Batch, SentRequest, Settled
 from zkpoll.model.punch import Event
 from zkpoll.model.sums import Counts
 
@@ -161,7 +161,7 @@ def test_the_oldest_pending(journal: Journal) -> None:
 def send(outbox: JournalOutbox, count: int) -> tuple[str, ...]:
     """Write the oldest pending punches down as in flight, and return their ids."""
     ids = tuple(event.id for event in outbox.next(count).events[:count])
-    outbox.send(ids)
+    outbox.send(SentRequest(ids))
     return ids
 
 
@@ -170,7 +170,7 @@ def test_what_is_in_flight_survives(journal: Journal, path: Path) -> None:
     outbox = JournalOutbox(journal, "main")
     visit(journal).take(piece(*punches(5)))
     before = outbox.next(3).events
-    outbox.send([event.id for event in before])
+    outbox.send(SentRequest(tuple(event.id for event in before)))
     with open_journal(path) as elsewhere:
         batch = JournalOutbox(elsewhere, "main").next(4)
         assert (batch.events[:3], batch.in_flight, len(batch.events)) == (before, 3, 4)
@@ -183,14 +183,14 @@ def test_a_part_of_what_is_in_flight(journal: Journal, path: Path) -> None:
     outbox = JournalOutbox(journal, "main")
     visit(journal).take(piece(*punches(5)))
     ids = send(outbox, 4)
-    outbox.send(ids[2:])
+    outbox.send(SentRequest(ids[2:]))
     with open_journal(path) as elsewhere:
         batch = JournalOutbox(elsewhere, "main").next(5)
     assert [event.id for event in batch.events][:4] == [*ids[2:], *ids[:2]]
     assert (batch.in_flight, batch.sent_before, len(batch.events)) == (2, 4, 5)
     outbox.settle(Settled((ids[2],)), ids[2:])
     batch = outbox.next(9)
-    assert (batch.in_flight, batch.sent_before) == (0, 2)
+    assert (batch.in_flight, batch.sent_before) == (2, 2)
     assert [event.id for event in batch.events][:3] == [ids[0], ids[1], ids[3]]
     outbox.settle(Settled((ids[0],)))
     assert outbox.next(9).sent_before == 0
@@ -219,6 +219,123 @@ def test_what_was_discarded_in_flight_is_not_sent(journal: Journal, path: Path) 
         person.execute("UPDATE outbox SET state = 'discarded' WHERE punch = 1")
     assert outbox.next(9).in_flight == 1
     assert len(outbox.next(9).events) == 2
+
+
+def test_a_request_is_kept_byte_for_byte(journal: Journal, path: Path) -> None:
+    """The next run gets a request as it went out, and when, and forgets it once it is answered."""
+    outbox = JournalOutbox(journal, "main")
+    visit(journal).take(piece(*punches(3)))
+    request = kept(outbox, 2)
+    with open_journal(path) as elsewhere:
+        other = JournalOutbox(elsewhere, "main")
+        assert other.next(9).request == first_again(elsewhere, "main") == request
+        began = datetime.fromisoformat(str(getattr(first_again(elsewhere, "main"), "began_at", None)))
+        assert timedelta(0) <= datetime.now(UTC) - began < timedelta(minutes=1)
+        other.settle(Settled(request.ids), request.ids)
+        assert first_again(elsewhere, "main") is None
+    assert look(path, "SELECT (SELECT count(*) FROM request), (SELECT count(*) FROM carried)") == [(0, 0)]
+
+
+def kept(outbox: JournalOutbox, count: int) -> SentRequest:
+    """Write a request with the oldest pending punches down, with its bytes."""
+    request = SentRequest(
+        tuple(event.id for event in outbox.next(count).events[:count]), "PUT", "key", b"bytes \0\xff"
+    )
+    outbox.send(request)
+    return request
+
+
+def test_a_decision_lets_go_of_the_bytes(journal: Journal, path: Path) -> None:
+    """Where a person discarded one of a request's punches, the others are in flight without its bytes."""
+    outbox = JournalOutbox(journal, "main")
+    visit(journal).take(piece(*punches(3)))
+    request = kept(outbox, 2)
+    discard(path, 1)
+    batch = outbox.next(9)
+    assert ([event.id for event in batch.events[:1]], batch.in_flight) == ([request.ids[1]], 1)
+    assert (batch.request, first_again(journal, "main")) == (None, None)
+    outbox.settle(Settled((request.ids[1],)), (request.ids[1],))
+    assert outbox.next(9).in_flight == 0
+    assert look(path, "SELECT * FROM request") == []
+
+
+def test_what_nothing_is_to_be_sent_of_is_forgotten(journal: Journal, path: Path) -> None:
+    """A request whose punches were all decided on keeps no bytes in the journal."""
+    outbox = JournalOutbox(journal, "main")
+    visit(journal).take(piece(*punches(3)))
+    kept(outbox, 2)
+    discard(path, 1, 2)
+    assert outbox.next(9).in_flight == 0
+    assert look(path, "SELECT * FROM request") == []
+
+
+def test_a_dashboard_that_is_given_up_keeps_no_request(journal: Journal, path: Path) -> None:
+    """What was in flight to a dashboard that is given up is forgotten."""
+    outbox = JournalOutbox(journal, "main")
+    visit(journal).take(piece(*punches(3)))
+    kept(outbox, 2)
+    Decisions(journal, "main").give_up()
+    assert look(path, "SELECT * FROM request") == []
+
+
+def discard(path: Path, *seqs: int) -> None:
+    """Discard punches, as a person does."""
+    with inside(path) as person:
+        person.executemany("UPDATE outbox SET state = 'discarded' WHERE punch = ?", [(seq,) for seq in seqs])
+
+
+# --- two runs at once ---
+
+
+def test_an_answer_settles_its_own_request(journal: Journal, path: Path) -> None:
+    """An answer confirms what its request carried, and leaves another run's request in flight."""
+    outbox = JournalOutbox(journal, "main")
+    visit(journal).take(piece(*punches(4)))
+    ours = kept(outbox, 2)
+    with open_journal(path) as elsewhere:
+        other = JournalOutbox(elsewhere, "main")
+        theirs = SentRequest(tuple(event.id for event in other.next(9).events[2:]))
+        other.send(theirs)
+        outbox.settle(Settled(ours.ids), ours.ids)
+        assert look(path, "SELECT punch FROM outbox WHERE state = 'confirmed'") == [(1,), (2,)]
+        assert [event.id for event in outbox.next(9).events] == list(theirs.ids)
+        other.settle(Settled(theirs.ids), theirs.ids)
+    assert outbox.counts() == Counts(punches=4, confirmed=4)
+
+
+def test_a_request_that_two_runs_send(journal: Journal, path: Path) -> None:
+    """Each settles by the answer that it got: what one refused and the other took is confirmed."""
+    outbox = JournalOutbox(journal, "main")
+    visit(journal).take(piece(*punches(3)))
+    request = kept(outbox, 3)
+    with open_journal(path) as elsewhere:
+        other = JournalOutbox(elsewhere, "main")
+        other.next(9)
+        other.send(request)
+        other.settle(Settled(request.ids[:1], {request.ids[1]: "unknown"}), request.ids)
+        assert outbox.counts() == Counts(punches=3, pending=1, confirmed=1, parked=1)
+        more = kept(other, 1)
+        outbox.settle(Settled(request.ids), request.ids)
+        assert outbox.counts() == Counts(punches=3, confirmed=3)
+        other.settle(Settled(parked={more.ids[0]: "unknown"}), more.ids)
+    assert outbox.counts() == Counts(punches=3, confirmed=3)
+    assert look(path, "SELECT * FROM request") == []
+
+
+def test_a_number_is_never_used_again(journal: Journal, path: Path) -> None:
+    """A request that another run has forgotten is not taken for one that was made since."""
+    outbox = JournalOutbox(journal, "main")
+    visit(journal).take(piece(*punches(4)))
+    ours = kept(outbox, 2)
+    with open_journal(path) as elsewhere:
+        other = JournalOutbox(elsewhere, "main")
+        other.next(2)
+        other.settle(Settled(), ours.ids)
+        theirs = SentRequest(tuple(event.id for event in other.next(4).events[2:]))
+        other.send(theirs)
+        outbox.settle(Settled(ours.ids), ours.ids)
+        assert look(path, "SELECT punch FROM outbox WHERE state = 'confirmed'") == [(1,), (2,)]
+        assert [event.id for event in outbox.next(9).events] == list(theirs.ids)
 
 
 # --- parked ---
@@ -272,7 +389,7 @@ def test_parked_ones_in_flight(journal: Journal, path: Path) -> None:
     visit(journal).take(piece(*punches(3)))
     one = park(outbox)
     outbox.parked(9, LATER)
-    outbox.send([one])
+    outbox.send(SentRequest((one,)))
     with open_journal(path) as elsewhere:
         batch = JournalOutbox(elsewhere, "main").next(9)
     assert ([event.id for event in batch.events], batch.in_flight, batch.tried_before) == ([one], 1, True)
@@ -297,7 +414,7 @@ def test_the_newest_of_each_person(journal: Journal) -> None:
     outbox.next(1)
     found = outbox.newest_of_people(2)
     assert [(event.user_id, event.timestamp[17:19]) for event in found] == [("c", "02"), ("a", "01")]
-    outbox.send([found[0].id])
+    outbox.send(SentRequest((found[0].id,)))
     outbox.settle(Settled((found[0].id,)))
     assert users(outbox) == ["a", "b", "a"]
 
@@ -348,3 +465,49 @@ def test_a_journal_of_the_first_form(path: Path) -> None:
         assert users(outbox) == ["7"]
         confirm(outbox, 9)
         assert outbox.counts() == Counts(punches=1, confirmed=1)
+
+
+MIGRATIONS = Path(zkpoll.__file__).parent / "journal" / "sql" / "migrations"
+
+
+def test_what_was_in_flight_at_an_upgrade(path: Path) -> None:
+    """What an earlier zkpoll sent and heard no answer to is sent again together, made anew, and settled."""
+    with inside(path) as db:
+        for file in sorted(MIGRATIONS.glob("000[1-5]_*.sql")):
+            db.executescript(file.read_text())
+        db.executescript(
+            """
+            INSERT INTO device (id, key, name, met_at) VALUES (1, 'X1', 'front-door', '2026');
+            INSERT INTO destination (id, name, after) VALUES (1, 'main', 0), (2, 'spare', 0);
+            """
+        )
+        db.executemany(
+            """
+            INSERT INTO punch (id, same_second, device, device_name, user_id, timestamp, verify, state,
+                               work_code, clock_suspect, canonical, source, journalled_at)
+            VALUES (?, 0, 1, 'front', ?, '2026-11-22T08:00:00+06:00', 1, 0, 0, 0, ?, 'pull', '2026')
+            """,
+            [(f"a{user}", user, bytes([user])) for user in range(1, 6)],
+        )
+        db.executescript(
+            """
+            INSERT INTO outbox (destination, punch, state, changed_at)
+            SELECT destination.id, seq, 'pending', '2026' FROM destination CROSS JOIN punch;
+            INSERT INTO batch (destination, punch, last)
+            VALUES (1, 1, 0), (1, 2, 0), (1, 3, 1), (1, 4, 1), (2, 5, 1);
+            PRAGMA user_version = 5;
+            """
+        )
+    with open_journal(path) as journal:
+        main, spare = JournalOutbox(journal, "main"), JournalOutbox(journal, "spare")
+        batch = main.next(9)
+        assert [event.user_id for event in batch.events] == ["3", "4", "1", "2", "5"]
+        assert (batch.in_flight, batch.sent_before, batch.request) == (2, 4, None)
+        main.settle(Settled(("a3", "a4")), ("a3", "a4"))
+        assert (main.next(9).in_flight, spare.next(9).in_flight) == (2, 1)
+        main.settle(Settled(("a1",)), ("a1", "a2"))
+        spare.settle(Settled(("a5",)), ("a5",))
+        assert main.next(9).sent_before == spare.next(9).sent_before == 0
+        assert main.counts() == Counts(punches=5, pending=2, confirmed=3)
+    assert look(path, "SELECT count(*) FROM request") == [(0,)]
+    assert not look(path, "PRAGMA foreign_key_check")

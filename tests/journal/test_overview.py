@@ -25,7 +25,7 @@ from zkpoll.journal.overview import (
     sightings,
 )
 from zkpoll.journal.quarantine import accept, quarantined
-from zkpoll.model.delivery import Settled
+from zkpoll.model.delivery import SentRequest, Settled
 from zkpoll.model.log import Reading
 
 if TYPE_CHECKING:
@@ -199,7 +199,7 @@ def test_a_persons_day(journal: Journal) -> None:
     ids = [event.id for event in main.next(1).events]
     main.settle(Settled(parked={ids[0]: "no such employee"}))
     second.next(1)
-    second.send(ids)
+    second.send(SentRequest(tuple(ids)))
     old, first, twin = sightings(journal, "1001", TODAY)
     assert (old.device, old.serial_number, first.device) == ("old", "A1", "front-door")
     assert (first.hold, twin.hold) == (None, "same second")

@@ -26,7 +26,7 @@ from zkpoll.journal.devices import Devices
 from zkpoll.journal.opening import open_journal
 from zkpoll.journal.outbox import JournalOutbox
 from zkpoll.journal.prune import ALL, DeviceLog, Limit, Terms, off_device
-from zkpoll.model.delivery import Settled
+from zkpoll.model.delivery import SentRequest, Settled
 from zkpoll.model.log import Reading
 from zkpoll.model.sums import Counts
 
@@ -336,7 +336,7 @@ def test_what_is_in_flight_stays(journal: Journal, path: Path) -> None:
     """A punch that a person gave up while it was sent stays until that is answered."""
     main = JournalOutbox(journal, "main")
     visit(journal).take(piece(punch("a"), punch("b")))
-    main.send([event.id for event in pending(main)])
+    main.send(SentRequest(tuple(event.id for event in pending(main))))
     Decisions(journal, "main").discard(DISCARDABLE, 9, "x")
     age_and_clear(journal, path)
     assert prune.prune(journal, TERMS) == 0

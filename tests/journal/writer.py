@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.journal.helpers import piece, punches, visit
 from zkpoll.journal.opening import open_journal
 from zkpoll.journal.outbox import JournalOutbox
-from zkpoll.model.delivery import Settled
+from zkpoll.model.delivery import SentRequest, Settled
 
 
 def main(path: Path) -> None:
@@ -30,7 +30,7 @@ def main(path: Path) -> None:
             end += count
             print(end, confirmed, flush=True)  # noqa: T201  # for the one who kills us
             ids = tuple(event.id for event in outboxes[0].next(300).events)
-            outboxes[0].send(ids)
+            outboxes[0].send(SentRequest(ids))
             outboxes[0].settle(Settled(ids))
             confirmed += len(ids)
             print(end, confirmed, flush=True)  # noqa: T201  # for the one who kills us

@@ -28,6 +28,8 @@ _FEW: Final = 300
 """Rows shown as a table on a terminal, at most; more are written as they come."""
 _SHOWN: Final = 36
 """Characters of a header's value that a person sees."""
+_LONG: Final = 2000
+"""Characters of a body that a person sees: more than those of a request with one punch."""
 
 
 def print_json(data: object) -> None:
@@ -180,11 +182,11 @@ def show_preview(preview: Preview, title: str) -> None:
         name, _, value = line.partition(": ")
         # A digest is there, and nobody types it; addresses stay whole.
         shown.append(f"{name}: {value[:_SHOWN]}…" if len(value) > _SHOWN else line)
-    if preview.body:
+    if body := _body(preview):
         try:
-            shown.append(json.dumps(json.loads(preview.body), indent=2, ensure_ascii=False))
-        except ValueError:  # no JSON, or none any more with a mask in it
-            shown.append(preview.body)
+            shown.append(json.dumps(json.loads(body), indent=2, ensure_ascii=False))
+        except ValueError:  # no JSON, or none any more with a mask in it, or not all of it
+            shown.append(body)
     # Not broken at the window's edge, where the terminal breaks it: it is there to be copied.
     click.echo(title)
     click.echo(indent("\n".join(shown), "    "))
@@ -192,8 +194,15 @@ def show_preview(preview: Preview, title: str) -> None:
 
 def preview_lines(preview: Preview) -> Iterator[str]:
     """Yield a request line by line, as it goes over the wire."""
-    for line in (*_head(preview), *filter(None, [preview.body])):
+    for line in (*_head(preview), *filter(None, [_body(preview)])):
         yield f"{preview.dashboard}  first request  {line}"
+
+
+def _body(preview: Preview) -> str:
+    """Return a request's body, or the beginning of a long one."""
+    if len(preview.body) <= _LONG:
+        return preview.body
+    return f"{preview.body[:_LONG]}… ({len(preview.body):,} characters; --json shows all)"
 
 
 def _head(preview: Preview) -> Iterator[str]:
@@ -201,5 +210,9 @@ def _head(preview: Preview) -> Iterator[str]:
     if preview.problem:
         yield f"none; its punch would be parked: {preview.problem}"
         return
+    if preview.again:
+        punches = "1 punch" if preview.again == 1 else f"{preview.again:,} punches"
+        since = f", sent {preview.sent_at[:16].replace('T', ' ')}Z" if preview.sent_at else ""
+        yield f"again: it carries {punches} and was not answered for{since}"
     yield f"{preview.method} {preview.url}"
     yield from (f"{name}: {value}" for name, value in preview.headers.items())

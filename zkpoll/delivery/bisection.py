@@ -53,12 +53,18 @@ class Trial:
     """One batch, taken apart as far as its answers ask for it."""
 
     def __init__(
-        self, batch: Batch, size: int, *, proven: bool, choose: Callable[[Sequence[Event]], Event]
+        self,
+        batch: Batch,
+        size: int,
+        *,
+        whole: bool,
+        proven: bool,
+        choose: Callable[[Sequence[Event]], Event],
     ) -> None:
         """Given a batch and the most events of a request, begin.
 
-        `proven` is true once the dashboard has confirmed anything in this run. `choose` takes one of several,
-        at random.
+        `whole` keeps those in flight in one part, however many they are. `proven` is true once the dashboard
+        has confirmed anything in this run. `choose` takes one of several, at random.
         """
         self.size = size
         """The most events of a request; 413 makes it smaller."""
@@ -73,7 +79,8 @@ class Trial:
         self._met: set[str] = set()
         """User ids of the suspects."""
         first, rest = batch.events[: batch.in_flight], batch.events[batch.in_flight :]
-        self._parts = _cut(rest, size) + _cut(first, size)  # the last is the next
+        # The last is the next.
+        self._parts = _cut(rest, size) + _cut(first, max(size, len(first)) if whole else size)
 
     @property
     def at_fault(self) -> Decision | None:
@@ -94,9 +101,15 @@ class Trial:
 
     def next(self) -> Part:
         """Return the next part to send. Empty when all is settled, or the dashboard is at fault."""
-        if self.at_fault or not (self._parts or self._witnesses):
+        if self.at_fault:
             return ()
-        return self._probe() if self._suspects else self._parts[-1]
+        if self._suspects:
+            return self._probe()
+        return self._parts[-1] if self._parts else ()
+
+    def cut_anew(self) -> None:
+        """Cut the part that is next as all others are."""
+        self._parts += _cut(self._parts.pop(), self.size)
 
     def heard(self, part: Part, decision: Decision) -> Settled:
         """Given a part and the decision on it, return the punches it settles."""
@@ -105,7 +118,7 @@ class Trial:
             case Verdict.CONFIRMED | Verdict.NAMED:
                 return self._answered(part, decision)
             case verdict if len(part) > 1:
-                half = (len(part) + 1) // 2
+                half = min((len(part) + 1) // 2, self.size)
                 if verdict is Verdict.TOO_LARGE:
                     self.size = min(self.size, half)
                     self._parts = [piece for one in self._parts for piece in _cut(one, self.size)]
@@ -125,7 +138,7 @@ class Trial:
             confirmed = tuple(event.id for event in part if event.id in decision.present)
             # In halves: some dashboards name the first they do not like, and look no further.
             rest = [event for event in part if event.id not in named]
-            self._parts += _cut(rest, (len(rest) + 1) // 2 or 1)
+            self._parts += _cut(rest, min((len(rest) + 1) // 2, self.size) or 1)
         parked = {one: said for one, said in decision.rejected.items() if one not in decision.present}
         self._confirms = self._confirms or bool(confirmed)
         return Settled(confirmed, parked | self._convicted(), decision.unasked)

@@ -11,13 +11,21 @@ import re
 import socket
 import ssl
 import time
+from dataclasses import replace
 from http.client import HTTPException, IncompleteRead
 from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import urlsplit
 
 import requests
-from urllib3.exceptions import DecodeError, HTTPError, InvalidChunkLength, InvalidHeader, ProtocolError
+from urllib3.exceptions import (
+    DecodeError,
+    HTTPError,
+    InvalidChunkLength,
+    InvalidHeader,
+    NewConnectionError,
+    ProtocolError,
+)
 
 from zkpoll import __version__
 from zkpoll.delivery.contract import Answer, Failure, Reply
@@ -42,6 +50,13 @@ _HEADER_TEXT: Final = re.compile(r"[!-~]+")
 _ABOUT_US: Final = re.compile("ALERT.*(CERTIFICATE|HANDSHAKE_FAILURE|UNKNOWN_CA|ACCESS_DENIED)")
 """The names in TLS for a server's refusal of our certificate, or of there being none."""
 _CUT: Final = (ConnectionResetError, BrokenPipeError, IncompleteRead, ssl.SSLEOFError)
+_UNCONNECTED: Final = (
+    NewConnectionError,  # as the transport has it: also for a name without address, and for silence
+    ssl.SSLCertVerificationError,
+    requests.exceptions.InvalidURL,
+    requests.exceptions.InvalidSchema,
+)
+"""The errors before anything of a request goes out."""
 
 
 class DashboardSession(requests.Session):
@@ -98,7 +113,7 @@ class Client:
     def send(self, request: Request) -> Answer:
         """Given a request, send it once and return the answer, or the reason for there being none."""
         if self._flaw:
-            return Failure(self._flaw, lasting=True)
+            return Failure(self._flaw, lasting=True, unsent=True)
         headers = headers_of(request, self._access, int(time.time()))
         body = request.body
         if "Content-Encoding" in headers:
@@ -106,7 +121,9 @@ class Client:
         with Watchdog(self._access.timeout, self._stopped) as watchdog:
             WATCHDOG.set(watchdog)
             answer = self._exchange(request, headers, body)
-        return self._overdue() if watchdog.fired else answer
+        if not watchdog.fired:
+            return answer
+        return replace(self._overdue(), unsent=isinstance(answer, Failure) and answer.unsent)
 
     def _exchange(self, request: Request, headers: Mapping[str, str | None], body: bytes | None) -> Answer:
         access = self._access
@@ -127,7 +144,8 @@ class Client:
             ) as response:
                 return _reply(response)
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
-            return self._explain(error)
+            unsent = any(isinstance(cause, _UNCONNECTED) for cause in _causes(error))
+            return replace(self._explain(error), unsent=unsent)
         except MemoryError:
             return Failure(f"the answer of {_place(access.url)} takes more memory than there is")
 

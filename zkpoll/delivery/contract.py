@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from zoneinfo import ZoneInfo
 
-    from zkpoll.model.delivery import Reach, ShiftMove
+    from zkpoll.model.delivery import Reach, SentRequest, ShiftMove
     from zkpoll.model.punch import Event
 
 T = TypeVar("T")
@@ -84,6 +84,8 @@ class Failure:
     """One sentence a person can act on; holds no secret."""
     lasting: bool = False
     """Another attempt would end the same way: a certificate, an address, a malformed token."""
+    unsent: bool = False
+    """Nothing of the request went out, so that nobody can have it: there was no connection."""
 
 
 Answer: TypeAlias = Reply | Failure
@@ -176,6 +178,14 @@ class Format(Protocol):
         `unsure` says that they may be there already: they were sent before, and the answer was lost.
         """
 
+    def resend(self, request: Request) -> Exchange | None:
+        """Given a request whose answer was lost, begin the exchange that sends it again, byte for byte.
+
+        It may have been made by other settings, or by another format that resends, and has neither path nor
+        headers of its own. None where the other side does not know a repeat: such a format looks first, in
+        an exchange that is `unsure`, and its requests are never sent again as they were.
+        """
+
     def preflight(self) -> Probe | None:
         """Return the question before the first event of a delivery, if there is one.
 
@@ -190,6 +200,14 @@ class Format(Protocol):
 
 
 # --- for formats, and for those that use one ---
+
+
+def to_repeat(form: Format, sent: SentRequest | None) -> Request | None:
+    """Given a format and a request as it went out, return the one to send again as it was, or None."""
+    if sent is None or sent.body is None or sent.method is None:
+        return None
+    request = Request(sent.body, sent.key, sent.ids, sent.method)
+    return request if form.resend(request) else None
 
 
 def carrying(events: Sequence[Event], body: bytes, method: str = "POST", path: str = "") -> Request:

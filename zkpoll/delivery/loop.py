@@ -22,8 +22,9 @@ from tenacity import (
 
 from zkpoll.delivery.bisection import Trial
 from zkpoll.delivery.client import Client
-from zkpoll.delivery.contract import Decision, Failure, Reply, Verdict, carried_out, most_of
+from zkpoll.delivery.contract import Decision, Failure, Reply, Verdict, carried_out, most_of, to_repeat
 from zkpoll.delivery.verdicts import KINDS, LONGEST_WAIT, Kind
+from zkpoll.model.delivery import SentRequest, Settled
 
 if TYPE_CHECKING:
     import threading
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from zkpoll.delivery.access import Access
     from zkpoll.delivery.bisection import Part
     from zkpoll.delivery.contract import Answer, Format, Request
-    from zkpoll.model.delivery import Batch, Settled
+    from zkpoll.model.delivery import Batch
     from zkpoll.model.punch import Event
 
 _log = logging.getLogger(__name__)
@@ -43,6 +44,7 @@ shows itself as the exception or the rule."""
 _WITNESSES: Final = 16
 """People whose newest punches are tried where a whole batch is refused: a new terminal may hold thousands of
 punches of people whom the dashboard does not know yet, in front of everybody else's."""
+_NOT_TAKEN: Final = frozenset((Verdict.CONFIGURATION, Verdict.SUSPECT, Verdict.TOO_LARGE))
 _NOT_SENT = Decision(Verdict.TRY_AGAIN, "the run was stopped")
 
 
@@ -68,8 +70,14 @@ class Outbox(Protocol):
     def newest_of_people(self, limit: int) -> Sequence[Event]:
         """Return the newest pending punch of each of up to `limit` people, to be sent like the others."""
 
-    def send(self, ids: Sequence[str]) -> None:
-        """Write down that these, of the punches last returned, are in flight, beside those that are."""
+    def send(self, request: SentRequest) -> bool:
+        """Write down that a request goes out, with punches of those last returned.
+
+        Return False, with nothing done, if it is in flight already.
+        """
+
+    def recall(self, request: SentRequest) -> None:
+        """Write down that a request did not go out after all."""
 
     def settle(self, settled: Settled, answered: Sequence[str]) -> None:
         """Write down the decisions of an answer. The punches it answered for are in flight no more."""
@@ -156,6 +164,10 @@ class _Delivery:
         """What is asked before the first event goes out; None once it was, with nothing found to be wrong."""
         self._unsure: set[str] = set()
         """Ids of events that were sent, and nobody knows whether they arrived."""
+        self._sent: Request | None = None
+        """The request with punches of the part under way that was sent last, in this run or before."""
+        self._replied = False
+        """Whether there was an answer to the last request of all."""
         self._retrying = Retrying(
             retry=retry_if_result(lambda decision: decision.verdict is Verdict.TRY_AGAIN),
             stop=stop_any(stop_after_attempt(destination.attempts), stop_when_event_set(stop)),
@@ -206,7 +218,10 @@ class _Delivery:
         self._unsure |= {
             event.id for event in batch.events[: None if batch.tried_before else batch.sent_before]
         }
-        trial = Trial(batch, self._size, proven=self._confirmed > 0, choose=random.choice)
+        again = to_repeat(self._destination.format, batch.request)
+        trial = Trial(
+            batch, self._size, whole=again is not None, proven=self._confirmed > 0, choose=random.choice
+        )
         while True:
             if trial.at_fault and not self._looked_beyond:
                 # Perhaps a punch from behind the batch shows who is at fault.
@@ -214,23 +229,46 @@ class _Delivery:
                 trial.call(self._outbox.newest_of_people(_WITNESSES))
             if not (part := trial.next()):
                 break
-            decision = self._answer_to(part)
+            decision = self._answer_to(part, again)
+            if again and self._is_outdated(again, part, decision):
+                if decision.verdict is not Verdict.CONFIGURATION:  # that decides nothing on its punches
+                    self._write_down(part, Settled(), batch.tried_before)
+                trial.cut_anew()
+                again = None
+                continue
+            again = None
             if decision.verdict in (Verdict.TRY_AGAIN, Verdict.CONFIGURATION, Verdict.GONE):
                 return decision
             self._write_down(part, trial.heard(part, decision), batch.tried_before)
         self._size = trial.size
         return trial.at_fault
 
-    def _answer_to(self, part: Part) -> Decision:
-        """Send a part until the dashboard answers for it, or its attempts are used up."""
+    def _is_outdated(self, again: Request, part: Part, decision: Decision) -> bool:
+        """Say whether a request that was made by other settings was answered, and not taken.
+
+        Then its punches go as the settings make requests now: perhaps that is what somebody put right.
+        """
+        if not self._replied or decision.verdict not in _NOT_TAKEN:
+            return False
+        if len(part) > self._size:
+            return True
+        made = self._destination.format.carry(part)
+        return isinstance(made, Decision) or (made.key, made.method) != (again.key, again.method)
+
+    def _answer_to(self, part: Part, again: Request | None) -> Decision:
+        """Send a part until the dashboard answers for it, or its attempts are used up.
+
+        `again` is the request that carried it before, if that is to be sent once more.
+        """
         if self._stop.is_set():
             return _NOT_SENT
         if self._preflight:
-            answer = self._send(self._preflight.request, ())
+            answer = self._send(self._preflight.request)
             meaning = self._preflight.meaning(answer) if isinstance(answer, Reply) else None
             if meaning and meaning[0] is False:  # no answer shows nothing
                 return Decision(Verdict.CONFIGURATION, meaning[1])
         self._preflight = None
+        self._sent = again
         decision: Decision = self._retrying(self._attempt, part)
         return decision
 
@@ -238,22 +276,38 @@ class _Delivery:
         if self._stop.is_set():  # while waiting for this attempt
             return _NOT_SENT
         ids = [event.id for event in part]
-        exchange = self._destination.format.exchange(part, unsure=not self._unsure.isdisjoint(ids))
-        decision = carried_out(exchange, lambda request: self._send(request, ids))
+        if self._sent and (resent := self._destination.format.resend(self._sent)):
+            decision = _on_carried(carried_out(resent, self._send), self._sent)
+        else:
+            exchange = self._destination.format.exchange(part, unsure=not self._unsure.isdisjoint(ids))
+            decision = carried_out(exchange, self._send)
         if decision.verdict is Verdict.TRY_AGAIN:
             self._unsure.update(ids)
         else:
             self._unsure.difference_update(ids)
         return decision
 
-    def _send(self, request: Request, ids: Sequence[str]) -> Answer:
-        """Send a request about these punches. Before one that carries punches goes out, write them down."""
+    def _send(self, request: Request) -> Answer:
+        """Send a request. Before one that carries punches goes out, write it down."""
         if self._stop.is_set():  # between two requests of an exchange
             return Failure(_NOT_SENT.message)
-        if request.ids:
-            self._outbox.send(ids)
+        written_down = self._as_written_down(request)
+        new = bool(request.ids) and self._outbox.send(written_down)
         self._requests += 1
-        return self._client.send(request)
+        answer = self._client.send(request)
+        self._replied = isinstance(answer, Reply)
+        if new and isinstance(answer, Failure) and answer.unsent:
+            self._outbox.recall(written_down)
+        elif request.ids:
+            self._sent = request
+        return answer
+
+    def _as_written_down(self, request: Request) -> SentRequest:
+        """Return what the outbox keeps of a request: no secret, and bytes only if they may go out again."""
+        form, access = self._destination.format, self._destination.access
+        if access.in_bodies or not form.resend(request):
+            return SentRequest(request.ids)
+        return SentRequest(request.ids, request.method, request.key, request.body)
 
     def _write_down(self, part: Part, settled: Settled, tried_before: bool) -> None:
         self._outbox.settle(settled, [event.id for event in part])
@@ -288,6 +342,14 @@ class _Delivery:
 
 def _gone(words: str, destination: Destination) -> str:
     return f"{words}; to go on: zkpoll dashboards resume {destination.name}"
+
+
+def _on_carried(decision: Decision, request: Request) -> Decision:
+    """Given the decision on a request that was sent again, return it for a part that may hold more."""
+    if decision.verdict is not Verdict.CONFIRMED:
+        return decision
+    taken = frozenset(request.ids) - decision.rejected.keys()
+    return replace(decision, verdict=Verdict.NAMED, present=taken)
 
 
 class _Wait:

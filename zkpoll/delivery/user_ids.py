@@ -93,6 +93,10 @@ class Outward:
             return replace(decision, rejected=rejected, unasked=frozenset(unknown))
         return decision
 
+    def resend(self, request: Request) -> Exchange | None:
+        """Send a request as it is: its user ids went out already."""
+        return self.form.resend(request)
+
     def preflight(self) -> Probe | None:
         """Ask the questions of the format."""
         return self.form.preflight()

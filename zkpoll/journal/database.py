@@ -73,6 +73,9 @@ class Journal(Protocol):
         Raise `RuntimeError` outside a transaction.
         """
 
+    def damaged(self) -> JournalError:
+        """Return the error to raise where what is in it cannot be."""
+
     def lock(self, subject: str) -> AbstractContextManager[None]:
         """Hold the lock of a subject ("device 192.168.1.201:4370", "dashboard main") between all runs.
 

@@ -294,6 +294,7 @@ class Decisions:
         """Keep nothing for the dashboard any more, until the inventory names it again."""
         with self._journal.transaction():
             self._journal.run("give_up", name=self._name, now=now())
+            self._journal.run("forget_requests", destination=self._destination)
 
     def resume(self) -> str | None:
         """Let deliveries to a dashboard that was gone for good go on; return what it had said, or None."""

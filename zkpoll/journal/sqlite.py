@@ -213,6 +213,10 @@ class SqliteJournal:
             if self._db.in_transaction:  # SQLite has done it by itself after some errors
                 self._db.execute("ROLLBACK")
 
+    def damaged(self) -> JournalError:
+        """Return the error to raise where what is in it cannot be."""
+        return self._error(_CAUSES["SQLITE_CORRUPT"])
+
     def lock(self, subject: str) -> AbstractContextManager[None]:
         """Hold the lock of a subject: a byte of the journal's file, locked by the OS."""
         return self._file.held(subject) if self._file else nullcontext()

@@ -56,9 +56,28 @@ class Preview:
     url: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     body: str = ""
-    """Before it is packed; with one punch, also where a request carries many."""
+    """Before it is packed; with one punch, also where a new request carries many."""
     problem: str | None = None
     """Why there is no request: its punch would be set aside; the rest is empty then."""
+    again: int = 0
+    """Punches of one that is sent again as it was, and is shown whole; 0 for a new one."""
+    sent_at: str | None = None
+    """When that one was sent first (UTC, ISO 8601)."""
+
+
+@dataclass(frozen=True, slots=True)
+class SentRequest:
+    """A request that carries punches, as it went out."""
+
+    ids: tuple[str, ...]
+    """The identities of its punches."""
+    method: str | None = None
+    key: str | None = None
+    """Its `Idempotency-Key`."""
+    body: bytes | None = field(default=None, repr=False)
+    """Byte for byte. None, as are method and key, where it cannot be sent again as it was."""
+    began_at: str | None = field(default=None, compare=False)
+    """When it was written down, before it was sent (UTC, ISO 8601); None where that is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +86,13 @@ class Batch:
 
     events: tuple[Event, ...] = ()
     in_flight: int = 0
-    """How many of the first were sent together, last of all, and not answered for."""
+    """How many of the first were sent together and not answered for."""
     sent_before: int = 0
     """How many of the first, those included, were ever sent and not answered for."""
     tried_before: bool = False
     """Whether they were parked, and are tried again."""
+    request: SentRequest | None = None
+    """The request of those in flight, where it is to be sent again as it was."""
 
 
 @dataclass(frozen=True, slots=True)

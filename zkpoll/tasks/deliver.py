@@ -13,9 +13,9 @@ from zkpoll.delivery.client import Client
 from zkpoll.delivery.contract import Decision, carried_out
 from zkpoll.delivery.formats.registry import format_of
 from zkpoll.delivery.loop import Destination, deliver
-from zkpoll.delivery.preview import preview
+from zkpoll.delivery.preview import preview, preview_again
 from zkpoll.delivery.verdicts import KINDS
-from zkpoll.journal.outbox import first_pending
+from zkpoll.journal.outbox import first_again, first_pending
 from zkpoll.tasks.delivery_outcome import DeliveryOutcome
 from zkpoll.tasks.result import one_failure
 
@@ -144,10 +144,13 @@ def previewed(
 ) -> Preview | None:
     """Given a dashboard and new punches, oldest first, return its first request, or None for none.
 
-    It carries the oldest punch that is pending for it in the journal, else the first new one.
+    It is one that was not answered for, as it went out; else it carries the oldest punch that is pending for
+    it in the journal, else the first new one.
     """
-    event = first_pending(journal, dashboard.name) or next(iter(new), None)
-    if event is None:
-        return None
     access = Access.to(dashboard)
-    return preview(dashboard.name, access, format_of(dashboard, terminals, access.secrets), event)
+    form = format_of(dashboard, terminals, access.secrets)
+    sent = first_again(journal, dashboard.name)
+    if sent and (again := preview_again(dashboard.name, access, form, sent)):
+        return again
+    event = first_pending(journal, dashboard.name) or next(iter(new), None)
+    return preview(dashboard.name, access, form, event) if event else None

@@ -39,8 +39,11 @@ class Events:
 
     def exchange(self, events: Sequence[Event], *, unsure: bool) -> Exchange:  # noqa: ARG002  # ids are unique
         """Send the events. A dashboard knows a repeat by its id."""
-        asked = self.carry(events)
-        return judge((yield asked), self.secrets, asked.ids)
+        return self.resend(self.carry(events))
+
+    def resend(self, request: Request) -> Exchange:
+        """Send a request as it is."""
+        return judge((yield request), self.secrets, request.ids)
 
     def preflight(self) -> None:
         """Ask nothing."""

@@ -78,6 +78,9 @@ class OdooFormat:
             return (yield from self._look(events)) or decision
         return decision
 
+    def resend(self, request: Request) -> None:
+        """Send nothing again as it was: what may be there is looked for first."""
+
     def preflight(self) -> None:
         """Ask nothing."""
 

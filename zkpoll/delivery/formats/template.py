@@ -57,8 +57,11 @@ class TemplateFormat:
 
     def exchange(self, events: Sequence[Event], *, unsure: bool) -> Exchange:  # noqa: ARG002  # ids are unique
         """Send the events. An API knows a repeat by the id in its document."""
-        asked = self.carry(events)
-        answer, ids = (yield asked), asked.ids
+        return self.resend(self.carry(events))
+
+    def resend(self, request: Request) -> Exchange:
+        """Send a request as it is."""
+        answer, ids = (yield request), request.ids
         rule = self.settings.success
         decision = judge(answer, self.secrets, ids, partial(_broken, rule) if rule else None)
         if rule is None or not isinstance(answer, Reply) or decision.verdict is not Verdict.TRY_AGAIN:

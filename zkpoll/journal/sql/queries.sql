@@ -202,17 +202,21 @@ DELETE FROM watermark WHERE device = :device;
 UPDATE watermark SET all_read = 1, whole_before = NULL, whole_seen = NULL
 WHERE (all_read = 0 OR whole_before IS NOT NULL) AND device = (SELECT id FROM device WHERE key = :key);
 
--- name: in_flight
--- What was sent and is not settled, the last request first: parked ones too, which are tried again. Those that
--- a person discarded meanwhile have landed.
-SELECT punch.seq, punch.id, punch.device_name, device.key, punch.user_id, punch.timestamp,
-       punch.verify, punch.state, punch.work_code, punch.source, punch.clock_suspect, outbox.state, batch.last
-FROM batch
-JOIN outbox ON outbox.destination = batch.destination AND outbox.punch = batch.punch
-JOIN punch ON punch.seq = batch.punch
+-- name: requests
+-- What a destination was sent and did not answer for, the oldest first.
+SELECT id, began_at, punches, method, key, body FROM request WHERE destination = :destination ORDER BY id;
+
+-- name: carried
+-- The punches of those requests, in whatever state they are by now: a person may have decided meanwhile.
+SELECT carried.request, outbox.state, punch.seq, punch.id, punch.device_name, device.key, punch.user_id,
+       punch.timestamp, punch.verify, punch.state, punch.work_code, punch.source, punch.clock_suspect
+FROM request
+JOIN carried ON carried.request = request.id
+JOIN punch ON punch.seq = carried.punch
 JOIN device ON device.id = punch.device
-WHERE batch.destination = :destination AND outbox.state IN ('pending', 'parked')
-ORDER BY batch.last DESC, batch.punch;
+LEFT JOIN outbox ON outbox.destination = request.destination AND outbox.punch = carried.punch
+WHERE request.destination = :destination
+ORDER BY carried.request, carried.punch;
 
 -- name: pending
 -- Oldest first: as many places as are asked for, by their index alone, then their punches.
@@ -250,27 +254,41 @@ WHERE outbox.destination = :destination AND outbox.state = 'parked' AND outbox.p
 ORDER BY outbox.punch
 LIMIT :limit;
 
--- name: take_off
-INSERT INTO batch (destination, punch) VALUES (:destination, :punch)
-ON CONFLICT (destination, punch) DO UPDATE SET last = 1;
+-- name: add_request
+INSERT INTO request (destination, began_at, punches, method, key, body)
+VALUES (:destination, :now, :punches, :method, :key, :body)
+RETURNING id;
 
--- name: none_is_last
-UPDATE batch SET last = 0 WHERE destination = :destination;
+-- name: carry
+-- Only what has a place in the outbox, in a state there is: whoever counts fewer has found damage.
+INSERT INTO carried (request, punch)
+SELECT :request, outbox.punch FROM incoming CROSS JOIN outbox
+WHERE outbox.destination = :destination AND outbox.punch = incoming.value
+  AND outbox.state IN ('pending', 'confirmed', 'parked', 'held', 'discarded');
 
--- name: land
-DELETE FROM batch WHERE destination = :destination AND punch = :punch;
+-- name: unload
+DELETE FROM carried WHERE request = :request AND punch IN (SELECT value FROM incoming);
 
--- name: land_all
-DELETE FROM batch WHERE destination = :destination;
+-- name: forget_request
+DELETE FROM request WHERE id = :request;
+
+-- name: forget_requests
+DELETE FROM request WHERE destination = :destination;
 
 -- name: confirm
 UPDATE outbox SET state = 'confirmed', reason = NULL, tried_at = NULL, changed_at = :now
-WHERE destination = :destination AND punch = :punch AND state IN ('pending', 'parked');
+WHERE destination = :destination AND state IN ('pending', 'parked')
+  AND punch IN (SELECT value FROM incoming);
 
--- name: confirm_in_flight
+-- name: confirm_request
+-- All that a request carried.
 UPDATE outbox SET state = 'confirmed', reason = NULL, tried_at = NULL, changed_at = :now
 WHERE destination = :destination AND state IN ('pending', 'parked')
-  AND punch IN (SELECT punch FROM batch WHERE batch.destination = :destination);
+  AND punch IN (SELECT punch FROM carried WHERE request = :request);
+
+-- name: states
+SELECT incoming.place, outbox.state FROM incoming CROSS JOIN outbox
+WHERE outbox.destination = :destination AND outbox.punch = incoming.value;
 
 -- name: park
 -- One that stays parked has been so since it was first.
@@ -607,7 +625,9 @@ ORDER BY punch.timestamp, punch.seq;
 -- name: places_of_punch
 -- One row for each dashboard; state is NULL where the punch was never meant for it.
 SELECT destination.name, outbox.state, outbox.reason, outbox.changed_at, outbox.tried_at,
-       EXISTS (SELECT 1 FROM batch WHERE batch.destination = destination.id AND batch.punch = :punch)
+       EXISTS (SELECT 1 FROM request CROSS JOIN carried
+               WHERE request.destination = destination.id
+                 AND carried.request = request.id AND carried.punch = :punch)
 FROM destination
 LEFT JOIN outbox ON outbox.destination = destination.id AND outbox.punch = :punch
 ORDER BY destination.name;
@@ -652,8 +672,8 @@ SELECT punch.seq, punch.device,
        WHEN EXISTS (SELECT 1 FROM destination CROSS JOIN outbox
                     WHERE outbox.destination = destination.id AND outbox.punch = punch.seq
                       AND outbox.state NOT IN ('confirmed', 'discarded', 'held'))
-         OR EXISTS (SELECT 1 FROM destination CROSS JOIN batch
-                    WHERE batch.destination = destination.id AND batch.punch = punch.seq)
+         OR EXISTS (SELECT 1 FROM request CROSS JOIN carried
+                    WHERE carried.request = request.id AND carried.punch = punch.seq)
          OR NOT EXISTS (SELECT 1 FROM destination CROSS JOIN outbox
                         WHERE outbox.destination = destination.id AND outbox.punch = punch.seq)
        THEN 'undelivered'

@@ -119,12 +119,22 @@ CREATE INDEX outbox_pending ON outbox (destination, state, punch) WHERE state = 
 CREATE INDEX outbox_parked ON outbox (destination, state, punch, tried_at) WHERE state = 'parked';
 CREATE INDEX outbox_held ON outbox (destination, state, punch) WHERE state = 'held';
 
--- What a destination was sent and did not answer for.
-CREATE TABLE batch (
+-- A request that a destination was sent: written down before it goes out, gone once it is answered.
+CREATE TABLE request (
+    id           INTEGER PRIMARY KEY AUTOINCREMENT,  -- never used again, so that an answer settles its own alone
     destination  INTEGER NOT NULL REFERENCES destination (id),
-    punch        INTEGER NOT NULL REFERENCES punch (seq),
-    last         INTEGER NOT NULL DEFAULT 1,  -- 1: of the request that was sent last
-    PRIMARY KEY (destination, punch)
+    began_at     TEXT,              -- NULL where an older zkpoll sent it
+    punches      INTEGER NOT NULL,  -- how many it carried
+    method       TEXT,              -- NULL, as are key and body, where it is not sent again byte for byte
+    key          TEXT,              -- its Idempotency-Key
+    body         BLOB
+);
+
+-- The punches of such a request that nothing has answered for.
+CREATE TABLE carried (
+    request  INTEGER NOT NULL REFERENCES request (id) ON DELETE CASCADE,
+    punch    INTEGER NOT NULL REFERENCES punch (seq),
+    PRIMARY KEY (request, punch)
 ) WITHOUT ROWID;
 
 -- The last punch of a person in a state that was not held as a repeat, at devices with repeat_within.

@@ -111,6 +111,9 @@ class FrappeFormat:
         found = yield from self._looked_up(event)
         return found if isinstance(found, Decision) else self._refused(event, answer, found)
 
+    def resend(self, request: Request) -> None:
+        """Send nothing again as it was: what may be there is looked for first."""
+
     def preflight(self) -> Probe:
         """Ask for the site's time zone: in another one, all hours would be wrong, and nobody would notice."""
         return zone_probe(self.settings, self._judge)
