@@ -581,6 +581,38 @@ def test_stopped_before_it_began(serve: Serve) -> None:
     assert server.received == []
 
 
+class _SettlesNothing(MemoryOutbox):
+    def settle(self, settled: Settled, answered: Sequence[str]) -> None:
+        super().settle(replace(settled, confirmed=()), answered)
+
+
+@pytest.mark.parametrize("parked", [False, True])
+def test_what_was_confirmed_and_comes_again(serve: Serve, parked: bool) -> None:
+    """An outbox that hands out what was confirmed ends the delivery; nobody is sent it for ever."""
+    events, server = some_events(3), serve()
+    outbox = _SettlesNothing([] if parked else events, parked=events if parked else [])
+    result = run(outbox, destination(server.url, batch_size=3), more=_never_asked if not parked else _no_more)
+    assert (result.came_again, result.confirmed, result.requests) == (not parked, 3, 1)
+
+
+class _SettlesAllButOne(MemoryOutbox):
+    def settle(self, settled: Settled, answered: Sequence[str]) -> None:
+        left = some_events(1, first=2)[0].id
+        confirmed = tuple(one for one in settled.confirmed if one != left)
+        super().settle(replace(settled, confirmed=confirmed), answered)
+
+
+def test_one_of_many_comes_again(serve: Serve) -> None:
+    """It is found in the next batch, however much is pending behind it."""
+    server, outbox = serve(), _SettlesAllButOne(some_events(700))
+    result = run(outbox, destination(server.url, batch_size=100))
+    assert (result.came_again, result.requests) == (True, 1)
+
+
+def _no_more() -> bool:
+    return False
+
+
 class _FullDisk(MemoryOutbox):
     def settle(self, settled: Settled, answered: Sequence[str]) -> None:  # noqa: ARG002
         raise OSError(28, "No space left on device")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -16,9 +18,9 @@ from zkpoll.model.log import Slice, Watermark
 from zkpoll.model.punch import LAYOUT_FORMS, Punch, Quarantined
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Sequence
     from datetime import tzinfo
+    from pathlib import Path
 
     from zkpoll.journal.database import Journal
     from zkpoll.journal.holds import HeldReason, Holding
@@ -129,6 +131,27 @@ def pending(outbox: JournalOutbox, limit: int = 9) -> list[Event]:
 def confirm(outbox: JournalOutbox, events: Sequence[Event]) -> None:
     """Confirm what was just found pending."""
     outbox.settle(Settled(confirmed=tuple(event.id for event in events)))
+
+
+def spoil(path: Path, seq: int, state: str = "pendinf") -> None:
+    """Write a state, by default a word that is none, into a punch's place in the outboxes, but no index."""
+    with closing(sqlite3.connect(path)) as db:
+        for setting in ("ignore_check_constraints = ON", "writable_schema = ON"):
+            db.execute(f"PRAGMA {setting}")
+        indexes = "FROM sqlite_master WHERE type = 'index' AND name LIKE 'outbox_%'"
+        kept = db.execute(f"SELECT type, name, tbl_name, rootpage, sql {indexes}").fetchall()
+        db.execute(f"DELETE {indexes}")
+        db.commit()
+    with closing(sqlite3.connect(path)) as db:
+        for setting in ("ignore_check_constraints = ON", "writable_schema = ON"):
+            db.execute(f"PRAGMA {setting}")
+        db.execute("UPDATE outbox SET state = ? WHERE punch = ?", (state, seq))
+        db.executemany(
+            "INSERT INTO sqlite_master (type, name, tbl_name, rootpage, sql) VALUES (?, ?, ?, ?, ?)", kept
+        )
+        version = db.execute("PRAGMA schema_version").fetchone()[0]
+        db.execute(f"PRAGMA schema_version = {version + 1}")
+        db.commit()
 
 
 def connection(journal: Journal) -> sqlite3.Connection:

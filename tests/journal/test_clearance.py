@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.journal.helpers import KEY, START, Visiting, confirm, connection, odd, piece, punch, visit
+from tests.journal.helpers import KEY, START, Visiting, confirm, connection, odd, piece, punch, spoil, visit
 from tests.look import look
 from tests.site import entry
 from zkpoll.errors import JournalError, WrongSerial
@@ -117,6 +117,18 @@ def test_what_is_older_than_a_dashboard_is_settled_there(journal: Journal) -> No
     visit(journal).take(piece(punch("b")))
     assert unsettled(journal, punch("a")) == Unsettled()
     assert unsettled(journal, punch("a"), punch("b")) == Unsettled(pending={"main": 1})
+
+
+def test_a_state_that_is_none(journal: Journal, path: Path) -> None:
+    """A punch whose state is no word is not settled: nothing is cleared, and no numbers are made up."""
+    JournalOutbox(journal, "main")
+    visit(journal).take(piece(punch("a"), punch("b")))
+    spoil(path, 1)
+    with pytest.raises(JournalError, match="is damaged; restore a backup"):
+        unsettled(journal, punch("a"), punch("b"))
+    assert unsettled(journal, punch("b")) == Unsettled(pending={"main": 1})
+    with pytest.raises(JournalError, match="is damaged; restore a backup"):
+        Clearance(journal, KEY).numbers()
 
 
 def test_what_is_held_back_for_good_is_settled(journal: Journal) -> None:

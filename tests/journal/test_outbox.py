@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 import zkpoll
-from tests.journal.helpers import KEY, piece, punch, punches, visit
+from tests.journal.helpers import KEY, piece, punch, punches, spoil, visit
 from tests.look import inside, look
+from zkpoll.errors import JournalError
 from zkpoll.journal.decisions import Decisions
 from zkpoll.journal.opening import open_journal
 from zkpoll.journal.outbox import JournalOutbox, first_again, waiting
@@ -17,6 +21,8 @@ from zkpoll.model.punch import Event
 from zkpoll.model.sums import Counts
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from zkpoll.journal.database import Journal
 
 
@@ -402,6 +408,84 @@ def test_gone(journal: Journal) -> None:
     main.halt("moved to Mars")
     assert (main.halted(), spare.halted()) == ("moved to Mars", None)
     assert JournalOutbox(journal, "main").halted() == "moved to Mars"
+
+
+# --- damage ---
+
+
+def test_what_is_no_state_is_not_sent(journal: Journal, path: Path) -> None:
+    """A punch that an index lists as pending, and whose state is no word, keeps its request back."""
+    outbox = JournalOutbox(journal, "main")
+    visit(journal).take(piece(*punches(3)))
+    spoil(path, 2)
+    ids = tuple(event.id for event in outbox.next(9).events)
+    assert len(ids) == 3
+    with damaged(path):
+        outbox.send(SentRequest(ids))
+    assert look(path, "SELECT count(*) FROM request") == [(0,)]
+    assert outbox.next(9).in_flight == 0
+    with damaged(path):
+        outbox.counts()
+    with damaged(path):
+        outbox.reaches()
+
+
+def test_what_turns_into_no_state_in_flight(journal: Journal, path: Path) -> None:
+    """Damage that an answer meets is told; the others are settled, and what is damaged is not sent again."""
+    outbox = JournalOutbox(journal, "main")
+    visit(journal).take(piece(*punches(3)))
+    request = kept(outbox, 3)
+    spoil(path, 2)
+    with damaged(path):
+        outbox.settle(Settled(request.ids), request.ids)
+    assert look(path, "SELECT punch, state FROM outbox") == [
+        (1, "confirmed"),
+        (2, "pendinf"),
+        (3, "confirmed"),
+    ]
+    with damaged(path):
+        outbox.send(SentRequest(tuple(event.id for event in outbox.next(9).events)))
+
+
+def test_what_is_no_state_is_not_parked(journal: Journal, path: Path) -> None:
+    """A refusal that cannot be written down is told."""
+    outbox = JournalOutbox(journal, "main")
+    visit(journal).take(piece(*punches(3)))
+    request = kept(outbox, 3)
+    spoil(path, 2)
+    with damaged(path):
+        outbox.settle(Settled(parked=dict.fromkeys(request.ids, "unknown")), request.ids)
+    assert look(path, "SELECT state FROM outbox") == [("parked",), ("pendinf",), ("parked",)]
+
+
+def test_what_is_in_flight_and_no_state(journal: Journal, path: Path) -> None:
+    """A request with a punch whose state is no word is not handed out to be sent again."""
+    outbox = JournalOutbox(journal, "main")
+    visit(journal).take(piece(*punches(3)))
+    kept(outbox, 2)
+    spoil(path, 2)
+    with damaged(path):
+        outbox.next(9)
+    with damaged(path):
+        first_again(journal, "main")
+
+
+def test_what_no_index_lists(journal: Journal, path: Path) -> None:
+    """A punch that waits, and that no index lists, would wait for ever: the sum does not come out."""
+    outbox = JournalOutbox(journal, "main")
+    visit(journal).take(piece(*punches(3)))
+    confirm(outbox, 1)
+    spoil(path, 1, "pending")
+    assert len(outbox.next(9).events) == 2
+    with damaged(path):
+        outbox.counts()
+
+
+@contextmanager
+def damaged(path: Path) -> Iterator[None]:
+    """Expect the one sentence for damage."""
+    with pytest.raises(JournalError, match=f"^the journal {path} is damaged; restore a backup"):
+        yield
 
 
 # --- people, dashboards that are given up ---

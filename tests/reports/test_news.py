@@ -11,7 +11,7 @@ import pytest
 from zkpoll.errors import Busy
 from zkpoll.journal import conditions
 from zkpoll.journal.opening import open_empty, open_journal
-from zkpoll.model.report import Condition, News, Trouble
+from zkpoll.model.report import BUG, Condition, News, Trouble
 from zkpoll.reports.news import REMIND, news, tell
 from zkpoll.tasks.device_outcome import DeviceOutcome
 from zkpoll.tasks.outcome import Outcome
@@ -54,6 +54,15 @@ def test_nothing_is_told_when_all_is_well() -> None:
 def test_it_is_silent_while_it_lasts(after: timedelta) -> None:
     """Cron mails nothing about what it mailed already, even if a count in the text has risen."""
     assert told(BEGUN.conditions, Trouble("silent", "7 punches wait"), after) == News((), BEGUN.conditions)
+
+
+def test_a_bug_is_told_by_each_run() -> None:
+    """A run that ends with the code of a bug has a word for it, however short ago another one had."""
+    bug = Trouble(BUG, "zkpoll itself failed here")
+    begun = told({}, bug, timedelta(0))
+    again = told(begun.conditions, bug, timedelta(minutes=5))
+    assert again.lines == ("device front-door: still, for 5 min: zkpoll itself failed here",)
+    assert again.conditions == {DOOR: Condition(BUG, NOW, NOW + timedelta(minutes=5))}
 
 
 def test_it_is_told_again_once_a_day() -> None:

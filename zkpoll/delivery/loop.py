@@ -6,6 +6,7 @@ import logging
 import random
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import TYPE_CHECKING, Final, Protocol
 
 from tenacity import (
@@ -45,6 +46,9 @@ _WITNESSES: Final = 16
 """People whose newest punches are tried where a whole batch is refused: a new terminal may hold thousands of
 punches of people whom the dashboard does not know yet, in front of everybody else's."""
 _NOT_TAKEN: Final = frozenset((Verdict.CONFIGURATION, Verdict.SUSPECT, Verdict.TOO_LARGE))
+_REMEMBERED: Final = 10_000
+"""Confirmed punches that are known again, the last ones. An outbox hands out the oldest, so that what it does
+not settle is the first to come again; to remember all would take a hundred bytes each."""
 _NOT_SENT = Decision(Verdict.TRY_AGAIN, "the run was stopped")
 
 
@@ -117,6 +121,8 @@ class Delivered:
     """Events refused for their own fault that were not parked before."""
     capped: bool = False
     """Whether it ended because a run sends no more."""
+    came_again: bool = False
+    """Whether it ended because the outbox handed out a punch once more that it had confirmed before."""
 
 
 def deliver(
@@ -158,6 +164,9 @@ class _Delivery:
         self._left = destination.most
         """Punches that this run may yet send; None for any number."""
         self._confirmed = self._parked = self._requests = 0
+        self._last_confirmed: dict[str, None] = {}
+        """The ids of the punches that were confirmed last, in that order."""
+        self._came_again = False
         self._looked_beyond = False
         """Whether other punches than those of the batch were asked for, to show who is at fault."""
         self._preflight = destination.format.preflight()
@@ -214,6 +223,10 @@ class _Delivery:
 
     def _settle(self, batch: Batch) -> Decision | None:
         """Send `batch`, in parts if need be, until it is settled or a decision ends it. Return that one."""
+        if any(event.id in self._last_confirmed for event in batch.events):
+            # Whatever is wrong with the outbox: nobody is sent the same for ever.
+            self._came_again = True
+            return _NOT_SENT
         # A parked punch may be stored there already: treat it as sent.
         self._unsure |= {
             event.id for event in batch.events[: None if batch.tried_before else batch.sent_before]
@@ -312,6 +325,9 @@ class _Delivery:
     def _write_down(self, part: Part, settled: Settled, tried_before: bool) -> None:
         self._outbox.settle(settled, [event.id for event in part])
         self._confirmed += len(settled.confirmed)
+        self._last_confirmed |= dict.fromkeys(settled.confirmed)
+        for one in list(islice(self._last_confirmed, max(0, len(self._last_confirmed) - _REMEMBERED))):
+            del self._last_confirmed[one]
         self._parked += 0 if tried_before else len(settled.parked)
         if self._left is not None:
             sent = len(settled.confirmed) + len(settled.parked) - len(settled.unasked)
@@ -321,6 +337,8 @@ class _Delivery:
 
     def _ended(self, end: Decision | None) -> Delivered:
         done = Delivered(self._confirmed, self._requests, parked=self._parked, capped=self._left == 0)
+        if self._came_again:
+            return replace(done, came_again=True)
         if end is None or (self._stop.is_set() and end.verdict is Verdict.TRY_AGAIN):
             return done  # all is well, or it was not given its attempts
         if end.verdict is Verdict.GONE:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, get_args
 
 from zkpoll.errors import WrongSerial
 from zkpoll.journal.database import now
 from zkpoll.journal.known_bytes import Showings, known_bytes
+from zkpoll.model.delivery import OutboxState
 from zkpoll.model.punch import NUMBERED
 from zkpoll.model.sums import Counts
 
@@ -51,6 +52,8 @@ class Unsettled:
         return ", ".join(filter(None, whys)) or None
 
 
+_REASONS: Final = frozenset(("unknown", "held", "quarantined", "parked", "pending"))
+_STATES: Final = frozenset(get_args(OutboxState))
 _UNKNOWN: Final = ("record is", "records are", "not in the journal{} (`zkpoll sync --full`)")
 _STRANGE: Final = ("punch is", "punches are", "another terminal's{} (`zkpoll devices accept`)")
 _QUARANTINED: Final = ("record is", "records are", "in quarantine{} (`zkpoll quarantine accept`)")
@@ -97,11 +100,14 @@ class Clearance:
 
         Settled is what every dashboard has, was not to get, or is held back from for good: because of
         `since`, as a repeat, as one of the same second, or discarded by a person. A record that carries no
-        number must be known as often as the log shows it.
+        number must be known as often as the log shows it. Raise `JournalError` where the state of a punch is
+        none.
         """
         shown = Counter(punch.canonical for punch in records.punches)
         asked = list({*shown, *(record.raw for record in records.quarantined)})
         found = self._journal.look_up("unsettled", asked, device=self._device)
+        if not _REASONS.issuperset(why for _, why, _ in found):
+            raise self._journal.damaged()
         counts = Counter((why, name) for _, why, name in found)
         return Unsettled(
             counts["unknown", None] + self._more_than_known(records.form, shown),
@@ -136,9 +142,11 @@ class Clearance:
         return why
 
     def numbers(self) -> Numbers:
-        """Return what the journal holds of the device."""
+        """Return what the journal holds of the device. Raise `JournalError` where a state is none."""
         states: defaultdict[str, dict[str, int]] = defaultdict(dict)
         for name, state, count in self._journal.all("punches_by_state", device=self._device):
+            if state not in _STATES:
+                raise self._journal.damaged()
             states[name][state] = count
         punches, quarantined, accepted = (
             self._journal.one("records_of_device", device=self._device) or (0,) * 3

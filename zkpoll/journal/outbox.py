@@ -235,8 +235,16 @@ class JournalOutbox:
             self._journal.run("halt", destination=self._destination, words=words)
 
     def counts(self) -> Counts:
-        """Return how many punches are in which state."""
-        return Counts(*(self._journal.one("counts", destination=self._destination) or ()))
+        """Return how many punches are in which state.
+
+        Raise `JournalError` where one is in none, or an index says otherwise, so that it would never be sent.
+        """
+        row = self._journal.one("counts", destination=self._destination) or ()
+        counts, (places, *indexed) = Counts(*row[:-4]), row[-4:]
+        in_a_state = counts.punches - counts.difference
+        if in_a_state != places or indexed != [counts.pending, counts.parked, counts.held]:
+            raise self._journal.damaged()
+        return counts
 
     def oldest_pending(self) -> str | None:
         """Return when the oldest pending punch was journalled (UTC, ISO 8601), or None."""
@@ -247,7 +255,9 @@ class JournalOutbox:
         """Return how far each device's punches are read and settled with this dashboard, by device name.
 
         A log that was read up to a time ahead of now (aware) was read by a wrong clock: nobody knows how far.
+        Raise `JournalError` where the journal is damaged: a punch that no index lists would seem to be settled.
         """
+        self.counts()
         found: dict[str, Reach] = {}
         for name, text in self._journal.all("complete_until"):
             until = datetime.fromisoformat(text) if text else None

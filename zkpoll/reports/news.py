@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from zkpoll.journal import conditions
-from zkpoll.model.report import Condition, News, Trouble
+from zkpoll.model.report import BUG, Condition, News, Trouble
 from zkpoll.reports.words import span
 from zkpoll.wall_clock import age
 
@@ -75,8 +75,11 @@ def news(
         if known is None or known.kind != trouble.kind:
             lines.append(f"{subject}: {trouble.text}")
             after[subject] = Condition(trouble.kind, now, now)
-        # What was told in a time to come, by a clock that was wrong, is told again.
-        elif trouble.once or (known.told_at <= now and age(known.told_at, now) < REMIND):
+        # What was told in a time to come, by a clock that was wrong, is told again. A bug: no run ends with its
+        # code and no word.
+        elif trouble.once or (
+            trouble.kind != BUG and known.told_at <= now and age(known.told_at, now) < REMIND
+        ):
             after[subject] = known
         else:
             lines.append(f"{subject}: still, for {span(age(known.since, now), 'min')}: {trouble.text}")

@@ -58,7 +58,7 @@ def deliver_to(lane: Lane, journal: Journal) -> DeliveryOutcome:
     def delivered() -> DeliveryOutcome:
         nonlocal outcome  # what was delivered stays told, if telling of shifts fails
         with journal.lock(f"dashboard {name}"):
-            outcome = _delivered(lane)
+            outcome = _delivered(lane, journal)
             return outcome if outcome.problem else _with_follow_ups(lane, outcome)
 
     outcome = one_failure(name, delivered, lambda problem, kind: replace(outcome, problem=problem, kind=kind))
@@ -76,8 +76,8 @@ def undelivered(dashboard: Dashboard) -> DeliveryOutcome:
     return DeliveryOutcome(dashboard.name, exposed=dashboard.exposed)
 
 
-def _delivered(lane: Lane) -> DeliveryOutcome:
-    """Return the result of delivering the dashboard's punches."""
+def _delivered(lane: Lane, journal: Journal) -> DeliveryOutcome:
+    """Return the result of delivering the dashboard's punches. Raise `JournalError` where it is damaged."""
     dashboard, access = lane.dashboard, Access.to(lane.dashboard)
     where = Destination(
         name=dashboard.name,
@@ -96,6 +96,8 @@ def _delivered(lane: Lane) -> DeliveryOutcome:
         progress=lambda punches: lane.progress(dashboard.name, punches),
         stop=lane.stop,
     )
+    if done.came_again:
+        raise journal.damaged()
     return replace(
         undelivered(dashboard),
         confirmed=done.confirmed,

@@ -260,11 +260,12 @@ VALUES (:destination, :now, :punches, :method, :key, :body)
 RETURNING id;
 
 -- name: carry
--- Only what has a place in the outbox, in a state there is: whoever counts fewer has found damage.
+-- Once, and only what has a place in the outbox, in a state there is: whoever counts fewer has found damage.
 INSERT INTO carried (request, punch)
 SELECT :request, outbox.punch FROM incoming CROSS JOIN outbox
 WHERE outbox.destination = :destination AND outbox.punch = incoming.value
-  AND outbox.state IN ('pending', 'confirmed', 'parked', 'held', 'discarded');
+  AND outbox.state IN ('pending', 'confirmed', 'parked', 'held', 'discarded')
+ON CONFLICT (request, punch) DO NOTHING;
 
 -- name: unload
 DELETE FROM carried WHERE request = :request AND punch IN (SELECT value FROM incoming);
@@ -306,7 +307,8 @@ UPDATE destination SET halted = :words WHERE id = :destination;
 -- name: counts
 -- Both sides of the journal sum in one statement, so that no other process journals in between. What was
 -- journalled before a dashboard was met counts where a person put it into its outbox. Counted in one pass
--- each: a GROUP BY would sort the whole outbox.
+-- each: a GROUP BY would sort the whole outbox. Then how many places there are, and how many of them each
+-- index knows, which says otherwise where the file is damaged.
 SELECT (SELECT count(*) FROM destination CROSS JOIN punch
         WHERE destination.id = :destination AND punch.seq > destination.after)
        + (SELECT count(*) FROM destination CROSS JOIN outbox
@@ -316,7 +318,11 @@ SELECT (SELECT count(*) FROM destination CROSS JOIN punch
        count(*) FILTER (WHERE state = 'confirmed'),
        count(*) FILTER (WHERE state = 'parked'),
        count(*) FILTER (WHERE state = 'held'),
-       count(*) FILTER (WHERE state = 'discarded')
+       count(*) FILTER (WHERE state = 'discarded'),
+       count(*),
+       (SELECT count(*) FROM outbox WHERE destination = :destination AND state = 'pending'),
+       (SELECT count(*) FROM outbox WHERE destination = :destination AND state = 'parked'),
+       (SELECT count(*) FROM outbox WHERE destination = :destination AND state = 'held')
 FROM outbox WHERE destination = :destination;
 
 -- name: waiting_by_destination
@@ -473,8 +479,9 @@ ON CONFLICT (device) DO NOTHING;
 DELETE FROM intent WHERE device = :device;
 
 -- name: unsettled
--- Which of the records may not be lost, why, and for which destination. CROSS JOIN: take the few incoming
--- values one by one. A punch that is older than a destination has no row there, and nothing to wait for.
+-- Which of the records may not be lost, why, and for which destination; a state that is none keeps one, too.
+-- CROSS JOIN: take the few incoming values one by one. A punch that is older than a destination has no row
+-- there, and nothing to wait for.
 SELECT incoming.place, 'unknown', NULL FROM incoming
 WHERE NOT EXISTS (SELECT 1 FROM form WHERE form.device = :device AND form.bytes = incoming.value)
   AND NOT EXISTS (SELECT 1 FROM quarantine
@@ -487,7 +494,7 @@ SELECT incoming.place, outbox.state, destination.name
 FROM incoming CROSS JOIN form CROSS JOIN destination CROSS JOIN outbox
 WHERE form.device = :device AND form.bytes = incoming.value
   AND outbox.destination = destination.id AND outbox.punch = form.punch
-  AND (outbox.state IN ('pending', 'parked')
+  AND (outbox.state NOT IN ('confirmed', 'discarded', 'held')
        OR outbox.state = 'held' AND outbox.reason = 'another terminal');
 
 -- name: punches_by_state
