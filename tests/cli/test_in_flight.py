@@ -10,7 +10,7 @@ import pytest
 
 from tests.cli.bad_luck import check_nothing_lost, ids_of, same_request, start
 from tests.look import look
-from tests.site import TOKEN, Site, entry
+from tests.site import TOKEN, Site, at_a_terminal, entry
 from zkpoll.simulator import HttpAnswer, SampleDashboard, Terminal, serve
 
 if TYPE_CHECKING:
@@ -135,8 +135,14 @@ def test_a_dry_run_shows_the_request_in_flight(site: Site, dashboard: SampleDash
     assert shown["headers"]["Idempotency-Key"] == lost.idempotency_key
     assert shown["headers"]["Authorization"] == "Bearer ********"
     assert (shown["again"], shown["sent_at"][:2]) == (20, "20")
-    assert "dashboard  first request  again: it carries 20 punches and was not answered for, sent " in dry.err
-    assert TOKEN not in dry.err
+    again = "again as it was, with 20 punches, not answered for since 20"
+    assert f"dashboard  first request  {again}" in dry.err
+    assert "… (4," in dry.err
+    code, screen = at_a_terminal(site, "sync", "--dry-run")
+    assert code == 0
+    assert f"    {again}" in screen
+    assert max(len(line) for line in screen.splitlines() if "again" in line) <= 80
+    assert TOKEN not in dry.err + screen
     assert len(dashboard.requests) == 1
 
 

@@ -212,7 +212,7 @@ def _head(preview: Preview) -> Iterator[str]:
         return
     if preview.again:
         punches = "1 punch" if preview.again == 1 else f"{preview.again:,} punches"
-        since = f", sent {preview.sent_at[:16].replace('T', ' ')}Z" if preview.sent_at else ""
-        yield f"again: it carries {punches} and was not answered for{since}"
+        since = f" since {preview.sent_at[:16].replace('T', ' ')}Z" if preview.sent_at else ""
+        yield f"again as it was, with {punches}, not answered for{since}"
     yield f"{preview.method} {preview.url}"
     yield from (f"{name}: {value}" for name, value in preview.headers.items())
