@@ -8,10 +8,15 @@ a person can act on, without secrets. `kind` is the same in JSON output and in l
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 if TYPE_CHECKING:
     from signal import Signals
+
+OUT_OF_MEMORY: Final = (
+    "there was not enough memory for it; what was journalled and confirmed until then stays so"
+)
+"""The words for a `MemoryError`, which is no bug and no error of this family."""
 
 
 class ExitCode(IntEnum):

@@ -29,6 +29,8 @@ IMPATIENT = (
     "from zkpoll.cli import main; from zkpoll.journal import sqlite; sqlite.WAIT = 0.2; main()",
 )
 """A zkpoll that waits less for a journal that another program holds."""
+RESTLESS = ("-c", "from zkpoll.cli import main, streams; streams.PATIENCE = 0.2; main()")
+"""A zkpoll that waits less for a reader of stderr."""
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
@@ -48,12 +50,14 @@ def start(
     site: Site,
     *arguments: str,
     program: tuple[str, ...] = ZKPOLL,
+    out: int = subprocess.PIPE,
+    err: int = subprocess.PIPE,
 ) -> subprocess.Popen[str]:
-    """Start `program` as `Site.start` does."""
+    """Start `program` as `Site.start` does, its output in pipes or in the files of these numbers."""
     return subprocess.Popen(
         [sys.executable, *program, *arguments, "--config", str(site.inventory)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stdout=out,
+        stderr=err,
         stdin=subprocess.DEVNULL,
         text=True,
         env=os.environ | {"TOKEN": TOKEN},

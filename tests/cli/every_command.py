@@ -11,6 +11,7 @@ import click
 
 from tests.cli.test_delivery import refusing
 from tests.cli.test_quarantine import SERIAL
+from tests.forks import START, Forked
 from tests.site import Site, entry
 from zkpoll.journal.opening import folders
 from zkpoll.pull.raw_copy import RawCopy, save
@@ -25,7 +26,7 @@ ASKS: Final = {
     "sync": "",
     "backfill": "--to dashboard --from {day} --to-date {day} --held --dry-run",
     "devices ping": "",
-    "devices info": "front-door",
+    "devices info": "{name}",
     "devices clock": "",
     "devices discover": "127.0.0.1/32 --port {port}",
     "dashboards ping": "",
@@ -81,10 +82,11 @@ class Prepared(Site):
         self.environment |= {"ZKPOLL_CONFIG": str(self.inventory)}
         first = terminal.history[0]
         self.words = {"user": first.user_id, "day": first.time.date(), "port": port, "folder": folder}
+        self.words["name"] = "front-door"
 
     def command(self, *arguments: str) -> list[str]:
-        """Return the words that run the installed command."""
-        return [str(INSTALLED), *arguments]
+        """Return the words that run the installed command, or those by which it is forked."""
+        return [*(START if self.popen is Forked else [str(INSTALLED)]), *arguments]
 
     def row(self, name: str) -> list[str]:
         """Return the words of a command."""
@@ -96,7 +98,8 @@ def prepare(site: Prepared, dashboard: SampleDashboard, terminal: Terminal) -> N
 
     Users are exported, and one comes after that.
     """
-    device = entry("front-door", ("127.0.0.1", int(str(site.words["port"]))))
+    name = str(site.words["name"])
+    device = entry(name, ("127.0.0.1", int(str(site.words["port"]))))
     site.write(dashboard.url, device, entry("warehouse-gate-2", ("127.0.0.1", 9), enabled="false"))
     dashboard.answers.extend([refusing(dashboard, str(site.words["user"]))] * 50)
     assert site.sync().code == 1
@@ -106,5 +109,5 @@ def prepare(site: Prepared, dashboard: SampleDashboard, terminal: Terminal) -> N
     log = b"".join(terminal.log)
     taken = datetime(2026, 11, 22, 3, tzinfo=UTC)
     site.words["copy"] = save(
-        folders(site.journal).raw_copies, RawCopy("front-door", SERIAL, taken, "UTC", 40, {}, log)
+        folders(site.journal).raw_copies, RawCopy(name, SERIAL, taken, "UTC", 40, {}, log)
     )

@@ -186,17 +186,3 @@ def test_the_first_line(site: Prepared, words: str) -> None:
         assert process.stderr.read() == ""
     assert head.stdout.count(b"\n") == 1
     assert process.returncode in {0, 1}
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("words", ["config schema", "punches export", "devices list"])
-def test_no_stdout_at_all(site: Prepared, words: str) -> None:
-    """With stdout closed (`>&-`) a command does its work, and nothing is wrong."""
-    closed = subprocess.run(
-        ["/bin/sh", "-c", '"$@" >&-', "sh", *site.command(*words.split())],
-        env=site.environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert (closed.returncode, closed.stderr) == (0, "")

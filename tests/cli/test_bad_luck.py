@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -11,12 +12,14 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.cli.bad_luck import (
     IMPATIENT,
+    RESTLESS,
     Disk,
     Holder,
     Limit,
@@ -388,3 +391,84 @@ def test_the_first_line_only(site: Site, dashboard: SampleDashboard) -> None:
             process.stdout.close()
             assert process.stderr.read() == ""
     assert process.returncode == 1
+
+
+@pytest.fixture
+def cleared(site: Site, terminal: Terminal) -> Terminal:
+    """Give the terminal, to be cleared as soon as all is confirmed."""
+    text = site.inventory.read_text()
+    site.inventory.write_text(text.replace("name: front", "name: front, clear: confirmed"))
+    return terminal
+
+
+@pytest.fixture
+def full() -> Iterator[int]:
+    """Give the number of a file that takes nothing."""
+    with Path("/dev/full").open("w") as file:
+        yield file.fileno()
+
+
+def check_cleared(terminal: Terminal) -> None:
+    """See that a terminal was cleared, and that people can punch."""
+    assert (terminal.log, terminal.disabled) == ([], False)
+    assert Command.CLEAR_ATTLOG in terminal.commands
+
+
+@pytest.mark.parametrize(
+    ("stream", "arguments", "code"),
+    [("out", ["--json"], 1), ("out", ["-v"], 0), ("err", ["-v"], 0), ("err", [], 1)],
+)
+def test_a_full_stream(
+    site: Site,
+    dashboard: SampleDashboard,
+    cleared: Terminal,
+    full: int,
+    stream: str,
+    arguments: list[str],
+    code: int,
+) -> None:
+    """A stream that takes nothing stops no delivery and no clearing; what is lost of it shows by the code."""
+    out, err = (full, subprocess.PIPE) if stream == "out" else (subprocess.PIPE, full)
+    told = site.finish(start(site, "sync", *arguments, out=out, err=err))
+    assert told.code == code
+    if "--json" in arguments:
+        assert told.err == "zkpoll: the output cannot be written: no space left on device\n"
+    check_nothing_lost(site, dashboard, punches=ids_of(cleared))
+    check_cleared(cleared)
+
+
+def test_news_that_nobody_could_read(
+    site: Site, dashboard: SampleDashboard, terminal: Terminal, full: int
+) -> None:
+    """News that a full stderr did not take are told by the next run, and the code is not 0."""
+    dashboard.answers.extend([HttpAnswer(500)] * 9)
+    assert site.finish(start(site, "sync", err=full)).code == 1
+    told = site.sync()
+    assert told.code == 1
+    assert "answered 500" in told.err
+    assert "still" not in told.err
+    assert site.sync().err == ""
+    assert terminal.log
+
+
+def test_a_stderr_that_nobody_reads(site: Site, dashboard: SampleDashboard, cleared: Terminal) -> None:
+    """A full pipe whose reader sleeps keeps no punch waiting, and no terminal disabled."""
+    ours, theirs = os.pipe()
+    os.write(theirs, bytes(fcntl.fcntl(theirs, fcntl.F_SETPIPE_SZ, 4096)))
+    process = start(site, "sync", "-v", program=RESTLESS, err=theirs)
+    os.close(theirs)
+    assert site.finish(process).code == 0
+    os.close(ours)
+    check_nothing_lost(site, dashboard, punches=ids_of(cleared))
+    check_cleared(cleared)
+
+
+def test_a_window_that_is_closed(site: Site, dashboard: SampleDashboard, cleared: Terminal) -> None:
+    """Whoever closes the window in which a run is shown ends nothing; only the code tells of it."""
+    ours, theirs = os.openpty()
+    at_request(dashboard, 3, lambda: os.close(ours))
+    process = start(site, "sync", out=theirs, err=theirs)
+    os.close(theirs)
+    assert site.finish(process).code == 1
+    check_nothing_lost(site, dashboard, punches=ids_of(cleared))
+    check_cleared(cleared)

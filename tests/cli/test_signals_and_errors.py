@@ -12,7 +12,7 @@ import pytest
 from tests.peers import closed_port, peer
 from tests.site import TOKEN, entry
 from zkpoll import __version__, cli
-from zkpoll.errors import ExitCode, JournalError
+from zkpoll.errors import OUT_OF_MEMORY, ExitCode, JournalError
 from zkpoll.simulator import HttpAnswer, Model, Terminal, serve
 
 if TYPE_CHECKING:
@@ -106,6 +106,7 @@ def raising(error: BaseException) -> None:
         (JournalError("it is damaged\nrestore it"), 74, "zkpoll: it is damaged\nzkpoll: restore it\n"),
         (click.ClickException("no such device"), 1, "Error: no such device\n"),
         (KeyboardInterrupt(), 130, "\n"),
+        (MemoryError(), 1, f"zkpoll: {OUT_OF_MEMORY}\n"),
     ],
 )
 def test_what_a_command_ends_with(

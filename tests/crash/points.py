@@ -50,7 +50,7 @@ UNREACHED: Final[Mapping[str, str]] = {
     "journal/sqlite.py copy_journal": "only `journal backup` comes to it",
     "journal/sqlite.py _copied": "only `journal backup` comes to it",
     "cli/journal.py backup": "a command of its own, which writes another file than the journal",
-    "cli/__init__.py _open_what_is_closed": "opens the null device, and only for callers without streams",
+    "cli/streams.py prepare_streams": "opens the null device, and only for callers without streams",
 }
 """Functions whose places no run comes to here, with the reason."""
 

@@ -132,7 +132,9 @@ def watch_the_rest(files: dict[str, Lines], strays: list[str]) -> None:
     """Note whatever leaves a trace in the world while no place is on the stack."""
 
     def audit(event: str, arguments: tuple[Any, ...]) -> None:
-        writes = event == "open" and bool(arguments[2] & _TO_WRITE)
+        # A file by its number is open already: one of the standard streams.
+        opens = event == "open" and not isinstance(arguments[0], int)
+        writes = opens and bool(arguments[2] & _TO_WRITE)
         if (writes or event in _LEAVES_A_TRACE) and not _at_a_place(files):
             strays.append(f"{event} {arguments}")
 

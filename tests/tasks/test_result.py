@@ -70,6 +70,7 @@ def test_the_later_trouble_of_a_subject_counts() -> None:
     [
         (Busy("another run is at it"), "another run is at it", "busy"),
         (Refused("it will not"), "it will not", "refused"),
+        (MemoryError(), "there was not enough memory for it", "memory"),
         (ZeroDivisionError(), "zkpoll itself failed here (ZeroDivisionError); please report it", BUG),
     ],
 )

@@ -6,10 +6,8 @@ and completion are quick. A command imports the rest when it runs.
 
 from __future__ import annotations
 
-import os
 import sys
 import traceback
-from pathlib import Path
 
 import click
 
@@ -29,9 +27,10 @@ from zkpoll.cli.punches import punches
 from zkpoll.cli.quarantine import quarantine
 from zkpoll.cli.simulate import simulate
 from zkpoll.cli.status import status
+from zkpoll.cli.streams import prepare_streams
 from zkpoll.cli.sync import sync
 from zkpoll.cli.users import users
-from zkpoll.errors import ExitCode, ZkpollError
+from zkpoll.errors import OUT_OF_MEMORY, ExitCode, ZkpollError
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -66,20 +65,14 @@ for _command in (
 
 def main() -> None:
     """Run the command line and exit with the documented code. Only a bug prints a traceback."""
-    _open_what_is_closed()
+    prepare_streams()
     sys.exit(_run())
-
-
-def _open_what_is_closed() -> None:
-    """Let every standard stream be one: a caller may have closed it (`>&-`), and Python then has None."""
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:
-            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115  # open to the end
 
 
 def _run() -> int:
     try:
         code = zkpoll.main(prog_name="zkpoll", standalone_mode=False)
+        sys.stdout.flush()
     except ZkpollError as error:
         return _failed(str(error), error.exit_code)
     except click.exceptions.Abort:
@@ -87,6 +80,8 @@ def _run() -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
+    except MemoryError:
+        return _failed(OUT_OF_MEMORY, ExitCode.ATTENTION)
     except Exception:  # noqa: BLE001  # what is left is a bug of ours
         traceback.print_exc()
         return _failed("this is a bug in zkpoll; please report it with the lines above", ExitCode.BUG)

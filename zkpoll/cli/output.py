@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import json
 import sys
-from contextlib import suppress
 from itertools import chain, islice, repeat
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
@@ -45,9 +43,8 @@ def print_lines(lines: Iterable[str]) -> None:
 
 def complain(lines: Iterable[str]) -> None:
     """Print on stderr why a command came to nothing. Where nobody can read it, its exit code still tells."""
-    with suppress(OSError):  # the reader has gone, or the terminal was closed
-        for line in lines:
-            click.echo(line, err=True)
+    for line in lines:
+        click.echo(line, err=True)
 
 
 def show(
@@ -144,8 +141,6 @@ def console() -> Console:
     """Return a console for a person: text is shown as it is, none of it in colours of its own."""
     from rich.console import Console
 
-    if isinstance(sys.stdout, io.TextIOWrapper):  # a name in letters that this terminal lacks is no failure
-        sys.stdout.reconfigure(errors="backslashreplace")
     return Console(highlight=False)
 
 

@@ -56,10 +56,13 @@ def sync(
     stopped by SIGHUP, SIGINT, SIGQUIT or SIGTERM.
     """
     from zkpoll.cli import sync_report
+    from zkpoll.cli.streams import speak_utf8
     from zkpoll.errors import ZkpollError
     from zkpoll.reports.log_lines import style_of
     from zkpoll.tasks.run import Options
 
+    if log_format == "json":
+        speak_utf8(sys.stderr)
     style = style_of(sys.stderr, os.environ, log_format)
     options = Options(frozenset(devices), full=full, deliver=not no_deliver, dry_run=dry_run)
     try:
@@ -71,6 +74,7 @@ def sync(
 def _run(config: Path | None, options: Options, style: Style, *, as_json: bool, verbose: bool) -> int:
     from zkpoll.cli import sync_report
     from zkpoll.cli.signals import stop_on_signal
+    from zkpoll.cli.streams import OutputLost
     from zkpoll.reports.run_summary import letter
     from zkpoll.reports.watchers import watched
     from zkpoll.sync import sync as run
@@ -85,5 +89,9 @@ def _run(config: Path | None, options: Options, style: Style, *, as_json: bool, 
         with sync_report.progress(inventory, options, shown=not (as_json or verbose)) as observer:
             outcome = run(inventory, options, stop=stop, observer=observer)
         untold = watchers.ended(outcome, letter(outcome)) if watchers else {}
-        sync_report.show(outcome, inventory, untold, style, as_json=as_json, verbose=verbose)
+        try:
+            sync_report.show(outcome, inventory, untold, style, as_json=as_json, verbose=verbose)
+        except OutputLost as error:
+            code = sync_report.failed(error, style)
+            return outcome.exit_code or code
     return outcome.exit_code

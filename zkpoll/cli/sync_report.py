@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -21,6 +21,7 @@ from zkpoll.cli.output import (
     print_lines,
     show_preview,
 )
+from zkpoll.cli.streams import OutputLost, news_are_lost
 from zkpoll.journal import conditions
 from zkpoll.model.punch import as_json as event_as_json
 from zkpoll.reports.news import tell, untold
@@ -60,23 +61,18 @@ def progress(inventory: Inventory, options: Options, *, shown: bool) -> Iterator
         TextColumn("{task.fields[records]:,} records read, {task.fields[punches]:,} punches delivered"),
     )
     devices = len(options.devices) or sum(device.enabled for device in inventory.devices)
-    bar = Progress(*columns, console=Console(stderr=True), transient=True)
-    task = bar.add_task("sync", total=devices, records=0, punches=0)
-    counter = bar.tasks[0].fields
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("sync", total=devices, records=0, punches=0)
+        counter = bar.tasks[0].fields
 
-    def count(what: str, number: int) -> None:
-        bar.update(task, **{what: counter[what] + number})
+        def count(what: str, number: int) -> None:
+            bar.update(task, **{what: counter[what] + number})
 
-    bar.start()
-    try:
         yield Observer(
             records_read=lambda _device, records: count("records", records),
             device_done=lambda _outcome: bar.advance(task),
             delivered=lambda _dashboard, punches: count("punches", punches),
         )
-    finally:
-        with suppress(OSError):  # the terminal was closed; how the run ended must not be lost by that
-            bar.stop()
 
 
 def failed(error: ZkpollError, style: Style) -> ExitCode:
@@ -118,11 +114,19 @@ def show(
         logger.info("%s", summary(outcome))
     else:
         with open_journal(inventory, writable=True) as journal:
-            tell(journal, outcome, watchers, datetime.now(UTC), lambda lines: _warn(lines, style))
-        _warn(notice_lines(outcome), style)
+            tell(journal, outcome, watchers, datetime.now(UTC), lambda lines: _tell(lines, style))
+        _tell(notice_lines(outcome), style)
     if outcome.untold and outcome.would_send is None:
         with open_journal(inventory, writable=True) as journal:
             conditions.strike(journal, outcome.untold)
+
+
+def _tell(lines: Iterable[str], style: Style) -> None:
+    """Tell news. Raise `OutputLost` where nobody can be told, so that those that last are told again."""
+    lines = tuple(lines)
+    _warn(lines, style)
+    if lines and news_are_lost():
+        raise OutputLost
 
 
 def _warn(lines: Iterable[str], style: Style) -> None:

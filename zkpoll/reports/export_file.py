@@ -44,7 +44,7 @@ def write(pieces: Iterable[str], path: Path | None, stop: threading.Event) -> No
 def _stdout() -> TextIO:
     """Return stdout, from now on in UTF-8 in any locale: an export is the same everywhere."""
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(encoding="utf-8", newline="\n")
+        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace", newline="\n")
     return sys.stdout
 
 

@@ -16,7 +16,7 @@ from zkpoll.pull.host_clock import alike
 from zkpoll.pull.set_clock import correct
 from zkpoll.tasks.contact import Guard, contact, looking
 from zkpoll.tasks.outcome import HostClock
-from zkpoll.tasks.result import one_failure
+from zkpoll.tasks.result import MEMORY, one_failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -123,7 +123,7 @@ class Look:
             return Inspection(found.steps, found.about, found.kind, name=device.name)
 
         def failed(problem: str, kind: str) -> Inspection:
-            step = Step("zkpoll" if kind == BUG else "lock", ok=False, seconds=None, text=problem)
+            step = Step("zkpoll" if kind in {BUG, MEMORY} else "lock", ok=False, seconds=None, text=problem)
             return Inspection((step,), None, kind, name=device.name)
 
         return one_failure(device.name, diagnosed, failed)

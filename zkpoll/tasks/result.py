@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
-from zkpoll.errors import Busy, ExitCode, StopRun, Unreachable, ZkpollError
+from zkpoll.errors import OUT_OF_MEMORY, Busy, ExitCode, StopRun, Unreachable, ZkpollError
 from zkpoll.model.report import BUG
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ T = TypeVar("T")
 
 FAILED: Final = "zkpoll itself failed here ({}); please report it, with what -v prints"
 """The words for a bug; they name the exception's type."""
+MEMORY: Final = "memory"
+"""The kind of a failure for want of memory."""
 
 _log = logging.getLogger(__name__)
 
@@ -82,6 +84,8 @@ def one_failure(name: str, work: Callable[[], T], failed: Callable[[str, str], T
         raise
     except ZkpollError as error:
         return failed(str(error), error.kind)
+    except MemoryError:
+        return failed(OUT_OF_MEMORY, MEMORY)
     except Exception as error:  # noqa: BLE001  # one failure stays one failure
         problem = FAILED.format(type(error).__name__)
         _log.exception("%s: %s", name, problem)
