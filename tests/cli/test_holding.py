@@ -135,3 +135,18 @@ def test_a_stranger_has_a_first_reading_of_its_own(site: Site, dashboard: Sample
         assert site.sync().code == 0
     expected = {punch_id("NEW1", "1001", time.isoformat()) for time in (after(3600), after(-8))}
     assert dashboard.events.keys() == ids(sent) | expected
+
+
+def test_a_way_out_in_the_second_of_a_repeat(site: Site, dashboard: SampleDashboard) -> None:
+    """Who comes in twice and leaves in that very second has left, with nobody asked and nothing told."""
+    terminal = Terminal(users=[EnrolledUser(1, "1001")])
+    for seconds, state in ((0, 0), (30, 0), (30, 1)):
+        terminal.punch("1001", after(seconds), state=state)
+    with serve(terminal) as address:
+        site.write(dashboard.url, entry("front", address, repeat_within="60s"))
+        assert [json.loads(line)["type"] for line in site.sync("--dry-run").out.splitlines()] == [0, 1]
+        told = site.sync()
+    assert (told.code, told.out, told.err) == (0, "", "")
+    assert [(event["timestamp"][11:19], event["type"]) for event in dashboard.events.values()] == [
+        ("00:00:00", 0), ("00:00:30", 1),
+    ]  # fmt: skip

@@ -573,6 +573,58 @@ def test_the_same_second_is_no_measure(journal: Journal, path: Path) -> None:
     ]  # fmt: skip
 
 
+IN_TWICE_THEN_OUT = [punch("1", 0), punch("1", 30), punch("1", 30, state=1)]
+"""Two INs, and the OUT in the second of the repeat."""
+
+
+@pytest.mark.parametrize("cut", range(4))
+@pytest.mark.parametrize("visits", [1, 2])
+def test_a_repeat_keeps_no_second_from_another_state(journal: Journal, cut: int, visits: int) -> None:
+    """An OUT is sent though a held repeat of the IN has its second, wherever the log was cut."""
+    outbox = JournalOutbox(journal, "main")
+    ledger = visit(journal, holding=MINUTE)
+    tally = ledger.take(piece(*IN_TWICE_THEN_OUT[:cut]))
+    ledger = visit(journal, holding=MINUTE) if visits > 1 else ledger
+    tally += ledger.take(piece(*IN_TWICE_THEN_OUT[cut:]))
+    assert tally == Tally(first_seen=3, held_repeats=1)
+    sent = pending(outbox)
+    assert [(event.timestamp[14:19], event.state) for event in sent] == [("59:58", 0), ("00:28", 1)]
+    assert sent[1].id == punch_id(KEY, "1", "2026-11-22T09:00:28", 2)
+    assert visit(journal, holding=MINUTE).take(piece(*IN_TWICE_THEN_OUT)) == Tally(seen_before=3)
+
+
+def test_it_keeps_none_under_other_settings(journal: Journal) -> None:
+    """So it is where repeats are not held any more when the OUT is read."""
+    outbox = JournalOutbox(journal, "main")
+    visit(journal, holding=MINUTE).take(piece(*IN_TWICE_THEN_OUT[:2]))
+    assert visit(journal).take(piece(*IN_TWICE_THEN_OUT)) == Tally(first_seen=1, seen_before=2)
+    assert [event.state for event in pending(outbox)] == [0, 1]
+
+
+def test_what_shares_the_second_of_a_repeat(journal: Journal, path: Path) -> None:
+    """One of another state is sent and measures what follows; one that repeats, and all after, are held."""
+    JournalOutbox(journal, "main")
+    log = [
+        punch("1", 0), punch("1", 30), punch("1", 30, verify=15),  # another IN: not sent, and told
+        punch("1", 30, state=1), punch("1", 30, state=1, verify=15), punch("1", 30, state=4),
+        punch("1", 50, state=1),
+    ]  # fmt: skip
+    tally = visit(journal, holding=MINUTE).take(piece(*log))
+    assert tally == Tally(first_seen=4, same_second=3, held_repeats=2)
+    assert [hold for (hold,) in look(path, HELD_OR_NOT)] == [
+        None, "repeat", "same second", None, "same second", "same second", "repeat",
+    ]  # fmt: skip
+
+
+def test_a_suspect_clock_lets_none_go(journal: Journal, path: Path) -> None:
+    """What a clock stamped that cannot have been right stays held, beside whatever it lies."""
+    JournalOutbox(journal, "main")
+    visit(journal, holding=MINUTE).take(piece(*IN_TWICE_THEN_OUT[:2]))
+    far_off = replace(piece(*IN_TWICE_THEN_OUT), drift=100_000)
+    assert visit(journal, holding=MINUTE).take(far_off) == Tally(seen_before=2, same_second=1)
+    assert look(path, HELD_OR_NOT) == [(None,), ("repeat",), ("same second",)]
+
+
 def test_each_device_has_its_own_repeats(journal: Journal) -> None:
     """Who punches at one door and then at another has punched twice."""
     visit(journal, holding=MINUTE).take(piece(punch("1", 0)))
@@ -583,11 +635,15 @@ def test_sorting_holds_what_taking_holds(journal: Journal, path: Path) -> None:
     """A dry run names as held what a real one would hold, over all its slices, and leaves no trace of it."""
     visit(journal, holding=MINUTE).take(piece(punch("1", 0)))
     ledger = visit(journal, holding=replace(MINUTE, since=START))
-    slices = [piece(punch("2", -1), punch("1", 50)), piece(punch("1", 100)), piece(punch("1", 160))]
+    slices = [
+        piece(punch("2", -1), punch("1", 50)), piece(punch("1", 100)), piece(punch("1", 160)),
+        piece(punch("1", 160, state=1)), piece(punch("1", 160, state=4)),
+    ]  # fmt: skip
     dry = [ledger.sort(one) for one in slices]
-    assert [[event.user_id for event in found.to_send] for found in dry] == [[], ["1"], []]
+    assert [[event.user_id for event in found.to_send] for found in dry] == [[], ["1"], [], ["1"], []]
     assert look(path, "SELECT count(*), max(timestamp) FROM last_kept") == [(1, "2026-11-22T08:59:58+06:00")]
-    assert [found.tally for found in dry] == [ledger.take(one) for one in slices]
+    real = visit(journal, holding=replace(MINUTE, since=START))
+    assert [found.tally for found in dry] == [real.take(one) for one in slices]
 
 
 def test_holding_costs_one_look_up_a_slice(journal: Journal) -> None:

@@ -139,7 +139,7 @@ class Devices:
         ids = [punch_id(key, user_id, timestamp[:WALL]) for _, user_id, timestamp, _, _ in rows]
         last: Counter[str] = Counter()
         others: defaultdict[str, set[tuple[int, int]]] = defaultdict(set)
-        for place, _, kinds, nth, _, state, _ in self._journal.look_up("punches_of_second", ids):
+        for place, _, kinds, nth, _, _, state, _ in self._journal.look_up("punches_of_second", ids):
             last[ids[place]] = max(last[ids[place]], nth)
             others[ids[place]].add((kinds, state))
         moved = []

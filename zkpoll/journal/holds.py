@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from zkpoll.model.punch import Event
 
@@ -34,6 +35,7 @@ class Holding:
 
 
 HOLD_NOTHING: Final = Holding()
+NONE: Final[Mapping[int, str]] = MappingProxyType({})
 
 
 class Decided(NamedTuple):
@@ -45,18 +47,41 @@ class Decided(NamedTuple):
     """The timestamps of the last punches that were kept; without `repeat_within` nobody needs them."""
 
 
-def decide(events: Sequence[Event], holding: Holding, last: Mapping[Who, str]) -> Decided:
+def decide(
+    events: Sequence[Event],
+    holding: Holding,
+    last: Mapping[Who, str],
+    further: Mapping[int, str] = NONE,
+    unsent: Iterable[str] = (),
+) -> Decided:
     """Given new punches in the log's order, return which of them are held.
 
     `last` has the timestamps of the last punches kept before them. Only punches that are not held are kept,
     and only those measure what follows: of three punches 50 s apart, 60 s hold the second alone. Times are
     compared with their offsets, so that no punch is a repeat for an hour that daylight saving repeats. What
     comes after the clock was set back is no repeat; what a suspect clock stamped is none, and measures none.
+
+    `further` has, by index, the id of the first punch of those that share their user and second with it. They
+    are held for that, but for one: where the first is held as a repeat, as are those in `unsent`, nothing of
+    that second is sent yet, and one that repeats nothing itself is: an OUT in the second of a repeated IN.
     """
-    if holding == HOLD_NOTHING:
+    if holding == HOLD_NOTHING and not further:
         return Decided((None,) * len(events), {})
     kept: dict[Who, str] = {}
-    return Decided(tuple(_hold(event, holding, last, kept) for event in events), kept)
+    free, holds = set(unsent), list[Hold | None]()
+    for index, event in enumerate(events):
+        first = further.get(index)
+        if first is None:
+            hold = _hold(event, holding, last, kept)
+            if hold == "repeat":
+                free.add(event.id)
+        elif first in free and not event.clock_suspect and not _hold(event, holding, last, kept):
+            hold = None
+            free.remove(first)
+        else:
+            hold = "same second"
+        holds.append(hold)
+    return Decided(tuple(holds), kept)
 
 
 def _hold(event: Event, holding: Holding, last: Mapping[Who, str], kept: dict[Who, str]) -> Hold | None:

@@ -12,7 +12,8 @@ How a record is sorted. The first line that fits decides; all of it in the trans
     its bytes are known                  the terminal showed them for another punch, held for a person:
       its clock cannot have been right     same second
       else                                 exact repeat (some firmware stores one press twice)
-    a punch has its user and second      same second: a punch of its own, held for a person
+    a punch has its user and second      same second: a punch of its own, held for a person; but first seen
+                                           where that is held as a `repeat`, and this one repeats nothing
     else                                 first seen
       before the device's `since`          held, as `since`
       soon after the last one kept         held, as `repeat`
@@ -141,7 +142,7 @@ class Intake:
             shown = dict.fromkeys(seqs, 1)
         except AlreadyThere:
             sorting = self._sorting(records, before, _UNNUMBERED)
-            found = self._decided(sorting.tally, sorting.new, last, sorting.again)
+            found = self._decided(sorting.tally, sorting.new, last, sorting.again, sorting.seconds)
             seqs = self._insert(found, records.form)
             shown = sorting.shown(seqs)
         self._showings.add(records.form, shown)
@@ -160,7 +161,9 @@ class Intake:
         records, again = as_first_read(self._journal, self._device, records)
         dry, last = self._dry, self._last_kept(records) | self._dry.kept
         sorting = self._sorting(records, self._before_visit(), _UNNUMBERED + dry.new)
-        found = self._decided(sorting.tally, sorting.new, last, sorting.again)
+        found = self._decided(sorting.tally, sorting.new, last, sorting.again, sorting.seconds)
+        for one in found.new:
+            sorting.seconds[one.first_id or one.event.id].holds.add(one.hold)
         places = range(sorting.place, sorting.place + len(found.new))
         self._showings.add(records.form, sorting.shown(places))
         dry.new += len(places)
@@ -202,9 +205,10 @@ class Intake:
         events = [self._event(punch, records.drift) for punch, _ in sorting.unknown]
         ids = list({new.id for new in events})
         seconds: defaultdict[str, _Second] = defaultdict(_Second)
-        for index, seq, kinds, nth, *content in self._journal.look_up("punches_of_second", ids):
+        for index, seq, kinds, nth, hold, *content in self._journal.look_up("punches_of_second", ids):
             second = seconds[ids[index]]
             second.last = max(second.last, nth)
+            second.holds.add(hold)
             if not kinds & int(records.form or 0):
                 second.others.setdefault(tuple(content), deque()).append(seq)
         seconds |= {one: self._dry.seconds[one] for one in set(ids) & self._dry.seconds.keys()}
@@ -212,19 +216,34 @@ class Intake:
         return sorting
 
     def _decided(
-        self, tally: Tally, new: Sequence[New], last: Mapping[Who, str], again: Sequence[Again] = ()
+        self,
+        tally: Tally,
+        new: Sequence[New],
+        last: Mapping[Who, str],
+        again: Sequence[Again] = (),
+        seconds: Mapping[str, _Second] | None = None,
     ) -> Sorted:
-        """Decide which of the punches first seen are held, given when people's last punches were kept.
+        """Decide which of the new punches are held, given when people's last punches were kept.
 
-        Those that share their second or their bytes with another one are held in any case: none of them is a
-        repeat, and no repeat is measured by them.
+        Those that share their bytes with another one are held in any case: none of them is a repeat, and no
+        repeat is measured by them. `seconds` are those of the new punches, by the ids of their first ones.
         """
-        decided = decide([one.event for one in new if one.hold is None], self._holding, last)
+        open_ = [one for one in new if one.occurrence == 1]
+        further = {index: one.first_id for index, one in enumerate(open_) if one.first_id}
+        unsent = [first for first, second in (seconds or {}).items() if second.is_unsent]
+        decided = decide([one.event for one in open_], self._holding, last, further, unsent)
         since, repeats = decided.holds.count("since"), decided.holds.count("repeat")
-        if since or repeats:
+        sent = sum(decided.holds[index] is None for index in further)
+        if since or repeats or sent:
             holds = iter(decided.holds)
-            new = [one if one.hold else one._replace(hold=next(holds)) for one in new]
-        tally = replace(tally, held_since=since, held_repeats=repeats)
+            new = [one._replace(hold=next(holds)) if one.occurrence == 1 else one for one in new]
+        tally = replace(
+            tally,
+            first_seen=tally.first_seen + sent,
+            same_second=tally.same_second - sent,
+            held_since=since,
+            held_repeats=repeats,
+        )
         return Sorted(tally, tuple(new), tuple(again), decided.kept)
 
     def _event(self, punch: Punch, drift: float | None) -> Event:
@@ -298,8 +317,15 @@ class _Second:
 
     last: int = 0
     """How many there ever were."""
+    holds: set[Hold | None] = field(default_factory=set)
+    """Why they are held; None is among these where one is not."""
     others: dict[tuple[int, int, int], deque[int]] = field(default_factory=dict)
     """Those of them that the form at hand has not shown: their places, by verify, state and work code."""
+
+    @property
+    def is_unsent(self) -> bool:
+        """Whether a repeat has the second, and nothing of it is sent."""
+        return "repeat" in self.holds and None not in self.holds
 
     def take(self, content: tuple[int, int, int]) -> int | None:
         """Return the place of the one that a record of this content shows, once; None if it shows none.

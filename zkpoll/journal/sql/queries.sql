@@ -116,11 +116,13 @@ GROUP BY incoming.place;
 -- name: punches_of_second
 -- Given the id of the first punch of a user and second, that punch and the further ones; each half has its own
 -- index.
-SELECT incoming.place, punch.seq, punch.kinds, punch.nth, punch.verify, punch.state, punch.work_code
+SELECT incoming.place, punch.seq, punch.kinds, punch.nth, punch.hold, punch.verify, punch.state,
+       punch.work_code
 FROM incoming CROSS JOIN punch
 WHERE punch.id = incoming.value AND punch.nth = 1
 UNION ALL
-SELECT incoming.place, punch.seq, punch.kinds, punch.nth, punch.verify, punch.state, punch.work_code
+SELECT incoming.place, punch.seq, punch.kinds, punch.nth, punch.hold, punch.verify, punch.state,
+       punch.work_code
 FROM incoming CROSS JOIN punch
 WHERE punch.first_id = incoming.value;
 
