@@ -515,6 +515,7 @@ _U32: Final = st.sampled_from([*_EDGES, 0x7FFFFFFF, 0x80000000, 0xFFFFFFF0, 0xFF
 )
 _TEXTS: Final = st.sampled_from(
     [
+        b"~DeviceName=K40\0",
         b"~SerialNumber=",
         b"~SerialNumber=\0",
         b"~SerialNumber=A1\x1b[2Kb\r\n\0",
@@ -557,35 +558,65 @@ TWISTS: Final[st.SearchStrategy[Twist]] = st.one_of(
     st.builds(Length, _U32),
     st.builds(Slow, st.floats(0, 0.02)),
 )
-ASKED: Final = (
-    Command.CONNECT,
-    Command.AUTH,
-    Command.OPTIONS_RRQ,
-    Command.GET_TIME,
-    Command.GET_FREE_SIZES,
-    Command.PREPARE_BUFFER,
-    Command.READ_BUFFER,
-    Command.READ_BUFFER,
-    Command.FREE_DATA,
-    Command.ATTLOG_RRQ,
-    Command.USERTEMP_RRQ,
-    Command.DISABLEDEVICE,
-    Command.CLEAR_ATTLOG,
-    Command.REFRESHDATA,
-    Command.ENABLEDEVICE,
-    Command.SET_TIME,
-    Command.GET_VERSION,
-    Command.EXIT,
+_TABLES: Final = st.builds(
+    lambda row, times, more: (len(row) * times + more).to_bytes(4, "little") + row * times,
+    st.sampled_from([8, 16, 22, 28, 40, 49, 72]).flatmap(
+        lambda width: st.binary(min_size=width, max_size=width)
+    ),
+    st.integers(0, 30),
+    st.sampled_from([0, 0, 0, 1, 40]),
 )
-"""The commands of visits, looks and clearings."""
+"""Tables of any records, most of them as long as they say."""
+_SAID: Final = st.builds(Says, st.just(Command.ACK_OK), _TEXTS | _DATA)
+_SIZED: Final = st.builds(
+    Patch, st.just(0), st.sampled_from([0, 1, 4, 5]), st.builds(lambda one: pack("<I", one), _U32)
+)
+_TABLED: Final = (
+    st.builds(Says, st.just(Command.DATA), _TABLES)
+    | _SIZED
+    | st.builds(
+        Announce, st.integers(0, 2_000), st.binary(max_size=60), st.sampled_from([1, 20]), st.integers(0, 9)
+    )
+)
+_REFUSED: Final = (
+    st.builds(Code, st.sampled_from([1000, 1102, 2000, 2001, 2005, 4989, 6001, 0xFFFF]), st.booleans())
+    | st.just(Mute())
+    | st.just(Cut(0))
+)
+_APT: Final[dict[int, st.SearchStrategy[Twist]]] = {
+    Command.CONNECT: _REFUSED,
+    Command.AUTH: _REFUSED,
+    Command.OPTIONS_RRQ: _SAID,
+    Command.GET_VERSION: _SAID,
+    Command.GET_TIME: st.builds(Says, st.just(Command.ACK_OK), st.builds(lambda one: pack("<I", one), _U32)),
+    Command.GET_FREE_SIZES: st.builds(
+        Patch,
+        st.just(0),
+        st.sampled_from([16, 24, 32, 56, 60, 64, 68, 72, 76]),
+        st.builds(lambda one: pack("<I", one), _U32),
+    ),
+    Command.PREPARE_BUFFER: _TABLED,
+    Command.READ_BUFFER: _TABLED,
+    Command.ATTLOG_RRQ: _TABLED,
+    Command.USERTEMP_RRQ: _TABLED,
+    Command.FREE_DATA: _REFUSED,
+    Command.SET_TIME: _REFUSED,
+    Command.DISABLEDEVICE: _REFUSED,
+    Command.CLEAR_ATTLOG: _REFUSED,
+    Command.REFRESHDATA: _REFUSED,
+    Command.ENABLEDEVICE: _REFUSED,
+    Command.EXIT: _REFUSED,
+}
+"""The commands of visits, looks and clearings, and lies that are about what each of them asks."""
+ASKED: Final = tuple(_APT)
+_TURNS: Final = st.integers(1, 4) | st.none()
 LIES: Final = st.one_of(
-    st.builds(Lie, st.sampled_from([int(one) for one in ASKED]), st.integers(1, 4) | st.none(), TWISTS),
+    st.sampled_from(ASKED).flatmap(lambda command: st.builds(Lie, st.just(command), _TURNS, _APT[command])),
+    st.builds(Lie, st.sampled_from(ASKED), _TURNS, TWISTS),
     st.builds(Lie, st.none(), st.integers(1, 40), TWISTS),
 )
 """Lies about one answer, or about each one to a command."""
-FLOODS: Final = st.builds(
-    Lie, st.sampled_from([int(one) for one in ASKED]), st.just(1) | st.none(), st.builds(Flood, _U32)
-)
+FLOODS: Final = st.builds(Lie, st.sampled_from(ASKED), st.just(1) | st.none(), st.builds(Flood, _U32))
 """Answers that never end."""
 ALL_LIES: Final = st.builds(Lie, st.none(), st.none(), TWISTS)
 """Lies about everything."""

@@ -18,7 +18,7 @@ from tests.fuzz.liar import ALL_LIES, LIES, Liar, Lie
 from tests.look import look
 from tests.site import TOKEN, Site, entry
 from zkpoll.pull.layouts import ANY_SLOT, LAYOUTS
-from zkpoll.simulator import Command, EnrolledUser, Model, SampleDashboard, Terminal
+from zkpoll.simulator import Command, EnrolledUser, HttpAnswer, Model, SampleDashboard, Terminal
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -128,6 +128,8 @@ class Step:
     """Whether a person sees it on a screen."""
     punches: int = 0
     """How often people punch before."""
+    down: bool = False
+    """Whether the dashboard takes nothing."""
 
 
 class World:
@@ -163,6 +165,8 @@ class World:
         for _ in range(step.punches):
             self.terminal.punch(self.terminal.users[0].user_id)
         self.liar.tell(*step.lies)
+        self.dashboard.answers.clear()
+        self.dashboard.answers.extend([HttpAnswer(503)] * (9 if step.down else 0))
         told = self._run(step.words, timeout=0.03, limit=0.6, person=step.person)
         self._check_changes(step.words)
         self._check_words(told, step.words)
@@ -172,6 +176,7 @@ class World:
     def be_honest(self) -> None:
         """Read all of the log, and nothing but the truth is told: nothing may be lost by now."""
         self.liar.tell()
+        self.dashboard.answers.clear()
         self.terminal.disabled, disabled = False, self.terminal.disabled
         if not self.terminal.log:  # an empty one need not be believed
             for user in self.terminal.users[:4]:
@@ -268,11 +273,16 @@ class World:
 
 
 NAMES: Final = st.sampled_from(["Ada", "\x1b[2K", "a\r\nb", "\u202ex", "", "\x00z", "=1+2"])
+RECORDS: Final = st.one_of(
+    st.tuples(st.sampled_from([0, 1, 5, 20, 40]), st.just(())),
+    st.tuples(st.sampled_from([20, 40]), st.tuples(st.sampled_from([b"\0", b"\xff" * 49, b"\1\0A\x1b"]))),
+)
+"""How many punches a log begins with, and what is beside them: single records that are none are real."""
 KINDS: Final = st.builds(
-    Kind,
+    lambda records, **others: Kind(records=records[0], odd=records[1], **others),
+    RECORDS,
     layout=st.sampled_from([8, 16, 22, 40, 40, 49]),
     transport=st.sampled_from(["tcp", "tcp", "udp"]),
-    records=st.sampled_from([0, 1, 5, 20, 40]),
     names=st.lists(NAMES, max_size=3).map(tuple),
     inline=st.sampled_from([0, 1008]),
     blocks=st.sampled_from([None, 100, 1008]),
@@ -289,6 +299,7 @@ STEPS: Final = st.builds(
     st.lists(LIES, max_size=3).map(tuple) | ALL_LIES.map(lambda lie: (lie,)),
     st.booleans(),
     st.integers(0, 2),
+    st.sampled_from([False, False, True]),
 )
 
 
