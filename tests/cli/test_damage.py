@@ -113,3 +113,32 @@ def test_one_that_was_lost_when_it_was_damaged(
     check_it_is_told(site, site.sync())
     assert len(dashboard.requests) == 1
     assert set(sent(dashboard)) == ids_of(terminal)
+
+
+USER: Final = rb"front\d{4}(?=2026-)"
+"""A punch's user id: the device's name stands in front, the time behind."""
+
+
+@pytest.mark.parametrize("number", [0, 15, 30])
+def test_a_damaged_user(site: Site, dashboard: SampleDashboard, terminal: Terminal, number: int) -> None:
+    """A flipped bit makes nobody else's punch: what is not the punch that its id says does not go out."""
+    flip(site, USER, number)
+    for _ in range(2):
+        check_it_is_told(site, site.sync())
+    assert set(sent(dashboard)) < ids_of(terminal)
+    assert not dashboard.conflicts
+    assert {one["user_id"] for one in dashboard.events.values()} <= {user.user_id for user in terminal.users}
+    check_the_last_word(site.run("punches", "export", "--format", "json"), 74, "is damaged")
+
+
+def test_a_damaged_request(site: Site, dashboard: SampleDashboard, terminal: Terminal) -> None:
+    """A request in flight is sent again as it was, or not at all."""
+    assert terminal.log
+    dashboard.answers.append(HttpAnswer(cut=True, body=b""))
+    assert site.sync().code == 1
+    with closing(sqlite3.connect(site.journal)) as db:
+        db.execute("PRAGMA journal_mode = DELETE")
+    flip(site, rb'"user_id":"\d+(?=")', 3)
+    before = len(dashboard.requests)
+    check_it_is_told(site, site.sync())
+    assert len(dashboard.requests) == before

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
@@ -71,7 +72,8 @@ def ids(events: Sequence[Event]) -> tuple[str, ...]:
 
 def kept(of: tuple[str, ...]) -> SentRequest:
     """Return a request whose bytes are kept."""
-    return SentRequest(of, "POST", f"key of {len(of)}", b"bytes of %d" % len(of))
+    body = b"bytes of %d" % len(of)
+    return SentRequest(of, "POST", sha256(body).hexdigest(), body)
 
 
 def people(batch: Batch) -> list[int]:

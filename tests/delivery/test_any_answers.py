@@ -239,7 +239,7 @@ STATES = """
 SELECT outbox.state, punch.id FROM outbox
 JOIN punch ON punch.seq = outbox.punch
 JOIN destination ON destination.id = outbox.destination
-WHERE destination.name = '{}' AND punch.same_second = 0
+WHERE destination.name = '{}' AND punch.nth = 1
 """
 
 

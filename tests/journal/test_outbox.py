@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from zkpoll.journal.decisions import Decisions
 from zkpoll.journal.opening import open_journal
 from zkpoll.journal.outbox import JournalOutbox, first_again, waiting
 from zkpoll.model.delivery import Batch, SentRequest, Settled
-from zkpoll.model.punch import Event
+from zkpoll.model.punch import Event, punch_id
 from zkpoll.model.sums import Counts
 
 if TYPE_CHECKING:
@@ -244,9 +245,8 @@ def test_a_request_is_kept_byte_for_byte(journal: Journal, path: Path) -> None:
 
 def kept(outbox: JournalOutbox, count: int) -> SentRequest:
     """Write a request with the oldest pending punches down, with its bytes."""
-    request = SentRequest(
-        tuple(event.id for event in outbox.next(count).events[:count]), "PUT", "key", b"bytes \0\xff"
-    )
+    ids, body = tuple(event.id for event in outbox.next(count).events[:count]), b"bytes \0\xff"
+    request = SentRequest(ids, "PUT", sha256(body).hexdigest(), body)
     outbox.send(request)
     return request
 
@@ -427,7 +427,7 @@ def test_what_is_no_state_is_not_sent(journal: Journal, path: Path) -> None:
     with damaged(path):
         outbox.counts()
     with damaged(path):
-        outbox.reaches()
+        outbox.reaches(datetime.now(UTC))
 
 
 def test_what_turns_into_no_state_in_flight(journal: Journal, path: Path) -> None:
@@ -544,6 +544,7 @@ def test_a_journal_of_the_first_form(path: Path) -> None:
             PRAGMA user_version = 1;
             """
         )
+        db.execute("UPDATE punch SET id = ?", (punch_id("X1", "7", "2026-11-22T08:00:00"),))
     with open_journal(path) as journal:
         outbox = JournalOutbox(journal, "main")
         assert users(outbox) == ["7"]
@@ -556,6 +557,7 @@ MIGRATIONS = Path(zkpoll.__file__).parent / "journal" / "sql" / "migrations"
 
 def test_what_was_in_flight_at_an_upgrade(path: Path) -> None:
     """What an earlier zkpoll sent and heard no answer to is sent again together, made anew, and settled."""
+    ids = {user: punch_id("X1", str(user), "2026-11-22T08:00:00") for user in range(1, 6)}
     with inside(path) as db:
         for file in sorted(MIGRATIONS.glob("000[1-5]_*.sql")):
             db.executescript(file.read_text())
@@ -571,7 +573,7 @@ def test_what_was_in_flight_at_an_upgrade(path: Path) -> None:
                                work_code, clock_suspect, canonical, source, journalled_at)
             VALUES (?, 0, 1, 'front', ?, '2026-11-22T08:00:00+06:00', 1, 0, 0, 0, ?, 'pull', '2026')
             """,
-            [(f"a{user}", user, bytes([user])) for user in range(1, 6)],
+            [(ids[user], user, bytes([user])) for user in ids],
         )
         db.executescript(
             """
@@ -587,10 +589,10 @@ def test_what_was_in_flight_at_an_upgrade(path: Path) -> None:
         batch = main.next(9)
         assert [event.user_id for event in batch.events] == ["3", "4", "1", "2", "5"]
         assert (batch.in_flight, batch.sent_before, batch.request) == (2, 4, None)
-        main.settle(Settled(("a3", "a4")), ("a3", "a4"))
+        main.settle(Settled((ids[3], ids[4])), (ids[3], ids[4]))
         assert (main.next(9).in_flight, spare.next(9).in_flight) == (2, 1)
-        main.settle(Settled(("a1",)), ("a1", "a2"))
-        spare.settle(Settled(("a5",)), ("a5",))
+        main.settle(Settled((ids[1],)), (ids[1], ids[2]))
+        spare.settle(Settled((ids[5],)), (ids[5],))
         assert main.next(9).sent_before == spare.next(9).sent_before == 0
         assert main.counts() == Counts(punches=5, pending=2, confirmed=3)
     assert look(path, "SELECT count(*) FROM request") == [(0,)]

@@ -291,7 +291,7 @@ def not_a_disk(_path: Path) -> Path:
         (short_text, "is not a journal but some other kind of file"),
         (damaged_head, "is damaged; restore a backup"),
         (empty, "is empty (0 bytes), which none ever is: restore a backup, or remove it"),
-        (no_ordinary_file, "cannot be opened: it is no ordinary file"),
+        (no_ordinary_file, "cannot be opened: it is a pipe, expected an ordinary file"),
         (folder, "cannot be opened: it is a folder"),
         (folder_missing, "cannot be opened"),
         (below_a_file, "cannot be opened"),

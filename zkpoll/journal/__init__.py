@@ -12,6 +12,7 @@ devices        which devices were met, and which inventory name each belongs to
 | holds        which new punches are held: before a starting line, or repeats   (pure)
 watermarks     how much of each device's log is in the journal: the pull door's progress
 | outbox       one dashboard's way out: what is pending, in flight, settled
+| way_out      each punch on its way out is the one whose id it has
 decisions      what a person decides about punches that wait
 clearance      whether a device's log may be cleared, and what is remembered of that
 comparison     a raw copy beside the journal: what it lacks, and putting that back

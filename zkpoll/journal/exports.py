@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final
 
+from zkpoll.journal import way_out
 from zkpoll.journal.database import now
-from zkpoll.model.punch import Event
 from zkpoll.model.user import User
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from zkpoll.journal.database import Journal, Row
     from zkpoll.model.delivery import OutboxState
+    from zkpoll.model.punch import Event
 
 PAGE: Final = 2000
 """Punches looked at at a time; what a page holds is all that is in memory."""
@@ -100,6 +101,6 @@ def _with_states(journal: Journal, page: Sequence[Row]) -> Iterator[Journalled]:
         states[place][name] = state
         if state == "held":
             holds[place][reason] = None
-    for (_, journalled_at, *fields, suspect), found, held in zip(page, states, holds, strict=True):
-        event = Event(*[*fields, bool(suspect)])
+    events = way_out.events(journal, [(seq, *fields) for seq, _, *fields in page])
+    for (_, journalled_at, *_), event, found, held in zip(page, events, states, holds, strict=True):
         yield Journalled(event, journalled_at, found, ", ".join(held) or None)

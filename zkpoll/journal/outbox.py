@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, get_args
 
+from zkpoll.journal import way_out
 from zkpoll.journal.database import now
 from zkpoll.model.delivery import Batch, OutboxState, Reach, SentRequest
 from zkpoll.model.punch import Event
@@ -117,7 +118,7 @@ class JournalOutbox:
         """
         rows = self._journal.all("newest_of_people", destination=self._destination, limit=limit)
         self._seqs |= {row[1]: row[0] for row in rows}
-        return [Event._make(row[1:]) for row in rows]
+        return list(way_out.events(self._journal, rows))
 
     def _handed_out(
         self,
@@ -129,7 +130,7 @@ class JournalOutbox:
         request: SentRequest | None = None,
     ) -> Batch:
         self._seqs = {row[1]: row[0] for row in rows}
-        events = tuple(Event._make(row[1:]) for row in rows)
+        events = way_out.events(self._journal, rows)
         return Batch(events, in_flight, sent_before, tried_before, request)
 
     def send(self, request: SentRequest) -> bool:
@@ -255,7 +256,7 @@ class JournalOutbox:
         """Return how far each device's punches are read and settled with this dashboard, by device name.
 
         A log that was read up to a time ahead of now (aware) was read by a wrong clock: nobody knows how far.
-        Raise `JournalError` where the journal is damaged: a punch that no index lists would seem to be settled.
+        Raise `JournalError` where the journal is damaged: a punch that no index lists would seem settled.
         """
         self.counts()
         found: dict[str, Reach] = {}
@@ -285,7 +286,7 @@ def _with_waiting(reach: Reach, state: OutboxState, earliest: str, count: int) -
 def _flights(journal: Journal, destination: int | None) -> dict[int, _Flight]:
     """Given a destination's number, return its requests in flight by their own, the oldest first.
 
-    Raise `JournalError` where a punch's place in the outbox is damaged.
+    Raise `JournalError` where a punch's place in the outbox is damaged, or a request's bytes are.
     """
     requests = journal.all("requests", destination=destination)
     rows: dict[int, list[Row]] = {number: [] for number, *_ in requests}
@@ -299,6 +300,8 @@ def _flights(journal: Journal, destination: int | None) -> dict[int, _Flight]:
         ids = tuple(row[2] for row in rows[number])
         waiting = [row for row in rows[number] if row[0] in _WAITING]
         whole = body is not None and len(waiting) == punches
+        if whole:
+            way_out.check_bytes(journal, key, body)
         request = SentRequest(ids, method, key, body, began_at) if whole else SentRequest(ids)
         flights[number] = _Flight(request, waiting, whole)
     return flights

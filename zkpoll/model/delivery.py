@@ -73,7 +73,7 @@ class SentRequest:
     """The identities of its punches."""
     method: str | None = None
     key: str | None = None
-    """Its `Idempotency-Key`."""
+    """Its `Idempotency-Key`: the SHA-256 of its body."""
     body: bytes | None = field(default=None, repr=False)
     """Byte for byte. None, as are method and key, where it cannot be sent again as it was."""
     began_at: str | None = field(default=None, compare=False)

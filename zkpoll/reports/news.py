@@ -75,7 +75,7 @@ def news(
         if known is None or known.kind != trouble.kind:
             lines.append(f"{subject}: {trouble.text}")
             after[subject] = Condition(trouble.kind, now, now)
-        # What was told in a time to come, by a clock that was wrong, is told again. A bug: no run ends with its
+        # What was told in a time to come, by a wrong clock, is told again; so is a bug: no run ends with its
         # code and no word.
         elif trouble.once or (
             trouble.kind != BUG and known.told_at <= now and age(known.told_at, now) < REMIND

@@ -129,6 +129,9 @@ WHERE punch.first_id = incoming.value;
 -- name: punches_by_id
 SELECT punch.seq FROM incoming CROSS JOIN punch WHERE punch.id = incoming.value;
 
+-- name: nth_of_second
+SELECT incoming.place, punch.nth FROM incoming CROSS JOIN punch WHERE punch.seq = incoming.value;
+
 -- name: add_punch
 INSERT INTO punch (id, nth, first_id, device, device_name, user_id, timestamp, verify, state, work_code,
                    clock_suspect, kinds, source, hold, journalled_at)
