@@ -122,6 +122,37 @@ def test_a_cleared_log_had_every_punch(site: Site, dashboard: SampleDashboard, l
     assert look(site.journal, "SELECT count(*) FROM punch") == [(punched // 2,)]
 
 
+@pytest.mark.parametrize("layout", [*WITHOUT_NUMBERS, 40, 49])
+def test_a_punch_between_the_reading_and_the_clearing(
+    site: Site, dashboard: SampleDashboard, layout: int
+) -> None:
+    """A punch that came since a log was read keeps it from being cleared, also where its bytes are known."""
+    terminal = terminal_of(layout)
+    day = [(user.user_id, DEAD_BATTERY + timedelta(seconds=second)) for second, user in enumerate(USERS)]
+    with serve(terminal) as address:
+        site.write(dashboard.url, entry("front", address, clear="confirmed"))
+        for user, moment in day:
+            terminal.punch(user, moment)
+        site.sync()
+        assert not terminal.log
+        terminal.history.clear()  # it numbers its records from 1 again
+        terminal.punch(*day[0])
+        terminal.commands.clear()
+
+        def punch(command: int) -> None:
+            if command == Command.CONNECT and command in terminal.commands and len(terminal.log) == 1:
+                terminal.punch(*day[1])
+
+        terminal.before_command = punch
+        report = site.report()
+        assert len(terminal.log) == 2
+        assert report["devices"][0]["clearing"]["fate"] == "changed"
+        site.sync()
+        assert not terminal.log
+    punched = len(day) + 2
+    assert look(site.journal, "SELECT count(*), count(DISTINCT id) FROM punch") == [(punched, punched)]
+
+
 def test_a_press_that_is_stored_twice(site: Site, dashboard: SampleDashboard) -> None:
     """Where the clock is believable, an equal record is kept and held quietly; by its id it goes out."""
     terminal = terminal_of(16)

@@ -4,6 +4,7 @@ A visit of its own, in ten steps. Each may end it, for the reason on its right.
 
     people can punch    1  read the whole log                          it is empty        EMPTY
                         2  ask the keeper about every record           one must stay      UNSETTLED
+                           see that it ends where it was read to       it does not        CHANGED
                            see how long 6 would take                   too long           NOT_CLEARED
                         3  keep a copy, on disk when this is done
                         4  note that the device will be disabled, on disk as well
@@ -150,6 +151,8 @@ def clear_log(session: Session, timeout: float, known: Watermark | None, keeper:
     refusals = map(keeper.refusal, copy.slices(users))
     if refusal := next(filter(None, refusals), None):
         return Cleared(Fate.UNSETTLED, copy.records, refusal)
+    if known is not None and not copy.is_what(known):
+        return Cleared(Fate.CHANGED, copy.records, _PROBLEMS[Fate.CHANGED])
     if not copy.has_room and copy.seconds > WORK_LIMIT / 3:
         too_slow = (
             "all of it would have to be read again while nobody can punch, which takes "
@@ -220,6 +223,16 @@ class _Copy:
             decoded = self.layout.decode(self.log[at : at + step], users)
             form = LAYOUT_FORMS[self.layout.width]
             yield Slice(decoded.punches, decoded.quarantined, mark=None, form=form)
+
+    def is_what(self, known: Watermark) -> bool:
+        """Say whether it holds what is known of the log, and nothing behind.
+
+        The keeper knows records by their bytes, which a clock that restarts gives to a new punch, too.
+        """
+        width = self.layout.width
+        first, last = (known.count - len(known.tail)) * width, known.count * width
+        tail = self.layout.decode(self.log[first:last], layouts.ANY_SLOT, TAIL).tail
+        return (known.layout, last, known.tail) == (width, len(self.log), tail)
 
     def glimpse(self) -> _Glimpse:
         """Return what a look at the log would show, were it still the copy."""
