@@ -64,6 +64,8 @@ class Twist:
             or (self.in_place and command not in ABOUT_THE_LOG)
         )
 
+    arrives = True
+    """Whether the terminal gets the request, and carries it out."""
     in_place = False
     """Whether it changes nothing but what the first frames say, in answer to the same request."""
 
@@ -85,6 +87,27 @@ class Mute(Twist):
     def frames(self, saying: Saying) -> list[WireFrame]:  # noqa: ARG002
         """Return none."""
         return []
+
+
+@dataclass(frozen=True)
+class Deaf(Twist):
+    """The request is not carried out, and not answered."""
+
+    harmless = True
+    arrives = False
+
+
+@dataclass(frozen=True)
+class Refuses(Twist):
+    """The request is not carried out, and that is said."""
+
+    code: int
+    in_place = True
+    arrives = False
+
+    def frames(self, saying: Saying) -> list[WireFrame]:
+        """Return the refusal."""
+        return [WireFrame(self.code, 0, saying.request.reply_id)]
 
 
 @dataclass(frozen=True)
@@ -490,9 +513,10 @@ class Liar:
         self.commands.append(request.command)
         self._turns[request.command] += 1
         self._turns[None] += 1
-        frames = [frame for one in self.terminal.reply(session, payload) if (frame := decode(one))]
-        saying = Saying(self.terminal, request, frames, [frame for _, frame in self.said])
         lies = [lie.twist for lie in self._lies if lie.hits(request.command, self._turns)]
+        answer = self.terminal.reply(session, payload) if all(one.arrives for one in lies) else []
+        frames = [frame for one in answer if (frame := decode(one))]
+        saying = Saying(self.terminal, request, frames, [frame for _, frame in self.said])
         for twist in lies:
             self.spared_the_log &= twist.spares_the_log(request.command, udp=udp)
             saying.frames = twist.frames(saying)
@@ -547,6 +571,7 @@ TWISTS: Final[st.SearchStrategy[Twist]] = st.one_of(
     st.builds(Stale, st.integers(0, 30), st.booleans()),
     st.builds(Field, _PLACE, st.booleans(), st.integers(0, 0xFFFF)),
     st.just(Mute()),
+    st.just(Deaf()),
     st.just(Late()),
     st.builds(Drop, _PLACE),
     st.builds(Repeat, st.integers(2, 5)),
@@ -577,11 +602,12 @@ _TABLED: Final = (
     | st.builds(
         Announce, st.integers(0, 2_000), st.binary(max_size=60), st.sampled_from([1, 20]), st.integers(0, 9)
     )
+    | st.builds(Flip, st.integers(0, 2_000), st.integers(1, 255))
 )
 _REFUSED: Final = (
     st.builds(Code, st.sampled_from([1000, 1102, 2000, 2001, 2005, 4989, 6001, 0xFFFF]), st.booleans())
-    | st.just(Mute())
-    | st.just(Cut(0))
+    | st.builds(Refuses, st.sampled_from([2001, 2005, 4989, 0xFFFF]))
+    | st.sampled_from([Mute(), Deaf(), Cut(0)])
 )
 _APT: Final[dict[int, st.SearchStrategy[Twist]]] = {
     Command.CONNECT: _REFUSED,
@@ -610,12 +636,41 @@ _APT: Final[dict[int, st.SearchStrategy[Twist]]] = {
 """The commands of visits, looks and clearings, and lies that are about what each of them asks."""
 ASKED: Final = tuple(_APT)
 _TURNS: Final = st.integers(1, 4) | st.none()
+_OFF_AND_ON: Final = (
+    Command.DISABLEDEVICE,
+    Command.CLEAR_ATTLOG,
+    Command.REFRESHDATA,
+    Command.ENABLEDEVICE,
+    Command.ENABLEDEVICE,
+)
+_READING: Final = (
+    Command.CONNECT,
+    Command.OPTIONS_RRQ,
+    Command.GET_FREE_SIZES,
+    Command.PREPARE_BUFFER,
+    Command.READ_BUFFER,
+    Command.FREE_DATA,
+)
+
+
+def _apt(command: int, turns: st.SearchStrategy[int | None]) -> st.SearchStrategy[Lie]:
+    return st.builds(Lie, st.just(command), turns, _APT[command])
+
+
 LIES: Final = st.one_of(
-    st.sampled_from(ASKED).flatmap(lambda command: st.builds(Lie, st.just(command), _TURNS, _APT[command])),
+    st.sampled_from(ASKED).flatmap(lambda command: _apt(command, _TURNS)),
     st.builds(Lie, st.sampled_from(ASKED), _TURNS, TWISTS),
     st.builds(Lie, st.none(), st.integers(1, 40), TWISTS),
 )
 """Lies about one answer, or about each one to a command."""
+LIES_IN_A_CLEARING: Final = st.one_of(
+    st.builds(Lie, st.sampled_from(_OFF_AND_ON), st.none() | st.just(1), _REFUSED),
+    st.builds(Lie, st.sampled_from(_OFF_AND_ON), st.none() | st.just(1), TWISTS),
+    st.builds(Lie, st.sampled_from(_READING), st.integers(2, 5), st.just(SomebodyPunches())),
+    st.sampled_from(_READING).flatmap(lambda command: _apt(command, st.integers(2, 5))),
+    st.builds(Lie, st.sampled_from(_READING), st.integers(2, 5), TWISTS),
+)
+"""Lies that leave the visit before it alone."""
 FLOODS: Final = st.builds(Lie, st.sampled_from(ASKED), st.just(1) | st.none(), st.builds(Flood, _U32))
 """Answers that never end."""
 ALL_LIES: Final = st.builds(Lie, st.none(), st.none(), TWISTS)

@@ -9,12 +9,12 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import pytest
-from hypothesis import given
+from hypothesis import event, given
 from hypothesis import strategies as st
 
 from tests.fuzz.command import IN_MEMORY, Told, fuzzed, run, while_there_is_time
 from tests.fuzz.evidence import check_punches, kept
-from tests.fuzz.liar import ALL_LIES, LIES, Liar, Lie
+from tests.fuzz.liar import ALL_LIES, LIES, LIES_IN_A_CLEARING, Liar, Lie
 from tests.look import look
 from tests.site import TOKEN, Site, entry
 from zkpoll.pull.layouts import ANY_SLOT, LAYOUTS
@@ -141,6 +141,8 @@ class World:
         self.truth_was_told = True
         """Whether nothing untrue was said of the log in a run that cleared it."""
         self.told_before = False
+        self.met: set[str] = set()
+        """What was met, for statistics."""
         self.failures: list[str] = []
         """What was found to be wrong while a command was at the terminal."""
         self.terminal.before_command = self._look_over
@@ -224,6 +226,7 @@ class World:
         assert {one for (one,) in confirmed} == self.dashboard.events.keys()
         assert not self.dashboard.conflicts
         if self.terminal.disabled:
+            self.met.add("a terminal stays disabled")
             assert look(journal, "SELECT count(*) FROM intent") == [(1,)]
 
     def _check_changes(self, words: tuple[str, ...]) -> None:
@@ -235,6 +238,8 @@ class World:
         if words[1:2] == ("clear",) or (words in RUNS and words[0] == "sync" and self.kind.clear):
             may |= {Command.DISABLEDEVICE, Command.CLEAR_ATTLOG}
         assert changes <= may
+        if Command.CLEAR_ATTLOG in changes:
+            self.met.add("a log is cleared")
         if Command.CLEAR_ATTLOG in changes and not self.liar.spared_the_log:
             self.truth_was_told = False
         assert self.liar.commands.count(Command.CLEAR_ATTLOG) <= 1
@@ -313,3 +318,39 @@ def test_any_lies(kind: Kind, steps: list[Step]) -> None:
         for step in steps:
             world.go(step)
         world.be_honest()
+    for one in world.met:
+        event(one)
+
+
+CLEARED: Final = st.builds(
+    Kind,
+    layout=st.sampled_from([8, 16, 40, 49]),
+    transport=st.sampled_from(["tcp", "tcp", "udp"]),
+    records=st.sampled_from([1, 20, 40]),
+    inline=st.sampled_from([0, 1008]),
+    sizes=st.sampled_from([92, None]),
+    capacity=st.sampled_from([40, 100]),
+    old=st.sampled_from([False, False, True]),
+    clear=st.just(True),
+)
+CLEARINGS: Final = st.builds(
+    Step,
+    st.sampled_from(RUNS),
+    st.lists(LIES_IN_A_CLEARING, max_size=2).map(tuple),
+    st.booleans(),
+    st.integers(0, 2),
+)
+
+
+@pytest.mark.timeout(3600)
+@fuzzed(60)
+@given(kind=CLEARED, steps=st.lists(CLEARINGS, min_size=1, max_size=3))
+@while_there_is_time
+def test_lies_in_a_clearing(kind: Kind, steps: list[Step]) -> None:
+    """A log is wiped only where all of it is settled, and nobody stays locked out without a note of it."""
+    with World(kind) as world:
+        for step in steps:
+            world.go(step)
+        world.be_honest()
+    for one in world.met:
+        event(one)
