@@ -19,7 +19,7 @@ from zkpoll.errors import ExitCode
 from zkpoll.journal.opening import folders
 from zkpoll.pull import raw_copy
 from zkpoll.pull.raw_copy import RawCopy, save
-from zkpoll.simulator import Command, Faults, HttpAnswer, Model, Terminal, serve
+from zkpoll.simulator import Command, Faults, HttpAnswer, Model, Terminal, never, serve
 from zkpoll.simulator.wire import pack_time
 
 if TYPE_CHECKING:
@@ -206,6 +206,28 @@ def test_without_delivery(terminal: Terminal, site: Site, front: Callable[..., N
     assert untouched(terminal)
     assert site.sync().code == 0
     assert cleared(terminal)
+
+
+def test_the_log_tells_what_came_of_it(terminal: Terminal, site: Site, front: Callable[..., None]) -> None:
+    """With -v, as a service runs, a clearing is in the log like all else, and so is what went wrong with it."""
+    front(clear="confirmed", timeout=0.5)
+    told = site.sync("-v")
+    (copy,) = copies(site)
+    assert told.code == 0
+    assert f"INFO    front: its log of {RECORDS} records was cleared; a copy is in {copy}\n" in told.err
+    terminal.punch(terminal.users[0].user_id)
+    terminal.faults = Faults(instead=(never(Command.REFRESHDATA),))
+    told = site.sync("-v")
+    assert told.code == 1
+    assert "WARNING front: it was told to clear its log, and whether it did is not known" in told.err
+    terminal.punch(terminal.users[1].user_id)
+    terminal.faults = Faults(ignores_clear=True)
+    told = site.sync("-v")
+    assert told.code == 1
+    assert "WARNING front: it says that it has cleared its log, and keeps it" in told.err
+    told = site.sync("-v")
+    assert told.code == 0
+    assert "INFO    front: its log is not cleared: it said on " in told.err
 
 
 # --- devices that do not do what they say ---

@@ -48,11 +48,13 @@ def clear(device: Device, contacts: Contacts, raw_copies: Path, *, by_hand: bool
     The raw copy goes into the folder `raw_copies`. A clearing `by_hand` is allowed for a device that proved
     unfit for it, too.
     """
-    return one_failure(
+    outcome = one_failure(
         device.name,
         lambda: _cleared(device, contacts, raw_copies, by_hand=by_hand),
         lambda problem, kind: ClearOutcome(Fate.BUG if kind == BUG else Fate.NOT_CLEARED, problem=problem),
     )
+    _log_outcome(device.name, outcome)
+    return outcome
 
 
 def _cleared(device: Device, contacts: Contacts, raw_copies: Path, *, by_hand: bool) -> ClearOutcome:
@@ -90,6 +92,14 @@ def _cleared(device: Device, contacts: Contacts, raw_copies: Path, *, by_hand: b
         problem=cleared.problem,
         copy=str(keeper.copy) if keeper.copy else None,
     )
+
+
+def _log_outcome(name: str, outcome: ClearOutcome) -> None:
+    """Write down what came of a clearing, but for a trouble: the run tells that at its end."""
+    for notice in outcome.notices:
+        _log.log(logging.INFO if notice.harmless else logging.WARNING, "%s: %s", name, notice.text)
+    if outcome.problem and not (outcome.notices or outcome.trouble):
+        _log.info("%s: its log is not cleared: %s", name, outcome.problem)
 
 
 class _LogKeeper:
