@@ -171,7 +171,7 @@ class World:
         self.dashboard.answers.extend([HttpAnswer(503)] * (9 if step.down else 0))
         told = self._run(step.words, timeout=0.03, limit=0.6, person=step.person)
         self._check_changes(step.words)
-        self._check_words(told, step.words)
+        self._check_words(told, step)
         self.check()
         return told
 
@@ -244,10 +244,13 @@ class World:
             self.truth_was_told = False
         assert self.liar.commands.count(Command.CLEAR_ATTLOG) <= 1
 
-    def _check_words(self, told: Told, words: tuple[str, ...]) -> None:
-        """See that no code comes without a word, but the one whose trouble was told before."""
+    def _check_words(self, told: Told, step: Step) -> None:
+        """See that no code comes without a sentence, but the one whose trouble was told before."""
+        words = step.words
         self.told_before |= bool(told.words)
         assert told.code == 0 or told.words or (self.told_before and words[0] == "sync")
+        if told.code and words[0] == "sync" and "-v" in words and not ("--json" in words or step.person):
+            assert "warning" in told.err.lower(), told
         if self.terminal.disabled and words[0] == "sync":
             assert told.code
 
