@@ -209,7 +209,7 @@ def test_without_delivery(terminal: Terminal, site: Site, front: Callable[..., N
 
 
 def test_the_log_tells_what_came_of_it(terminal: Terminal, site: Site, front: Callable[..., None]) -> None:
-    """With -v, as a service runs, a clearing is in the log like all else, and so is what went wrong with it."""
+    """With -v, as a service runs, a clearing is in the log like all else, and so is what went wrong."""
     front(clear="confirmed", timeout=0.5)
     told = site.sync("-v")
     (copy,) = copies(site)
