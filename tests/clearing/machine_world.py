@@ -14,15 +14,19 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+import pytest
+
 from tests.look import inside
 from tests.peers import closed_port
+from tests.pull.slow_lines import Clock
 from tests.site import TOKEN, entry
 from zkpoll.errors import Stopped
 from zkpoll.inventory import load
 from zkpoll.journal import conditions
 from zkpoll.journal.opening import folders, open_journal
 from zkpoll.model.punch import punch_id
-from zkpoll.pull import raw_copy
+from zkpoll.pull import clearing, raw_copy
+from zkpoll.pull.clearing import ENABLE_LIMIT
 from zkpoll.simulator import (
     Command,
     EnrolledUser,
@@ -76,6 +80,8 @@ class Trouble:
     """When the terminal loses power for a moment."""
     stop: int | None = None
     """When the run is told to stop."""
+    drip: int | None = None
+    """A command from which on the bytes of its connection drip."""
     clear: Literal["due", "never", "now"] = "due"
 
 
@@ -128,6 +134,7 @@ class World:
         self.terminal = Terminal(model, faults, users)
         self.remembered = Remembered()
         self.now = datetime(2026, 10, 25, 8)
+        self._clock: Clock | None = None
         self._watch()
         self.dashboard = self._exit.enter_context(SampleDashboard(TOKEN))
         self.address = self._exit.enter_context(serve(self.terminal))
@@ -202,8 +209,9 @@ class World:
             del self.terminal.users[leaver % len(self.terminal.users)]
 
     def wipe(self) -> None:
-        """Let a person clear the log at the terminal."""
+        """Let a person clear the log at the terminal. What it lost before, nobody can see any more."""
         self.terminal.clear()
+        self.remembered.pushed_out.clear()
 
     # --- runs ---
 
@@ -223,6 +231,14 @@ class World:
         with open_journal(self.journal) as journal:  # as the command does once it has told
             conditions.strike(journal, outcome.untold)
         return outcome
+
+    def run_dripping(self, trouble: Trouble) -> tuple[Outcome | None, float]:
+        """Run as `run` does, with a drip; return also for how many seconds nobody could punch."""
+        with pytest.MonkeyPatch.context() as patch:
+            self._clock = Clock(patch, self.terminal)
+            patch.setattr(clearing, "ENABLE_LIMIT", ENABLE_LIMIT)
+            outcome = self.run(trouble)
+            return outcome, self._clock.disabled or 0.0
 
     def kill(self, runner: Runner, point: str, number: int, trouble: Trouble) -> bool:
         """Kill a run at a point, and say whether it came there."""
@@ -265,6 +281,8 @@ class World:
             turn = next(turns)
             for _ in range(trouble.punches.count(turn) + trouble.before.count(command)):
                 self.punch(turn, 1)
+            if command == trouble.drip and self._clock:
+                self._clock.drip_now()
             if turn == trouble.stop:
                 stop.set()
             if turn == trouble.restart:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -158,6 +158,25 @@ class Machine(RuleBasedStateMachine):
     def people_punch_while_it_is_cleared(self, before: tuple[int, ...]) -> None:
         """Nothing goes wrong, but somebody punches just before the log is cleared, or just after."""
         self.check_run(self.world.run(Trouble(before=before)))
+
+    @rule(
+        command=st.sampled_from(LOCKING) | st.sampled_from(COMMANDS),
+        punches=punches(),
+        stop=st.none() | TURNS,
+        clear=st.sampled_from(["due", "now"]),
+    )
+    def a_byte_every_second(
+        self, command: int, punches: tuple[int, ...], stop: int | None, clear: Literal["due", "now"]
+    ) -> None:
+        """Bytes drip in from a command on: whatever becomes of the run, people can punch within a minute."""
+        before = self.world.terminal.disabled
+        trouble = Trouble(drip=command, punches=punches, stop=stop, clear=clear)
+        outcome, seconds = self.world.run_dripping(trouble)
+        assert seconds < 60
+        assert before or not self.world.terminal.disabled
+        if outcome is None:  # stopped: as of a killed run, nobody hears what it found
+            self.told_of |= self.world.remembered.pushed_out
+        self.check_run(outcome)
 
     @rule(
         point=st.tuples(st.sampled_from(["before", "after"]), st.sampled_from(COMMANDS + LOCKING)),

@@ -6,12 +6,15 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from zkpoll.pull import clearing, device_tables, link, session
-from zkpoll.pull.link import Link, TcpLink
+from zkpoll.pull.link import TcpLink
 from zkpoll.simulator import Command
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pytest
 
+    from zkpoll.pull.framing import Frame
     from zkpoll.simulator import ClientSession, Terminal, WireFrame
     from zkpoll.simulator.terminal import Handler
 
@@ -29,28 +32,31 @@ class Clock:
         self.disabled: float | None = None
         """For how many seconds nobody could punch; the longest time, if there were several."""
         self._passed = self._byte = 0.0
-        self._terminal = terminal
-        self._links: list[Link] = []  # in the order of their first bytes
+        self._links: list[TcpLink] = []
         self._drips: set[int] = set()
         self._since: float | None = None
         for module in (clearing, device_tables, link, session):
             patch.setattr(module, "time", self)
-        receive = Link._receive_some
+        send, receive = TcpLink.send, TcpLink._receive_some
 
-        def receive_slowly(one: Link, until: float) -> bytes:
+        def send_noted(one: TcpLink, frame: Frame) -> None:
+            if one not in self._links:
+                self._links.append(one)
+            send(one, frame)
+
+        def receive_slowly(one: TcpLink, until: float) -> bytes:
             data = receive(one, until)
-            self._passed += len(data) * (DRIP if self._number(one) in self._drips else self._byte)
+            self._passed += len(data) * (DRIP if self._links.index(one) in self._drips else self._byte)
             return data
 
+        patch.setattr(TcpLink, "send", send_noted)
         patch.setattr(TcpLink, "_receive_some", receive_slowly)
         patch.setattr(link, "_RECEIVE", 1)  # so that time passes evenly
-        self._watch(Command.DISABLEDEVICE, self._is_disabled)
-        self._watch(Command.ENABLEDEVICE, self._is_enabled)
-
-    def _number(self, one: Link) -> int:
-        if one not in self._links:
-            self._links.append(one)
-        return self._links.index(one)
+        for command, happens in (
+            (Command.DISABLEDEVICE, self._is_disabled),
+            (Command.ENABLEDEVICE, self._is_enabled),
+        ):
+            patch.setitem(terminal.handlers, command, _behind(happens, terminal.handlers[command]))
 
     # --- as `time` is ---
 
@@ -72,16 +78,11 @@ class Clock:
         """Let the bytes of some connections, counted from 0, drip from now on."""
         self._drips.update(connections)
 
+    def drip_now(self) -> None:
+        """Let the bytes of the newest connection drip from now on."""
+        self._drips.add(len(self._links) - 1)
+
     # --- how long nobody can punch ---
-
-    def _watch(self, command: int, happens: object) -> None:
-        handler: Handler = self._terminal.handlers[command]
-
-        def handle(client: ClientSession, request: WireFrame) -> list[WireFrame]:
-            happens()  # type: ignore[operator]
-            return handler(client, request)
-
-        self._terminal.handlers[command] = handle
 
     def _is_disabled(self) -> None:
         self._since = self.monotonic()
@@ -90,3 +91,13 @@ class Clock:
         if self._since is not None:
             self.disabled = max(self.disabled or 0.0, self.monotonic() - self._since)
         self._since = None
+
+
+def _behind(happens: Callable[[], None], handler: Handler) -> Handler:
+    """Return a terminal's handler of a command, before which something happens."""
+
+    def handle(client: ClientSession, request: WireFrame) -> list[WireFrame]:
+        happens()
+        return handler(client, request)
+
+    return handle
