@@ -109,8 +109,8 @@ def test_a_clock_that_is_ahead_deletes_no_copies(
     """However often a run is two years ahead, and whatever the kernel says of the clock, all copies stay."""
     with serve(Terminal.with_samples(20)) as address:
         site.write(dashboard.url, entry("front", address))
-        kept = copies(site, 1, 2, 3, 200, 300)
         assert site.sync().code == 0
+        kept = copies(site, 1, 2, 3, 200, 300)
         with on_a_host(site, ahead=YEARS, vouched=vouched):
             told = [site.sync().err for _ in range(3)]
         assert all(copy.exists() for copy in kept)
@@ -125,6 +125,7 @@ def test_a_clock_that_nobody_vouches_for_deletes_no_copies(site: Site, dashboard
     """They are kept and told of, once, until the clock is synchronised."""
     with serve(Terminal.with_samples(20)) as address:
         site.write(dashboard.url, entry("front", address))
+        assert site.sync().code == 0
         kept = copies(site, 1, 2, 401)
         with on_a_host(site, vouched=False):
             told, again = site.sync(), site.sync()

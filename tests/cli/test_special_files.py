@@ -125,9 +125,10 @@ def test_the_demo(site: Site, pipe: Path) -> None:
 def test_a_pipe_among_raw_copies(site: Site, dashboard: SampleDashboard) -> None:
     """A run that looks for old copies waits for none, and leaves it alone."""
     folder = site.folder / "journal.db.raw"
-    folder.mkdir()
-    os.mkfifo(folder / "old.zkraw")
     with serve(Terminal.with_samples(3)) as address:
         site.write(dashboard.url, entry("front", address))
+        assert site.sync().code == 0
+        folder.mkdir()
+        os.mkfifo(folder / "old.zkraw")
         assert site.sync().code == 0
     assert stat.S_ISFIFO((folder / "old.zkraw").lstat().st_mode)

@@ -41,8 +41,8 @@ def kept(journal: Path) -> list[Kept]:
     """Return every punch in a journal."""
     rows = look(
         journal,
-        "SELECT canonical, user_id, timestamp, verify, state, work_code, key"
-        " FROM punch JOIN device ON device.id = punch.device",
+        "SELECT bytes, user_id, timestamp, verify, state, work_code, key"
+        " FROM punch JOIN device ON device.id = punch.device JOIN form ON form.punch = punch.seq",
     )
     return [Kept(*row) for row in rows]
 

@@ -268,7 +268,7 @@ class World:
         if self.liar.spared_the_log:
             settled = look(
                 journal,
-                "SELECT canonical FROM punch JOIN outbox ON punch = seq"
+                "SELECT bytes FROM form JOIN outbox ON outbox.punch = form.punch"
                 " WHERE outbox.state IN ('confirmed', 'held', 'discarded')",
             )
             if {self.canonical(row) for row in self.terminal.log} - {one for (one,) in settled}:

@@ -404,8 +404,8 @@ def test_nothing_is_handed_on_twice() -> None:
 
 
 def seen(sink: Kept) -> Kept:
-    """Return a sink that knows what `sink` was handed."""
-    return Kept(last_mark(sink))
+    """Return a sink that knows what `sink` was handed, in a reading that came to the log's end."""
+    return Kept(replace(last_mark(sink), all_read=True))
 
 
 @BOTH

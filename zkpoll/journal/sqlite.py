@@ -228,7 +228,7 @@ class SqliteJournal:
                 target.execute("PRAGMA journal_mode = OFF")  # half a file is thrown away
                 self._db.backup(target)
             except sqlite3.Error as error:
-                raise JournalError(f"the journal {journal} {_cause(error)}") from error
+                raise JournalError(f"the journal {journal} {_why(error, journal)}") from error
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -236,17 +236,12 @@ class SqliteJournal:
             yield
         except sqlite3.Error as error:
             self._check_still()
-            raise self._error(self._lockless(error) or _cause(error)) from error
+            raise self._error(_why(error, self._path)) from error
         self._check_still()
 
     def _check_still(self) -> None:
         if self._still and self._still.changed:
             raise self._error(_CHANGED)
-
-    def _lockless(self, error: sqlite3.Error) -> str | None:
-        """Say that nothing can be locked where the journal lies, where that is what an error means."""
-        of_locks = getattr(error, "sqlite_errorname", "").startswith(_OF_LOCKS)
-        return without_locks(self._path) if self._path and of_locks else None
 
     def _error(self, what: str) -> JournalError:
         return JournalError(f"the journal {self._path or 'in memory'} {what}")
@@ -344,6 +339,13 @@ def _why_not_written(path: Path) -> str:
     if os.statvfs(path).f_flag & os.ST_RDONLY:
         return "it lies on a read-only file system, and may only be read"
     return "it may not be written; check who owns it"
+
+
+def _why(error: sqlite3.Error, path: Path | None) -> str:
+    """Say what an error means; also whether it is that nothing can be locked where the journal lies."""
+    of_locks = getattr(error, "sqlite_errorname", "").startswith(_OF_LOCKS)
+    lockless = without_locks(path) if path and of_locks else None
+    return lockless or _cause(error)
 
 
 def _cause(error: sqlite3.Error) -> str:

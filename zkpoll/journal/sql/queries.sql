@@ -662,9 +662,11 @@ GROUP BY device.name;
 -- name: logs
 -- Every device: when it was last read, when its log was cleared, how many records its log held when it was
 -- last read, and how many the journal has got of it since the clearing, by their places: no clock takes part.
+-- Bytes that were known before do not count: perhaps an old log was put back.
 SELECT device.id, device.key, device.name, device.seen_as, device.read_at, watermark.read_at,
        device.cleared_at, device.cleared_after, intent.since, device.on_device, watermark.records,
-       (SELECT count(*) FROM punch WHERE punch.device = device.id AND punch.seq > device.cleared_after)
+       (SELECT count(*) FROM form
+        WHERE form.device = device.id AND form.occurrence = 1 AND form.punch > device.cleared_after)
        + (SELECT count(*) FROM quarantine WHERE quarantine.device = device.id) - device.cleared_quarantined
 FROM device
 LEFT JOIN watermark ON watermark.device = device.id
