@@ -110,11 +110,11 @@ class Kind:
             del terminal.handlers[Command.PREPARE_BUFFER]
         return terminal
 
-    def settings(self, timeout: float, limit: float) -> dict[str, Any]:
-        """Return its settings in the inventory."""
+    def settings(self, timeout: float, limit: float, *, clear: bool = True) -> dict[str, Any]:
+        """Return its settings in the inventory; without `clear` its log is never cleared."""
         found: dict[str, Any] = {"transport": self.transport, "timeout": timeout, "visit_limit": limit}
         found |= {"comm_key": self.key} if self.key else {}
-        found |= {"clear": "confirmed"} if self.clear else {}
+        found |= {"clear": "confirmed"} if self.clear and clear else {}
         return found | ({"clock": "{set_when_off_by: 60}"} if self.clock else {})
 
 
@@ -169,7 +169,7 @@ class World:
         self.liar.tell(*step.lies)
         self.dashboard.answers.clear()
         self.dashboard.answers.extend([HttpAnswer(503)] * (9 if step.down else 0))
-        told = self._run(step.words, timeout=0.03, limit=0.6, person=step.person)
+        told = self._run(step.words, self.kind.settings(0.03, 0.6), person=step.person)
         self._check_changes(step.words)
         self._check_words(told, step)
         self.check()
@@ -184,7 +184,8 @@ class World:
             for user in self.terminal.users[:4]:
                 self.terminal.punch(user.user_id)
         self.terminal.disabled = disabled
-        told = self._run(("sync", "--full", "--json"), timeout=5.0, limit=50.0)
+        settings = self.kind.settings(5.0, 50.0, clear=False)  # a clearing enables, too
+        told = self._run(("sync", "--full", "--json"), settings)
         self.check()
         assert not self.terminal.disabled
         device = told.document()["devices"][0]
@@ -198,8 +199,7 @@ class World:
             held |= {raw for (raw,) in look(self.site.journal, "SELECT raw FROM quarantine")}
             assert {self.canonical(row) for row in getattr(self.terminal, "ever", ())} <= held
 
-    def _run(self, words: tuple[str, ...], timeout: float, limit: float, *, person: bool = False) -> Told:
-        settings = self.kind.settings(timeout, limit)
+    def _run(self, words: tuple[str, ...], settings: dict[str, Any], *, person: bool = False) -> Told:
         self.site.write(self.dashboard.url, entry("front", self.liar.address, **settings))
         if words == ("discover",):
             words = ("devices", "discover", "127.0.0.1/32", "--port", str(self.liar.address[1]))
