@@ -2,10 +2,10 @@
 
     python -m tests.forks
 
-reads orders from the socket that is its stdin, each the words, the environment and the three standard streams
-of a command. What it forks runs the real command, has streams, signals, limits and an end of its own, and is
-the caller's child, as if the caller had started it. One thing differs from a fresh start: every module is
-loaded. So `make test-long` starts all commands afresh, and here only Linux is served.
+reads orders from the socket that is its stdin, each the module and words, the environment and the three
+standard streams of a command. What it forks runs the real command, has streams, signals, limits and an end of
+its own, and is the caller's child, as if the caller had started it. One thing differs from a fresh start:
+every module is loaded. So `make test-long` starts all commands afresh, and here only Linux is served.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import io
 import json
 import os
 import pkgutil
+import runpy
 import socket
 import subprocess
 import sys
@@ -40,14 +41,14 @@ _LONGEST_ORDER: Final = 1 << 17
 
 
 class Forked(subprocess.Popen[Any]):
-    """A `zkpoll` that was forked: `Popen` in all but the way in which its process is made."""
+    """A `zkpoll`, or a module that becomes one: `Popen` in all but the way in which its process is made."""
 
     def _execute_child(self, *arguments: Any, **named: Any) -> None:
         given = signature(super()._execute_child).bind(*arguments, **named).arguments  # type: ignore[misc]
-        assert given["args"][:3] == START
+        assert given["args"][:2] == START[:2]
         pipes = (given["p2cread"], given["c2pwrite"], given["errwrite"])
         streams = [own if pipe == -1 else pipe for own, pipe in enumerate(pipes)]
-        self.pid = _forker().fork(given["args"][3:], dict(given["env"] or os.environ), streams)
+        self.pid = _forker().fork(given["args"][2:], dict(given["env"] or os.environ), streams)
         self._child_created = True
         self._close_pipe_fds(*(given[pipe] for pipe in _PIPES))  # type: ignore[attr-defined]
 
@@ -66,7 +67,7 @@ class _Forker:
         atexit.register(self._end)
 
     def fork(self, words: list[str], environment: dict[str, str], streams: list[int]) -> int:
-        """Return the id of a new process that runs `zkpoll` with these words."""
+        """Return the id of a new process that runs a module, which these words begin with."""
         order = json.dumps([words, environment, str(Path.cwd())]).encode()
         with self._lock:
             socket.send_fds(self._socket, [order], streams)
@@ -96,12 +97,12 @@ def load_everything() -> None:
     gc.freeze()
 
 
-def _serve(orders: socket.socket) -> bool:
-    """Fork for each order; return True in a process that was forked, False when nobody orders any more."""
+def _serve(orders: socket.socket) -> str | None:
+    """Fork for each order; return its module in what was forked, None when nobody orders any more."""
     while True:
         order, streams, _flags, _address = socket.recv_fds(orders, _LONGEST_ORDER, 3)
         if not order:
-            return False
+            return None
         ours, theirs = os.pipe()
         parent = os.fork()
         if not parent:
@@ -111,8 +112,9 @@ def _serve(orders: socket.socket) -> bool:
             os.close(ours)
             os.close(theirs)
             orders.detach()
-            _become(streams, *json.loads(order))
-            return True
+            (module, *words), environment, folder = json.loads(order)
+            _become(streams, words, environment, folder)
+            return str(module)
         os.waitpid(parent, 0)  # an orphan from here on: the caller's child
         orders.send(os.read(ours, 64))
         for descriptor in (ours, theirs, *streams):
@@ -148,7 +150,5 @@ def _opened(own: int, before: Any) -> io.TextIOWrapper:
 
 if __name__ == "__main__":
     load_everything()
-    if _serve(socket.socket(fileno=0)):
-        from zkpoll.cli import main
-
-        main()
+    if ordered := _serve(socket.socket(fileno=0)):
+        runpy.run_module(ordered, run_name="__main__")

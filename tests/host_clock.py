@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import ast
 import datetime as dt
-import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from tests.forks import load_everything
+from zkpoll.cli import main
 from zkpoll.pull import host_clock
 
 if TYPE_CHECKING:
@@ -35,19 +36,29 @@ YEARS: Final = timedelta(days=2 * 365)
 @contextmanager
 def on_a_host(site: Site, *, ahead: timedelta = timedelta(0), vouched: bool | None = True) -> Iterator[None]:
     """Let the commands of a site run on a host whose clock is so far ahead, while inside."""
-    before = site.zkpoll, site.popen, site.environment
+    before = site.zkpoll, site.environment
     site.zkpoll = [sys.executable, "-m", "tests.host_clock", str(ahead.total_seconds()), str(vouched)]
-    site.popen = subprocess.Popen
     site.environment = site.environment | {"PYTHONPATH": str(ROOT)}
     try:
         yield
     finally:
-        site.zkpoll, site.popen, site.environment = before
+        site.zkpoll, site.environment = before
+
+
+_ENDLESS: Final = ExitStack()
 
 
 class _Kind(type):
     def __instancecheck__(cls, one: object) -> bool:
         return isinstance(one, datetime)
+
+
+def be_on_a_host(seconds: float, vouched: bool | None) -> None:
+    """Let this process, which has loaded all of zkpoll, be to its end on a host so many seconds ahead."""
+    off, true_time = timedelta(seconds=seconds), time.time
+    _ENDLESS.enter_context(clock_here(off, vouched))
+    dt.datetime = _ahead(off)  # type: ignore[misc]  # for what is imported late
+    time.time = lambda: true_time() + seconds
 
 
 def _ahead(off: timedelta) -> type[datetime]:
@@ -84,13 +95,7 @@ def clock_here(ahead: timedelta, vouched: bool | None) -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    from tests.forks import load_everything
-    from zkpoll.cli import main
-
-    seconds, word = float(sys.argv[1]), ast.literal_eval(sys.argv[2])
     load_everything()
-    with clock_here(timedelta(seconds=seconds), word):
-        dt.datetime = _ahead(timedelta(seconds=seconds))  # type: ignore[misc]  # for what is imported late
-        time.time = lambda true=time.time: true() + seconds  # type: ignore[misc]
-        sys.argv = ["zkpoll", *sys.argv[3:]]
-        main()
+    be_on_a_host(float(sys.argv[1]), ast.literal_eval(sys.argv[2]))
+    sys.argv = ["zkpoll", *sys.argv[3:]]
+    main()

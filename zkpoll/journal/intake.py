@@ -19,8 +19,9 @@ How a record is sorted. The first line that fits decides; all of it in the trans
       soon after the last one kept         held, as `repeat`
 
 A place proves a record another one where it lies behind the last known records, or in a log that was seen
-empty; and, where records carry no number, where one reading shows it more often than the journal knows it.
-Clocks prove nothing: one that restarts every day shows the same bytes every day.
+empty, or found to have been emptied; and, where records carry no number, where one reading shows it more
+often than the journal knows it. Clocks prove nothing: one that restarts every day shows the same bytes every
+day.
 
 What is new goes into every outbox as pending or held. Nothing that is known is changed, so a log may be read
 again, cut anywhere, and by two doors. What must never happen: a punch without its place in an outbox; a
