@@ -75,7 +75,7 @@ _FORMS: Final = "SELECT bytes FROM form JOIN device ON device.id = device WHERE 
 _PUNCHES: Final = """
     SELECT user_id, substr(timestamp, 1, 19), state FROM punch JOIN device ON device.id = device WHERE key = ?
 """
-_DOUBTED: Final = "SELECT 1 FROM watermark JOIN device ON id = device WHERE key = ? AND seen_empty = 3"
+_DOUBTED: Final = "SELECT 1 FROM watermark JOIN device ON id = device WHERE key = ? AND clear_sent = 1"
 _SENT: Final = """
     SELECT bytes, punch.id, outbox.state FROM form JOIN device ON device.id = form.device
     JOIN punch ON seq = form.punch LEFT JOIN outbox ON outbox.punch = seq WHERE key = ?
