@@ -146,8 +146,14 @@ def refuse_unasked(yes: bool, instead: str = "--yes") -> None:
 
 
 def agreed(question: str) -> bool:
-    """Ask a person at the terminal. The question goes to stderr, as stdout is for data."""
-    return click.confirm(question, err=True)
+    """Ask a person at the terminal. The question goes to stderr, as stdout is for data.
+
+    Raise `click.Abort` where nobody answers, also because the terminal has hung up.
+    """
+    try:
+        return click.confirm(question, err=True)
+    except OSError as error:
+        raise click.Abort from error
 
 
 # --- a run ---
