@@ -30,6 +30,8 @@ ABOUT_THE_LOG: Final = frozenset(
     {Command.ATTLOG_RRQ, Command.PREPARE_BUFFER, Command.READ_BUFFER, Command.GET_FREE_SIZES}
 )
 """Commands whose answers say what is in the log."""
+MANY: Final = b"many"
+"""Stands for as many bytes as a frame can carry, so that an example is printed in few words."""
 _LARGEST_DATAGRAM: Final = 1024
 _LONG_BLOCK: Final = 60_000
 _BLOCKS: Final = 6_000
@@ -182,7 +184,8 @@ class Says(Twist):
 
     def frames(self, saying: Saying) -> list[WireFrame]:
         """Return it."""
-        return [WireFrame(self.code, 0, saying.request.reply_id, self.data)]
+        data = b"x" * 60_000 if self.data == MANY else self.data
+        return [WireFrame(self.code, 0, saying.request.reply_id, data)]
 
 
 @dataclass(frozen=True)
@@ -551,7 +554,7 @@ _TEXTS: Final = st.sampled_from(
         b"~DeviceName=\x1b]0;owned\x07\0",
         b"~DeviceName=" + b"\n" * 300,
         b"=",
-        b"x" * 60_000,
+        MANY,
         "\u202eK40\u2028".encode(),
     ]
 )
