@@ -30,6 +30,7 @@ _HEAD: Final = re.compile(rb"(\S+) (\S+) HTTP/1\.1\r\n(.*?)\r\n\r\n", re.DOTALL)
 _GOOD: Final = re.compile(rb"HTTP/1\.[0-9] +(2[0-9][0-9]|409)")
 """The status of an answer that may confirm; a template may count a 409 as a repeat."""
 _WRITE: Final = 64 * 1024
+_PIECES: Final = 5_000
 _MANY: Final = 70_000
 """More than a line of a head may have, and than JSON may be deep."""
 
@@ -181,7 +182,7 @@ class Leaf(Distortion):
         """Return the answer with it."""
         try:
             tree = json.loads(message.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return message
         places = list(_places(tree))
         if not places:
@@ -216,7 +217,8 @@ class Chunked(Distortion):
 
     def message(self, message: Message) -> Message:
         """Return the answer so."""
-        pieces = [message.body[at : at + self.size] for at in range(0, len(message.body), self.size)]
+        size = max(self.size, len(message.body) // _PIECES)
+        pieces = [message.body[at : at + size] for at in range(0, len(message.body), size)]
         named = [_spelled_out(size) for size in self.sizes]
         sizes = [*named, *(b"%x" % len(piece) for piece in pieces[len(self.sizes) :])]
         body = b"".join(b"%b\r\n%b\r\n" % pair for pair in zip(sizes, pieces, strict=False))
@@ -366,6 +368,8 @@ class Front:
         """Requests since `do`."""
         self._turns: tuple[Turn, ...] = ()
         self._streams: dict[socket.socket, bytearray] = {}
+        self.broken: Exception | None = None
+        """What ended it before its time."""
 
     def do(self, *turns: Turn) -> None:
         """Distort answers so from now on."""
@@ -383,6 +387,8 @@ class Front:
     ) -> None:
         self._waker.close()
         self._thread.join()
+        if self.broken:
+            raise self.broken
 
     @property
     def url(self) -> str:
@@ -400,6 +406,8 @@ class Front:
                     for one in ready:
                         assert isinstance(one, socket.socket)
                         self._look_at(one, selector)
+            except Exception as error:  # noqa: BLE001  # a test that went on without an answer would say nothing
+                self.broken = error
             finally:
                 for stream in self._streams:
                     stream.close()

@@ -427,6 +427,8 @@ class Liar:
         self._turns: Counter[int | None] = Counter()
         self._held: list[WireFrame] = []
         self._clients: dict[object, ClientSession] = {}
+        self.broken: Exception | None = None
+        """What ended it before its time."""
 
     def tell(self, *lies: Lie) -> None:
         """Tell these lies from now on."""
@@ -448,6 +450,8 @@ class Liar:
     ) -> None:
         self._waker.close()
         self._thread.join()
+        if self.broken:
+            raise self.broken
 
     @property
     def address(self) -> tuple[str, int]:
@@ -466,6 +470,8 @@ class Liar:
                     for one in ready:
                         assert isinstance(one, socket.socket)
                         self._look_at(one, selector)
+            except Exception as error:  # noqa: BLE001  # a test that went on without an answer would say nothing
+                self.broken = error
             finally:
                 for stream in self._streams:
                     stream.close()

@@ -113,11 +113,12 @@ TREES: Final[st.SearchStrategy[Any]] = st.recursive(
 KINDS: Final = st.sampled_from(
     ["utf-8", "utf-8", "utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"]
 )
+BODIES: Final = st.dictionaries(NAMES, LEAVES | TREES, min_size=1, max_size=3) | TREES
 JSON: Final = st.builds(
     lambda tree, plain, kind, before, behind: (before + json.dumps(tree, ensure_ascii=plain) + behind).encode(
         kind, "surrogatepass"
     ),
-    TREES,
+    BODIES,
     st.booleans(),
     KINDS,
     st.sampled_from(["", "", "", " ", "\ufeff", "\n\u200b"]),
@@ -210,7 +211,7 @@ def _text(body: bytes) -> str:
 
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("name", SORTS)
-@fuzzed(60)
+@fuzzed(120)
 @given(answers=st.lists(ANSWERS, min_size=1, max_size=4), unsure=st.booleans())
 @example(answers=[Reply(200, "", b'{"rejected": [], "a": "\\u0072ejected"}')], unsure=False)
 @while_there_is_time
@@ -230,7 +231,7 @@ def test_any_meaning(name: str, answers: list[Answer], unsure: bool) -> None:
 
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("name", SORTS)
-@fuzzed(20)
+@fuzzed(40)
 @given(answers=st.lists(ANSWERS, min_size=1, max_size=4))
 @while_there_is_time
 def test_any_meaning_to_questions(name: str, answers: list[Answer]) -> None:
