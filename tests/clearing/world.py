@@ -20,7 +20,8 @@ from tests.pull.clearings import Step
 from tests.site import TOKEN, Site, entry
 from zkpoll.errors import ExitCode
 from zkpoll.inventory import load
-from zkpoll.journal.opening import folders
+from zkpoll.journal import conditions
+from zkpoll.journal.opening import folders, open_journal
 from zkpoll.model.punch import punch_id
 from zkpoll.pull import raw_copy
 from zkpoll.simulator import Command, Faults, HttpAnswer, Instead, Model, SampleDashboard, Terminal, serve
@@ -305,8 +306,12 @@ class World:
 
 
 def _sync(inventory: Path) -> Outcome:
-    """Run once."""
-    return sync(load(inventory, {"TOKEN": TOKEN}))
+    """Run once, and tell what there is to tell, as the command does."""
+    settings = load(inventory, {"TOKEN": TOKEN})
+    outcome = sync(settings)
+    with open_journal(settings.journal) as journal:
+        conditions.strike(journal, outcome.untold)
+    return outcome
 
 
 def steps(kind: Kind) -> list[Step]:
