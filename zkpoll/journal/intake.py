@@ -97,6 +97,16 @@ class Sorted:
         return [new.event for new in self.new if new.hold is None]
 
 
+class _Kept(NamedTuple):
+    """What became of records that were kept."""
+
+    found: Sorted
+    seqs: list[int]
+    """The places of the new punches."""
+    shown: dict[int, int]
+    """How often the records were shown, by their first punches."""
+
+
 class Intake:
     """Takes the records of one visit to one device."""
 
@@ -137,15 +147,7 @@ class Intake:
         """
         records, again = as_first_read(self._journal, self._device, records)
         before, last = self._before_visit(), self._last_kept(records)
-        try:  # in most calls, every record is new
-            found = self._all_new(records, last)
-            seqs = self._insert(found, records.form)
-            shown = dict.fromkeys(seqs, 1)
-        except AlreadyThere:
-            sorting = self._sorting(records, before, _UNNUMBERED)
-            found = self._decided(sorting.tally, sorting.new, last, sorting.again, sorting.seconds)
-            seqs = self._insert(found, records.form)
-            shown = sorting.shown(seqs)
+        found, seqs, shown = self._keep_as_new(records, last) or self._keep_sorted(records, before, last)
         self._showings.add(records.form, shown)
         if seqs:
             self._journal.run_over("add_to_outbox", seqs, held=self._held, now=now())
@@ -188,10 +190,25 @@ class Intake:
         found = self._journal.look_up("last_kept", users, device=self._device)
         return {(users[index], state): timestamp for index, state, timestamp in found}
 
-    def _all_new(self, records: Records, last: Mapping[Who, str]) -> Sorted:
-        """Return `records` as if no punch of them were known."""
+    def _keep_as_new(self, records: Records, last: Mapping[Who, str]) -> _Kept | None:
+        """Keep `records` as if none of them were known, as in most visits none is; None if one is known."""
+        ends = {punch.canonical for punch in (*records.punches[:1], *records.punches[-1:])}
+        if known_bytes(self._journal, self._device, ends):  # a log that is gone over
+            return None
         new = [New(self._event(punch, records.drift), punch.canonical) for punch in records.punches]
-        return self._decided(Tally(len(new), quarantined=len(records.quarantined)), new, last)
+        found = self._decided(Tally(len(new), quarantined=len(records.quarantined)), new, last)
+        try:
+            seqs = self._insert(found, records.form)
+        except AlreadyThere:
+            return None
+        return _Kept(found, seqs, dict.fromkeys(seqs, 1))
+
+    def _keep_sorted(self, records: Records, before: int, last: Mapping[Who, str]) -> _Kept:
+        """Keep what of `records` is not known."""
+        sorting = self._sorting(records, before, _UNNUMBERED)
+        found = self._decided(sorting.tally, sorting.new, last, sorting.again, sorting.seconds)
+        seqs = self._insert(found, records.form)
+        return _Kept(found, seqs, sorting.shown(seqs))
 
     def _sorting(self, records: Records, before: int, place: int) -> _Sorting:
         """Look up what the journal holds of `records`, and sort them by it and by what a dry run met.
