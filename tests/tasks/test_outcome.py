@@ -118,6 +118,7 @@ def test_the_exit_code(outcome: Outcome, code: ExitCode) -> None:
     ("reading", "tally", "words", "harmless"),
     [
         ({"on_device": 5}, Tally(5), "was cleared or shortened since the last visit", True),
+        ({"on_device": 5, "capacity": 100}, Tally(5), "or RECORDS WERE OVERWRITTEN UNSEEN", False),
         ({"on_device": 0, "records": 0}, Tally(), "100 records then, 0 now", True),
         ({"on_device": 100}, Tally(3, 97), "wrapped or rewritten", True),
         ({"on_device": 120}, Tally(120), "cleared and filled again, or RECORDS WERE OVERWRITTEN", False),

@@ -192,7 +192,10 @@ def notice_of_log(reading: Reading, whole: WholeReading) -> Notice | None:
         if 0 < (reading.capacity or 0) <= reading.on_device:
             return Notice("its log was full before it was read: RECORDS MAY HAVE BEEN OVERWRITTEN UNSEEN")
         return None
-    if reading.on_device < whole.before:
+    was_full = 0 < (reading.capacity or 0) <= whole.before
+    # Some firmware drops many of the oldest at once when its log is full, so that it is shorter than it was.
+    may_have_dropped = was_full and reading.on_device and not whole.seen
+    if reading.on_device < whole.before and not may_have_dropped:
         sizes = f"{whole.before} records then, {reading.on_device} now"
         return Notice(f"its log was cleared or shortened since the last visit: {sizes}", harmless=True)
     if whole.seen:
