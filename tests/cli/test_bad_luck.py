@@ -240,8 +240,8 @@ def test_two_runs_on_a_new_machine(site: Site, dashboard: SampleDashboard, termi
     results = [site.finish(run) for run in runs]
     assert {(result.out, result.err) for result in results} == {("", "")}
     codes = {result.code for result in results}
-    assert 0 in codes
     assert codes <= {0, 1, 75}
+    assert codes & {0, 1}  # 1 and 75: one had the terminal, the other one the dashboard
     assert site.sync().code == 0
     check_nothing_lost(site, dashboard, punches=ids_of(terminal))
     assert dashboard.duplicates == 0
