@@ -47,6 +47,7 @@ UNREACHED: Final[Mapping[str, str]] = {
     "journal/locks.py LockFiles.__init__": "only where the system has no locks of an open file",
     "journal/locks.py LockFiles.take": "only there, too",
     "journal/locks.py LockFiles.free": "only there, too",
+    "journal/sqlite.py SqliteJournal._undo_part": "only for a slice with known records between new ones",
     "journal/sqlite.py copy_journal": "only `journal backup` comes to it",
     "journal/sqlite.py _copied": "only `journal backup` comes to it",
     "cli/journal.py backup": "a command of its own, which writes another file than the journal",

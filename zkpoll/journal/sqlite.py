@@ -198,15 +198,18 @@ class SqliteJournal:
             try:
                 yield
             except BaseException:
-                with self._translated():
-                    if self._db.in_transaction:  # SQLite has undone all of it by itself after some errors
-                        self._db.execute("ROLLBACK TO part")
+                self._undo_part()
                 raise
             finally:
                 self._in_savepoint = False
                 with self._translated():
                     if self._db.in_transaction:
                         self._db.execute("RELEASE part")
+
+    def _undo_part(self) -> None:
+        with self._translated():
+            if self._db.in_transaction:  # SQLite has undone all of it by itself after some errors
+                self._db.execute("ROLLBACK TO part")
 
     def _roll_back(self) -> None:
         with self._translated():
