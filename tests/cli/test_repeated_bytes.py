@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 SERIAL = "CQZ7224760045"
 USERS = [EnrolledUser(slot, str(1000 + slot)) for slot in range(1, 13)]
 DEAD_BATTERY = datetime(2000, 1, 1)
+A_DAY = [(user.user_id, DEAD_BATTERY + timedelta(seconds=second)) for second, user in enumerate(USERS)]
+"""A punch of everybody, second by second."""
 CONFIRMED = "SELECT count(*) FROM outbox WHERE state = 'confirmed'"
 STATES = "SELECT outbox.state, count(*) FROM outbox GROUP BY 1"
 WITHOUT_NUMBERS = [8, 16, 22]
@@ -79,10 +81,9 @@ def test_a_log_that_nobody_saw_empty(
 ) -> None:
     """Where a run was killed while it cleared a log, the log's next records tell whether they are new."""
     terminal = terminal_of(layout)
-    day = [(user.user_id, DEAD_BATTERY + timedelta(seconds=second)) for second, user in enumerate(USERS)]
     with serve(terminal) as address:
         site.write(dashboard.url, entry("front", address, clear="confirmed"))
-        for user, moment in day:
+        for user, moment in A_DAY:
             terminal.punch(user, moment)
         process = site.start("sync")
         terminal.before_command = lambda command: process.kill() if command == when else None
@@ -91,7 +92,7 @@ def test_a_log_that_nobody_saw_empty(
         terminal.restart()
         if not terminal.log:
             terminal.history.clear()  # it numbers its records from 1 again
-        for user, moment in day[:8]:
+        for user, moment in A_DAY[:8]:
             assert terminal.punch(user, moment)
         site.write(dashboard.url, entry("front", address))
         site.sync()
@@ -128,20 +129,19 @@ def test_a_punch_between_the_reading_and_the_clearing(
 ) -> None:
     """A punch that came since a log was read keeps it from being cleared, also where its bytes are known."""
     terminal = terminal_of(layout)
-    day = [(user.user_id, DEAD_BATTERY + timedelta(seconds=second)) for second, user in enumerate(USERS)]
     with serve(terminal) as address:
         site.write(dashboard.url, entry("front", address, clear="confirmed"))
-        for user, moment in day:
+        for user, moment in A_DAY:
             terminal.punch(user, moment)
         site.sync()
         assert not terminal.log
         terminal.history.clear()  # it numbers its records from 1 again
-        terminal.punch(*day[0])
+        terminal.punch(*A_DAY[0])
         terminal.commands.clear()
 
         def punch(command: int) -> None:
             if command == Command.CONNECT and command in terminal.commands and len(terminal.log) == 1:
-                terminal.punch(*day[1])
+                terminal.punch(*A_DAY[1])
 
         terminal.before_command = punch
         report = site.report()
@@ -149,7 +149,7 @@ def test_a_punch_between_the_reading_and_the_clearing(
         assert report["devices"][0]["clearing"]["fate"] == "changed"
         site.sync()
         assert not terminal.log
-    punched = len(day) + 2
+    punched = len(A_DAY) + 2
     assert look(site.journal, "SELECT count(*), count(DISTINCT id) FROM punch") == [(punched, punched)]
 
 

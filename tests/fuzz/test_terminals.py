@@ -311,18 +311,23 @@ STEPS: Final = st.builds(
 )
 
 
-@pytest.mark.timeout(3600)
-@fuzzed(120)
-@given(kind=KINDS, steps=st.lists(STEPS, min_size=1, max_size=4))
-@while_there_is_time
-def test_any_lies(kind: Kind, steps: list[Step]) -> None:
-    """After any lies the journal holds only what was said, and an honest day brings in all the rest."""
+def live(kind: Kind, steps: list[Step]) -> None:
+    """Tell these lies of such a terminal, and then the truth."""
     with World(kind) as world:
         for step in steps:
             world.go(step)
         world.be_honest()
     for one in world.met:
         event(one)
+
+
+@pytest.mark.timeout(3600)
+@fuzzed(120)
+@given(kind=KINDS, steps=st.lists(STEPS, min_size=1, max_size=4))
+@while_there_is_time
+def test_any_lies(kind: Kind, steps: list[Step]) -> None:
+    """After any lies the journal holds only what was said, and an honest day brings in all the rest."""
+    live(kind, steps)
 
 
 CLEARED: Final = st.builds(
@@ -351,9 +356,4 @@ CLEARINGS: Final = st.builds(
 @while_there_is_time
 def test_lies_in_a_clearing(kind: Kind, steps: list[Step]) -> None:
     """A log is wiped only where all of it is settled, and nobody stays locked out without a note of it."""
-    with World(kind) as world:
-        for step in steps:
-            world.go(step)
-        world.be_honest()
-    for one in world.met:
-        event(one)
+    live(kind, steps)

@@ -13,7 +13,7 @@ from zkpoll.errors import WrongSerial
 from zkpoll.journal.database import now
 from zkpoll.journal.known_bytes import Showings, known_bytes
 from zkpoll.model.delivery import OutboxState
-from zkpoll.model.punch import NUMBERED
+from zkpoll.model.punch import is_counted
 from zkpoll.model.sums import Counts
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ class Clearance:
 
         Of bytes that are not known at all, all but one.
         """
-        if form is None or form & NUMBERED:
+        if not is_counted(form):
             return 0
         known = known_bytes(self._journal, self._device, shown.keys())
         more = sum(times - 1 for one, times in shown.items() if one not in known)

@@ -39,7 +39,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from zkpoll.journal.database import AlreadyThere, now
 from zkpoll.journal.holds import HOLD_NOTHING, decide
 from zkpoll.journal.known_bytes import Known, Showings, as_first_read, known_bytes
-from zkpoll.model.punch import NUMBERED, Event, event, punch_id
+from zkpoll.model.punch import Event, event, is_counted, punch_id
 from zkpoll.model.sums import Tally
 from zkpoll.wall_clock import WALL, clock_suspect
 
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from zkpoll.model.punch import Door, Form, Punch, Quarantined
 
 
-_UNNUMBERED: Final = 1 << 60
+_UNPLACED: Final = 1 << 60
 """The place of the first new punch before the journal gives it one; above all that it gives."""
 
 
@@ -163,7 +163,7 @@ class Intake:
         """
         records, again = as_first_read(self._journal, self._device, records)
         dry, last = self._dry, self._last_kept(records) | self._dry.kept
-        sorting = self._sorting(records, self._before_visit(), _UNNUMBERED + dry.new)
+        sorting = self._sorting(records, self._before_visit(), _UNPLACED + dry.new)
         found = self._decided(sorting.tally, sorting.new, last, sorting.again, sorting.seconds)
         for one in found.new:
             sorting.seconds[one.first_id or one.event.id].holds.add(one.hold)
@@ -205,7 +205,7 @@ class Intake:
 
     def _keep_sorted(self, records: Records, before: int, last: Mapping[Who, str]) -> _Kept:
         """Keep what of `records` is not known."""
-        sorting = self._sorting(records, before, _UNNUMBERED)
+        sorting = self._sorting(records, before, _UNPLACED)
         found = self._decided(sorting.tally, sorting.new, last, sorting.again, sorting.seconds)
         seqs = self._insert(found, records.form)
         return _Kept(found, seqs, sorting.shown(seqs))
@@ -390,7 +390,7 @@ class _Sorting:
         self.new: list[New] = []
         self.again: list[Again] = []
         self._records = records
-        self._numbered = records.form is not None and bool(records.form & NUMBERED)
+        self._counted = is_counted(records.form)
         self._before = before
         self._known = known
         self._showings = showings
@@ -415,12 +415,12 @@ class _Sorting:
         """Count the punches that are known by their bytes; the others are `unknown` then."""
         for punch in self._records.punches:
             known = self._known.get(punch.canonical)
-            if not self._numbered:
+            if self._counted:
                 self._shown[punch.canonical] += 1
             if known is None:
                 known = self._known[punch.canonical] = Known()
             elif not self._is_another(punch.canonical, known):
-                self._count_again(known.newest if self._numbered else 0)
+                self._count_again(0 if self._counted else known.newest)
                 continue
             known.count += 1
             known.occurrence += 1
@@ -429,7 +429,7 @@ class _Sorting:
 
     def _is_another(self, bytes_: bytes, known: Known) -> bool:
         """Say whether a record whose bytes are known is another one than those known, by its place."""
-        if self._numbered:
+        if not self._counted:
             return self._records.proved_new and known.newest <= self._before
         shown = self._showings.of(known.first) + self._shown[bytes_]
         return self._records.proved_new or shown > known.count

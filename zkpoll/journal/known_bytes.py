@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from zkpoll.model.punch import NUMBERED, Quarantined
+from zkpoll.model.punch import Quarantined, is_counted
 from zkpoll.model.sums import Tally
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Showings:
 
     def add(self, form: Form | None, shown: Mapping[int, int]) -> None:
         """Given how often a slice shows records, by their first punches, add it up."""
-        if form is None or form & NUMBERED:
+        if not is_counted(form):
             return
         for first, times in shown.items():
             before = self.of(first)

@@ -51,9 +51,16 @@ class Form(IntFlag):
     PULL_49 = 16
 
 
-NUMBERED: Final = Form.PULL_40 | Form.PULL_49
-"""The forms whose records carry a number. In one reading their equal bytes are one record; without a number
-they are as many records as there are."""
+_NUMBERED: Final = Form.PULL_40 | Form.PULL_49
+"""The forms whose records carry a number."""
+
+
+def is_counted(form: Form | None) -> bool:
+    """Say whether equal bytes of a form are as many records as one reading shows: they carry no number.
+
+    With a number they are one record.
+    """
+    return form is not None and not form & _NUMBERED
 
 
 LAYOUT_FORMS: Final[Mapping[int, Form]] = {

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from zkpoll import wall_clock
 from zkpoll.errors import Refused, WireError
 from zkpoll.model.log import Reading, Sink, Slice, Watermark
-from zkpoll.model.punch import LAYOUT_FORMS, NUMBERED
+from zkpoll.model.punch import LAYOUT_FORMS, is_counted
 from zkpoll.pull import layouts, plan, user_table
 from zkpoll.pull.device_tables import LOG, USERS, MaybeEmpty, Table
 from zkpoll.pull.slices import TAIL, Slicer
@@ -193,10 +193,10 @@ class _LogReader:
         A log at its capacity may be overwritten in place, and then the last known records stay in theirs.
         Records without a number are counted in one go: a whole reading that broke off begins again.
         """
-        numbered = bool(LAYOUT_FORMS[layout.width] & NUMBERED)
-        counted = self._known is None or self._known.all_read or numbered
+        all_read = self._known is None or self._known.all_read
+        counts = is_counted(LAYOUT_FORMS[layout.width])
         full = self._sizes is not None and 0 < self._sizes.capacity <= end
-        if self._target.full or full or not counted:
+        if self._target.full or full or (counts and not all_read):
             return True
         whole_at = self._known.whole_at if self._known else None
         quiet, zone = self._target.quiet_hours, self._target.zone
