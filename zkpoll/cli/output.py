@@ -26,7 +26,7 @@ _FEW: Final = 300
 """Rows shown as a table on a terminal, at most; more are written as they come."""
 _SHOWN: Final = 36
 """Characters of a header's value that a person sees."""
-_LONG: Final = 2000
+_LONG: Final = 1500
 """Characters of a body that a person sees: more than those of a request with one punch."""
 
 
