@@ -34,12 +34,12 @@ def punch_id(device_key: str, user_id: str, time: str, nth: int = 1) -> str:
     return f"{h[:8]}-{h[8:12]}-5{h[13:16]}-{h[16].translate(_VARIANT)}{h[17:20]}-{h[20:32]}"
 
 
-Door = Literal["pull"]
-"""The way a punch came in: `pull`, by a call to its device on port 4370."""
+Door = Literal["pull", "push"]
+"""The way a punch came in: `pull`, we called its device on port 4370; `push`, its device called us."""
 
 
 class Form(IntFlag):
-    """The kind of bytes in which a door shows punches: of port 4370, one of five layouts.
+    """The kind of bytes in which a door shows punches: of port 4370, one of five layouts; of push, a line.
 
     On one device, other bytes of one form are another record. The journal keeps these numbers.
     """
@@ -49,6 +49,7 @@ class Form(IntFlag):
     PULL_22 = 4
     PULL_40 = 8
     PULL_49 = 16
+    PUSH = 32
 
 
 _NUMBERED: Final = Form.PULL_40 | Form.PULL_49
@@ -115,7 +116,7 @@ class Event(NamedTuple):
     state: int
     work_code: int
     source: str
-    """The door it came in by: `pull`."""
+    """The door it came in by: `pull`, `push`."""
     clock_suspect: bool = False
     """Whether the clock that stamped it cannot have been right; never part of the JSON."""
 
