@@ -159,6 +159,8 @@ def _rows(outcome: Outcome) -> Iterator[tuple[Cell, Cell, Cell]]:
     for delivery in outcome.deliveries:
         if delivery.trouble:
             yield delivery.name, _FAILED if delivery.problem else _LOOK, delivery.trouble.text
+        elif delivery.problem:
+            yield delivery.name, _OK, delivery.problem
     for subject, trouble in {**outcome.other_troubles(), **outcome.advice()}.items():
         yield subject, _LOOK, trouble.text
     for subject, text in outcome.overdue:

@@ -15,6 +15,7 @@ from zkpoll.delivery.formats.registry import format_of
 from zkpoll.delivery.loop import Destination, deliver
 from zkpoll.delivery.preview import preview, preview_again
 from zkpoll.delivery.verdicts import KINDS
+from zkpoll.errors import Busy
 from zkpoll.journal.outbox import first_again, first_pending
 from zkpoll.tasks.delivery_outcome import DeliveryOutcome
 from zkpoll.tasks.result import one_failure
@@ -62,6 +63,8 @@ def deliver_to(lane: Lane, journal: Journal) -> DeliveryOutcome:
             return outcome if outcome.problem else _with_follow_ups(lane, outcome)
 
     outcome = one_failure(name, delivered, lambda problem, kind: replace(outcome, problem=problem, kind=kind))
+    if outcome.kind == Busy.kind:
+        _log.info("%s: %s", name, outcome.problem)
     if outcome.requests:
         _log.info("%s: %d punches delivered, %d requests", name, outcome.confirmed, outcome.requests)
     if outcome.parked:

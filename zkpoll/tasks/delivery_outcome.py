@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from zkpoll.errors import Busy
 from zkpoll.model.report import BUG, Notice, Trouble
 from zkpoll.model.sums import Counts
 
@@ -62,7 +63,7 @@ class DeliveryOutcome:
         if self.counts.difference:
             text = f"{self.counts.difference} punches are in no state; this is a bug, please report it"
             return Trouble(BUG, text)
-        if self.problem:
+        if self.problem and self.kind != Busy.kind:  # whoever has its lock delivers what this run journals
             # Another fault of the configuration is another trouble, to be told where the first was mended.
             fault = self.problem[:_FAULT] if self.kind == _CONFIGURATION else ""
             return Trouble(f"{self.kind}{fault and ': '}{fault}", self.problem + self._waiting)
