@@ -73,7 +73,7 @@ class _Run:
         self._options = options
         self._stop = stop
         self._observer = observer
-        self._devices = [one for one in inventory.devices if (one.name in names if names else one.enabled)]
+        self._devices = [one for one in inventory.called if (one.name in names if names else one.enabled)]
         self._feed = Feed(len(self._devices))
         self._began = time.monotonic()
 

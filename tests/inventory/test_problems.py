@@ -26,7 +26,7 @@ TIMEOUT = "expected a duration from 10ms to 1h, such as 10 (seconds), 500ms, 15m
 KNOWN = (
     "name, host, port, transport, comm_key, timezone, timeout, visit_limit, quiet_hours, clock, clear,"
     " since, repeat_within, direction, in_states, out_states, latitude, longitude, user_id, encoding, serial,"
-    " enabled"
+    " push, enabled"
 )
 KEY = "expected a whole number from 0 to 4294967295"
 WAIT = TIMEOUT.replace("10ms", "0")
@@ -512,10 +512,13 @@ def test_what_is_missing_is_said_with_its_meaning(tmp_path: Path) -> None:
             "devices.yaml:4: devices[0].name: missing (Our name for the device, used in messages and"
             " sent with every punch)"
         ),
-        "devices.yaml:4: devices[0].host: missing (Its IPv4 or IPv6 address, or its DNS name)",
         (
             "devices.yaml:4: devices[0].timezone: missing (The time zone of its wall clock, such as"
             " Asia/Dhaka, here or in defaults)"
+        ),
+        (
+            "devices.yaml:4: devices[0].host: missing, and push: as well (host: to call it, push: true if it"
+            " calls us)"
         ),
     ]
 

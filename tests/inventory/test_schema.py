@@ -14,11 +14,14 @@ import yaml
 from tests.certificates import Authority
 from tests.inventory.helpers import GOOD
 from zkpoll.inventory import (
+    Binding,
     Clear,
     ClockSetting,
     Dashboard,
     Device,
     Inventory,
+    Listen,
+    Push,
     UserIds,
     load,
 )
@@ -170,6 +173,19 @@ def edited(old: str, new: str) -> Any:
         ("name: front", "name: front\n    since: ${SINCE}"),
         ("name: front", "name: front\n    encoding: gb18030"),
         ("  timezone", "  encoding: ${ENCODING:-cp1252}\n  timezone"),
+        ("host: 192.168.1.201", "serial: 7\n    push: true"),
+        ("host: 192.168.1.201", "serial: a\n    push: 'yes'"),
+        ("host: 192.168.1.201", "serial: a\n    push: {secret: '${SECRET}', networks: ['${NET}', '::1']}"),
+        ("name: front", "name: front\n    serial: a\n    push: {}"),
+        ("name: front", "name: front\n    push: no"),
+        ("  timezone", "  push: true\n  timezone"),
+        (
+            "  timezone: Asia/Dhaka\ndevices:\n  - name: front\n    host: 192.168.1.201",
+            "  timezone: UTC\n  port: 4371\n  push: true\ndevices:\n  - name: front\n    serial: a",
+        ),
+        ("defaults:", "listen: {address: '0.0.0.0:8081'}\ndefaults:"),
+        ("defaults:", "listen: {address: systemd, health: '[::1]:0', poll_every: 1m}\ndefaults:"),
+        ("defaults:", "listen: {address: '${ADDRESS}', trusted_proxies: [10.0.0.0/8]}\ndefaults:"),
     ],
 )
 def test_the_schema_takes_what_people_write(old: str, new: str) -> None:
@@ -253,6 +269,18 @@ def test_the_schema_takes_what_people_write(old: str, new: str) -> None:
         ("https:", "ftp:"),
         ("dashboard:\n  url", "dashboard:\n- url"),
         ("devices:", "devices: []\nx:"),
+        ("    host: 192.168.1.201", "    enabled: true"),
+        ("host: 192.168.1.201", "push: true"),
+        ("host: 192.168.1.201", "serial: a\n    push: true\n    port: 4370"),
+        ("name: front", "push: often\n    name: front"),
+        ("name: front", "serial: a\n    push: {networks: 10.0.0.0/8}\n    name: front"),
+        ("name: front", "serial: a\n    push: {networks: []}\n    name: front"),
+        ("name: front", "serial: a\n    push: {key: a}\n    name: front"),
+        ("defaults:", "listen: {}\ndefaults:"),
+        ("defaults:", "listen: {address: 8081}\ndefaults:"),
+        ("defaults:", "listen: {address: 'a:1', health: systemd}\ndefaults:"),
+        ("defaults:", "listen: {address: 'a:1', poll_every: 90}\ndefaults:"),
+        ("defaults:", "listen: {address: 'a:1', trusted_proxies: [proxy]}\ndefaults:"),
     ],
 )
 def test_the_schema_marks_what_is_wrong(old: str, new: str) -> None:
@@ -270,7 +298,8 @@ def test_every_setting_is_described() -> None:
     sections["shifts"] = dashboard["frappe"]["properties"]["shifts"]["items"]
     sections["success"] = dashboard["template"]["properties"]["success"]
     assert device["user_id"]["properties"] == dashboard["user_id"]["properties"]
-    sections |= {key: made["properties"][key] for key in ("metrics", "health")}
+    sections["push"] = device["push"]["anyOf"][-1]
+    sections |= {key: made["properties"][key] for key in ("metrics", "health", "listen")}
     objects = [made, *made["$defs"].values(), made["properties"]["defaults"]["anyOf"][0], *sections.values()]
     for shape in objects:
         assert all(each["description"] for each in shape["properties"].values())
@@ -318,6 +347,10 @@ def test_the_examples_optional_settings_load_too(tmp_path: Path) -> None:
     env |= {"CREDENTIALS_DIRECTORY": str(tmp_path), "PING_URL": "https://hc.example.com/a"}
     inventory = load(path, env)
     assert inventory.devices[2].serial == "CQZ7224760045"
+    assert inventory.devices[2].push == Push()
+    assert inventory.listen == Listen(
+        address=Binding("0.0.0.0", 8081), health=Binding("127.0.0.1", 8082), poll_every=30
+    )
     assert inventory.metrics is not None
     assert inventory.health is not None
     for each in inventory.devices:
@@ -338,6 +371,19 @@ def test_the_examples_optional_settings_load_too(tmp_path: Path) -> None:
     basic = load(path, env).dashboards[0].basic
     assert basic is not None
     assert basic.pair() == ("zkpoll", "hunter2")
+
+
+def test_the_examples_device_that_calls_us_loads_too(tmp_path: Path) -> None:
+    """A device without a host can be switched on as it stands, at the end of the list."""
+    text = EXAMPLE.read_text(encoding="utf-8")
+    path = tmp_path / "devices.yaml"
+    path.write_text(re.sub(r"(?m)^  # (- name: gate|  serial|  push)", r"  \1", text), encoding="utf-8")
+    secret = "x" * 16
+    made = load(path, {"ZKPOLL_TOKEN": "a", "WAREHOUSE_KEY": "1", "GATE_PATH": secret}).devices[3]
+    assert (made.name, made.host, made.serial) == ("gate", None, "CQZ7224760046")
+    assert made.push is not None
+    assert (made.push.secret_text(), list(map(str, made.push.networks))) == (secret, ["203.0.113.0/24"])
+    assert accepts(schema(), yaml.safe_load(path.read_text(encoding="utf-8")))
 
 
 @pytest.mark.parametrize("name", ["frappe", "odoo", "template"])
@@ -389,6 +435,7 @@ def test_the_examples_defaults_are_the_defaults() -> None:
         | {key: written[key] for key in ("port", "visit_limit", "encoding", "direction")}
     )
     assert device == minimal.devices[0]
+    assert Listen(address="systemd").poll_every == 30
     assert re.findall(r"# timeout: (\S+)", text) == ["30s", "10s"]
     assert (made.timeout, device.timeout) == (30, 10)
     assert re.findall(r"# (?:in|out)_states: \[(.*)\]", text) == ["0, 4", "1, 5"]
@@ -401,7 +448,7 @@ def test_the_examples_defaults_are_the_defaults() -> None:
         *Dashboard.model_fields,
         *Device.model_fields,
         *("dashboard", "journal", "parallel", "keep_raw", "alert_after", "metrics", "health"),
-        *("defaults", "devices"),
+        *("listen", "defaults", "devices"),
     ],
 )
 def test_the_example_mentions_every_setting(name: str) -> None:

@@ -58,10 +58,21 @@ def check_dashboards(inventory: Inventory, names: Iterable[str], parameter: str)
     _check(names, "dashboard", [one.name for one in inventory.dashboards], "inventory", parameter)
 
 
-def devices_asked(inventory: Inventory, names: Sequence[str], parameter: str) -> list[Device]:
-    """Return the devices of these names, or all that are enabled, in the inventory's order."""
+def check_called(inventory: Inventory, names: Iterable[str], parameter: str) -> None:
+    """Given names of devices that are to be called, refuse those that are not there or have no host."""
+    from zkpoll.inventory.models import NOT_CALLED
+
+    names = tuple(names)
     check_names(inventory, names, parameter)
-    return [one for one in inventory.devices if (one.name in names if names else one.enabled)]
+    for one in inventory.devices:
+        if one.name in names and one.host is None:
+            raise click.BadParameter(f"{one.name} {NOT_CALLED}", param_hint=parameter)
+
+
+def devices_asked(inventory: Inventory, names: Sequence[str], parameter: str) -> list[Device]:
+    """Return the devices of these names, or all enabled ones with a host, in the inventory's order."""
+    check_called(inventory, names, parameter)
+    return [one for one in inventory.called if (one.name in names if names else one.enabled)]
 
 
 def dashboards_asked(inventory: Inventory, names: Sequence[str], parameter: str) -> list[Dashboard]:

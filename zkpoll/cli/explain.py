@@ -26,8 +26,9 @@ def explain(user: str, day: datetime, config: Path | None, as_json: bool) -> Non
 
     Each with its device, when it was read, and for each dashboard what became of it: confirmed when,
     refused with which words, held or discarded why, or still waiting. Where no device has shown one, it says
-    when each was last read, and read whole: what was punched since then is not known yet, and what
-    `zkpoll journal prune` removed is not known any more. Times are UTC but for those of the punches.
+    when each was last read, and read whole: what was punched since then is not known yet, nor is what a
+    device that calls us has not sent. What `zkpoll journal prune` removed is not known any more. Times are
+    UTC but for those of the punches.
     """
     from zkpoll.reports.explain import PersonDay
     from zkpoll.reports.explain import explain as look

@@ -32,9 +32,9 @@ def status(config: Path | None, as_json: bool) -> int:
 
     The day a log will be full is reckoned from the punches of the 28 days before its last reading. Exit
     code 1 where a reading of a device, or a pending or parked punch, is older than alert_after: (1d) or
-    stamped ahead of this host's clock, or a device was never read; devices with `enabled: false` do not
-    count. Exit code 1 also where any device may still be disabled by a clearing that broke off. Times are
-    UTC.
+    stamped ahead of this host's clock, or a device was never read; devices with `enabled: false` and those
+    that call us (no host:) do not count. Exit code 1 also where any device may still be disabled by a
+    clearing that broke off. Times are UTC.
     """  # noqa: D301  # click's own mark is the character itself
     from zkpoll.reports.status import StatusScreen
     from zkpoll.reports.status import status as look

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zkpoll.cli.app import check_names, config_option, load_inventory, log, verbose_option
+from zkpoll.cli.app import check_called, config_option, load_inventory, log, verbose_option
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,6 +43,8 @@ def sync(
     log_format: Format,
 ) -> int:
     """Read every device, journal what is new, deliver what is pending.
+
+    A device without host: calls us, so it is not read here; its punches are delivered like all others.
 
     On a terminal it prints a line for each device and a summary. From cron it prints nothing while all is
     well, and otherwise one line for each thing that needs a person: when it begins, changes or ends, and
@@ -80,7 +82,7 @@ def _run(config: Path | None, options: Options, style: Style, *, as_json: bool, 
     from zkpoll.sync import sync as run
 
     inventory = load_inventory(config)
-    check_names(inventory, options.devices, "--device")
+    check_called(inventory, options.devices, "--device")
     with (
         log(verbose, style),
         watched(inventory, dry_run=options.dry_run) as watchers,

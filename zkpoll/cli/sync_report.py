@@ -60,7 +60,7 @@ def progress(inventory: Inventory, options: Options, *, shown: bool) -> Iterator
         BarColumn(20),
         TextColumn("{task.fields[records]:,} records read, {task.fields[punches]:,} punches delivered"),
     )
-    devices = len(options.devices) or sum(device.enabled for device in inventory.devices)
+    devices = len(options.devices) or sum(device.enabled for device in inventory.called)
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("sync", total=devices, records=0, punches=0)
         counter = bar.tasks[0].fields

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from zkpoll.inventory.dashboards import CREDENTIALS, Credentials, Dashboard
 from zkpoll.inventory.hosts import same_host
-from zkpoll.inventory.models import SECTIONS, Defaults, Device, DeviceAddress, Inventory
+from zkpoll.inventory.models import CALLING, SECTIONS, Defaults, Device, Doors, Inventory
 from zkpoll.inventory.problems import Sentence, found, found_shape, nearest, unknown
 from zkpoll.inventory.scalars import as_written
 
@@ -29,7 +29,7 @@ Parts: TypeAlias = dict[str, Any]
 Where: TypeAlias = Callable[[str], "Place"]
 """Given the key of a setting, its place; a device's setting may stand in `defaults`."""
 
-_PLAIN = ("journal", "parallel", "keep_raw", "alert_after", "metrics", "health")
+_PLAIN = ("journal", "parallel", "keep_raw", "alert_after", "metrics", "health", "listen")
 TOP = ("dashboard", *_PLAIN, "defaults", "devices")
 ONE_DEVICE_ONLY = ("name", "host", "serial")
 """The settings that tell devices apart, so that they cannot stand in `defaults`."""
@@ -50,9 +50,10 @@ def inventory(tree: Tree, problems: Problems, folder: Path, *, strict: bool) -> 
         return None
     settings = problems.known(top, TOP, ())
     devices = settings.get("devices")
-    named = [one.get("name") for one in devices if isinstance(one, dict)] if isinstance(devices, list) else []
-    names = [name for name in named if name and isinstance(name, str)]
-    check = _Check(top, problems, {"folder": folder, "strict": strict}, names)
+    entries = [one for one in devices if isinstance(one, dict)] if isinstance(devices, list) else []
+    named = [(one.get("name"), "host" in one) for one in entries]
+    called = {name: has_host for name, has_host in named if name and isinstance(name, str)}
+    check = _Check(top, problems, {"folder": folder, "strict": strict}, called)
     parts: Parts = {key: settings[key] for key in _PLAIN if key in settings}
     parts["dashboards"] = check.dashboards(settings)
     parts["devices"] = check.devices(settings)
@@ -71,12 +72,13 @@ class _Check:
     """The checks of one file."""
 
     def __init__(
-        self, tree: Tree, problems: Problems, context: Mapping[str, object], names: Collection[str]
+        self, tree: Tree, problems: Problems, context: Mapping[str, object], called: Mapping[str, bool]
     ) -> None:
+        """Begin. `called` has for the name of each device whether it has a host."""
         self._tree = tree
         self._problems = problems
         self._context = dict(context)
-        self._names = names
+        self._called = called
 
     def build(self, model: type[M], settings: Parts, where: Where) -> M | None:
         """Given settings, return the model of them, or None after noting their flaws."""
@@ -130,12 +132,15 @@ class _Check:
             self._once(names.once, texts)
             if names.of_devices:
                 for name, here in texts:
-                    if name not in self._names:
-                        written = as_written(_at(self._tree, here))
-                        meant = None if written else nearest(name, self._names)
+                    written = as_written(_at(self._tree, here))
+                    if name not in self._called:
+                        meant = None if written else nearest(name, self._called)
                         hint = f", did you mean {as_written(meant) or meant}?" if meant else ""
                         sentence = f"found {found(written or name)}, expected the name of a device{hint}"
                         self._problems.add(here, sentence)
+                    elif names.no_callers and not self._called[name]:
+                        what = f"found {found(written or name)}, a device without a host"
+                        self._problems.add(here, f"{what}: {names.no_callers}")
 
     def devices(self, top: Parts) -> list[Device]:
         """Given the top of a file, return its valid devices, defaults merged in."""
@@ -154,8 +159,20 @@ class _Check:
                 entries.append(_Entry(place, own, defaults))
         self._unique("name", tree, ("devices",))
         self._apart(entries)
-        made = [self.build(Device, entry.merged, entry.where) for entry in entries]
+        made = [self._device(entry) for entry in entries]
         return [device for device in made if device]
+
+    def _device(self, entry: _Entry) -> Device | None:
+        """Given a device as the file gives it, return it, or None after noting its flaws."""
+        if not entry.called and "push" in entry.merged:
+            for key in CALLING:
+                if key in entry.own:
+                    sentence = "needs host: beside it; nobody calls a device without one"
+                    self._problems.add((*entry.place, key), sentence)
+        made = self.build(Device, entry.merged, entry.where)
+        if made is None:  # its doors are compared last, and not at all after another mistake; do it now
+            self.build(Doors, entry.doors, entry.where)
+        return made
 
     def _defaults(self, tree: object) -> Parts:
         """Given the tree of `defaults`, return the settings that may stand there. Note its flaws."""
@@ -208,8 +225,20 @@ class _Entry:
     defaults: Parts
 
     @property
+    def called(self) -> bool:
+        """Whether it has a host."""
+        return "host" in self.own
+
+    @property
     def merged(self) -> Parts:
-        return self.defaults | self.own
+        """Its settings. Where nobody calls it, what the defaults say of calls is not for it."""
+        given = self.defaults | self.own
+        return {key: given[key] for key in given if self.called or key not in CALLING or key in self.own}
+
+    @property
+    def doors(self) -> Parts:
+        """Those of its settings that tell it apart, and how its punches come."""
+        return {key: value for key, value in self.merged.items() if key in Doors.model_fields}
 
     def where(self, key: str) -> Place:
         """Given a setting, return its place in the file."""
@@ -219,19 +248,18 @@ class _Entry:
 
     def marks(self) -> list[tuple[str, object, str]]:
         """Return the marks that no other enabled device may share: setting, value, words."""
-        telling = {key: self.merged[key] for key in DeviceAddress.model_fields if key in self.merged}
+        telling = self.doors
         try:
-            device = DeviceAddress.model_validate(telling)
+            device = Doors.model_validate(telling)
         except ValidationError:  # told when all of it is checked
             return []
         if not device.enabled:
             return []
-        address = (same_host(device.host), device.port, device.transport)
-        shown = {
-            key: as_written(telling.get(key)) or getattr(device, key) for key in DeviceAddress.model_fields
-        }
-        words = "{host} port {port} ({transport})".format_map(shown)
-        marks: list[tuple[str, object, str]] = [("host", address, words)]
+        shown = {key: as_written(telling.get(key)) or getattr(device, key) for key in Doors.model_fields}
+        marks: list[tuple[str, object, str]] = []
+        if device.host is not None:
+            address = (same_host(device.host), device.port, device.transport)
+            marks.append(("host", address, "{host} port {port} ({transport})".format_map(shown)))
         if device.serial:
             marks.append(("serial", device.serial, "serial {serial}".format_map(shown)))
         return marks

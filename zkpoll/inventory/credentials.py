@@ -52,6 +52,13 @@ class CommKey(Secret):
         return Whole(0, self.HIGHEST).shape()
 
 
+class PathSecret(Secret):
+    """The secret in the path of the address that a terminal calls."""
+
+    pattern = "[A-Za-z0-9_-]{16,64}"
+    expected = "16 to 64 letters, digits, - and _"
+
+
 class Token(Secret):
     """A bearer token: the text after `Bearer` in an HTTP header."""
 

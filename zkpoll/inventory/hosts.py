@@ -1,9 +1,10 @@
-"""Addresses: of terminals and of dashboards. Nothing here touches the network."""
+"""Addresses: of terminals, of dashboards and of our own listener. Nothing here touches the network."""
 
 from __future__ import annotations
 
 import ipaddress
 import re
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
@@ -11,6 +12,8 @@ _NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?")
 _LONGEST_NAME = 253
 _SCOPE = re.compile(r"[A-Za-z0-9_.-]+")
 _HOST = "expected an IPv4 or IPv6 address, or a DNS name of letters, digits, '-', '_' and '.'"
+_BINDING = re.compile(r"(?:\[(?P<inner>.+)\]|(?P<outer>[^\[\]:]+)):(?P<port>[0-9]{1,5})")
+_HIGHEST_PORT = 65_535
 _IPV4 = "expected an IPv4 address: four numbers from 0 to 255, no leading zeros"
 # The C library reads any name that ends in a number, even 0x7f000001, as an IPv4 address.
 _ENDS_IN_NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0[xX][0-9A-Fa-f]*)\.?")
@@ -58,6 +61,28 @@ def same_host(text: str) -> str:
     if _is_ip(address):
         return str(ipaddress.ip_address(address)) + mark + scope
     return text.lower().removesuffix(".")
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """A host and a port to listen on."""
+
+    host: str
+    port: int
+    """0 for any that is free."""
+
+    def __str__(self) -> str:
+        """Return it as the inventory has it: `[::]:8081`."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def binding(text: str) -> Binding:
+    """Given a host and a port as `0.0.0.0:8081` or `[::]:8081`, return both. Raise ValueError."""
+    parts = _BINDING.fullmatch(text)
+    host = (parts["inner"] or parts["outer"]) if parts else ""
+    if parts is None or bool(parts["inner"]) != (":" in host) or int(parts["port"]) > _HIGHEST_PORT:
+        raise ValueError('expected a host and a port, such as 0.0.0.0:8081 or "[::]:8081"')
+    return Binding(check_host(host), int(parts["port"]))
 
 
 def check_url(text: str) -> str:

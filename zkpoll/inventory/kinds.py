@@ -11,6 +11,7 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, time
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -18,7 +19,7 @@ from pydantic import BaseModel
 from pydantic_core import core_schema
 
 from zkpoll.inventory.files import check_certificates, expanded
-from zkpoll.inventory.hosts import check_host, check_url, without_secrets
+from zkpoll.inventory.hosts import Binding, binding, check_host, check_url, without_secrets
 from zkpoll.inventory.problems import Sentence, found, found_shape
 from zkpoll.inventory.scalars import as_written
 from zkpoll.inventory.zones import check_zone
@@ -181,6 +182,17 @@ class Duration(Kind):
         return self._seconds(written) or 0.0
 
 
+class WholeSeconds(Duration):
+    """A time span of whole seconds, as a wire has them."""
+
+    def parse(self, value: object) -> int:
+        """Given a number, or a text such as `10` or `1m`, return seconds."""
+        seconds = super().parse(value)
+        if seconds != int(seconds):
+            raise ValueError("expected whole seconds")
+        return int(seconds)
+
+
 class Hours(Kind):
     """A part of every day, from a time of day to another one. It may span midnight."""
 
@@ -321,6 +333,24 @@ class WhenToClear(Kind):
         return {"anyOf": [*Choice(*self.WORDS).shape()["anyOf"], Section().shape()]}
 
 
+class HowItPushes(Kind):
+    """Whether a device calls us: yes or no, or a mapping of settings with a model of their own."""
+
+    def parse(self, value: object) -> object:
+        """Given a switch, a mapping or the model, return it as the model takes it; None for no."""
+        if value is None or isinstance(value, dict | BaseModel):
+            return value
+        try:
+            return {} if YesNo().parse(value) else None
+        except ValueError:  # not shown: it may be the secret, a step too far out
+            text = f"found {found_shape(value)}, expected true, false or settings, such as {{secret: ...}}"
+            raise Sentence(text) from None
+
+    def shape(self) -> Shape:
+        """Return: a switch, or a mapping. Its model says more."""
+        return {"anyOf": [*YesNo().shape()["anyOf"], Section().shape()]}
+
+
 class Choice(Kind):
     """One of a few words."""
 
@@ -387,6 +417,55 @@ class Host(Kind):
     def shape(self) -> Shape:
         """Return: the characters of addresses and names."""
         return pattern("^[A-Za-z0-9_.:%-]+$")
+
+
+class HostAndPort(Kind):
+    """A host and a port to listen on."""
+
+    def parse(self, value: object) -> object:
+        """Given a text such as `0.0.0.0:8081`, return it as a `Binding`."""
+        return value if isinstance(value, Binding) else binding(value if isinstance(value, str) else "")
+
+    def shape(self) -> Shape:
+        """Return: a host, a colon and digits."""
+        return pattern(r"^(\[[0-9A-Za-z:.%_-]+\]|[0-9A-Za-z._-]+):[0-9]{1,5}$")
+
+
+class ListenAddress(HostAndPort):
+    """A host and a port to listen on, or the word for a socket that is handed over."""
+
+    HANDED_OVER: ClassVar[str] = "systemd"
+
+    def parse(self, value: object) -> object:
+        """Given the word, or a host and a port, return the word or a `Binding`."""
+        if value == self.HANDED_OVER:
+            return self.HANDED_OVER
+        try:
+            return super().parse(value)
+        except ValueError as error:
+            raise ValueError(f"{error}, or {self.HANDED_OVER}") from None
+
+    def shape(self) -> Shape:
+        """Return: the word, or a host and a port."""
+        return {"anyOf": [{"enum": [self.HANDED_OVER]}, super().shape()]}
+
+
+class IpNetwork(Kind):
+    """A network of IP addresses; an address alone is a network of one."""
+
+    def parse(self, value: object) -> IPv4Network | IPv6Network:
+        """Given a network, or a text such as `203.0.113.0/24`, return it."""
+        if isinstance(value, IPv4Network | IPv6Network):
+            return value
+        try:
+            return ip_network(value if isinstance(value, str) else "")
+        except ValueError:
+            expected = "expected an IP address or a network, such as 203.0.113.0/24 (not 203.0.113.7/24)"
+            raise ValueError(expected) from None
+
+    def shape(self) -> Shape:
+        """Return: the characters of addresses, and a prefix."""
+        return pattern(r"^[0-9A-Fa-f.:]+(/[0-9.]+)?$")
 
 
 class Url(Kind):

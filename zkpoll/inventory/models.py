@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import time  # noqa: TC003  (pydantic reads the annotations)
 from pathlib import Path  # noqa: TC003  (pydantic reads the annotations)
-from typing import Annotated, Any, Final, Literal, get_args
+from typing import Annotated, Any, Final, Literal, Self, get_args
 
-from pydantic import BaseModel, Field, PlainSerializer, SecretStr
+from pydantic import BaseModel, Field, PlainSerializer, SecretStr, model_validator
 
 from zkpoll.inventory.credentials import CommKey
 from zkpoll.inventory.dashboards import CREDENTIALS, OUTWARD, Basic, Dashboard, Signing
@@ -18,7 +18,9 @@ from zkpoll.inventory.kinds import (
     File,
     Host,
     Hours,
+    HowItPushes,
     Listed,
+    Matching,
     Percent,
     Section,
     State,
@@ -27,12 +29,20 @@ from zkpoll.inventory.kinds import (
     Zone,
     written,
 )
+from zkpoll.inventory.listen import Listen, Push
 from zkpoll.inventory.monitoring import HealthChecks, Metrics
 from zkpoll.inventory.people import UserIds
+from zkpoll.inventory.problems import Sentence, found
 from zkpoll.inventory.settings import Settings, in_order, masked
 from zkpoll.inventory.sources import Source, SourceKey
 
 _as_written = PlainSerializer(written, return_type=str)
+_pushes_as_written = PlainSerializer(lambda push: push and push.written())
+
+NOT_CALLED: Final = "has no host:; it calls us (`zkpoll serve`)"
+"""Said of a device where only one that is called will do, its name in front."""
+_SERIAL: Final = Matching("[A-Za-z0-9_-]{1,32}", "1 to 32 letters, digits, - and _, as the device tells it")
+"""The serial numbers that a call can tell."""
 
 Encoding = Literal[
     "utf-8", "gb18030", "big5", "cp874", "cp932", "cp949", "cp1250", "cp1251", "cp1252", "cp1253", "cp1254",
@@ -75,24 +85,50 @@ class Clear(Settings):
 _clear_as_written = PlainSerializer(Clear.written)
 
 
-class DeviceAddress(SourceKey):
-    """The address of a device and the like: no two devices share them."""
+class Doors(SourceKey):
+    """The ways by which a device's punches come: we call it, it calls us, or both."""
 
-    host: Annotated[str, Host()] = Field(description="Its IPv4 or IPv6 address, or its DNS name")
+    host: Annotated[str, Host()] | None = Field(
+        default=None,
+        description="Its IPv4 or IPv6 address, or its DNS name; a device that pushes may have none",
+    )
     port: Annotated[int, Whole(1, 65_535)] = Field(
         default=4370, description="Its port, as set in its Comm. menu"
     )
     transport: Annotated[Literal["tcp", "udp"], Choice("tcp", "udp")] = Field(
         default="tcp", description="tcp; udp for old devices that know nothing else"
     )
+    push: Annotated[Push | None, HowItPushes(), _pushes_as_written] = Field(
+        default=None,
+        description="Whether it calls us, by HTTP: true, or settings of these calls; it needs serial: then",
+    )
+
+    @property
+    def address(self) -> tuple[str, int, Literal["tcp", "udp"]]:
+        """Its host, port and transport. Raise LookupError for one without a host, which nobody may call."""
+        if self.host is None:
+            raise LookupError(f"this device {NOT_CALLED}")
+        return self.host, self.port, self.transport
+
+    @model_validator(mode="after")
+    def _check_doors(self) -> Self:
+        if self.host is None and self.push is None:
+            raise Sentence("missing, and push: as well (host: to call it, push: true if it calls us)", "host")
+        if self.push is not None and self.serial is None:
+            raise Sentence("missing (a device that pushes is known by it)", key="serial")
+        if self.push is not None and not _SERIAL.fits(self.serial or ""):
+            raise Sentence(
+                f"found {{it}}, expected {_SERIAL.expected}", key="serial", value=self.serial, show=found
+            )
+        return self
 
 
 @in_order(
     *("name", "host", "port", "transport", "comm_key", "timezone", "timeout", "visit_limit", "quiet_hours"),
     *("clock", "clear", "since", "repeat_within", "direction", "in_states", "out_states"),
-    *("latitude", "longitude", "user_id", "encoding", "serial", "enabled"),
+    *("latitude", "longitude", "user_id", "encoding", "serial", "push", "enabled"),
 )
-class Device(DeviceAddress, Source):
+class Device(Doors, Source):
     """An attendance terminal."""
 
     comm_key: Annotated[SecretStr, CommKey(), masked] | None = Field(
@@ -126,28 +162,45 @@ class Device(DeviceAddress, Source):
         return int(self.comm_key.get_secret_value()) if self.comm_key else 0
 
 
+_OF_ALL: Final = {*Source.model_fields, "host", "push"}
+CALLING: Final = tuple(key for key in Device.model_fields if key not in _OF_ALL)
+"""The settings of our calls, which mean nothing on a device without a host."""
+
+
 @in_order(*Device.model_fields)
 class Defaults(Device):
     """The settings that may stand in `defaults`: any of a device's, and none of them needs another."""
 
     name: str = ""
     host: str = ""
+    serial: str = "any"
     timezone: Annotated[str, Zone()] = ""
     in_states: Annotated[tuple[Annotated[int, State()], ...], Listed(State(), "[0, 4]")] = ()
     out_states: Annotated[tuple[Annotated[int, State()], ...], Listed(State(), "[1, 5]")] = ()
     latitude: Annotated[float, Degrees(90)] | None = 0
     longitude: Annotated[float, Degrees(180)] | None = 0
 
+    @model_validator(mode="after")
+    def _check_secret(self) -> Self:
+        if self.push is not None and self.push.secret is not None:
+            raise Sentence(
+                "tells nobody apart where all devices have it, so it cannot stand in defaults",
+                key=("push", "secret"),
+            )
+        return self
+
 
 SECTIONS: Final[dict[str, type[BaseModel]]] = {
     "clock": ClockSetting, "clear": Clear, "basic": Basic, "signing": Signing,
-    "metrics": Metrics, "health": HealthChecks, "user_id": UserIds, **facts.SECTIONS,
+    "metrics": Metrics, "health": HealthChecks, "listen": Listen, "push": Push, "user_id": UserIds,
+    **facts.SECTIONS,
 }  # fmt: skip
 """The settings that are, or may be, mappings of settings themselves or lists of such, and of which."""
 
-SECRETS: Final = frozenset({"comm_key", "health", *CREDENTIALS, *OUTWARD})
+SECRETS: Final = frozenset({"comm_key", "health", "secret", *CREDENTIALS, *OUTWARD})
 """The settings that hold secrets or name files that may be for zkpoll's own user alone, or may do so, and
-those that need them. They matter on the way to a device or a dashboard, and not in the journal."""
+those that need them. They matter on the way to a device or a dashboard, and not in the journal. `push` itself
+is none: without its secret, a device that pushes is still one."""
 
 
 class Inventory(Settings):
@@ -174,9 +227,26 @@ class Inventory(Settings):
     health: Annotated[HealthChecks, Section()] | None = Field(
         default=None, description="A service that raises an alarm when runs fail or stay away"
     )
+    listen: Annotated[Listen, Section()] | None = Field(
+        default=None, description="The listener for devices that push, `zkpoll serve`"
+    )
     devices: tuple[Device, ...] = Field(description="The terminals, in the order they are visited")
+
+    @property
+    def called(self) -> tuple[Device, ...]:
+        """The devices with a host, which we call; also those that are taken out."""
+        return tuple(device for device in self.devices if device.host is not None)
+
+    @property
+    def pushing(self) -> tuple[Device, ...]:
+        """The devices that call us; also those that are taken out."""
+        return tuple(device for device in self.devices if device.push is not None)
 
     def masked(self) -> dict[str, Any]:
         """Return the settings in the inventory's own words, without unset ones, and with secrets masked."""
         settings = self.model_dump(mode="json", exclude_none=True)
+        settings["devices"] = [
+            {key: value for key, value in one.items() if "host" in one or key not in CALLING}
+            for one in settings["devices"]
+        ]
         return {"dashboard": settings.pop("dashboards"), **settings}

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 from zkpoll.inventory.check import ONE_DEVICE_ONLY
 from zkpoll.inventory.dashboards import AUTHORIZATIONS, Dashboard
 from zkpoll.inventory.formats.facts import FACTS, WITH_SETTINGS
-from zkpoll.inventory.kinds import Choice
-from zkpoll.inventory.models import SECTIONS, Device, Inventory
+from zkpoll.inventory.kinds import Choice, Shape
+from zkpoll.inventory.models import CALLING, SECTIONS, Device, Inventory
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from zkpoll.inventory.kinds import Shape
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_YES: Shape = {"anyOf": [{"enum": [True]}, {"type": "object"}]}
+"""The shape of a switch with settings of its own that is surely on."""
 
 
 def schema() -> Shape:
@@ -34,6 +35,7 @@ def schema() -> Shape:
                 "alert_after": top["alert_after"],
                 "metrics": top["metrics"],
                 "health": top["health"],
+                "listen": top["listen"],
                 "defaults": _defaults(),
                 "devices": {
                     "description": top["devices"]["description"],
@@ -44,24 +46,27 @@ def schema() -> Shape:
             },
             required=["dashboard", "journal", "devices"],
         ),
+        # Where all devices push by default, one may have neither setting itself.
+        **_if({"not": _having("defaults", {"type": "object", "required": ["push"]})}, _each_has_a_door()),
         "$defs": {
             "dashboard": {
                 **_object(_settings(Dashboard), required=["url"]),
                 "not": {"anyOf": [{"required": list(pair)} for pair in combinations(AUTHORIZATIONS, 2)]},
                 "dependentRequired": {"client_key": ["client_cert"]},
                 "allOf": [
+                    *(_if(_required(name), _with_format(Choice(name).shape())) for name in WITH_SETTINGS),
                     *(
-                        _if({"required": [name]}, _with_format(Choice(name).shape()))
-                        for name in WITH_SETTINGS
-                    ),
-                    *(
-                        _if(_with_format({"enum": [name]}), {"required": [name]})
+                        _if(_with_format({"enum": [name]}), _required(name))
                         for name, row in FACTS.items()
                         if row.needed
                     ),
                 ],
             },
-            "device": _object(_settings(Device), required=["name", "host"]),
+            "device": {
+                **_object(_settings(Device), required=["name"]),
+                **_if(_having("push", _YES), _required("serial")),
+                "dependentRequired": {key: ["host"] for key in CALLING},
+            },
         },
     }
 
@@ -75,9 +80,24 @@ def _if(condition: Shape, result: Shape) -> Shape:
     return {"if": condition, "then": result}
 
 
+def _required(key: str) -> Shape:
+    return {"required": [key]}
+
+
+def _having(key: str, shape: Shape) -> Shape:
+    """Given a setting and its shape, return the shape of all that has it so."""
+    return {**_required(key), "properties": {key: shape}}
+
+
+def _each_has_a_door() -> Shape:
+    """Return the shape of an inventory whose devices are called, or push."""
+    each = {"items": {"anyOf": [_required("host"), _required("push")]}}
+    return {"properties": {"devices": each}}
+
+
 def _with_format(shape: Shape) -> Shape:
     """Given the shape of a format's name, return that of a dashboard with that format."""
-    return {"required": ["format"], "properties": {"format": shape}}
+    return _having("format", shape)
 
 
 def _dashboards(description: str) -> Shape:

@@ -31,7 +31,8 @@ class SourceKey(Settings):
     """The serial number of a source, and whether it is in use."""
 
     serial: Annotated[str, Label()] | None = Field(
-        default=None, description="Its serial number, for a device that does not tell it"
+        default=None,
+        description="Its serial number, for a device that pushes, or that does not tell it when it is called",
     )
     enabled: Annotated[bool, YesNo()] = Field(
         default=True, description="false takes the device out for a while"

@@ -17,8 +17,9 @@ class ListedDevice:
     """A device of the inventory, with what the journal knows of it."""
 
     name: str
-    host: str
-    port: int
+    host: str | None
+    """None, as its port, of one that calls us, and is not called."""
+    port: int | None
     enabled: bool
     serial_number: str | None
     read_at: str | None = None
@@ -37,7 +38,8 @@ def device_list(inventory: Inventory, journal: Journal) -> list[ListedDevice]:
     known = Devices(journal).known()
     found: list[ListedDevice] = []
     for device in inventory.devices:
-        one = ListedDevice(device.name, device.host, device.port, device.enabled, device.serial)
+        port = None if device.host is None else device.port
+        one = ListedDevice(device.name, device.host, port, device.enabled, device.serial)
         if it := known.get(device.name):
             one = replace(
                 one,

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from zkpoll.journal.overview import DeviceStanding, device_standings, sightings
 from zkpoll.journal.quarantine import quarantined
 from zkpoll.model.punch import punch_state
-from zkpoll.reports.words import iso, second
+from zkpoll.reports.words import CALLS_US, iso, second
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -45,17 +45,26 @@ class DeviceReach:
     """Impossible records of it by reason; one of them may have been a punch of that day."""
     ahead: bool = False
     """Whether that reading is stamped ahead of now, so that nobody knows when it was."""
+    calls_us: bool = False
+    """Whether it has no host, so that nobody reads it."""
 
     def __str__(self) -> str:
         """Return how far that is, in words."""
-        if self.read_at is None:
+        if self.calls_us:
+            parts = [f"{CALLS_US}; what it has not sent yet is not known"]
+        elif self.read_at is None:
             return "never read"
-        parts = [f"read {second(self.read_at)}"]
+        else:
+            parts = self._reading(self.read_at)
+        parts += [f"{count:,} in quarantine: {reason}" for reason, count in self.quarantined.items()]
+        return ", ".join(parts)
+
+    def _reading(self, read_at: datetime) -> list[str]:
+        parts = [f"read {second(read_at)}"]
         parts += ["WHICH IS AHEAD of this host's clock"] if self.ahead else []
         parts.append(f"read whole {second(self.whole_at)}" if self.whole_at else "never read whole")
         parts += ["NOT READ since that day ended"] if self.covers is False else []
-        parts += [f"{count:,} in quarantine: {reason}" for reason, count in self.quarantined.items()]
-        return ", ".join(parts)
+        return parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +87,7 @@ class PersonDay:
                     "name": one.device,
                     "last_success": iso(one.read_at),
                     "last_whole": iso(one.whole_at),
+                    "calls_us": one.calls_us,
                     "read_after_that_day": one.covers,
                     "quarantined": dict(one.quarantined),
                 }
@@ -111,12 +121,15 @@ def explain(inventory: Inventory, journal: Journal, user: str, day: date, now: d
         impossible.setdefault(one.serial_number, Counter())[one.reason] += 1
 
     def reach(standing: DeviceStanding, device: Device | None) -> DeviceReach:
+        calls_us = device is not None and device.host is None
         covers, ahead = None, standing.is_ahead(now)
-        if device is not None and not ahead:
+        if device is not None and not (ahead or calls_us):
             end = datetime.combine(day + timedelta(days=1), datetime.min.time(), ZoneInfo(device.timezone))
             covers = standing.read_at is not None and standing.read_at >= end
         reasons = dict(impossible.get(standing.serial_number or "", {}))
-        return DeviceReach(standing.name, standing.read_at, standing.whole_at, covers, reasons, ahead)
+        return DeviceReach(
+            standing.name, standing.read_at, standing.whole_at, covers, reasons, ahead, calls_us=calls_us
+        )
 
     return PersonDay(
         user,

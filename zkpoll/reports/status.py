@@ -14,7 +14,7 @@ from zkpoll.journal.overview import (
     dashboard_standings,
     device_standings,
 )
-from zkpoll.reports.words import ahead, iso, minute, span
+from zkpoll.reports.words import CALLS_US, ahead, iso, minute, span
 from zkpoll.tasks.outcome import LOCKED
 from zkpoll.wall_clock import age
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
 
-    from zkpoll.inventory import Inventory
+    from zkpoll.inventory import Device, Inventory
     from zkpoll.journal.database import Journal
     from zkpoll.model.report import Condition
 
@@ -39,6 +39,8 @@ class DeviceStatus:
     """Whether its last reading is older than it may be."""
     ahead: bool = False
     """Whether its last reading is stamped ahead of now, so that nobody knows how old it is."""
+    calls_us: bool = False
+    """Whether it has no host: nobody reads it, and no reading of it is missed."""
 
     @property
     def name(self) -> str:
@@ -52,6 +54,8 @@ class DeviceStatus:
 
     def cells(self, now: datetime) -> tuple[str, str, str, str]:
         """Return its last reading, how full its log was then, the day it will be full, and its clock."""
+        if self.calls_us:  # what was read while it had a host says nothing of it today
+            return CALLS_US, "", "", ""
         read = "never"
         if self.standing.read_at:
             ago = f"{span(age(self.standing.read_at, now))} ago"
@@ -74,7 +78,7 @@ class DeviceStatus:
             yield "enabled: false"
         if self.ahead:
             yield f"its last reading is {_AHEAD}"
-        if (self.standing.fill or 0) >= 1:
+        if (self.standing.fill or 0) >= 1 and not self.calls_us:
             yield "ITS LOG IS FULL"
         if self.standing.disabled_since:
             since = minute(self.standing.disabled_since)
@@ -91,6 +95,7 @@ class DeviceStatus:
             "name": standing.name,
             "serial_number": standing.serial_number,
             "enabled": self.enabled,
+            "calls_us": self.calls_us,
             "stale": self.stale,
             "ahead_of_clock": self.ahead,
             "last_success": iso(standing.read_at),
@@ -204,7 +209,8 @@ class StatusScreen:
         """Yield a line for each device, dashboard and trouble, its kind in front, without what is empty."""
         for device in self.devices:
             read, log, full_on, clock = device.cells(self.now)
-            cells = [f"read {read}", log, full_on and f"full on {full_on}", clock and f"clock {clock}"]
+            read = read if device.calls_us else f"read {read}"
+            cells = [read, log, full_on and f"full on {full_on}", clock and f"clock {clock}"]
             yield "  ".join(filter(None, ["device", device.name, *cells, *device.remarks()]))
         for name in self._others_locked():
             yield f"device  {name}  {LOCKED.text}"
@@ -248,15 +254,7 @@ def status(inventory: Inventory, journal: Journal, now: datetime) -> StatusScree
     return StatusScreen(
         now,
         limit,
-        tuple(
-            DeviceStatus(
-                standing,
-                device.enabled,
-                stale=device.enabled and standing.is_stale(limit, now),
-                ahead=standing.is_ahead(now),
-            )
-            for device, standing in devices
-        ),
+        tuple(_of_device(device, standing, limit, now) for device, standing in devices),
         tuple(
             DashboardStatus(standing, named, standing.is_stale(limit, now), standing.is_ahead(now))
             for named, standings in ((True, dashboards), (False, left))
@@ -264,4 +262,15 @@ def status(inventory: Inventory, journal: Journal, now: datetime) -> StatusScree
         ),
         told(journal),
         maybe_disabled(journal),
+    )
+
+
+def _of_device(device: Device, standing: DeviceStanding, limit: timedelta, now: datetime) -> DeviceStatus:
+    calls_us = device.host is None
+    return DeviceStatus(
+        standing,
+        device.enabled,
+        stale=device.enabled and not calls_us and standing.is_stale(limit, now),
+        ahead=not calls_us and standing.is_ahead(now),
+        calls_us=calls_us,
     )

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
 
 _UNITS: Final = ((86_400, "days"), (3600, "h"), (60, "min"), (1, "s"))
 """Units of time spans, in seconds."""
+CALLS_US: Final = "calls us"
+"""Of a device without a host, in the place of what is known of those that are called."""
 
 
 def counted(number: int, noun: str, plural: str | None = None) -> str:

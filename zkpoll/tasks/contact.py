@@ -152,9 +152,9 @@ def contact(
 
 
 def target_of(device: Device, *, full: bool = False) -> Target:
-    """Given a device's settings, return it as a target of visits."""
+    """Given the settings of a device with a host, return it as a target of visits."""
     return Target(
-        Address(device.host, device.port, device.transport),
+        Address(*device.address),
         ZoneInfo(device.timezone),
         device.timeout,
         device.visit_limit,

@@ -20,7 +20,7 @@ class Options:
     """The options that a person gave a run."""
 
     devices: frozenset[str] = frozenset()
-    """Names of the devices to visit; empty for all that are enabled."""
+    """Names of the devices to visit; empty for all that are enabled. One without a host is never visited."""
     full: bool = False
     """Read whole logs, also where only the new part is needed."""
     deliver: bool = True

@@ -8,6 +8,7 @@ import click
 
 from zkpoll.cli.app import (
     agreed,
+    check_called,
     check_names,
     config_option,
     load_inventory,
@@ -57,7 +58,7 @@ def clear(config: Path | None, name: str, yes: bool) -> int:
 
     refuse_unasked(yes)
     inventory = load_inventory(config)
-    check_names(inventory, [name], "NAME")
+    check_called(inventory, [name], "NAME")
     only = frozenset((name,))
     with stoppable_run() as stop:
         read = sync(inventory, Options(only, clear="never"), stop=stop)

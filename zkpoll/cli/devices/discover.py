@@ -80,7 +80,9 @@ def discover(config: Path | None, network: Network, port: int, form: str | None,
                 terminals.append(found)
             else:
                 click.echo(f"zkpoll: {found.problem}", err=True)
-    _show_found(terminals, ours, form or "table")
+    calling = {one.serial: one for one in inventory.pushing if one.host is None} if inventory else {}
+    rows = [(one, ours.get(one.address.host) or calling.get(one.serial_number)) for one in terminals]
+    _show_found(rows, form or "table")
     if not terminals:
         click.echo(f"zkpoll: no terminal answers on port {port} in {network}", err=True)
     return ExitCode.OK if terminals else ExitCode.UNREACHABLE
@@ -102,10 +104,11 @@ def _ours(inventory: Inventory, port: int) -> dict[str, Device]:
     import socket
 
     found: dict[str, Device] = {}
-    for device in inventory.devices:
-        if device.port == port:
+    for device in inventory.called:
+        host, at, _transport = device.address
+        if at == port:
             with suppress(OSError, UnicodeError):  # a name that does not resolve is nowhere on the network
-                where = socket.getaddrinfo(device.host, port, type=socket.SOCK_STREAM)
+                where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
                 found |= {str(one[0]): device for *_, one in where}
     return found
 
@@ -126,8 +129,8 @@ def _around(look: Look | None, ours: Mapping[str, Device]) -> Around:
     return around
 
 
-def _show_found(terminals: Sequence[Responder], ours: Mapping[str, Device], form: str) -> None:
-    rows = [(one, ours.get(one.address.host)) for one in terminals]
+def _show_found(rows: Sequence[tuple[Responder, Device | None]], form: str) -> None:
+    """Print the terminals, each with its device in the inventory, if it is there."""
     if form == "json":
         print_json([_document(one, device) for one, device in rows])
     elif form == "yaml":

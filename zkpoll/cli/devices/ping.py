@@ -33,7 +33,8 @@ def list_(config: Path | None, as_json: bool) -> None:
 
     Columns: name, address, serial number, when it was last read to the end (UTC), how full its log was then
     (or how many records it held, where it does not tell for how many there is room), by how many seconds its
-    clock was ahead, and how many of its punches wait for a dashboard. `(off)` is one with enabled: false.
+    clock was ahead, and how many of its punches wait for a dashboard. `(off)` is one with enabled: false, and
+    `calls us` one without host:.
     """
     from zkpoll.reports.device_list import device_list
 
@@ -50,16 +51,20 @@ def list_(config: Path | None, as_json: bool) -> None:
 def _listed(device: ListedDevice) -> tuple[str, ...]:
     from zkpoll.pull.diagnosis import fill
     from zkpoll.pull.link import Address
-    from zkpoll.reports.words import minute
+    from zkpoll.reports.words import CALLS_US, minute
 
+    where, read = CALLS_US, _NOTHING
+    if device.host is not None and device.port is not None:
+        where = str(Address(device.host, device.port))
+        read = minute(device.read_at) if device.read_at else "never"
     log = _NOTHING
     if device.on_device is not None:
         log = fill(device.on_device, device.capacity) if device.capacity else f"{device.on_device:,}"
     return (
         device.name if device.enabled else f"{device.name} (off)",
-        str(Address(device.host, device.port)),
+        where,
         device.serial_number or _NOTHING,
-        minute(device.read_at) if device.read_at else "never",
+        read,
         log,
         _drift(device.drift),
         f"{device.backlog:,}",
@@ -79,7 +84,7 @@ def ping(config: Path | None, names: tuple[str, ...], as_json: bool) -> int:
     Shows for each step how long it took and what was found: the name, the port, the protocol, the comm key,
     serial number, model, firmware, users and records against what there is room for, and the clock. Of a
     step that fails it says why, and what to do. One that a killed run may have left disabled is enabled
-    first. Without NAME all devices are asked that the inventory does not take out.
+    first. Without NAME all devices are asked that have a host and that the inventory does not take out.
 
     Exit codes: 0 all are well; 1 some are not; 69 none could be reached; 75 another run is at all of them.
     """
@@ -131,7 +136,7 @@ def clock(config: Path | None, names: tuple[str, ...], put_right: bool, as_json:
     the inventory does not say. Not by this host's clock, though, while that is not synchronised by NTP or is
     behind the journal; and not where the device is off by an hour or more: its timezone: is wrong, then,
     or it is to be set by hand. Where several are off alike, it is this host's clock that is named. Without
-    NAME all devices that are enabled are asked.
+    NAME all devices that are enabled and have a host are asked.
 
     Exit codes: 0 all are well; 1 some are not; 69 none could be reached; 75 another run is at all of them.
     """
@@ -185,9 +190,10 @@ def _about(about: About) -> dict[str, object]:
 
 
 def _show_about(device: Device, about: About) -> None:
+    host, port, transport = device.address
     rows = [
         ("device", device.name),
-        ("address", f"{device.host}, {device.transport} port {device.port}"),
+        ("address", f"{host}, {transport} port {port}"),
         ("serial number", about.serial_number),
         ("model", about.model),
         ("vendor", about.vendor),

@@ -27,7 +27,7 @@ def values(event: Event, origins: Origins) -> Mapping[str, Value]:
     none.
     """
     source = origins.of(event)
-    device = source if isinstance(source, Device) else None
+    device = source if isinstance(source, Device) and source.host is not None else None
     moment = datetime.fromisoformat(event.timestamp)
     date, time = event.timestamp[:10], event.timestamp[11:19]
     return {

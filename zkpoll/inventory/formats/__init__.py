@@ -30,6 +30,8 @@ class Names:
     """The word for such a name: "the name"."""
     of_devices: bool = False
     """Whether each must be the name of a device of the inventory."""
+    no_callers: str = ""
+    """Why a device that is not called cannot be among them, in words; empty if it may."""
 
 
 class FormatSettings(Settings):

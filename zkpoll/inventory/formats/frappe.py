@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from pydantic import Field
 
@@ -12,6 +12,12 @@ from zkpoll.inventory.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+_NEVER_COMPLETE: Final = (
+    "it is never read, so nobody can say up to when its punches are complete, and the shift would never move;"
+    " give it host: as well, or leave it out"
+)
 
 
 class Shift(Settings):
@@ -53,4 +59,4 @@ class Frappe(FormatSettings):
         )
         for i, shift in enumerate(self.shifts):
             texts = tuple((name, ("shifts", i, "devices", k)) for k, name in enumerate(shift.devices))
-            yield Names(texts, "in this shift", of_devices=True)
+            yield Names(texts, "in this shift", of_devices=True, no_callers=_NEVER_COMPLETE)
