@@ -10,8 +10,9 @@ import pytest
 from tests.pull.captures import Capture, captures
 from tests.pull.three_ways import read_three_ways
 from zkpoll.errors import UnknownLayout, WireError
+from zkpoll.model import packed_time
 from zkpoll.model.user import User
-from zkpoll.pull import packed_time, sizes, user_table
+from zkpoll.pull import sizes, user_table
 from zkpoll.pull.framing import Frame, FrameReader, checksum, decode, encode, encode_tcp
 from zkpoll.pull.layouts import LAYOUTS, detect
 from zkpoll.pull.session import scramble_key

@@ -14,6 +14,6 @@ set_clock        sets the device's clock, if `host_clock` says that this host's 
 diagnosis        each step on the way to a device, for a person
 discovery        the devices of a network
 
-Pure, and used by them: codes, blocks (pieces of a UDP stream), packed_time, sizes, layouts, user_table,
-identity, plan.
+Pure, and used by them: codes, blocks (pieces of a UDP stream), sizes, layouts, user_table, identity,
+plan.
 """

@@ -34,8 +34,8 @@ from struct import Struct
 from typing import TYPE_CHECKING, Final
 
 from zkpoll.errors import UnknownLayout
+from zkpoll.model.packed_time import CALENDAR
 from zkpoll.model.punch import Punch, Quarantined
-from zkpoll.pull.packed_time import CALENDAR
 from zkpoll.wall_clock import DAY
 
 if TYPE_CHECKING:

@@ -30,8 +30,9 @@ from zkpoll.errors import (
     WrongSerial,
     ZkpollError,
 )
+from zkpoll.model import packed_time
 from zkpoll.model.printable import shown
-from zkpoll.pull import codes, framing, packed_time, sizes
+from zkpoll.pull import codes, framing, sizes
 from zkpoll.pull.device_tables import STRAGGLERS, MaybeEmpty, Table, Tables
 from zkpoll.pull.framing import Frame
 from zkpoll.pull.link import Address, Limits, Link, open_link

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.pull.records import packed, packed_date
-from zkpoll.pull.packed_time import pack, unpack
+from zkpoll.model.packed_time import pack, unpack
 
 MOMENTS = st.datetimes(datetime(2000, 1, 1), datetime(2133, 6, 1)).map(lambda at: at.replace(microsecond=0))
 
