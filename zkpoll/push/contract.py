@@ -10,7 +10,7 @@ from zkpoll.model.log import Records
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import tzinfo
+    from datetime import datetime, tzinfo
     from ipaddress import IPv4Network, IPv6Network
 
 Dialect = Literal["attendance", "access"]
@@ -68,12 +68,13 @@ class Call:
     """GET, POST, or whatever was sent."""
     name: str
     """The route in lower case and without `.aspx`: `cdata`, `getrequest`, `devicecmd`, ..."""
-    secret: str | None
+    secret: str | None = field(repr=False)
     """What stands before `/iclock/` in the path. It never reaches a log."""
     serial: str | None
     """The serial number, `[A-Za-z0-9_-]{1,32}`; None where it is missing, ill-formed or there twice."""
     query: Mapping[str, str]
-    """The other parameters, each decoded; `table` by that key also where it was sent as `Table`."""
+    """The other parameters, each decoded; `table` by that key also where it was sent as `Table`. A table that
+    is there twice is left out, of other parameters the first counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ class Admission:
     name: str
     serial: str
     enabled: bool = True
-    secret: str | None = None
+    secret: str | None = field(default=None, repr=False)
     networks: tuple[IPv4Network | IPv6Network, ...] = ()
     """Where it may call from; anywhere if empty."""
 
@@ -125,6 +126,8 @@ class Known:
     """The one to offer now."""
     came_before: int = 0
     """How often in a row this very body came before."""
+    last_punch: datetime | None = None
+    """The wall clock time of its last punch, its `fold` included; None before the first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +135,7 @@ class Batch(Records):
     """The punches of one request: to be committed whole, or refused whole."""
 
     table: str
-    """`ATTLOG`, `RTLOG`: the table they came for, in upper case."""
+    """The table they came for: `ATTLOG` (also where none was named), `RTLOG`, `TRANSACTION`."""
     stamp: str | None
     """The stamp that came with them, to be handed back; None where there was none."""
     lines: int
@@ -140,7 +143,7 @@ class Batch(Records):
     digest: bytes
     """SHA-256 of the body."""
     rests: tuple[bytes, ...] = ()
-    """For each punch the line as it came."""
+    """For each punch what else stands on its line, as it came but for secrets; 1 kB at most."""
 
 
 @dataclass(frozen=True, slots=True)
