@@ -141,7 +141,17 @@ class Terminal:
         self._clock_offset = moment - datetime.now()
         self._frozen_at = moment if frozen else None
 
+    def adjust_clock(self, moment: datetime) -> None:
+        """Set the clock as a server does: one that stands still stands at `moment` then."""
+        self.set_clock(moment, frozen=self._frozen_at is not None)
+
     # The log
+
+    @property
+    def held(self) -> range:
+        """The places in `history` of the punches that the log holds: always the last ones."""
+        with self._changed:
+            return range(max(0, len(self.history) - len(self.log)), len(self.history))
 
     def punch(
         self,
@@ -332,7 +342,7 @@ class Terminal:
             moment = wire.unpack_time(wire.u32(request.data))
         except ValueError:
             return _short(Command.ACK_ERROR, session, request)
-        self.set_clock(moment, frozen=self._frozen_at is not None)
+        self.adjust_clock(moment)
         return _ok(session, request)
 
     def _enable(self, session: ClientSession, request: WireFrame) -> list[WireFrame]:
