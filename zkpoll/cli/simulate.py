@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from zkpoll.cli.simulate_push import push_options, push_until_stopped, refuse_mixtures
+
 if TYPE_CHECKING:
     from zkpoll.simulator import Faults, Listening, Model, Terminal
 
@@ -33,7 +35,7 @@ _SIZE: Final = click.IntRange(min=1)
 
 
 @click.command(short_help="Run a virtual terminal.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Listening to listen on.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
@@ -68,27 +70,40 @@ _SIZE: Final = click.IntRange(min=1)
 )
 @click.option("--bandwidth", type=_SIZE, help="Fault: bytes a second.")
 @click.option("--cut", type=_SIZE, help="Fault: write this many bytes at a time (TCP).")
-@click.option("--hang-up-after", type=_SIZE, help="Fault: close after so many bytes (TCP).")
+@click.option(
+    "--hang-up-after", type=_SIZE, help="Fault: close after so many bytes (TCP); of a body, with --push."
+)
 @click.option("--drop", type=_SHARE, default=0.0, help="Fault: share of datagrams lost (UDP).")
 @click.option("--damage", type=_SHARE, default=0.0, help="Fault: share of frames with a bad byte.")
 @click.option("--no-buffer", is_flag=True, help="Fault: refuse the buffered read (command 1503).")
 @click.option("--no-sizes", is_flag=True, help="Fault: tell no record counts.")
 @click.option("--mute", is_flag=True, help="Fault: accept connections, never answer.")
+@push_options
 def simulate(host: str, port: int, udp: bool, **options: Any) -> None:
     """Run a virtual terminal until Ctrl-C, with users and a log of sample punches.
 
     Its answers follow published captures of real terminals. The first line it prints says where it
     listens, and what to put under `devices:` in an inventory to read it.
 
+    With --push it calls a server instead, as terminals do that push (ADMS, "cloud server"): it shakes
+    hands, posts its log and each new punch until the server answers OK, and asks for commands. It tells
+    of each in a line, and waits for a server that is away.
+
     \b
     Example, a terminal over UDP where someone punches every two seconds and
     one datagram in twenty is lost:
       zkpoll simulate --udp --port 4371 --punch-every 2s --drop 0.05
+    A terminal that pushes a punch every five seconds:
+      zkpoll simulate --push http://127.0.0.1:8081 --punch-every 5s
     """  # noqa: D301  # click wants the backspace itself
+    refuse_mixtures()
     from zkpoll.simulator import Terminal, serve
 
     terminal = Terminal.with_samples(options["records"], options["users"], _model(options), _faults(options))
     terminal.set_clock(datetime.now(UTC).replace(tzinfo=None))  # what its inventory entry says
+    if options["push"] is not None:
+        push_until_stopped(terminal, options)
+        return
     stop = threading.Event()
     for number in signal.SIGINT, signal.SIGTERM:
         signal.signal(number, lambda _number, _frame: stop.set())

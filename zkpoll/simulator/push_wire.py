@@ -137,9 +137,11 @@ class PushLine:
         self.hung_up = 0
         """Requests that were broken off by a fault."""
         self._socket: socket.socket | None = None
+        self._left = False
 
     def hang_up(self) -> None:
         """Close the connection; a request under way fails at once."""
+        self._left = True
         if line := self._socket:
             with suppress(OSError):  # not connected, or no longer
                 line.shutdown(socket.SHUT_RDWR)
@@ -150,11 +152,11 @@ class PushLine:
         Raise `OSError` if the server cannot be reached or leaves, `HTTPException` if what comes is no
         answer, `HungUpError` if a fault ended it.
         """
-        kept = self._socket is not None
+        kept, self._left = self._socket is not None, False
         try:
             return self._try(request, model, faults)
         except (ConnectionError, HTTPException):
-            if not kept:
+            if self._left or not kept:
                 raise
         # A server may close a socket that rests: that is no failure, the request goes over a new one.
         return self._try(request, model, faults)
