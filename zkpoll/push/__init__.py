@@ -8,6 +8,7 @@ listener   sockets and limits -> whole requests (the only importer of waitress)
 |          options   the settings and the time that a terminal is told, in two dialects
 |          commands  its orders and their results, and what it tells of itself
 
-All but the listener is pure. The law of this door: a terminal hears `OK` for punches only after the
-transaction that holds them is on disk; in any doubt it hears 503, keeps its records and sends them again.
+All but the listener and its sockets is pure. The law of this door: a terminal hears `OK` for punches only
+after the transaction that holds them is on disk; in any doubt it hears 503, keeps its records and sends them
+again.
 """

@@ -53,6 +53,9 @@ class Desk(Protocol):
     def turn_away(self, head: Head) -> Answer | None:
         """Given a head, before its body is looked at, return the answer to one that may not in, or None."""
 
+    def too_large(self, head: Head) -> None:
+        """Note that one that may in has sent a body over 4 MiB, which is not read. It hears 413."""
+
     def answer(self, head: Head, body: bytes) -> Answer:
         """Given a whole request of one that may in, return the answer. What it promises is on disk."""
 
