@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -12,10 +13,11 @@ from zkpoll.journal import watermarks
 from zkpoll.journal.devices import Devices
 from zkpoll.journal.holds import HOLD_NOTHING
 from zkpoll.journal.intake import Intake, Sorted
+from zkpoll.journal.pushed import Pushed
 from zkpoll.journal.sqlite import SqliteJournal
 from zkpoll.model.delivery import Settled
-from zkpoll.model.log import Slice, Watermark
-from zkpoll.model.punch import LAYOUT_FORMS, Punch, Quarantined
+from zkpoll.model.log import Records, Slice, Watermark
+from zkpoll.model.punch import LAYOUT_FORMS, Form, Punch, Quarantined
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from zkpoll.journal.database import Journal
     from zkpoll.journal.holds import HeldReason, Holding
     from zkpoll.journal.outbox import JournalOutbox
-    from zkpoll.model.log import Records
     from zkpoll.model.punch import Event
     from zkpoll.model.sums import Tally
 
@@ -74,6 +75,45 @@ def piece(
         form=LAYOUT_FORMS[layout],
         proved_new=proved_new,
     )
+
+
+def line(
+    user: str = "1001", second: int = 0, *, verify: int = 1, state: int = 0, work_code: int = 0
+) -> Punch:
+    """Return the same punch as `punch` does, as its device pushes it."""
+    time = START + timedelta(seconds=second)
+    canonical = f"push\n{user}\t{time}\t{state}\t{verify}\t{work_code}".encode()
+    return Punch(user, time, verify, state, work_code, canonical)
+
+
+def batch(*records: Punch | Quarantined) -> Records:
+    """Return what a device pushed at once."""
+    return Records(
+        tuple(record for record in records if isinstance(record, Punch)),
+        tuple(record for record in records if isinstance(record, Quarantined)),
+        form=Form.PUSH,
+    )
+
+
+def push(
+    journal: Journal,
+    *records: Punch | Quarantined,
+    name: str = "front-door",
+    key: str = KEY,
+    zone: tzinfo = DHAKA,
+    holding: Holding = HOLD_NOTHING,
+    rests: Sequence[bytes] = (),
+    stamp: str = "9999",
+) -> Tally:
+    """Take a batch as `zkpoll serve` does: with its stamp, in one transaction."""
+    with journal.transaction():
+        met = Devices(journal).meet_caller(name, key)
+        intake = Intake(journal, name, met.key, zone, source="push", held=met.held, holding=holding)
+        tally = intake.add(batch(*records), rests)
+        times = [record.time for record in records if isinstance(record, Punch)]
+        digest = sha256(repr(records).encode()).digest()
+        Pushed(journal, met.key).keep_batch("ATTLOG", stamp, digest, last=times[-1] if times else None)
+    return tally
 
 
 class Visiting:

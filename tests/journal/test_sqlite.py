@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.journal.helpers import DHAKA, KEY, Visiting, connection, piece, punch, punches, visit
+from tests.journal.helpers import DHAKA, KEY, START, Visiting, connection, piece, punch, punches, visit
 from tests.journal.opener import ROUNDS
 from tests.look import inside, look
 from tests.places import ordinary_user, public_folder
 from zkpoll.errors import ExitCode, JournalError, WrongSerial
-from zkpoll.journal import conditions, exports, overview, prune, sqlite, watermarks
+from zkpoll.journal import callers, conditions, exports, overview, prune, pushed, sqlite, watermarks
 from zkpoll.journal.clearance import Clearance
 from zkpoll.journal.comparison import Restoring, meet
 from zkpoll.journal.database import Journal
@@ -32,6 +32,7 @@ from zkpoll.journal.devices import Devices
 from zkpoll.journal.intake import Intake
 from zkpoll.journal.opening import open_empty, open_journal
 from zkpoll.journal.outbox import JournalOutbox, first_pending, newest_punch
+from zkpoll.journal.pushed import Command, Contact, Gap, Pushed
 from zkpoll.journal.quarantine import accept, quarantined
 from zkpoll.journal.sqlite import APPLICATION_ID, SqliteJournal
 from zkpoll.model.delivery import SentRequest, Settled
@@ -74,7 +75,7 @@ def mode(path: Path) -> int:
         ("synchronous", 2),  # FULL
         ("foreign_keys", 1),
         ("application_id", APPLICATION_ID),
-        ("user_version", 9),
+        ("user_version", 10),
     ],
 )
 def test_settings(journal: Journal, setting: str, value: object) -> None:
@@ -284,7 +285,7 @@ def not_a_disk(_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("make", "why"),
     [
-        (newer, "was written by a newer zkpoll (form 99; this one knows 9); upgrade zkpoll"),
+        (newer, "was written by a newer zkpoll (form 99; this one knows 10); upgrade zkpoll"),
         (foreign, "is some other program's database"),
         (foreign_but_empty, "is some other program's database"),
         (text, "is not a journal but some other kind of file"),
@@ -459,6 +460,7 @@ class Rooms:
     decisions: Decisions
     clearance: Clearance
     restoring: Restoring
+    pushed: Pushed
     confirmable: str
 
 
@@ -469,6 +471,8 @@ def inserted(journal: Journal, rows: list[dict[str, object]]) -> list[int]:
 
 
 READING = Reading(40, 1, 0, 1, None, None, whole=True, before=0, continued=False)
+CONTACT = Contact("gate", "X1", datetime.now(UTC), datetime.now(UTC), "192.0.2.7", stamps={"OPERLOG": "9"})
+CHECK = Command("x", "CHECK", "by hand", datetime.now(UTC))
 PENDING = Selection(frozenset({"pending"}))
 TERMS = prune.Terms(datetime.now(UTC), frozenset({"front-door"}))
 USER = User(1, "1001", b"", 0, 0, 0, has_password=True)
@@ -488,6 +492,7 @@ CALLS: dict[str, Callable[[Rooms], object]] = {
     "Devices.names": lambda it: it.devices.names(),
     "Devices.aliases": lambda it: it.devices.aliases("front-door"),
     "Devices.meet": lambda it: it.devices.meet("front-door", KEY),
+    "Devices.meet_caller": lambda it: it.devices.meet_caller("gate", "X1"),
     "Devices.meet_stranger": lambda it: it.devices.meet_stranger("front-door", "X1"),
     "Devices.accept": lambda it: it.devices.accept("front-door"),
     "Devices.accept_as_same": lambda it: it.devices.accept_as_same("front-door"),
@@ -536,6 +541,26 @@ CALLS: dict[str, Callable[[Rooms], object]] = {
     "Clearance.note_clear_ignored": lambda it: it.clearance.note_clear_ignored(),
     "Clearance.note_disable_ignored": lambda it: it.clearance.note_disable_ignored("x"),
     "Clearance.allow": lambda it: it.clearance.allow(),
+    "Pushed.stamps": lambda it: it.pushed.stamps(),
+    "Pushed.digest": lambda it: it.pushed.digest("ATTLOG"),
+    "Pushed.last_time": lambda it: it.pushed.last_time(),
+    "Pushed.keep_batch": lambda it: it.pushed.keep_batch("ATTLOG", "1", b"x", last=START, skews=[1.5]),
+    "Pushed.registry_code": lambda it: it.pushed.registry_code(),
+    "Pushed.held": lambda it: it.pushed.held(),
+    "Pushed.gap": lambda it: it.pushed.gap(),
+    "Pushed.keep_gap": lambda it: it.pushed.keep_gap(Gap()),
+    "Pushed.queue": lambda it: it.pushed.queue(CHECK, "by hand"),
+    "Pushed.commands": lambda it: it.pushed.commands(),
+    "Pushed.outstanding": lambda it: it.pushed.outstanding(),
+    "Pushed.offered": lambda it: it.pushed.offered("x"),
+    "Pushed.returned": lambda it: it.pushed.returned("x", 0),
+    "Pushed.dropped": lambda it: it.pushed.dropped("x"),
+    "pushed.contacts": lambda it: pushed.contacts(it.journal, [CONTACT]),
+    "pushed.pushed_standings": lambda it: pushed.pushed_standings(it.journal),
+    "callers.note": lambda it: callers.note(it.journal, [], 1),
+    "callers.pending": lambda it: callers.pending(it.journal),
+    "callers.nameless": lambda it: callers.nameless(it.journal),
+    "callers.forget": lambda it: callers.forget(it.journal),
     "Restoring": lambda it: Restoring(it.journal, "front-door", KEY, DHAKA, source="pull"),
     "Restoring.compare": lambda it: it.restoring.compare(piece(punch())),
     "Restoring.add": lambda it: it.restoring.add(piece(punch())),
@@ -565,7 +590,7 @@ def rooms(path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rooms]:
         ledger.take(piece(punch()))
         rooms = Devices(journal), ledger, outbox, Decisions(journal, "main"), Clearance(journal, KEY)
         restoring = Restoring(journal, "front-door", KEY, DHAKA, source="pull")
-        yield Rooms(journal, *rooms, restoring, outbox.next(1).events[0].id)
+        yield Rooms(journal, *rooms, restoring, Pushed(journal, KEY), outbox.next(1).events[0].id)
 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
@@ -616,7 +641,7 @@ def test_no_method_is_forgotten() -> None:
     """The two tests above meet every public method of the room."""
     public = {
         f"{room.__name__}.{name}"
-        for room in (Journal, Devices, Intake, JournalOutbox, Decisions, Clearance, Restoring)
+        for room in (Journal, Devices, Intake, JournalOutbox, Decisions, Clearance, Pushed, Restoring)
         for name in vars(room)
         if not name.startswith("_")
     }

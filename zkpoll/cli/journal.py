@@ -151,8 +151,10 @@ def prune(
       on device    its device may still show it, and it would come in as new
 
     A device cannot show a punch any more once zkpoll itself has cleared its log since (`clear:`). One that
-    left the inventory must be named with --device, and it must not have been read for AGE; if it came back
-    with its log, what was removed would be sent again, under the ids it always had.
+    left the inventory must be named with --device, and it must not have been read, nor have called, for AGE;
+    if it came back with its log, what was removed would be sent again, under the ids it always had. A device
+    that only pushes is never cleared, and may push its whole log again at any time: while it is in the
+    inventory, nothing of it goes.
 
     By a clock of this host that may be wrong nothing is removed unasked: one that is not synchronised, that
     no terminal's bears out, or that is days past the newest reading.

@@ -10,6 +10,8 @@ devices        which devices were met, and which inventory name each belongs to
 | intake       the way in: records of a device, sorted and kept in the caller's transaction
 | known_bytes  bytes that are known keep the meaning they had when they were first read
 | holds        which new punches are held: before a starting line, or repeats   (pure)
+pushed         devices that push: stamps, calls, what they tell of themselves, commands
+callers        callers that may not push
 watermarks     how much of each device's log is in the journal: the pull door's progress
 | outbox       one dashboard's way out: what is pending, in flight, settled
 | way_out      each punch on its way out is the one whose id it has

@@ -13,7 +13,7 @@ from zkpoll.errors import WrongSerial
 from zkpoll.journal.database import now
 from zkpoll.journal.known_bytes import Showings, known_bytes
 from zkpoll.model.delivery import OutboxState
-from zkpoll.model.punch import is_counted
+from zkpoll.model.punch import PUSHED, is_counted
 from zkpoll.model.sums import Counts
 
 if TYPE_CHECKING:
@@ -100,7 +100,8 @@ class Clearance:
 
         Settled is what every dashboard has, was not to get, or is held back from for good: because of
         `since`, as a repeat, as one of the same second, or discarded by a person. A record that carries no
-        number must be known as often as the log shows it. Raise `JournalError` where the state of a punch is
+        number must be known as often as the log shows it. A punch that was pushed is known by its line alone,
+        and must stay until a reading has found its record. Raise `JournalError` where the state of a punch is
         none.
         """
         shown = Counter(punch.canonical for punch in records.punches)
@@ -163,10 +164,11 @@ class Clearance:
     def intend(self) -> None:
         """Write down that the device is about to be disabled, if it is not yet; on disk when it returns.
 
-        What is in the journal by now is what a clearing takes from the device.
+        What is in the journal by now is what a clearing takes from the device; what is pushed later is not.
         """
         with self._journal.transaction():
-            after, quarantined = self._journal.one("place_of_clearing", device=self._device) or (None, None)
+            row = self._journal.one("place_of_clearing", device=self._device, pushed=PUSHED)
+            after, quarantined = row or (None, None)
             self._place = after, quarantined
             self._journal.run("add_intent", device=self._device, now=now())
 

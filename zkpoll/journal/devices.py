@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from zkpoll.errors import WrongSerial
 from zkpoll.journal import watermarks
@@ -53,6 +53,14 @@ class LastReading:
     """Records its log can hold, where it tells."""
 
 
+class Met(NamedTuple):
+    """A device that calls, as the journal knows it."""
+
+    key: str
+    held: HeldReason | None = None
+    """Why nothing of it may be delivered for now."""
+
+
 class Devices:
     """The devices the journal has met."""
 
@@ -87,6 +95,28 @@ class Devices:
             row = self._journal.one("meet_device", name=name, key=key, now=now())
             if row and row[1]:
                 self._release(row[0])
+
+    def meet_caller(self, name: str, serial: str) -> Met:
+        """Given a device that calls and its serial number in the inventory, return it.
+
+        One that was not met before is noted in the transaction under way; a known one costs no write. Where
+        the name is another terminal's by now, what it sends is held until a person accepts it, as if it had
+        answered at that one's address.
+        """
+        key = self.key_of(name)
+        if key == serial or (key is not None and serial in self.aliases(name)):
+            return Met(key)
+        if key is not None:
+            stranger = self._journal.one("stranger_seen_as", name=name)
+            if stranger is None or stranger[1] != serial:
+                self._journal.run("forget_stranger", name=name)
+                self._journal.run("meet_stranger", name=name, key=serial, now=now())
+            return Met(serial, STRANGER)
+        row = self._journal.one("meet_device", name=name, key=serial, now=now())
+        if row and row[1]:
+            self._journal.run("own_name", device=row[0])
+            self._release(row[0])
+        return Met(serial)
 
     def meet_stranger(self, name: str, key: str) -> None:
         """Store that a terminal with this key answers where the device `name` belongs."""
@@ -138,13 +168,15 @@ class Devices:
         rows = self._journal.all("punches_to_move", device=stranger, other=device)
         ids = [punch_id(key, user_id, timestamp[:WALL]) for _, user_id, timestamp, _, _ in rows]
         last: Counter[str] = Counter()
-        others: defaultdict[str, set[tuple[int, int]]] = defaultdict(set)
+        others: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
         for place, _, kinds, nth, _, _, state, _ in self._journal.look_up("punches_of_second", ids):
             last[ids[place]] = max(last[ids[place]], nth)
-            others[ids[place]].add((kinds, state))
+            others[ids[place]].append((kinds, state))
         moved = []
         for id_, (seq, user_id, timestamp, kinds, state) in zip(ids, rows, strict=True):
-            if any(not other & kinds and their_state == state for other, their_state in others[id_]):
+            same = (one for one in others[id_] if not one[0] & kinds and one[1] == state)
+            if found := next(same, None):
+                others[id_].remove(found)  # it is one of the stranger's, not two
                 continue
             last[id_] += 1
             nth, further = last[id_], last[id_] > 1

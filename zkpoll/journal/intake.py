@@ -21,7 +21,10 @@ How a record is sorted. The first line that fits decides; all of it in the trans
 A place proves a record another one where it lies behind the last known records, or in a log that was seen
 empty, or found to have been emptied; and, where records carry no number, where one reading shows it more
 often than the journal knows it. Clocks prove nothing: one that restarts every day shows the same bytes every
-day.
+day. A batch that was pushed has no place: it may come again at any time, as may the whole log.
+
+Two doors may be at one device at once. What the other one journals in the middle of a visit is known, and no
+punch of this visit.
 
 What is new goes into every outbox as pending or held. Nothing that is known is changed, so a log may be read
 again, cut anywhere, and by two doors. What must never happen: a punch without its place in an outbox; a
@@ -39,18 +42,18 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from zkpoll.journal.database import AlreadyThere, now
 from zkpoll.journal.holds import HOLD_NOTHING, decide
 from zkpoll.journal.known_bytes import Known, Showings, as_first_read, known_bytes
-from zkpoll.model.punch import Event, event, is_counted, punch_id
+from zkpoll.model.punch import PUSHED, Event, Form, event, is_counted, of_one_door, punch_id
 from zkpoll.model.sums import Tally
 from zkpoll.wall_clock import WALL, clock_suspect
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import tzinfo
 
     from zkpoll.journal.database import Journal
     from zkpoll.journal.holds import HeldReason, Hold, Holding, Who
     from zkpoll.model.log import Records
-    from zkpoll.model.punch import Door, Form, Punch, Quarantined
+    from zkpoll.model.punch import Door, Punch, Quarantined
 
 
 _UNPLACED: Final = 1 << 60
@@ -108,7 +111,7 @@ class _Kept(NamedTuple):
 
 
 class Intake:
-    """Takes the records of one visit to one device."""
+    """Takes the records of one visit to one device, or of one batch that a device pushed."""
 
     def __init__(
         self,
@@ -124,7 +127,8 @@ class Intake:
         """Given a device's inventory name, its key and the zone of its clock, begin a visit.
 
         `source` is the door the records come in by. `held` is the reason why nothing of them may be delivered
-        for now, `holding` which of the new punches are held in any case.
+        for now, `holding` which of the new punches are held in any case. A visit whose transaction was undone
+        goes on with another `Intake`.
         """
         self._journal = journal
         self._name = name
@@ -134,20 +138,26 @@ class Intake:
         self._held = held
         row = journal.one("device_by_key", key=key)
         self._device: int | None = row[0] if row else None
-        # A first reading may take several visits: it lasts until one came to the log's end.
-        self._holding = replace(holding, since=None) if row and row[2] else holding
-        self._before: int | None = None  # the last punch journalled before this visit
+        # A first reading may take several visits: it lasts until one came to the log's end. Push has no end:
+        # what is older may come at any time.
+        is_read = source == "pull" and row and row[2]
+        self._holding = replace(holding, since=None) if is_read else holding
+        self._own = _Own()
         self._showings = Showings()
         self._dry = _DryRun()
 
-    def add(self, records: Records) -> Tally:
+    def add(self, records: Records, rests: Sequence[bytes] = ()) -> Tally:
         """Keep `records` in the transaction under way, and put what is new into every outbox.
 
+        `rests` has for each punch what else its line said, where it came on one; it is kept beside the punch.
         On disk when the transaction ends. Raise `JournalError`, which undoes the transaction.
         """
-        records, again = as_first_read(self._journal, self._device, records)
-        before, last = self._before_visit(), self._last_kept(records)
-        found, seqs, shown = self._keep_as_new(records, last) or self._keep_sorted(records, before, last)
+        lines = _by_bytes(records, rests) if rests else {}
+        records, again = as_first_read(self._journal, self._device, _marked(records))
+        last = self._last_kept(records)
+        found, seqs, shown = self._keep_as_new(records, last) or self._keep_sorted(records, last)
+        self._keep_lines(found, seqs, lines)
+        self._own.add(seqs, found.again)
         self._showings.add(records.form, shown)
         if seqs:
             self._journal.run_over("add_to_outbox", seqs, held=self._held, now=now())
@@ -161,26 +171,20 @@ class Intake:
         A dry run needs this beside `add` and a rollback: it may not be allowed to write, must not keep others
         from writing while it waits for a device, and what it rolled back would not measure what follows.
         """
-        records, again = as_first_read(self._journal, self._device, records)
+        records, again = as_first_read(self._journal, self._device, _marked(records))
         dry, last = self._dry, self._last_kept(records) | self._dry.kept
-        sorting = self._sorting(records, self._before_visit(), _UNPLACED + dry.new)
+        sorting = self._sorting(records, _UNPLACED + dry.new)
         found = self._decided(sorting.tally, sorting.new, last, sorting.again, sorting.seconds)
         for one in found.new:
             sorting.seconds[one.first_id or one.event.id].holds.add(one.hold)
         places = range(sorting.place, sorting.place + len(found.new))
+        self._own.add(places, found.again)
         self._showings.add(records.form, sorting.shown(places))
         dry.new += len(places)
         dry.kept |= found.kept
         dry.known |= sorting.changed()
         dry.seconds |= sorting.seconds
         return replace(found, tally=found.tally + again)
-
-    def _before_visit(self) -> int:
-        """Return the place of the last punch from before this visit; read when its first records come."""
-        if self._before is None:
-            row = self._journal.one("last_punch")
-            self._before = row[0] if row else 0
-        return self._before
 
     def _last_kept(self, records: Records) -> dict[Who, str]:
         """Return when the last punches of the users in `records` were kept, if repeats are to be held."""
@@ -203,22 +207,22 @@ class Intake:
             return None
         return _Kept(found, seqs, dict.fromkeys(seqs, 1))
 
-    def _keep_sorted(self, records: Records, before: int, last: Mapping[Who, str]) -> _Kept:
+    def _keep_sorted(self, records: Records, last: Mapping[Who, str]) -> _Kept:
         """Keep what of `records` is not known."""
-        sorting = self._sorting(records, before, _UNPLACED)
+        sorting = self._sorting(records, _UNPLACED)
         found = self._decided(sorting.tally, sorting.new, last, sorting.again, sorting.seconds)
         seqs = self._insert(found, records.form)
         return _Kept(found, seqs, sorting.shown(seqs))
 
-    def _sorting(self, records: Records, before: int, place: int) -> _Sorting:
+    def _sorting(self, records: Records, place: int) -> _Sorting:
         """Look up what the journal holds of `records`, and sort them by it and by what a dry run met.
 
-        `before` is the place of the last punch from before this visit, `place` that of the first new one.
+        `place` is that of the first new one.
         """
         bytes_ = {punch.canonical for punch in records.punches}
         known = known_bytes(self._journal, self._device, bytes_)
         known |= {one: self._dry.known[one] for one in bytes_ & self._dry.known.keys()}
-        sorting = _Sorting(records, before, place, known, self._showings)
+        sorting = _Sorting(records, self._own, place, known, self._showings)
         sorting.by_bytes()
         events = [self._event(punch, records.drift) for punch, _ in sorting.unknown]
         ids = list({new.id for new in events})
@@ -228,7 +232,7 @@ class Intake:
             second.last = max(second.last, nth)
             second.holds.add(hold)
             if not kinds & int(records.form or 0):
-                second.others.setdefault(tuple(content), deque()).append(seq)
+                second.others.setdefault(tuple(content), deque()).append(_Other(seq, kinds))
         seconds |= {one: self._dry.seconds[one] for one in set(ids) & self._dry.seconds.keys()}
         sorting.by_identity(events, seconds)
         return sorting
@@ -273,6 +277,8 @@ class Intake:
 
         Raise `AlreadyThere`, with all of it undone, if any of it is known.
         """
+        if not (found.new or found.again):  # a batch that came before costs as little as it can
+            return []
         moment, kind = now(), int(form or 0)
         rows = [self._row(one, kind, moment) for one in found.new]
         with self._journal.savepoint():
@@ -310,6 +316,15 @@ class Intake:
     def _showing(self, seq: int, bytes_: bytes, occurrence: int) -> dict[str, object]:
         return {"device": self._device, "bytes": bytes_, "occurrence": occurrence, "punch": seq}
 
+    def _keep_lines(self, found: Sorted, seqs: Sequence[int], lines: Mapping[bytes, bytes]) -> None:
+        """Keep what else the lines said that showed these punches first, by the bytes of each."""
+        if not lines:
+            return
+        shown = [(seq, one.bytes) for seq, one in zip(seqs, found.new, strict=True)]
+        shown += [(one.seq, one.bytes) for one in found.again]
+        rows = [{"punch": seq, "rest": lines[bytes_]} for seq, bytes_ in shown if bytes_ in lines]
+        self._journal.run_many("add_line", rows)
+
     def _keep_last(self, kept: Mapping[Who, str]) -> None:
         """Keep the times of people's last punches, by which repeats are told."""
         rows = [
@@ -329,6 +344,49 @@ class Intake:
         return self._journal.run_many("add_to_quarantine", rows)
 
 
+def _marked(records: Records) -> Records:
+    """Return records whose quarantined bytes tell a line of push from a record of a log, as punches' do."""
+    if records.form is not Form.PUSH or not records.quarantined:
+        return records
+    odd = records.quarantined
+    marked = (one if one.raw.startswith(PUSHED) else replace(one, raw=PUSHED + one.raw) for one in odd)
+    return replace(records, quarantined=tuple(marked))
+
+
+def _by_bytes(records: Records, rests: Sequence[bytes]) -> dict[bytes, bytes]:
+    """Return what else was said of punches, by their bytes: of equal ones the first, and nothing empty."""
+    pairs = [(punch.canonical, rest) for punch, rest in zip(records.punches, rests, strict=True) if rest]
+    return dict(reversed(pairs))
+
+
+class _Own:
+    """The punches that a visit has journalled, or was the first of its door to show, by their places.
+
+    Not those behind a mark: another door may journal in the middle of a visit.
+    """
+
+    def __init__(self) -> None:
+        self._new: list[range] = []
+        self._again: set[int] = set()
+
+    def __contains__(self, seq: int) -> bool:
+        return seq >= _UNPLACED or seq in self._again or any(seq in places for places in self._new)
+
+    def add(self, seqs: Sequence[int], again: Iterable[Again]) -> None:
+        """Add those of one transaction, in which nobody else journals."""
+        if seqs:
+            self._new.append(range(seqs[0], seqs[-1] + 1))
+        self._again.update(one.seq for one in again)
+
+
+class _Other(NamedTuple):
+    """A punch that the form at hand has not shown."""
+
+    seq: int
+    kinds: int
+    """The forms that have, as a sum."""
+
+
 @dataclass(slots=True)
 class _Second:
     """The punches of one user and second."""
@@ -337,19 +395,20 @@ class _Second:
     """How many there ever were."""
     holds: set[Hold | None] = field(default_factory=set)
     """Why they are held; None is among these where one is not."""
-    others: dict[tuple[int, int, int], deque[int]] = field(default_factory=dict)
-    """Those of them that the form at hand has not shown: their places, by verify, state and work code."""
+    others: dict[tuple[int, int, int], deque[_Other]] = field(default_factory=dict)
+    """Those of them that the form at hand has not shown, by verify, state and work code."""
 
     @property
     def is_unsent(self) -> bool:
         """Whether a repeat has the second, and nothing of it is sent."""
         return "repeat" in self.holds and None not in self.holds
 
-    def take(self, content: tuple[int, int, int]) -> int | None:
-        """Return the place of the one that a record of this content shows, once; None if it shows none.
+    def take(self, content: tuple[int, int, int]) -> _Other | None:
+        """Return the one that a record of this content shows, once; None if it shows none.
 
-        It is where firmware changed the layout. One of equal content comes first; the state is equal in any
-        case: a forged IN may not swallow a real OUT.
+        It is where firmware changed the layout, and where another door was first. One of equal content comes
+        first: doors number verify each in their own way, and not every one tells a work code. The state is
+        equal in any case: a forged IN may not swallow a real OUT.
         """
         equal = (other for other in self.others if other[1] == content[1])
         for other in (content, *equal):
@@ -376,12 +435,12 @@ class _Sorting:
     """Sorts punches of one form. Pure: what the journal holds is given as values."""
 
     def __init__(
-        self, records: Records, before: int, place: int, known: dict[bytes, Known], showings: Showings
+        self, records: Records, own: _Own, place: int, known: dict[bytes, Known], showings: Showings
     ) -> None:
         """Given what is `known` of their bytes, sort nothing yet.
 
-        `before` is the place of the last punch journalled before this visit, `place` the one that the first
-        new punch would have. `showings` are those of the slices before.
+        `own` are the punches of this visit, `place` is the one that the first new punch would have.
+        `showings` are those of the slices before.
         """
         self.place = place
         self.unknown: list[tuple[Punch, int]] = []
@@ -391,11 +450,11 @@ class _Sorting:
         self.again: list[Again] = []
         self._records = records
         self._counted = is_counted(records.form)
-        self._before = before
+        self._own = own
         self._known = known
         self._showings = showings
         self._shown: Counter[bytes] = Counter()
-        self._seen_before = self._exact_repeats = self._clock_repeats = 0
+        self._seen_before = self._exact_repeats = self._clock_repeats = self._by_other_door = 0
 
     @property
     def tally(self) -> Tally:
@@ -409,6 +468,7 @@ class _Sorting:
             len(self._records.quarantined),
             held_exact_repeats=holds["exact repeat"],
             clock_repeats=self._clock_repeats,
+            by_other_door=self._by_other_door,
         )
 
     def by_bytes(self) -> None:
@@ -430,19 +490,22 @@ class _Sorting:
     def _is_another(self, bytes_: bytes, known: Known) -> bool:
         """Say whether a record whose bytes are known is another one than those known, by its place."""
         if not self._counted:
-            return self._records.proved_new and known.newest <= self._before
+            return self._records.proved_new and known.newest not in self._own
         shown = self._showings.of(known.first) + self._shown[bytes_]
         return self._records.proved_new or shown > known.count
 
     def by_identity(self, events: Sequence[Event], seconds: defaultdict[str, _Second]) -> None:
         """Sort the unknown punches, with their `events`, by the punches of their user and second."""
         self.seconds = seconds
+        door = of_one_door(self._records.form)
         for (punch, occurrence), new in zip(self.unknown, events, strict=True):
             second = seconds[new.id]
-            seq = second.take((new.verify, new.state, new.work_code))
-            if seq is not None:
+            other = second.take((new.verify, new.state, new.work_code))
+            if other:
+                seq = other.seq
                 self.again.append(Again(seq, punch.canonical, occurrence))
                 self._count_again(seq)
+                self._by_other_door += not other.kinds & door
             else:
                 seq = self.place + len(self.new)
                 second.last += 1
@@ -471,7 +534,7 @@ class _Sorting:
         return New(new._replace(id=id_), bytes_, occurrence, nth, first_id, hold)
 
     def _count_again(self, seq: int) -> None:
-        if seq > self._before:
+        if seq in self._own:
             self._exact_repeats += 1
         else:
             self._seen_before += 1

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
 from zkpoll.journal.database import now
+from zkpoll.model.punch import PUSHED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -59,6 +60,8 @@ class DeviceLog:
     cleared_at: str | None = None
     cleared_after: int | None = None
     """The last punch in the journal before that clearing; None also where that is not known."""
+    called_at: str | None = None
+    """When it called last, where it pushes."""
     maybe_disabled: bool = False
     records: int = 0
     """How many records it held when it was last read."""
@@ -89,7 +92,8 @@ def off_device(log: DeviceLog, terms: Terms) -> Limit:
     """Given a device's log, return which of its punches cannot be in it any more.
 
     Either zkpoll itself has cleared the log after they were journalled, and all that it showed since came
-    after that; or the device has left the inventory, was not read for all that time, and a person names it.
+    after that; or the device has left the inventory, was not read for all that time and did not call, and a
+    person names it. A device pushes what is in its log, and at any time it may push all of that once more.
     """
     if terms.device and not log.is_named(frozenset({terms.device})):
         return Limit(why="not asked for")
@@ -103,6 +107,8 @@ def off_device(log: DeviceLog, terms: Terms) -> Limit:
         return Limit(why="its log shows records older than its clearing")
     if log.cleared_at:
         return Limit(why="it was cleared by an older zkpoll; wait until it is cleared again")
+    if log.called_at:
+        return Limit(why="it may push all of its log again, which was never cleared by zkpoll")
     return Limit(why="its log was never cleared by zkpoll")
 
 
@@ -112,6 +118,8 @@ def _left(log: DeviceLog, terms: Terms) -> Limit:
         return Limit(why=f"it left the inventory: --device {log.label}")
     if log.read_at and log.read_at >= _iso(terms.before):
         return Limit(why=f"it was read on {log.read_at[:10]}; wait until that is as long ago")
+    if log.called_at and log.called_at >= _iso(terms.before):
+        return Limit(why=f"it called on {log.called_at[:10]}; wait until that is as long ago")
     return Limit(ALL)
 
 
@@ -195,7 +203,7 @@ def knows(journal: Journal, device: str) -> bool:
 
 
 def _logs(journal: Journal) -> list[DeviceLog]:
-    return [_log(*row) for row in journal.all("logs")]
+    return [_log(*row) for row in journal.all("logs", pushed=PUSHED)]
 
 
 def _log(
@@ -211,6 +219,7 @@ def _log(
     on_device: int | None,
     watermark: int | None,
     since_cleared: int | None,
+    called_at: str | None,
 ) -> DeviceLog:
     """Given a row of the query `logs`, return it as a log."""
     return DeviceLog(
@@ -221,6 +230,7 @@ def _log(
         read_at=max(filter(None, (read_at, watermark_at)), default=None),
         cleared_at=cleared_at,
         cleared_after=cleared_after,
+        called_at=called_at,
         maybe_disabled=intent is not None,
         records=max(on_device or 0, watermark or 0),
         since_cleared=since_cleared or 0,
@@ -245,4 +255,5 @@ def _page(
 
 def _remove(journal: Journal, seqs: Sequence[int]) -> int:
     journal.run_over("remove_from_outboxes", seqs)
+    journal.run_over("remove_lines", seqs)
     return journal.run_over("remove_punches", seqs)

@@ -52,16 +52,25 @@ class Form(IntFlag):
     PUSH = 32
 
 
-_NUMBERED: Final = Form.PULL_40 | Form.PULL_49
-"""The forms whose records carry a number."""
+_COUNTED: Final = Form.PULL_8 | Form.PULL_16 | Form.PULL_22
+"""The forms of a log whose records carry no number."""
+PUSHED: Final = b"push\n"
+"""What the bytes of push begin with, of punches as of what is quarantined; no believable record of port 4370
+does, and no line holds a line's end."""
 
 
 def is_counted(form: Form | None) -> bool:
     """Say whether equal bytes of a form are as many records as one reading shows: they carry no number.
 
-    With a number they are one record.
+    With a number they are one record. So are equal lines of push: a terminal may send all it has again.
     """
-    return form is not None and not form & _NUMBERED
+    return form is not None and bool(form & _COUNTED)
+
+
+def of_one_door(form: Form | None) -> Form:
+    """Return all forms of the door that a form is of."""
+    push = form is not None and form & Form.PUSH
+    return Form.PUSH if push else ~Form.PUSH
 
 
 LAYOUT_FORMS: Final[Mapping[int, Form]] = {

@@ -25,6 +25,8 @@ class Tally:
     """Those exact repeats that are kept as punches of their own, and held; no part of the sum."""
     clock_repeats: int = 0
     """Those of the same second whose bytes another punch had, as the clock restarts; no part of the sum."""
+    by_other_door: int = 0
+    """Those seen before that another door alone had shown until now; no part of the sum."""
 
     def __add__(self, other: Tally) -> Tally:
         return Tally(*map(add, astuple(self), astuple(other)))

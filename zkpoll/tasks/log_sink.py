@@ -98,15 +98,17 @@ class LogSink(ABC):
     def take(self, piece: Slice) -> None:
         """Take records of the log, once `begin` was called."""
 
-    def _follow(self, piece: Slice, seen: int) -> WholeReading | None:
-        """Note records of which so many were known, as a part of a reading from the first record on.
+    def _follow(self, piece: Slice, tally: Tally) -> WholeReading | None:
+        """Note records, and what became of them, as a part of a reading from the first record on.
 
+        What a terminal has pushed alone is not found again: no reading before has seen it.
         Return such a reading of a visit before, if it will never come to its end: the log is another by now.
         """
         given_up = None
         if piece.mark and piece.mark.count == piece.records:  # it begins with the log's first record
             given_up, self.whole = self.whole, WholeReading(self._known)
         if piece.mark and self.whole:
+            seen = tally.seen_before - tally.by_other_door
             self.whole = replace(self.whole, seen=self.whole.seen + seen)
         return given_up
 
@@ -146,7 +148,7 @@ class JournalSink(LogSink):
         assert self.key is not None  # noqa: S101  # `begin` has set it
         with self._journal.transaction():
             tally = self._intake.add(piece)
-            given_up = self._follow(piece, tally.seen_before)
+            given_up = self._follow(piece, tally)
             if given_up and given_up.before and not given_up.seen:
                 self._owe(NOTHING_FOUND_AGAIN)
             if piece.mark:
@@ -192,7 +194,7 @@ class DrySink(LogSink):
         """Sort the records, and keep those that would be sent in mind."""
         found = self._intake.sort(piece)
         self.tally += found.tally
-        self._follow(piece, found.tally.seen_before)
+        self._follow(piece, found.tally)
         if not self._stranger:
             self._new |= {event.id: event for event in found.to_send}
 

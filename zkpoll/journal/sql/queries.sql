@@ -59,6 +59,10 @@ UPDATE outbox SET state = 'discarded', reason = 'same terminal', changed_at = :n
 WHERE state = 'held' AND reason = 'another terminal'
   AND punch IN (SELECT seq FROM punch WHERE device = :device);
 
+-- name: own_name
+-- It was met under the name it has: it is no stranger.
+UPDATE device SET seen_as = NULL WHERE id = :device;
+
 -- name: nothing_held
 UPDATE device SET held = 0 WHERE id = :device;
 
@@ -141,6 +145,9 @@ RETURNING seq;
 
 -- name: add_form
 INSERT INTO form (device, bytes, occurrence, punch) VALUES (:device, :bytes, :occurrence, :punch);
+
+-- name: add_line
+INSERT INTO push_line (punch, rest) VALUES (:punch, :rest) ON CONFLICT (punch) DO NOTHING;
 
 -- name: add_kind
 UPDATE punch SET kinds = kinds | :kind WHERE seq = :punch;
@@ -522,7 +529,8 @@ WHERE device = :device;
 UPDATE watermark SET clear_sent = 1, read_at = :now WHERE device = :device AND records > 0;
 
 -- name: place_of_clearing
-SELECT (SELECT coalesce(max(seq), 0) FROM punch), (SELECT count(*) FROM quarantine WHERE device = :device);
+SELECT (SELECT coalesce(max(seq), 0) FROM punch),
+       (SELECT count(*) FROM quarantine WHERE device = :device AND substr(raw, 1, 5) <> :pushed);
 
 -- name: note_cleared
 UPDATE device
@@ -662,15 +670,21 @@ GROUP BY device.name;
 -- name: logs
 -- Every device: when it was last read, when its log was cleared, how many records its log held when it was
 -- last read, and how many the journal has got of it since the clearing, by their places: no clock takes part.
--- Bytes that were known before do not count: perhaps an old log was put back.
+-- Bytes that were known before do not count: perhaps an old log was put back. Nor does what was pushed: that is
+-- not what a reading found in the log.
 SELECT device.id, device.key, device.name, device.seen_as, device.read_at, watermark.read_at,
        device.cleared_at, device.cleared_after, intent.since, device.on_device, watermark.records,
        (SELECT count(*) FROM form
-        WHERE form.device = device.id AND form.occurrence = 1 AND form.punch > device.cleared_after)
-       + (SELECT count(*) FROM quarantine WHERE quarantine.device = device.id) - device.cleared_quarantined
+        WHERE form.device = device.id AND form.occurrence = 1 AND form.punch > device.cleared_after
+          AND substr(form.bytes, 1, 5) <> :pushed)
+       + (SELECT count(*) FROM quarantine
+          WHERE quarantine.device = device.id AND substr(quarantine.raw, 1, 5) <> :pushed)
+       - device.cleared_quarantined,
+       push_device.last_call_at
 FROM device
 LEFT JOIN watermark ON watermark.device = device.id
 LEFT JOIN intent ON intent.device = device.id
+LEFT JOIN push_device ON push_device.device = device.id
 ORDER BY coalesce(device.name, device.key);
 
 -- name: first_young
@@ -709,9 +723,161 @@ ORDER BY punch.seq LIMIT :limit;
 DELETE FROM outbox
 WHERE destination IN (SELECT id FROM destination) AND punch IN (SELECT value FROM incoming);
 
+-- name: remove_lines
+DELETE FROM push_line WHERE punch IN (SELECT value FROM incoming);
+
 -- name: remove_punches
 DELETE FROM punch WHERE seq IN (SELECT value FROM incoming);
 
 -- name: remove_forms
 -- Of punches that were removed. It walks all forms of a device, once after the last page.
 DELETE FROM form WHERE device = :device AND NOT EXISTS (SELECT 1 FROM punch WHERE punch.seq = form.punch);
+
+-- --- devices that push ---
+
+-- name: stamps
+SELECT push_table.name, push_table.stamp FROM push_table JOIN device ON device.id = push_table.device
+WHERE device.key = :key AND push_table.stamp IS NOT NULL;
+
+-- name: last_batch
+SELECT push_table.digest, push_table.skews FROM push_table JOIN device ON device.id = push_table.device
+WHERE device.key = :key AND push_table.name = :name;
+
+-- name: last_pushed
+-- The last punch of each table, that of the last batch first.
+SELECT push_table.last_time, push_table.last_fold
+FROM push_table JOIN device ON device.id = push_table.device
+WHERE device.key = :key AND push_table.last_time IS NOT NULL
+ORDER BY push_table.committed_at DESC LIMIT 1;
+
+-- name: keep_batch
+-- A batch without a stamp, a punch or one that came at once leaves the last of these.
+INSERT INTO push_table (device, name, stamp, digest, last_time, last_fold, skews, committed_at)
+VALUES ((SELECT id FROM device WHERE key = :key), :name, :stamp, :digest, :last_time, :last_fold, :skews, :now)
+ON CONFLICT (device, name) DO UPDATE
+SET stamp = coalesce(excluded.stamp, push_table.stamp), digest = excluded.digest,
+    last_time = coalesce(excluded.last_time, push_table.last_time),
+    last_fold = coalesce(excluded.last_fold, push_table.last_fold),
+    skews = coalesce(excluded.skews, push_table.skews), committed_at = excluded.committed_at;
+
+-- name: keep_stamp
+-- Of a table of which nothing is kept.
+INSERT INTO push_table (device, name, stamp)
+VALUES ((SELECT id FROM device WHERE key = :key), :name, :stamp)
+ON CONFLICT (device, name) DO UPDATE SET stamp = excluded.stamp;
+
+-- name: add_contact
+-- What a call did not show stays as it was. The last one written stands, whatever a clock said before.
+INSERT INTO push_device (device, first_call_at, last_call_at, address, dialect, zone_told, registry_code, model,
+                         firmware, platform, push_version, users, records, told_at, replays, door_events)
+VALUES ((SELECT id FROM device WHERE key = :key), :first_at, :last_at, :address, :dialect, :zone_told,
+        :registry_code, :model, :firmware, :platform, :push_version, :users, :records, :told_at, :replays,
+        :door_events)
+ON CONFLICT (device) DO UPDATE
+SET last_call_at = excluded.last_call_at, address = excluded.address,
+    dialect = coalesce(excluded.dialect, push_device.dialect),
+    zone_told = coalesce(excluded.zone_told, push_device.zone_told),
+    registry_code = coalesce(excluded.registry_code, push_device.registry_code),
+    model = coalesce(excluded.model, push_device.model),
+    firmware = coalesce(excluded.firmware, push_device.firmware),
+    platform = coalesce(excluded.platform, push_device.platform),
+    push_version = coalesce(excluded.push_version, push_device.push_version),
+    users = coalesce(excluded.users, push_device.users),
+    records = coalesce(excluded.records, push_device.records),
+    told_at = coalesce(excluded.told_at, push_device.told_at),
+    replays = push_device.replays + excluded.replays,
+    door_events = push_device.door_events + excluded.door_events;
+
+-- name: registry_code
+SELECT push_device.registry_code FROM push_device JOIN device ON device.id = push_device.device
+WHERE device.key = :key;
+
+-- name: push_standings
+-- A terminal that calls in the name of a device, and is another one, comes behind that.
+SELECT coalesce(device.name, device.seen_as), device.id, device.key, push_device.first_call_at,
+       push_device.last_call_at, push_device.address, push_device.dialect, push_device.zone_told,
+       push_device.registry_code, push_device.replays, push_device.door_events, push_device.model,
+       push_device.firmware, push_device.platform, push_device.push_version, push_device.users,
+       push_device.records, push_device.told_at, push_device.gap_since, push_device.gap_asked_at,
+       push_device.gap_told
+FROM push_device JOIN device ON device.id = push_device.device
+WHERE coalesce(device.name, device.seen_as) IS NOT NULL
+ORDER BY CASE WHEN device.name IS NULL THEN 1 ELSE 0 END, device.name;
+
+-- name: push_batches
+-- Oldest first.
+SELECT device, committed_at, skews FROM push_table WHERE committed_at IS NOT NULL ORDER BY committed_at;
+
+-- name: held_of_device
+-- Punches by whatever door, and lines in quarantine.
+SELECT (SELECT count(DISTINCT form.punch) FROM form WHERE form.device = device.id)
+       + (SELECT count(*) FROM quarantine
+          WHERE quarantine.device = device.id AND substr(quarantine.raw, 1, 5) = :pushed)
+FROM device WHERE device.key = :key;
+
+-- name: gap
+SELECT push_device.gap_since, push_device.gap_asked_at, push_device.gap_told
+FROM push_device JOIN device ON device.id = push_device.device
+WHERE device.key = :key;
+
+-- name: keep_gap
+UPDATE push_device SET gap_since = :since, gap_asked_at = :asked_at, gap_told = :told
+WHERE device = (SELECT id FROM device WHERE key = :key);
+
+-- name: queue_command
+-- Unless one of the same words waits already.
+INSERT INTO push_command (device, id, text, kind, queued_at)
+SELECT device.id, :id, :text, :kind, :now FROM device
+WHERE device.key = :key AND NOT EXISTS (
+    SELECT 1 FROM push_command
+    WHERE push_command.device = device.id AND push_command.settled_at IS NULL AND push_command.text = :text
+);
+
+-- name: commands
+-- The oldest first.
+SELECT push_command.id, push_command.text, push_command.kind, push_command.queued_at, push_command.offered_at,
+       push_command.offers, push_command.settled_at, push_command.return_code
+FROM push_command JOIN device ON device.id = push_command.device
+WHERE device.key = :key ORDER BY push_command.place;
+
+-- name: offer_command
+UPDATE push_command SET offers = offers + 1, offered_at = :now
+WHERE id = :id AND settled_at IS NULL AND device = (SELECT id FROM device WHERE key = :key);
+
+-- name: settle_command
+UPDATE push_command SET settled_at = :now, return_code = :code
+WHERE id = :id AND settled_at IS NULL AND device = (SELECT id FROM device WHERE key = :key);
+
+-- name: forget_commands
+DELETE FROM push_command
+WHERE settled_at IS NOT NULL AND device = (SELECT id FROM device WHERE key = :key) AND place NOT IN (
+    SELECT place FROM push_command
+    WHERE settled_at IS NOT NULL AND device = (SELECT id FROM device WHERE key = :key)
+    ORDER BY place DESC LIMIT :kept
+);
+
+-- --- callers that may not push ---
+
+-- name: note_caller
+INSERT INTO refused_caller (serial, reason, first_at, last_at, requests, address, push_version, device_type, path,
+                            turn)
+VALUES (:serial, :reason, :first_at, :last_at, :requests, :address, :push_version, :device_type, :path,
+        (SELECT coalesce(max(turn), 0) + 1 FROM refused_caller))
+ON CONFLICT (serial) DO UPDATE
+SET reason = excluded.reason, last_at = excluded.last_at, requests = refused_caller.requests + excluded.requests,
+    address = excluded.address, push_version = excluded.push_version, device_type = excluded.device_type,
+    path = excluded.path, turn = excluded.turn;
+
+-- name: forget_least_recent
+DELETE FROM refused_caller
+WHERE serial <> :nameless AND serial NOT IN (
+    SELECT serial FROM refused_caller WHERE serial <> :nameless ORDER BY turn DESC LIMIT :kept
+);
+
+-- name: refused_callers
+-- The last one first.
+SELECT serial, reason, first_at, last_at, requests, address, push_version, device_type, path
+FROM refused_caller ORDER BY turn DESC;
+
+-- name: forget_callers
+DELETE FROM refused_caller;

@@ -51,7 +51,7 @@ CREATE TABLE punch (
     hold           TEXT,              -- why it is not sent unless a person asks: 'since', 'repeat',
                                       -- 'same second', 'exact repeat'
     kinds          INTEGER NOT NULL DEFAULT 0,  -- which kinds of bytes showed it, as a sum: 1, 2, 4, 8, 16
-                                                -- for records of 8, 16, 22, 40, 49 bytes
+                                                -- for records of 8, 16, 22, 40, 49 bytes, 32 for push
     nth            INTEGER NOT NULL DEFAULT 1,  -- which punch of its user and second it is
     first_id       TEXT               -- of a further one (nth > 1) the id of the first
 );
@@ -181,4 +181,75 @@ CREATE TABLE exported_user (
     user_group    INTEGER NOT NULL,
     has_password  INTEGER NOT NULL,
     PRIMARY KEY (key, place)
+) WITHOUT ROWID;
+
+-- What is known of a device that pushes, beside its punches. Written once a minute.
+CREATE TABLE push_device (
+    device         INTEGER PRIMARY KEY REFERENCES device (id),
+    first_call_at  TEXT NOT NULL,
+    last_call_at   TEXT NOT NULL,
+    address        TEXT NOT NULL,     -- the IP address of its last call
+    dialect        TEXT,              -- 'attendance' (2.x) or 'access' (3.x)
+    zone_told      TEXT,              -- the TimeZone that it was told last
+    registry_code  TEXT,              -- what it registers with, in the access dialect
+    model          TEXT,              -- what it told of itself: from here on to records
+    firmware       TEXT,
+    platform       TEXT,
+    push_version   TEXT,
+    users          INTEGER,
+    records        INTEGER,           -- punches in its log
+    told_at        TEXT,              -- when it told any of that last
+    replays        INTEGER NOT NULL,  -- bodies that were equal to the last committed one of their table
+    door_events    INTEGER NOT NULL,  -- lines that are events of a door, and no punches
+    gap_since      TEXT,              -- since when it tells more punches than the journal holds of it
+    gap_asked_at   TEXT,              -- when it was asked for all of them
+    gap_told       INTEGER            -- how many of them did not come then; a person was told
+);
+
+-- The last committed batch of each table that a device pushes.
+CREATE TABLE push_table (
+    device        INTEGER NOT NULL REFERENCES device (id),
+    name          TEXT NOT NULL,  -- ATTLOG, RTLOG ...
+    stamp         TEXT,           -- as the device sent it; handed back, and never believed
+    digest        BLOB,           -- SHA-256 of its body; NULL where nothing of that table is kept
+    last_time     TEXT,           -- of its last punch, by the device's wall clock, without offset
+    last_fold     INTEGER,        -- 1: in the second pass of a repeated hour
+    skews         TEXT,           -- seconds from punch to receipt, of the last ones that came at once, oldest first
+    committed_at  TEXT,
+    PRIMARY KEY (device, name)
+) WITHOUT ROWID;
+
+-- The line of a punch that was pushed, as far as it is not in punch: its columns come and go with firmware.
+CREATE TABLE push_line (
+    punch  INTEGER PRIMARY KEY REFERENCES punch (seq),
+    rest   BLOB NOT NULL
+);
+
+-- Commands that wait for their device to fetch or answer them, and the last five that are settled.
+CREATE TABLE push_command (
+    place        INTEGER PRIMARY KEY AUTOINCREMENT,  -- the order of queueing
+    device       INTEGER NOT NULL REFERENCES device (id),
+    id           TEXT NOT NULL,
+    text         TEXT NOT NULL,
+    kind         TEXT NOT NULL,                      -- why it was queued
+    queued_at    TEXT NOT NULL,
+    offered_at   TEXT,                               -- when it was last handed out
+    offers       INTEGER NOT NULL DEFAULT 0,
+    settled_at   TEXT,                               -- answered, or dropped
+    return_code  INTEGER,                            -- the device's answer; NULL where it was dropped
+    UNIQUE (device, id)
+);
+
+-- Callers that may not push, and under '' all those without a well-formed serial number.
+CREATE TABLE refused_caller (
+    serial        TEXT PRIMARY KEY,
+    reason        TEXT NOT NULL,     -- why it was refused last
+    first_at      TEXT NOT NULL,
+    last_at       TEXT NOT NULL,
+    requests      INTEGER NOT NULL,
+    address       TEXT NOT NULL,     -- as the rest, of its last call
+    push_version  TEXT,
+    device_type   TEXT,
+    path          TEXT NOT NULL,
+    turn          INTEGER NOT NULL   -- the larger, the later it was noted; no clock tells who goes first
 ) WITHOUT ROWID;
