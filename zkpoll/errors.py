@@ -61,6 +61,10 @@ class JournalError(StopRun):
     exit_code = ExitCode.JOURNAL
 
 
+class JournalUnfit(JournalError):
+    """The journal is damaged, or not in its place any more: waiting does not help."""
+
+
 class Stopped(StopRun):
     """Stopped; what was journalled and confirmed until then stays so."""
 

@@ -31,6 +31,8 @@ corrects them daily, or two readers that share a log, puts records that far out 
 so small a step takes two records that are all but the whole span apart."""
 REAL_YEAR: Final = 2010
 """Terminals whose clock lost its power restart at 2000-01-01."""
+RELEASED: Final = datetime(2026, 11, 1, tzinfo=UTC)
+"""No host's clock is right before this."""
 TOO_FAR: Final = 3600.0
 """Seconds. A clock that is off by an hour or more has the wrong zone or daylight saving, and is not slow."""
 _STEPPED: Final = timedelta(minutes=1)

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.clearing.world import KILLED, KINDS, World, wait_for
+from tests.clearing.world import KILLED, KINDS, World
 from tests.host_clock import on_a_host
 from tests.site import at_a_terminal, entry
+from tests.waiting import wait_for
 from zkpoll.errors import ExitCode
 from zkpoll.journal.opening import folders
 from zkpoll.pull import raw_copy

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from tests.clearing.world import wait_for
 from tests.cli.bad_luck import ZKPOLL, check_the_last_word, start
 from tests.site import entry
+from tests.waiting import wait_for
 from zkpoll.journal.clearance import maybe_disabled
 from zkpoll.journal.opening import open_journal
 from zkpoll.simulator import Command, Faults, Terminal, never, serve

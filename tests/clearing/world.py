@@ -6,7 +6,6 @@ import errno
 import multiprocessing
 import os
 import signal
-import time
 from collections import Counter
 from contextlib import ExitStack
 from dataclasses import replace
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 from tests.look import inside
 from tests.pull.clearings import Step
 from tests.site import TOKEN, Site, entry
+from tests.waiting import wait_for
 from zkpoll.errors import ExitCode
 from zkpoll.inventory import load
 from zkpoll.journal import conditions
@@ -72,14 +72,6 @@ KINDS: Final = {
     "full": Kind(Model(capacity=SOME, when_full="overwrite")),
     "counting 0": Kind(Model(), Faults(sizes_records=0)),
 }
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
-    """Wait until `condition` holds."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.005)
 
 
 class Disk:

@@ -8,7 +8,6 @@ import resource
 import sqlite3
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -17,8 +16,6 @@ from tests.site import TOKEN
 from zkpoll.model.punch import punch_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tests.site import Result, Site
     from zkpoll.simulator import Received, SampleDashboard, Terminal
 
@@ -31,14 +28,6 @@ IMPATIENT = (
 """A zkpoll that waits less for a journal that another program holds."""
 RESTLESS = ("-c", "from zkpoll.cli import main, streams; streams.PATIENCE = 0.2; main()")
 """A zkpoll that waits less for a reader of stderr."""
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
-    """Wait until `condition` holds."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.01)
 
 
 def ids_of(terminal: Terminal, serial: str = SERIAL) -> set[str]:

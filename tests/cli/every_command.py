@@ -58,6 +58,7 @@ ELSEWHERE: Final = {
     "outbox discard": "asks a person first, and has tests of that",
     "quarantine accept": "asks a person first, and has tests of that",
     "simulate": "runs until it is stopped",
+    "serve": "runs until it is stopped",
     "demo": "makes a site of its own, and is tested as a whole",
 }
 """Commands that are not run here, and why."""

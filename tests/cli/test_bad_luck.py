@@ -30,10 +30,10 @@ from tests.cli.bad_luck import (
     ids_of,
     same_request,
     start,
-    wait_for,
 )
 from tests.places import FileSystem
 from tests.site import TOKEN, Result, entry
+from tests.waiting import wait_for
 from zkpoll.simulator import Command, HttpAnswer, SampleDashboard, Terminal, serve
 
 if TYPE_CHECKING:

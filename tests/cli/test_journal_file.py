@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cli.bad_luck import check_the_last_word, wait_for
+from tests.cli.bad_luck import check_the_last_word
 from tests.site import at_a_terminal, entry
+from tests.waiting import wait_for
 from zkpoll.journal.opening import open_journal
 from zkpoll.simulator import Command, Faults, Terminal, serve
 

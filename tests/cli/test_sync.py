@@ -16,6 +16,7 @@ import pytest
 from tests.look import inside
 from tests.peers import closed_port, peer
 from tests.site import TOKEN, Site, entry
+from tests.waiting import wait_for
 from zkpoll.journal.opening import open_journal
 from zkpoll.model.punch import punch_id
 from zkpoll.simulator import Faults, HttpAnswer, Model, SampleDashboard, Terminal, serve
@@ -545,14 +546,6 @@ def test_a_locked_device_is_left_to_the_other_run(site: Site, dashboard: SampleD
 
 
 # --- stopped, killed ---
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
-    """Wait until `condition` holds."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.01)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])

@@ -25,6 +25,7 @@ from zkpoll.cli.outbox import outbox
 from zkpoll.cli.output import complain
 from zkpoll.cli.punches import punches
 from zkpoll.cli.quarantine import quarantine
+from zkpoll.cli.serve import serve
 from zkpoll.cli.simulate import simulate
 from zkpoll.cli.status import status
 from zkpoll.cli.streams import prepare_streams
@@ -44,6 +45,7 @@ def zkpoll() -> None:
 
 for _command in (
     sync,
+    serve,
     status,
     explain,
     backfill,

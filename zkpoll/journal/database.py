@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from types import TracebackType
 
+    from zkpoll.errors import JournalUnfit
+
 SQL: Final = resources.files("zkpoll.journal") / "sql"
 Row = tuple[Any, ...]
 Values = Union["Sequence[object]", "dict[int, object]"]
@@ -73,7 +75,10 @@ class Journal(Protocol):
         Raise `RuntimeError` outside a transaction.
         """
 
-    def damaged(self) -> JournalError:
+    def check_in_place(self) -> None:
+        """Raise `JournalUnfit` where the journal is not in its place, and no other run would find it."""
+
+    def damaged(self) -> JournalUnfit:
         """Return the error to raise where what is in it cannot be."""
 
     def lock(self, subject: str) -> AbstractContextManager[None]:

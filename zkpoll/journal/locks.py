@@ -27,7 +27,7 @@ from urllib.parse import quote
 
 from filelock import FileLock, Timeout
 
-from zkpoll.errors import Busy, JournalError, Locked, reason
+from zkpoll.errors import Busy, JournalError, JournalUnfit, Locked, reason
 
 if sys.platform == "linux":
     import fcntl
@@ -158,7 +158,7 @@ class JournalFile:
                     self._share.means.close()
 
     def check_in_place(self) -> None:
-        """Raise `JournalError` where the journal's name leads to another file by now, or to none."""
+        """Raise `JournalUnfit` where the journal's name leads to another file by now, or to none."""
         try:
             if _identity(self._path) == self._identity:
                 return
@@ -168,7 +168,7 @@ class JournalFile:
         except OSError as error:
             why = reason(error)
             raise JournalError(f"the journal {self._path} cannot be seen any more: {why}") from error
-        raise JournalError(
+        raise JournalUnfit(
             f"the journal {self._path} was {fate} while zkpoll was at it, and what was written since is gone "
             "with it; what the terminals still hold is read again by the next run"
         )

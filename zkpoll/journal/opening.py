@@ -11,7 +11,7 @@ from zkpoll.durable import new_file
 from zkpoll.errors import JournalError, reason
 from zkpoll.journal import conditions
 from zkpoll.journal.locks import JournalFile
-from zkpoll.journal.sqlite import SqliteJournal
+from zkpoll.journal.sqlite import WAIT, SqliteJournal
 from zkpoll.model.state_folders import StateFolders
 
 if TYPE_CHECKING:
@@ -30,10 +30,11 @@ _ANEW: Final = (
 )
 
 
-def open_journal(where: Path, *, writable: bool = True) -> Journal:
+def open_journal(where: Path, *, writable: bool = True, patience: float = WAIT) -> Journal:
     """Open the journal at `where`; one to write to is made if there is none.
 
-    `writable=False` changes nothing in it and needs one in today's form. Raise `JournalError` when it cannot
+    `writable=False` changes nothing in it and needs one in today's form. `patience` is the time in seconds
+    that a transaction waits for those of other processes. Raise `JournalError` when it cannot
     be opened, is empty, damaged, foreign, or written by a newer zkpoll, or was moved away in part.
     """
     if not is_there(where):
@@ -41,7 +42,7 @@ def open_journal(where: Path, *, writable: bool = True) -> Journal:
             raise JournalError(f"the journal {where} cannot be opened: {_missing(where)}")
         _begin(where)
     with ExitStack() as failed:
-        journal = failed.enter_context(SqliteJournal(where, writable=writable))
+        journal = failed.enter_context(SqliteJournal(where, writable=writable, patience=patience))
         if writable:
             _mark(where)
         failed.pop_all()

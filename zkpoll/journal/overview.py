@@ -220,6 +220,12 @@ def dashboard_standings(journal: Journal) -> list[DashboardStanding]:
     return [_dashboard(row) for row in journal.all("dashboard_standings")]
 
 
+def last_journalled(journal: Journal) -> datetime | None:
+    """Return when the last punch was journalled, by this host's clock then (UTC), or None."""
+    row = journal.one("last_journalled")
+    return _moment(row[0]) if row else None
+
+
 def _dashboard(row: Row) -> DashboardStanding:
     name, halted, pending, parked, held, *oldest = row
     return DashboardStanding(

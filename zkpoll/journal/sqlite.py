@@ -15,7 +15,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Final, Self, cast
 
 from zkpoll.durable import parts_of
-from zkpoll.errors import JournalError, reason
+from zkpoll.errors import JournalError, JournalUnfit, reason
 from zkpoll.journal.database import SQL, AlreadyThere, statements
 from zkpoll.journal.locks import JournalFile, without_locks
 from zkpoll.journal.read_only import connect_to_read
@@ -58,6 +58,7 @@ _CAUSES: Final = {
     "SQLITE_PERM": "may not be opened; check who owns it",
     "SQLITE_AUTH": "may not be opened; check who owns it",
 }
+_UNFIT: Final = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 _CHANGED: Final = "was written by another program while it was read without a lock; try again"
 _OF_LOCKS: Final = (
     *("SQLITE_BUSY", "SQLITE_PROTOCOL", "SQLITE_IOERR_LOCK", "SQLITE_IOERR_RDLOCK", "SQLITE_IOERR_UNLOCK"),
@@ -69,10 +70,11 @@ _OF_LOCKS: Final = (
 class SqliteJournal:
     """A journal in an SQLite file, or in memory."""
 
-    def __init__(self, path: Path | None, *, writable: bool = True) -> None:
+    def __init__(self, path: Path | None, *, writable: bool = True, patience: float = WAIT) -> None:
         """Open the journal at `path`; None makes one in memory.
 
-        `writable=False` changes nothing in it and needs one in today's form. Raise `JournalError` when it
+        `writable=False` changes nothing in it and needs one in today's form. `patience` is how many
+        seconds a transaction waits for those of other processes. Raise `JournalError` when it
         cannot be opened, is empty, damaged, foreign, or written by a newer zkpoll.
         """
         self._path = path
@@ -85,7 +87,7 @@ class SqliteJournal:
             if self._file:
                 failed.callback(self._file.close)
             with self._translated():
-                self._db, self._still = _connect(path, writable)
+                self._db, self._still = _connect(path, writable, patience)
                 failed.callback(self._db.close)
                 self._prepare(writable)
             failed.pop_all()
@@ -216,9 +218,14 @@ class SqliteJournal:
             if self._db.in_transaction:  # SQLite has done it by itself after some errors
                 self._db.execute("ROLLBACK")
 
-    def damaged(self) -> JournalError:
+    def check_in_place(self) -> None:
+        """Raise `JournalUnfit` where the journal is not in its place any more."""
+        if self._file:
+            self._file.check_in_place()
+
+    def damaged(self) -> JournalUnfit:
         """Return the error to raise where what is in it cannot be."""
-        return self._error(_CAUSES["SQLITE_CORRUPT"])
+        return JournalUnfit(self._sentence(_CAUSES["SQLITE_CORRUPT"]))
 
     def lock(self, subject: str) -> AbstractContextManager[None]:
         """Hold the lock of a subject: a byte of the journal's file, locked by the OS."""
@@ -239,7 +246,8 @@ class SqliteJournal:
             yield
         except sqlite3.Error as error:
             self._check_still()
-            raise self._error(_why(error, self._path)) from error
+            kind = JournalUnfit if getattr(error, "sqlite_errorname", "").startswith(_UNFIT) else JournalError
+            raise kind(self._sentence(_why(error, self._path))) from error
         self._check_still()
 
     def _check_still(self) -> None:
@@ -247,7 +255,10 @@ class SqliteJournal:
             raise self._error(_CHANGED)
 
     def _error(self, what: str) -> JournalError:
-        return JournalError(f"the journal {self._path or 'in memory'} {what}")
+        return JournalError(self._sentence(what))
+
+    def _sentence(self, what: str) -> str:
+        return f"the journal {self._path or 'in memory'} {what}"
 
     # --- opening ---
 
@@ -301,11 +312,11 @@ class SqliteJournal:
                 self._db.execute(f"PRAGMA user_version = {number}")
 
 
-def _connect(path: Path | None, writable: bool) -> tuple[sqlite3.Connection, Still | None]:
+def _connect(path: Path | None, writable: bool, patience: float) -> tuple[sqlite3.Connection, Still | None]:
     if path is not None and not writable:
-        return connect_to_read(path, WAIT)
+        return connect_to_read(path, patience)
     name = path.absolute().as_uri() if path else ":memory:"
-    db = sqlite3.connect(name, uri=True, timeout=WAIT, isolation_level=None, check_same_thread=False)
+    db = sqlite3.connect(name, uri=True, timeout=patience, isolation_level=None, check_same_thread=False)
     return db, None
 
 

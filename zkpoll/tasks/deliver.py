@@ -49,6 +49,8 @@ class Lane:
     stop: threading.Event
     progress: Callable[[str, int], None] = lambda _dashboard, _punches: None
     """Called with the dashboard's name and the number of punches each time some were delivered."""
+    tells_shifts: bool = True
+    """Whether it is told how far its shifts are complete; what pulls no logs finds nothing out about that."""
 
 
 def deliver_to(lane: Lane, journal: Journal) -> DeliveryOutcome:
@@ -60,7 +62,7 @@ def deliver_to(lane: Lane, journal: Journal) -> DeliveryOutcome:
         nonlocal outcome  # what was delivered stays told, if telling of shifts fails
         with journal.lock(f"dashboard {name}"):
             outcome = _delivered(lane, journal)
-            return outcome if outcome.problem else _with_follow_ups(lane, outcome)
+            return _with_follow_ups(lane, outcome) if lane.tells_shifts and not outcome.problem else outcome
 
     outcome = one_failure(name, delivered, lambda problem, kind: replace(outcome, problem=problem, kind=kind))
     if outcome.kind == Busy.kind:

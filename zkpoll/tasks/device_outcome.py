@@ -147,7 +147,7 @@ class DeviceOutcome:
     def notices(self) -> tuple[Notice, ...]:
         """The events of this visit that a person should know of."""
         return (
-            *_notices_of_records(self.tally),
+            *notices_of_records(self.tally),
             *(self.clearing.notices if self.clearing else ()),
             *self._notices_of_device(),
         )
@@ -163,7 +163,8 @@ class DeviceOutcome:
             yield notice
 
 
-def _notices_of_records(tally: Tally) -> Iterator[Notice]:
+def notices_of_records(tally: Tally) -> Iterator[Notice]:
+    """Yield the notices of what became of records, whichever door they came by."""
     if tally.newly_quarantined:
         yield Notice(f"{_records(tally.newly_quarantined)} impossible; see `zkpoll quarantine list`")
     if others := tally.same_second - tally.clock_repeats:

@@ -139,6 +139,8 @@ class Outcome:
     devices: tuple[DeviceOutcome, ...]
     deliveries: tuple[DeliveryOutcome, ...]
     seconds: float
+    pushing: tuple[Result, ...] = ()
+    """How devices that push stand, and the door they call at; of a run of `zkpoll serve` alone."""
     stranded: Mapping[str, int] = field(default_factory=dict)
     """Punches that wait for the dashboards which left the inventory, by name; 0 where none do."""
     locked: frozenset[str] = frozenset()
@@ -169,6 +171,7 @@ class Outcome:
         """The results of all but the devices. A device that may be disabled has that trouble alone."""
         return (
             *self.deliveries,
+            *self.pushing,
             *(Stranded(name, count) for name, count in self.stranded.items()),
             *(MaybeDisabled(name) for name in self.locked),
             *(Untold(subject, text) for subject, text in self.overdue),

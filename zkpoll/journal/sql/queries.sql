@@ -106,6 +106,9 @@ SET after = CASE WHEN destination.given_up_at IS NULL THEN destination.after ELS
     given_up_at = NULL
 RETURNING id;
 
+-- name: last_journalled
+SELECT journalled_at FROM punch ORDER BY seq DESC LIMIT 1;
+
 -- name: last_punch
 SELECT coalesce(max(seq), 0) FROM punch;
 

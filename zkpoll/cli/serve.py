@@ -1,0 +1,70 @@
+"""`zkpoll serve`: the door for terminals that push."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from zkpoll.cli.app import config_option, load_inventory, log, verbose_option
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from zkpoll.reports.log_lines import Format
+
+
+@click.command(short_help="Listen for terminals that push, until it is stopped.")
+@config_option
+@click.option("--no-deliver", is_flag=True, help="Journal only; leave delivery to `zkpoll sync`.")
+@click.option(
+    "--clock-is-right",
+    is_flag=True,
+    help="Take this host's clock as right, though the journal has later times.",
+)
+@verbose_option
+@click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="How lines on stderr look: to a person, or a JSON object each.",
+)
+def serve(
+    config: Path | None, no_deliver: bool, clock_is_right: bool, verbose: bool, log_format: Format
+) -> int:
+    """Listen for terminals that push (ADMS, "Cloud Server"), until it is stopped.
+
+    It lets in the devices of the inventory that have push:, at the address in listen:. A terminal hears OK
+    once its punches are on disk, and keeps them otherwise. What comes is delivered at once; a dashboard that
+    is away delays no terminal. `zkpoll sync` may run beside it, on the same journal.
+
+    When it accepts calls it writes one line on stderr: "listening on 127.0.0.1:8081". After that a line for
+    each thing that needs a person: when it begins, changes or ends, and once a day while it lasts. `zkpoll
+    devices pending` shows who called and was not let in.
+
+    Exit codes: 0 stopped by a signal; 74 the journal cannot be used; 75 another `zkpoll serve` has it; 78 bad
+    inventory, or an address where it cannot listen.
+    """
+    from zkpoll.cli import sync_report
+    from zkpoll.cli.serve_report import Teller
+    from zkpoll.cli.signals import stop_on_signal
+    from zkpoll.cli.streams import speak_utf8
+    from zkpoll.errors import ZkpollError
+    from zkpoll.reports.log_lines import style_of
+
+    if log_format == "json":
+        speak_utf8(sys.stderr)
+    style = style_of(sys.stderr, os.environ, log_format)
+    try:
+        inventory = load_inventory(config)
+        from zkpoll.serve import serve as run
+
+        with log(verbose, style), stop_on_signal() as stop:
+            teller = Teller(inventory, style)
+            run(inventory, teller.observers, stop=stop, deliver=not no_deliver, clock_is_right=clock_is_right)
+    except ZkpollError as error:
+        return sync_report.failed(error, style)
+    return 0

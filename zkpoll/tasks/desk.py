@@ -1,0 +1,241 @@
+"""The desk of the push door: whoever calls is looked up, what it brings is journalled, and it is answered.
+
+    turn away   strangers, by the inventory alone, before their bodies are looked at
+    react       what a call means is decided by the push door, on values
+    keep        punches: on disk before the answer, or 503
+    write down  contacts, counts, strangers: gathered in memory, written soon and then once a minute
+
+Handshakes and polls never wait for the journal. What must never happen: an `OK` for punches that are not on
+disk; a 200 whose Date would set a terminal's clock wrong; a stranger that is told anything.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import threading
+import time
+from contextlib import contextmanager, nullcontext
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+
+from zkpoll.errors import JournalError, TryLater, ZkpollError, reason
+from zkpoll.journal import callers, pushed
+from zkpoll.journal.devices import Devices
+from zkpoll.journal.overview import last_journalled
+from zkpoll.journal.pushed import Pushed
+from zkpoll.model.printable import shown
+from zkpoll.pull import host_clock
+from zkpoll.push import gate
+from zkpoll.push.calls import parse
+from zkpoll.push.contract import FORBIDDEN, UNAVAILABLE, Admission, Answer, Order
+from zkpoll.push.reaction import react
+from zkpoll.tasks.seats import Seat, Strangers
+from zkpoll.tasks.take_batch import take_batch
+from zkpoll.wall_clock import RELEASED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from zkpoll.inventory import Inventory
+    from zkpoll.journal.database import Journal
+    from zkpoll.journal.devices import Met
+    from zkpoll.journal.pushed import Contact
+    from zkpoll.push.contract import Batch, Call, Head, Reaction
+
+_log = logging.getLogger(__name__)
+
+LOCK_WAIT: Final = 20.0
+"""Seconds that a batch waits for the journal; terminals were seen to give up after 30."""
+_LEAST_FREE: Final = 64_000_000
+"""Bytes on the journal's disk; the last of them are for what is already there."""
+_MOST_ROUTES: Final = 16
+"""Unknown routes of a device that are told."""
+_BEHIND: Final = timedelta(hours=1)
+"""A clock that is behind the newest punch by more is wrong; daylight saving does not move UTC."""
+
+
+class Desk:
+    """The desk of one `serve`. Its methods are called by many threads at once."""
+
+    def __init__(
+        self,
+        inventory: Inventory,
+        journal: Journal,
+        *,
+        taken: Callable[[Met, str], None],
+        clock_is_right: bool = False,
+    ) -> None:
+        """Given the inventory and its journal, learn what is known of each device that pushes.
+
+        `taken` is called with a device's identity and name when a batch of it is on disk. `clock_is_right` is
+        a person's word that this host's clock is right, whatever times the journal has.
+        """
+        poll_every = inventory.listen.poll_every if inventory.listen else 0
+        # Of two devices with one serial number, one of them taken out, the other one may call.
+        devices = sorted(inventory.pushing, key=lambda device: device.enabled)
+        self.seats: Mapping[str, Seat] = {
+            device.serial: Seat(device, journal, poll_every) for device in devices if device.serial
+        }
+        """By serial number."""
+        self.problem: str | None = None
+        """Why the last batch was not taken, in one sentence; None once one is."""
+        self._journal = journal
+        self._folder = inventory.journal.parent
+        self._taken = taken
+        self._clock_is_right = clock_is_right
+        self._doors = {serial: seat.admission for serial, seat in self.seats.items()}
+        self._writing = threading.Lock()
+        self._newest = last_journalled(journal)
+        self._strangers = Strangers()
+
+    # --- at the door ---
+
+    def turn_away(self, head: Head) -> Answer | None:
+        """Given a head, return the answer to one that may not in: the same to all of them."""
+        call = parse(head)
+        if call is None:
+            return Answer(404)
+        found = gate.admit(call, head.address, self._doors)
+        if isinstance(found, Admission):
+            return None
+        self._strangers.note(found, call, head.address, datetime.now(UTC))
+        return Answer(403, FORBIDDEN)
+
+    def answer(self, head: Head, body: bytes) -> Answer:
+        """Given a whole request of one that may in, return the answer. What it promises is on disk."""
+        call = parse(head)
+        seat = self.seats.get(call.serial or "") if call else None
+        if call is None or seat is None:
+            return Answer(403, FORBIDDEN)
+        now, moment = datetime.now(UTC), time.monotonic()
+        if self.clock_doubt(now):
+            return Answer(503, UNAVAILABLE)
+        with seat.turn if call.method == "POST" else nullcontext():
+            with seat.lock:
+                known = seat.known(call, body, moment)
+            reaction = react(call, body, known, now)
+            if isinstance(reaction, Answer):
+                if reaction.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+                    self.too_large(head)
+                return reaction
+            replay = reaction.batch is not None and seat.is_replay(reaction.batch)
+            if reaction.batch and not self._is_kept(seat, reaction.batch, now, replay=replay):
+                return Answer(503, UNAVAILABLE)
+            with seat.lock:
+                seat.heard(reaction, head.address, now, moment, replay=replay)
+        _log_call(seat, call, reaction)
+        return Answer(200, reaction.text)
+
+    def too_large(self, head: Head) -> None:
+        """Note a body that was larger than any terminal sends, and was not read."""
+        call = parse(head)
+        if call and (seat := self.seats.get(call.serial or "")):
+            with seat.lock:
+                seat.too_large += 1
+
+    def clock_doubt(self, now: datetime) -> str | None:
+        """Return why this host's clock is plainly wrong, or None. `now` is UTC.
+
+        Terminals set their clocks by the Date of our answers, but for those of 503. Where the kernel says
+        that the clock is synchronised, it is the journal's newest time that was wrong.
+        """
+        if now < RELEASED:
+            return f"this host's clock shows {now:%Y-%m-%d}, a day before this zkpoll was made"
+        behind = self._newest is not None and now < self._newest - _BEHIND
+        if not behind or self._clock_is_right or host_clock.synchronised():
+            return None
+        return (
+            f"this host's clock is behind the journal, which got a punch at {self._newest:%Y-%m-%d %H:%MZ}; "
+            "put it right (timedatectl), or say --clock-is-right"
+        )
+
+    # --- what has to be on disk ---
+
+    def _is_kept(self, seat: Seat, batch: Batch, now: datetime, *, replay: bool) -> bool:
+        """Journal a batch, unless it is the one before; say whether all of it is on disk."""
+        try:
+            if replay:
+                self._journal.check_in_place()
+                return True
+            with self._turn_to_write():
+                taken = take_batch(self._journal, seat.device, batch, now)
+        except ZkpollError as error:
+            self.problem = str(error)
+            _log.warning("%s: %d punches are not taken: %s", seat.device.name, len(batch.punches), error)
+            return False
+        self.problem = None
+        self._newest = max(self._newest or now, now)
+        seat.took(batch)
+        new = taken.tally.first_seen
+        _log.info("%s: %d punches pushed, %d new", seat.device.name, len(batch.punches), new)
+        self._taken(taken.met, seat.device.name)
+        return True
+
+    @contextmanager
+    def _turn_to_write(self) -> Iterator[None]:
+        """Hold the one turn to write. Raise `TryLater` where it does not come, or the disk is full."""
+        try:
+            free = shutil.disk_usage(self._folder).free
+        except OSError as error:
+            raise TryLater(f"{self._folder} cannot be seen: {reason(error)}") from error
+        if free < _LEAST_FREE:
+            raise TryLater(f"less than {_LEAST_FREE // 1_000_000} MB are free in {self._folder}")
+        if not self._writing.acquire(timeout=LOCK_WAIT):
+            raise TryLater(f"the journal was not free for {LOCK_WAIT:.0f} s")
+        try:
+            yield
+        finally:
+            self._writing.release()
+
+    # --- what is written down ---
+
+    def write_down(self, now: datetime, *, all_of_it: bool = False) -> None:
+        """Write down what callers told, as far as it is due, and look up commands. Raise `JournalError`."""
+        due: list[tuple[Seat, Contact]] = []
+        for seat in self.seats.values():
+            with seat.lock:
+                if contact := seat.contact_due(now, anyway=all_of_it):
+                    due.append((seat, contact))
+        try:
+            pushed.contacts(self._journal, [contact for _, contact in due])
+        except JournalError:
+            for seat, contact in due:
+                with seat.lock:
+                    seat.put_back(contact)
+            raise
+        strangers, nameless = self._strangers.due(now, all_of_them=all_of_it)
+        callers.note(self._journal, strangers, nameless)
+
+    def exchange_orders(self) -> None:
+        """Write down what became of commands, and look up the next of each device. Raise `JournalError`."""
+        known = Devices(self._journal)
+        for seat in self.seats.values():
+            key = known.key_of(seat.device.name)
+            if key is None:
+                continue
+            mine = Pushed(self._journal, key)
+            with seat.lock:
+                news = seat.orders_heard()
+            for id_, code in news:
+                if code is None:
+                    mine.offered(id_)
+                else:
+                    mine.returned(id_, code)
+            next_one = mine.outstanding()
+            with seat.lock:
+                seat.set_order(Order(next_one.id, next_one.text) if next_one else None)
+
+
+def _log_call(seat: Seat, call: Call, reaction: Reaction) -> None:
+    """Log what a call came to; nothing of its body or its address."""
+    name = seat.device.name
+    if reaction.unknown and reaction.unknown not in seat.routes and len(seat.routes) < _MOST_ROUTES:
+        seat.routes.add(reaction.unknown)
+        _log.info("%s: asks for /iclock/%s, which nobody knows; answered OK", name, shown(reaction.unknown))
+    elif reaction.zone_told or reaction.registers:
+        _log.info("%s: %s from %s", name, "handshake", call.name)
+    elif reaction.counted:
+        counts = ", ".join(f"{count} {kind}" for kind, count in sorted(reaction.counted.items()))
+        _log.info("%s: not kept: %s", name, counts)
