@@ -70,6 +70,7 @@ def test_as_json(journalled: Site) -> None:
         "name": "front-door",
         "serial_number": KEY,
         "enabled": True,
+        "calls_us": False,
         "stale": False,
         "ahead_of_clock": False,
         "last_success": front["last_success"],

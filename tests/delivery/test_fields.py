@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.delivery.outbox import EXAMPLE
 from zkpoll.delivery.formats.fields import WALL_CLOCK, values
 from zkpoll.delivery.origins import Origins
-from zkpoll.inventory import Device, Source
+from zkpoll.inventory import Device, Push, Source
 from zkpoll.inventory.documents import NAMES
 
 FRONT = Device.model_validate(
@@ -58,9 +58,10 @@ def test_all_of_the_example() -> None:
 def test_a_source_without_an_address() -> None:
     """Where nobody calls the source, its address is unknown, and its place is not."""
     source = Source(name="front-door", timezone="Asia/Dhaka", latitude=23.7806, longitude=-90.4)
-    found = values(EXAMPLE, Origins({"front-door": source}))
-    shown = [found[name] for name in OF_THE_TERMINAL]
-    assert shown == [None, None, None, "Asia/Dhaka", 23.7806, -90.4]
+    for one in (source, Device(**{**dict(source), "serial": "A", "push": Push()})):
+        found = values(EXAMPLE, Origins({"front-door": one}))
+        shown = [found[name] for name in OF_THE_TERMINAL]
+        assert shown == [None, None, None, "Asia/Dhaka", 23.7806, -90.4]
 
 
 def test_there_is_a_value_for_each_name() -> None:

@@ -41,14 +41,10 @@ def device_list(inventory: Inventory, journal: Journal) -> list[ListedDevice]:
         port = None if device.host is None else device.port
         one = ListedDevice(device.name, device.host, port, device.enabled, device.serial)
         if it := known.get(device.name):
-            one = replace(
-                one,
-                serial_number=it.key,
-                read_at=it.read_at,
-                on_device=it.on_device,
-                capacity=it.capacity,
-                drift=it.drift,
-                backlog=it.backlog,
-            )
+            one = replace(one, serial_number=it.key, backlog=it.backlog)
+            if device.host is not None:  # what was read while it had one says nothing of it today
+                one = replace(
+                    one, read_at=it.read_at, on_device=it.on_device, capacity=it.capacity, drift=it.drift
+                )
         found.append(one)
     return found

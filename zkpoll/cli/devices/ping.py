@@ -53,10 +53,9 @@ def _listed(device: ListedDevice) -> tuple[str, ...]:
     from zkpoll.pull.link import Address
     from zkpoll.reports.words import CALLS_US, minute
 
-    where, read = CALLS_US, _NOTHING
+    where, never = CALLS_US, _NOTHING
     if device.host is not None and device.port is not None:
-        where = str(Address(device.host, device.port))
-        read = minute(device.read_at) if device.read_at else "never"
+        where, never = str(Address(device.host, device.port)), "never"
     log = _NOTHING
     if device.on_device is not None:
         log = fill(device.on_device, device.capacity) if device.capacity else f"{device.on_device:,}"
@@ -64,7 +63,7 @@ def _listed(device: ListedDevice) -> tuple[str, ...]:
         device.name if device.enabled else f"{device.name} (off)",
         where,
         device.serial_number or _NOTHING,
-        read,
+        minute(device.read_at) if device.read_at else never,
         log,
         _drift(device.drift),
         f"{device.backlog:,}",
