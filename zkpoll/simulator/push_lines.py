@@ -120,7 +120,8 @@ def info(model: PushModel, users: int, records: int) -> str:
 
 def options(model: PushModel, serial: str, users: int, records: int) -> dict[str, str]:
     """Return what a terminal tells of itself (C21); one value holds a comma, as real ones do."""
-    return {
+    access = {"DeviceType": "acc"} if model.dialect == "3.x" else {}
+    return access | {
         "~DeviceName": model.device_name,
         "MAC": "00:17:61:00:00:01",
         "TransactionCount": str(records),

@@ -135,6 +135,7 @@ class PushTerminal:
             self._send_all()
         else:
             self._due = deque(place for place in range(self._seen) if place not in self._acknowledged)
+        self.close()
         self._going = iter(())
         self._queue: deque[PushUpload] = deque()
         self._pending: PushUpload | None = None
@@ -172,17 +173,24 @@ class PushTerminal:
     def run(self, stop: threading.Event) -> Iterator[PushExchange]:
         """Go on until `stop` is set, and yield what is said. Waits as long as the server told it."""
         poll_at = monotonic()
-        while not stop.is_set():
-            polls = monotonic() >= poll_at
-            for exchange in self._round(polls=polls):
-                if stop.is_set():
-                    return
-                yield exchange
-            if polls or self._failed:
-                poll_at = monotonic() + self.wait * self.pace
-            while not stop.wait(min(_TICK, max(0.0, poll_at - monotonic()))):
-                if monotonic() >= poll_at or (self._has_uploads() and not self._failed):
-                    break
+        try:
+            while not stop.is_set():
+                polls = monotonic() >= poll_at
+                for exchange in self._round(polls=polls):
+                    if stop.is_set():
+                        return
+                    yield exchange
+                if polls or self._failed:
+                    poll_at = monotonic() + self.wait * self.pace
+                while not stop.wait(min(_TICK, max(0.0, poll_at - monotonic()))):
+                    if monotonic() >= poll_at or (self._has_uploads() and not self._failed):
+                        break
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Close its socket, if it is one that keeps it."""
+        self._line.close()
 
     def hang_up(self) -> None:
         """End the request under way, from another thread or a signal handler."""

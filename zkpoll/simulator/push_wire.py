@@ -146,6 +146,12 @@ class PushLine:
             with suppress(OSError):  # not connected, or no longer
                 line.shutdown(socket.SHUT_RDWR)
 
+    def close(self) -> None:
+        """Let go of a connection that was kept."""
+        if self._socket:
+            self._socket.close()
+            self._socket = None
+
     def ask(self, request: bytes, model: PushModel, faults: PushFaults) -> PushAnswer:
         """Send `request` and return its answer.
 
@@ -172,9 +178,8 @@ class PushLine:
                 keep = model.keeps_open and not answer.will_close
                 return PushAnswer(answer.status, tuple(answer.headers.items()), body)
         finally:
-            if not keep and self._socket:
-                self._socket.close()
-                self._socket = None
+            if not keep:
+                self.close()
 
     def _connect(self) -> socket.socket:
         where = socket.getaddrinfo(self.server.host, self.server.port, type=socket.SOCK_STREAM)
