@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 PACKAGE: Final = Path(zkpoll.__file__).parent
-_OTHERS: Final = ("simulator/", "cli/demo.py", "cli/simulate.py")
+_OTHERS: Final = ("simulator/", "cli/demo.py", "cli/simulate.py", "cli/simulate_push.py")
 """The other side of the wire: it lives on when a run is killed."""
 
 _WIRE: Final = frozenset(("connect", "send", "sendall", "sendmsg", "sendto", "recv", "recv_into", "recvfrom"))

@@ -71,6 +71,8 @@ class Booth:
     """Given out at the next getrequest."""
     registered: bool = False
     """Whether it knows the terminal, in the access dialect."""
+    at: int = 0
+    """The port; 0 for any free one."""
     silent: bool = False
     """It takes requests, and answers none."""
     requests: list[Asked] = field(default_factory=list)
@@ -79,7 +81,7 @@ class Booth:
 
     def __enter__(self) -> Self:
         self._connections: list[socket.socket] = []
-        self._server = socket.create_server(("127.0.0.1", 0))
+        self._server = socket.create_server(("127.0.0.1", self.at))
         self.port = self._server.getsockname()[1]
         self._thread = threading.Thread(target=self._serve)
         self._thread.start()

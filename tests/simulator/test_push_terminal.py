@@ -594,13 +594,18 @@ def test_its_waits_are_scaled() -> None:
         _until(lambda: len(booth.posted("getrequest")) > 5)
 
 
-def test_hanging_up_ends_a_request_at_once() -> None:
-    """A request under way does not hold up the end."""
-    with Booth(silent=True) as booth:
+@pytest.mark.parametrize("keeps_open", [False, True])
+def test_hanging_up_ends_a_request_at_once(keeps_open: bool) -> None:
+    """A request under way does not hold up the end, over a new connection or one that was kept."""
+    with Booth() as booth:
+        caller = PushTerminal(booth.url, terminal(), PushModel(keeps_open=keeps_open))
+        caller.step()
+        booth.silent = True
         began = time.monotonic()
-        with pushing(PushTerminal(booth.url, terminal())):
-            _until(lambda: len(booth.requests) == 1)
+        with pushing(caller):
+            _until(lambda: len(booth.requests) == 2)
         assert time.monotonic() - began < 2
+        assert len(booth.requests) == 2
 
 
 def _until(holds: Callable[[], bool]) -> None:

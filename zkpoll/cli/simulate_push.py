@@ -51,10 +51,11 @@ _OPTIONS: Final = (
         help="Push: wait so many times shorter than the server says.",
     ),
 )
-_OWN: Final = frozenset(
+OWN: Final = frozenset(
     ["dialect", "old", "fields", "batch_size", "people", "aspx", "no_host", "http10", "keep_open", "speed"]
 )
-_SHARED: Final = frozenset(
+"""Options of a terminal that pushes, and of no other."""
+SHARED: Final = frozenset(
     [
         "push",
         "records",
@@ -67,6 +68,7 @@ _SHARED: Final = frozenset(
         "hang_up_after",
     ]
 )
+"""Options of both kinds."""
 _ATTENDANCE: Final = frozenset(["old", "fields"])
 """Options of the 2.x dialect."""
 _ANSWER_SHOWN: Final = 60
@@ -91,9 +93,9 @@ def refuse_mixtures() -> None:
     ]
     push, dialect = context.params["push"], context.params["dialect"]
     for name, option in given:
-        if push is None and name in _OWN:
+        if push is None and name in OWN:
             raise click.UsageError(f"{option} is for a terminal that pushes: give --push URL, too")
-        if push is not None and name not in _OWN | _SHARED:
+        if push is not None and name not in OWN | SHARED:
             raise click.UsageError(f"{option} is for a terminal that listens: leave it out with --push")
         if dialect == "3.x" and name in _ATTENDANCE:
             raise click.UsageError(f"{option} is of the attendance dialect: leave it out with --dialect 3.x")
