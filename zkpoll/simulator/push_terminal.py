@@ -152,8 +152,9 @@ class PushTerminal:
 
         Raise `ValueError` if `url` is no address to push to.
         """
-        self._line = PushLine(PushServer.of(url), self._line.timeout)
+        line = PushLine(PushServer.of(url), self._line.timeout)
         self.boot()
+        self._line = line
         self._send_all()
 
     # Driving it
