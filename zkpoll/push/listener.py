@@ -62,11 +62,6 @@ _TURN: Final = 0.25
 """Seconds until the loop looks whether it is to stop."""
 _SWEEP: Final = 1.0
 """Seconds between two searches for callers that are too slow."""
-_LINGER: Final = 5.0
-"""Seconds for which the rest of a refused body is read and dropped. Closed at once, the connection would be
-reset, and its answer might be lost on the way."""
-_SILENCE_IN_A_CROWD: Final = 5.0
-"""Seconds an idle connection stays when there is no room for others."""
 _TOLD_AGAIN: Final = 60.0
 """Seconds between two warnings that there is no room."""
 _TLS: Final = 0x16
@@ -90,6 +85,9 @@ class Limits:
     threads: int = 8
     """For bodies."""
     connections: int = 2000
+    linger: float = 5.0
+    """Seconds for which the rest of a refused body is read and dropped: closed at once, the connection would
+    be reset, and its answer might be lost. Also for which an idle connection stays when there is no room."""
     memory: int = 256 * 1024 * 1024
     """Bytes of all large bodies at the same time. A body is never written to a file."""
 
@@ -127,6 +125,11 @@ class Listener:
     def waiting(self) -> int:
         """How many bodies wait for a thread."""
         return self._door.bodies.waiting
+
+    @property
+    def connections(self) -> int:
+        """How many connections are open."""
+        return len(self._door.channels())
 
     def serve(self, stop: threading.Event) -> None:
         """Answer calls until `stop` is set; then accept no more, finish the bodies in hand, and return."""
@@ -441,16 +444,17 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
 
     def is_overdue(self, now: float, *, crowded: bool) -> bool:
         """Given the time of `time.monotonic`, say whether it has had its time."""
+        limits = self.door.limits
         if self._lingers_since is not None:
-            return now - self._lingers_since > _LINGER
+            return now - self._lingers_since > limits.linger
         if self.requests:
             return False  # a thread has it
-        whole = self.door.limits.whole
-        if self.request and now - self.request.began > whole:
-            _log.info("a call from %s was not whole within %g s", self.peer, whole)
+        if self.request and now - self.request.began > limits.whole:
+            _log.info("a call from %s was not whole within %g s", self.peer, limits.whole)
             return True
         is_idle = not self.request and not self.total_outbufs_len
-        return now - self.last_activity > (min(whole, _SILENCE_IN_A_CROWD) if crowded and is_idle else whole)
+        silence = limits.linger if crowded and is_idle else limits.whole
+        return now - self.last_activity > silence
 
     def received(self, data: bytes) -> bool:
         """Take what has come, or drop it after a refusal."""
