@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.push.doors import BATCH, STRANGER, NoteDesk, one_answer, open_door, post, rest
+from zkpoll.push.contract import Answer
 from zkpoll.push.listener import Limits
 
 if TYPE_CHECKING:
@@ -404,6 +405,14 @@ def test_whatever_the_desk_raises_is_503(query: str, caplog: pytest.LogCaptureFi
     assert "doors.py" in caplog.text
     assert "hushhush: 1001" not in caplog.text.replace("KeyError(", "")
     assert "/hushhush" not in caplog.text
+
+
+def test_an_answer_that_is_none_is_503(caplog: pytest.LogCaptureFixture) -> None:
+    """A desk that answers with a status that does not exist is a bug: logged, and 503."""
+    with open_door() as door, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(door.desk, "answer", lambda *_: Answer(299))
+        assert told(door.ask(post())) == [(503, b"Unavailable")]
+    assert "a call from 127.0.0.1 failed: ValueError" in caplog.text
 
 
 def test_what_a_caller_sent_is_never_repeated(door: Door, caplog: pytest.LogCaptureFixture) -> None:

@@ -120,6 +120,6 @@ print(allow_connections(wanted), *resource.getrlimit(resource.RLIMIT_NOFILE))
     ],
 )
 def test_as_many_connections_as_files(soft: int, hard: int, found: str) -> None:
-    """The limit on open files is raised as far as connections need it, and no more are taken than it bears."""
+    """The limit on open files is raised as connections need it; no more are taken than it bears."""
     told = [sys.executable, "-c", LIMITS, str(soft), str(hard), "2000"]
     assert subprocess.run(told, capture_output=True, text=True, check=True).stdout.strip() == found

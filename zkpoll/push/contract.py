@@ -51,7 +51,10 @@ class Desk(Protocol):
     """Whoever answers. Called by several threads at once."""
 
     def turn_away(self, head: Head) -> Answer | None:
-        """Given a head, before its body is looked at, return the answer to one that may not in, or None."""
+        """Given a head, before its body is looked at, return the answer to one that may not in, or None.
+
+        All connections wait meanwhile: it asks no disk.
+        """
 
     def too_large(self, head: Head) -> None:
         """Note that one that may in has sent a body over 4 MiB, which is not read. It hears 413."""

@@ -273,7 +273,8 @@ class _Door:
         """Given a request, return its answer."""
         if request.verdict:
             return request.verdict
-        if isinstance(request.error, InternalServerError):
+        if isinstance(request.error, InternalServerError):  # waitress has caught an error of this module
+            _log.error("a call from %s failed: %s", request.peer, _where(sys.exc_info()[1]))
             return _UNAVAILABLE
         head = request.head
         if head is None or (request.error and not isinstance(request.error, RequestEntityTooLarge)):
@@ -294,7 +295,9 @@ def _failed(head: Head, error: BaseException) -> Answer:
     return _UNAVAILABLE
 
 
-def _where(error: BaseException) -> str:
+def _where(error: BaseException | None) -> str:
+    if error is None:
+        return "for no reason that is known"
     return "\n".join((type(error).__name__, *format_tb(error.__traceback__))).rstrip()
 
 
@@ -473,8 +476,7 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
 
     def handle_error(self) -> None:
         """Close this connection, and no other; log why, without what came by it."""
-        error = sys.exc_info()[1]
-        if error and not isinstance(error, OSError):  # a connection that breaks is nothing to tell
+        if not isinstance(error := sys.exc_info()[1], OSError):  # one that breaks is nothing to tell
             _log.error("the connection of %s failed: %s", self.peer, _where(error))
         self.handle_close()
 
@@ -535,8 +537,7 @@ class _Server(TcpWSGIServer):  # type: ignore[misc]
 
     def handle_error(self) -> None:
         """Go on listening, whatever became of one connection."""
-        if error := sys.exc_info()[1]:
-            _log.error("a connection could not be accepted: %s", _where(error))
+        _log.error("a connection could not be accepted: %s", _where(sys.exc_info()[1]))
 
     def accept_no_more(self) -> None:
         """Close what listens, and what is idle. What is in hand stays."""
