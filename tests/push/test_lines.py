@@ -155,6 +155,12 @@ def test_fewer_than_four_fields_are_no_punch(line: bytes) -> None:
     assert read([line]).quarantined[0].raw == b"push\n" + line
 
 
+@pytest.mark.parametrize("line", [b"USER PIN=1\tName=x\tPri=0\tGrp=1", b"ATTLOG PIN=5\ttime=" + AT])
+def test_a_line_of_another_table_is_told_as_such(line: bytes) -> None:
+    """It is neither a punch nor an event of a door, whatever keys it has."""
+    assert oddity_of(line) == Oddity.OTHER_TABLE
+
+
 def test_keys_may_stand_in_any_order() -> None:
     """The same fields are the same punch, however they are ordered."""
     fields = keyed(index="353", cardno="1233447").split(b"\t")
@@ -346,6 +352,6 @@ def test_the_moment_of_one_punch_settles_those_that_follow() -> None:
 def test_times_that_are_shown_once_stay_as_they_are() -> None:
     """So do those that the zone skips, however soon they come."""
     skipped = datetime(2026, 3, 29, 1, 30)
-    received = datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
-    assert settle_passes([skipped], LONDON, None, received)[0].fold == 0
-    assert settle_passes([datetime(2026, 7, 1, 9)], LONDON, None, received)[0].fold == 0
+    for received in (datetime(2026, 3, 29, hour, 30, tzinfo=UTC) for hour in (0, 1)):
+        assert settle_passes([skipped], LONDON, None, received)[0].fold == 0
+        assert settle_passes([datetime(2026, 3, 29, 0, 30)], LONDON, None, received)[0].fold == 0

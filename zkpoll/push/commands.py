@@ -67,7 +67,6 @@ def returned(body: bytes) -> dict[str, int]:
             order = value if _ID.fullmatch(value) else None
         elif key == "Return" and order is not None and _RETURN.fullmatch(value):
             found.setdefault(order, int(value))
-            order = None
     return found
 
 

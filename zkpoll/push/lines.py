@@ -159,7 +159,7 @@ def settle_passes(
         (last,) = unfold([time], zone, last)
         moments = [time.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1)]
         if moments[0] < moments[1]:  # a time that is skipped has them the other way round
-            away = [abs(received.astimezone(UTC) - moment) for moment in moments]
+            away = [abs(received - moment) for moment in moments]
             if min(away) <= JUST_NOW:
                 last = last.replace(fold=away.index(min(away)))
         settled.append(last)
