@@ -104,8 +104,9 @@ def push(
     holding: Holding = HOLD_NOTHING,
     rests: Sequence[bytes] = (),
     stamp: str = "9999",
+    fail: Exception | None = None,
 ) -> Tally:
-    """Take a batch as `zkpoll serve` does: with its stamp, in one transaction."""
+    """Take a batch as `zkpoll serve` does: with its stamp, in one transaction; at its end `fail` is raised."""
     with journal.transaction():
         met = Devices(journal).meet_caller(name, key)
         intake = Intake(journal, name, met.key, zone, source="push", held=met.held, holding=holding)
@@ -113,6 +114,8 @@ def push(
         times = [record.time for record in records if isinstance(record, Punch)]
         digest = sha256(repr(records).encode()).digest()
         Pushed(journal, met.key).keep_batch("ATTLOG", stamp, digest, last=times[-1] if times else None)
+        if fail:
+            raise fail
     return tally
 
 
