@@ -106,7 +106,7 @@ def push(
     stamp: str = "9999",
     fail: Exception | None = None,
 ) -> Tally:
-    """Take a batch as `zkpoll serve` does: with its stamp, in one transaction; at its end `fail` is raised."""
+    """Take a batch as `zkpoll serve` does: with its stamp, in one transaction. At its end raise `fail`."""
     with journal.transaction():
         met = Devices(journal).meet_caller(name, key)
         intake = Intake(journal, name, met.key, zone, source="push", held=met.held, holding=holding)

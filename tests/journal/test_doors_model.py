@@ -138,10 +138,10 @@ class BothDoors(RuleBasedStateMachine):
         """Let the terminal push its last batch once more, also one that its log has lost since."""
         self._push(self.in_hand)
 
-    @rule(size=SIZES, twice=st.booleans())
-    def pushes_everything_again(self, size: int, twice: bool) -> None:
-        """Let it push its whole log, in batches of another size; some show a line twice."""
-        for first in range(0, len(self.log), size):
+    @rule(start=st.sampled_from([0, 0, 1, 2, 5]), size=SIZES, twice=st.booleans())
+    def pushes_what_it_is_asked_for(self, start: int, size: int, twice: bool) -> None:
+        """Let it push its log again, or the end of it, in batches of any size; some show a line twice."""
+        for first in range(start, len(self.log), size):
             records = self.log[first : first + size]
             self._push(records + records[:twice])
 
