@@ -15,7 +15,7 @@ import logging
 import shutil
 import threading
 import time
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
@@ -112,19 +112,30 @@ class Desk:
         now, moment = datetime.now(UTC), time.monotonic()
         if self.clock_doubt(now):
             return Answer(503, UNAVAILABLE)
-        with seat.turn if call.method == "POST" else nullcontext():
-            with seat.lock:
-                known = seat.known(call, body, moment)
-            reaction = react(call, body, known, now)
-            if isinstance(reaction, Answer):
-                if reaction.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-                    self.too_large(head)
-                return reaction
-            replay = reaction.batch is not None and seat.is_replay(reaction.batch)
-            if reaction.batch and not self._is_kept(seat, reaction.batch, now, replay=replay):
-                return Answer(503, UNAVAILABLE)
-            with seat.lock:
-                seat.heard(reaction, head.address, now, moment, replay=replay)
+        takes_turns = call.method == "POST"  # each is judged by the one before
+        if takes_turns and not seat.turn.acquire(timeout=LOCK_WAIT):
+            return Answer(503, UNAVAILABLE)
+        try:
+            return self._answered(seat, call, head, body, now, moment)
+        finally:
+            if takes_turns:
+                seat.turn.release()
+
+    def _answered(
+        self, seat: Seat, call: Call, head: Head, body: bytes, now: datetime, moment: float
+    ) -> Answer:
+        with seat.lock:
+            known = seat.known(call, body, moment)
+        reaction = react(call, body, known, now)
+        if isinstance(reaction, Answer):
+            if reaction.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+                self.too_large(head)
+            return reaction
+        replay = reaction.batch is not None and seat.is_replay(reaction.batch)
+        if reaction.batch and not self._is_kept(seat, reaction.batch, now, replay=replay):
+            return Answer(503, UNAVAILABLE)
+        with seat.lock:
+            seat.heard(reaction, head.address, now, moment, replay=replay)
         _log_call(seat, call, reaction)
         return Answer(200, reaction.text)
 
