@@ -169,9 +169,10 @@ class Devices:
         ids = [punch_id(key, user_id, timestamp[:WALL]) for _, user_id, timestamp, _, _ in rows]
         last: Counter[str] = Counter()
         others: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
-        for place, _, kinds, nth, _, _, state, _ in self._journal.look_up("punches_of_second", ids):
-            last[ids[place]] = max(last[ids[place]], nth)
-            others[ids[place]].append((kinds, state))
+        asked = list(set(ids))
+        for place, _, kinds, nth, _, _, state, _ in self._journal.look_up("punches_of_second", asked):
+            last[asked[place]] = max(last[asked[place]], nth)
+            others[asked[place]].append((kinds, state))
         moved = []
         for id_, (seq, user_id, timestamp, kinds, state) in zip(ids, rows, strict=True):
             same = (one for one in others[id_] if not one[0] & kinds and one[1] == state)
