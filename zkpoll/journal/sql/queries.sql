@@ -747,26 +747,29 @@ SELECT push_table.digest, push_table.skews FROM push_table JOIN device ON device
 WHERE device.key = :key AND push_table.name = :name;
 
 -- name: last_pushed
--- The last punch of each table, that of the last batch first.
+-- The last punch of the last batch that had any.
 SELECT push_table.last_time, push_table.last_fold
 FROM push_table JOIN device ON device.id = push_table.device
 WHERE device.key = :key AND push_table.last_time IS NOT NULL
-ORDER BY push_table.committed_at DESC LIMIT 1;
+ORDER BY push_table.turn DESC LIMIT 1;
 
 -- name: keep_batch
 -- A batch without a stamp, a punch or one that came at once leaves the last of these.
-INSERT INTO push_table (device, name, stamp, digest, last_time, last_fold, skews, committed_at)
-VALUES ((SELECT id FROM device WHERE key = :key), :name, :stamp, :digest, :last_time, :last_fold, :skews, :now)
+INSERT INTO push_table (device, name, stamp, digest, last_time, last_fold, skews, committed_at, turn)
+VALUES ((SELECT id FROM device WHERE key = :key), :name, :stamp, :digest, :last_time, :last_fold, :skews, :now,
+        (SELECT coalesce(max(turn), 0) + 1 FROM push_table
+         WHERE device = (SELECT id FROM device WHERE key = :key)))
 ON CONFLICT (device, name) DO UPDATE
 SET stamp = coalesce(excluded.stamp, push_table.stamp), digest = excluded.digest,
     last_time = coalesce(excluded.last_time, push_table.last_time),
     last_fold = coalesce(excluded.last_fold, push_table.last_fold),
-    skews = coalesce(excluded.skews, push_table.skews), committed_at = excluded.committed_at;
+    skews = coalesce(excluded.skews, push_table.skews), committed_at = excluded.committed_at,
+    turn = excluded.turn;
 
 -- name: keep_stamp
 -- Of a table of which nothing is kept.
-INSERT INTO push_table (device, name, stamp)
-VALUES ((SELECT id FROM device WHERE key = :key), :name, :stamp)
+INSERT INTO push_table (device, name, stamp, turn)
+VALUES ((SELECT id FROM device WHERE key = :key), :name, :stamp, 0)
 ON CONFLICT (device, name) DO UPDATE SET stamp = excluded.stamp;
 
 -- name: add_contact
@@ -808,8 +811,8 @@ WHERE coalesce(device.name, device.seen_as) IS NOT NULL
 ORDER BY CASE WHEN device.name IS NULL THEN 1 ELSE 0 END, device.name;
 
 -- name: push_batches
--- Oldest first.
-SELECT device, committed_at, skews FROM push_table WHERE committed_at IS NOT NULL ORDER BY committed_at;
+-- Of each device the last one comes last.
+SELECT device, committed_at, skews FROM push_table WHERE committed_at IS NOT NULL ORDER BY turn;
 
 -- name: held_of_device
 -- Punches by whatever door, and lines in quarantine.

@@ -214,8 +214,9 @@ CREATE TABLE push_table (
     digest        BLOB,           -- SHA-256 of its body; NULL where nothing of that table is kept
     last_time     TEXT,           -- of its last punch, by the device's wall clock, without offset
     last_fold     INTEGER,        -- 1: in the second pass of a repeated hour
-    skews         TEXT,           -- seconds from punch to receipt, of the last ones that came at once, oldest first
+    skews         TEXT,           -- seconds from punch to receipt of the last ones that came at once, oldest first
     committed_at  TEXT,
+    turn          INTEGER NOT NULL,  -- of its batches, the larger, the later; no clock tells which was the last
     PRIMARY KEY (device, name)
 ) WITHOUT ROWID;
 

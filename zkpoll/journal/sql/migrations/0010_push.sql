@@ -33,6 +33,7 @@ CREATE TABLE push_table (
     last_fold     INTEGER,
     skews         TEXT,
     committed_at  TEXT,
+    turn          INTEGER NOT NULL,
     PRIMARY KEY (device, name)
 ) WITHOUT ROWID;
 
