@@ -8,7 +8,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from tests.journal.helpers import START, line, push
 from tests.site import at_a_terminal, entry
+from zkpoll.journal.opening import open_journal
 from zkpoll.model.punch import punch_id
 from zkpoll.pull.host_clock import synchronised
 from zkpoll.simulator import Command, Faults, HttpAnswer, Model, Terminal, cut, serve
@@ -80,6 +82,23 @@ def test_a_log_that_goes_round(site: Site, dashboard: SampleDashboard) -> None:
     assert len(overwritten.err.splitlines()) == 1
     assert (again.code, again.err) == (1, "")
     assert len(dashboard.events) == len(terminal.history) - 1
+
+
+def test_what_was_pushed_is_not_found_again(site: Site, dashboard: SampleDashboard) -> None:
+    """A log that went round unseen is told of loudly, though the terminal has pushed what is left of it."""
+    terminal = Terminal(Model(capacity=30, when_full="drop"))
+    punch(terminal, 30)
+    with serve(terminal) as address:
+        site.write(dashboard.url, entry("front", address))
+        site.sync()
+        punch(terminal, 40)
+        left = terminal.history[-len(terminal.log) :]
+        seconds = [(record.time - START) // timedelta(seconds=1) for record in left]
+        with open_journal(site.journal) as journal:
+            push(journal, *(line("1001", second) for second in seconds), name="front", key=SERIAL)
+        overwritten = site.sync()
+    assert "RECORDS WERE OVERWRITTEN UNSEEN" in overwritten.err
+    assert len(dashboard.events) == 30 + len(left)
 
 
 def test_a_log_that_went_round_before_a_visit_broke_off(site: Site, dashboard: SampleDashboard) -> None:

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 import zkpoll
-from tests.journal.helpers import DHAKA, KEY, pending, piece, punch, visit
+from tests.journal.helpers import DHAKA, KEY, line, pending, piece, punch, push, visit
 from tests.look import inside, look
 from zkpoll.errors import JournalError
+from zkpoll.journal.callers import pending as pending_callers
 from zkpoll.journal.decisions import Decisions, Selection
 from zkpoll.journal.opening import open_journal
 from zkpoll.journal.outbox import JournalOutbox
+from zkpoll.journal.pushed import pushed_standings
 from zkpoll.model.punch import event, punch_id
 from zkpoll.model.sums import Counts, Tally
 
@@ -84,6 +86,20 @@ def test_what_was_known_is_known(path: Path, proved_new: bool) -> None:
         again = visit(journal).take(piece(*RECORDS, proved_new=proved_new))
         assert again == (Tally(exact_repeats=6, held_exact_repeats=6) if proved_new else Tally(seen_before=6))
         assert visit(journal).take(piece(*RECORDS)) == Tally(seen_before=6)
+
+
+def test_a_journal_from_before_push_has_two_doors(path: Path) -> None:
+    """What a terminal pushes that was read by an older zkpoll is known, and only what is new is pending."""
+    old_journal(path, punch("1"), punch("2"))
+    with open_journal(path) as journal:
+        again = push(journal, line("1", verify=4), line("2"), line("3"), rests=[b"1", b"2", b"3"])
+        assert again == Tally(first_seen=1, seen_before=2, by_other_door=2)
+        assert JournalOutbox(journal, "main").counts() == Counts(punches=3, pending=3)
+        assert visit(journal).take(piece(punch("1"), punch("2"))) == Tally(seen_before=2)
+        assert (pushed_standings(journal), pending_callers(journal)) == ({}, ())
+    assert look(path, "SELECT verify, kinds, source FROM punch ORDER BY seq") == [
+        (1, 40, "pull"), (1, 40, "pull"), (1, 32, "push"),
+    ]  # fmt: skip
 
 
 def test_a_migration_that_fails_has_done_nothing(path: Path) -> None:

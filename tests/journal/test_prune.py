@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.journal.helpers import KEY, confirm, odd, pending, piece, punch, punches, visit
+from tests.journal.helpers import KEY, confirm, line, odd, pending, piece, punch, punches, push, visit
 from tests.look import inside, look
 from zkpoll.errors import ExitCode, JournalError
 from zkpoll.journal import prune, sqlite
@@ -26,6 +26,7 @@ from zkpoll.journal.devices import Devices
 from zkpoll.journal.opening import open_journal
 from zkpoll.journal.outbox import JournalOutbox
 from zkpoll.journal.prune import ALL, DeviceLog, Limit, Terms, off_device
+from zkpoll.journal.pushed import Contact, contacts
 from zkpoll.model.delivery import SentRequest, Settled
 from zkpoll.model.log import Reading
 from zkpoll.model.sums import Counts
@@ -236,6 +237,11 @@ def test_what_cannot_be_on_its_device(log: DeviceLog, device: str | None, expect
         (NEVER, None, "its log was never cleared by zkpoll"),
         (NEVER, KEY, "its log was never cleared by zkpoll"),
         (
+            replace(NEVER, read_at=None, called_at="2027-12-01"),
+            KEY,
+            "it may push all of its log again, which was never cleared by zkpoll",
+        ),
+        (
             replace(CLEARED, cleared_after=None),
             None,
             "it was cleared by an older zkpoll; wait until it is cleared again",
@@ -248,6 +254,11 @@ def test_what_cannot_be_on_its_device(log: DeviceLog, device: str | None, expect
             replace(GONE, read_at="2026-11-28T00:00:00.000+00:00"),
             GONE.key,
             "it was read on 2026-11-28; wait until that is as long ago",
+        ),
+        (
+            replace(GONE, called_at="2026-11-29T00:00:00.000+00:00"),
+            GONE.key,
+            "it called on 2026-11-29; wait until that is as long ago",
         ),
     ],
 )
@@ -486,6 +497,52 @@ def test_what_came_after_the_clearing_stays(journal: Journal, path: Path) -> Non
     assert prune.prune(journal, TERMS) == 2
     tally = visit(journal).take(piece(punch("c"), punch("d"), odd(b"?")))
     assert (tally.first_seen, tally.seen_before) == (0, 2)
+
+
+def test_what_a_device_may_push_again_stays(journal: Journal, path: Path) -> None:
+    """Of a device that only pushes nothing goes: its whole log may come again, and would come in as new."""
+    main = JournalOutbox(journal, "main")
+    push(journal, line("a"), line("b"), rests=[b"1", b"2"])
+    moment = datetime.now(UTC)
+    contacts(journal, [Contact("front-door", KEY, moment, moment, "192.0.2.7")])
+    confirm(main, pending(main))
+    age(path)
+    (share,) = prune.old_punches(journal, TERMS)
+    assert share.counts == {"on_device": 2}
+    assert share.why == "it may push all of its log again, which was never cleared by zkpoll"
+    assert prune.prune(journal, TERMS) == 0
+    assert push(journal, line("a"), line("b")).seen_before == 2
+    gone = replace(TERMS, inventory=frozenset(), device="front-door")
+    assert prune.prune(journal, gone) == 2
+    left = "SELECT seq FROM punch UNION ALL SELECT punch FROM form UNION ALL SELECT punch FROM push_line"
+    assert look(path, left) == []
+
+
+def test_what_was_pushed_since_a_clearing_is_not_what_the_log_shows(journal: Journal, path: Path) -> None:
+    """A log that shows old records lets none of them go, whatever else came by push after its clearing."""
+    delivered(journal, "a", "b")
+    push(journal, odd(b"1"))
+    age_and_clear(journal, path)
+    push(journal, line("c"), line("d"), odd(b"2"), odd(b"3"))
+    delivered(journal, "a", "b")
+    (share,) = prune.old_punches(journal, TERMS)
+    assert share.why == "its log shows records older than its clearing"
+    assert prune.prune(journal, TERMS) == 0
+
+
+def test_a_device_with_two_doors_that_was_cleared(journal: Journal, path: Path) -> None:
+    """What was in its log goes once zkpoll has cleared that, with all that was pushed of it."""
+    JournalOutbox(journal, "main")
+    push(journal, line("a"), line("b"), rests=[b"1", b"2"])
+    delivered(journal, "a", "b")
+    age_and_clear(journal, path)
+    push(journal, line("c"), rests=[b"3"])
+    delivered(journal, "c")
+    assert prune.prune(journal, TERMS) == 2
+    assert users(path) == ["c"]
+    assert look(path, "SELECT rest FROM push_line") == [(b"3",)]
+    assert look(path, "SELECT count(*) FROM form") == [(2,)]
+    assert look(path, "PRAGMA foreign_key_check") == []
 
 
 def test_a_clearing_that_was_broken_off(journal: Journal, path: Path) -> None:
