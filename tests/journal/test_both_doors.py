@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime
 from itertools import permutations
 from typing import TYPE_CHECKING
@@ -279,6 +280,30 @@ def test_doors_at_once(journal: Journal, path: Path) -> None:
     assert ledger.take(piece(record("2"), record("3"), record("1"), end=4)) == Tally(
         seen_before=2, exact_repeats=1, by_other_door=1
     )
+
+
+def test_two_writers_at_once(journal: Journal, path: Path) -> None:
+    """A log that is read and pushed at the same time, by two runs, is journalled once, and known by both."""
+    outbox = JournalOutbox(journal, "main")
+    visit(journal)
+
+    def read_it() -> Tally:
+        ledger = visit(journal)
+        slices = (piece(*(record(str(user), second) for user in range(5))) for second in range(60))
+        return sum((ledger.take(one) for one in slices), start=Tally())
+
+    def push_it() -> Tally:
+        with open_journal(path) as other:
+            batches = ([line(str(user), second) for user in range(5)] for second in range(60))
+            return sum((push(other, *one) for one in batches), start=Tally())
+
+    with ThreadPoolExecutor() as pool:
+        doors = [pool.submit(read_it), pool.submit(push_it)]
+        pulled, pushed = (door.result() for door in doors)
+    assert pulled.first_seen + pushed.first_seen == 300
+    assert (pulled.by_other_door, pushed.by_other_door) == (pushed.first_seen, pulled.first_seen)
+    assert outbox.counts() == Counts(punches=300, pending=300)
+    assert look(path, "SELECT DISTINCT kinds FROM punch") == [(8 | 32,)]
 
 
 def test_a_batch_that_is_undone_leaves_nothing(journal: Journal, path: Path) -> None:
