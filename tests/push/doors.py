@@ -106,13 +106,10 @@ def open_door(
 
 
 def rest(caller: socket.socket) -> bytes:
-    """Return all that comes until the other side closes, or resets."""
+    """Return all that comes until the other side closes. Raise `ConnectionResetError` if it resets."""
     found = b""
-    try:
-        while piece := caller.recv(65536):
-            found += piece
-    except ConnectionResetError:
-        pass
+    while piece := caller.recv(65536):
+        found += piece
     return found
 
 

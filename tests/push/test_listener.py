@@ -6,6 +6,7 @@ import logging
 import re
 import socket
 import struct
+import tempfile
 import time
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Final
@@ -20,6 +21,7 @@ from zkpoll.push.listener import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.push.doors import Door
 
@@ -213,6 +215,16 @@ def test_a_caller_that_only_sends_no_more_is_answered(door: Door) -> None:
         assert told(rest(caller)) == [(200, b"OK: 35")]
 
 
+@pytest.mark.parametrize("pause", [0, 0.2])
+def test_an_answer_is_not_lost_to_what_comes_behind(door: Door, pause: float) -> None:
+    """A caller that sends on after its last request is not reset: it hears the answer, and nothing else."""
+    with door.call() as caller:
+        caller.sendall(post())
+        time.sleep(pause)
+        caller.sendall(b"\r\n" + request(GET) + b"x" * 100_000)
+        assert told(rest(caller)) == [(200, b"OK: 35")]
+
+
 CUT: Final = {
     "a body that is cut": request(POST, b"Content-Length: 36", body=BATCH),
     "a chunk that is cut": request(POST, b"Transfer-Encoding: chunked", body=b"24\r\n" + BATCH),
@@ -367,6 +379,13 @@ def test_a_body_has_4_mib(door: Door) -> None:
     assert told(door.ask(request(POST, b"Content-Length: 4194305", b"Expect: 100-continue"))) == [
         (413, b"Too Large")
     ]
+
+
+def test_a_body_is_never_written_to_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The largest body is served where no file can be made: bodies hold passwords and fingers."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
+    with open_door() as door:
+        assert told(door.ask(post(bytes(4 * 1024 * 1024)))) == [(200, b"OK: 4194304")]
 
 
 def test_chunks_have_no_more(door: Door) -> None:

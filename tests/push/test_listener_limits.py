@@ -159,7 +159,7 @@ def test_polls_do_not_wait_behind_bodies() -> None:
         assert door.listener.waiting == 0
 
 
-def test_no_more_than_a_number_of_bodies_wait() -> None:
+def test_no_more_than_a_number_of_bodies_wait(caplog: pytest.LogCaptureFixture) -> None:
     """One body more than may wait is 503 at once and reaches no desk; those that wait are answered."""
     with open_door() as door, ExitStack() as stack:
         door.desk.may_answer.clear()
@@ -174,6 +174,7 @@ def test_no_more_than_a_number_of_bodies_wait() -> None:
         assert [status(rest(one)) for one in waiting] == [200] * 264
         assert len(door.desk.calls) == 264
         assert status(door.ask(post())) == 200
+    assert caplog.text == ""  # a queue is no trouble
 
 
 @pytest.mark.parametrize("length", [b"Content-Length: 4000000", b"Transfer-Encoding: chunked"])
@@ -237,17 +238,21 @@ def test_bodies_in_hand_are_finished_and_answered() -> None:
 
 
 def test_the_end_does_not_wait_for_ever(caplog: pytest.LogCaptureFixture) -> None:
-    """A body that is not done in time is left without an answer, and that is told."""
+    """A body that is not done in time is left without an answer, and that is told, without its path."""
+    caplog.set_level(logging.DEBUG)
+    before = threading.active_count()
     with open_door(limits=SHORT) as door, door.call() as caller:
         door.desk.may_answer.clear()
-        caller.sendall(post())
+        caller.sendall(post().replace(b"/iclock", b"/hushhush/iclock"))
         until(lambda: bool(door.desk.heads))
         began = time.monotonic()
         door.close()
         assert 0.9 < time.monotonic() - began < 4
         assert rest(caller) == b""
         door.desk.may_answer.set()
+        until(lambda: threading.active_count() == before)
     assert "stopped with 1 calls unanswered" in caplog.text
+    assert "hushhush" not in caplog.text
 
 
 def test_whoever_resets_in_mid_answer_leaves_nothing() -> None:

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from waitress import wasyncore
 from waitress.adjustments import Adjustments
-from waitress.channel import ClientDisconnected, HTTPChannel
+from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.server import TcpWSGIServer
 from waitress.task import Task, ThreadedTaskDispatcher
@@ -86,8 +86,9 @@ class Limits:
     """For bodies."""
     connections: int = 2000
     linger: float = 5.0
-    """Seconds for which the rest of a refused body is read and dropped: closed at once, the connection would
-    be reset, and its answer might be lost. Also for which an idle connection stays when there is no room."""
+    """Seconds for which a caller may hear its last answer and go; what it sends meanwhile is dropped. Closed
+    at once, with bytes unread, the connection would be reset, and the answer might be lost on its way. Also
+    for which an idle connection stays when there is no room."""
     memory: int = 256 * 1024 * 1024
     """Bytes of all large bodies at the same time. A body is never written to a file."""
 
@@ -383,7 +384,6 @@ class _Reply(Task):  # type: ignore[misc]
         last = channel.door.stopping and len(channel.requests) == 1
         if request.cut_short or last or "close" in request.headers.get("CONNECTION", "").lower():
             request.headers["CONNECTION"] = "close"
-        channel.cut_short = request.cut_short
         self.status = f"{status.value} {status.phrase}"
         self.content_length = len(body)
         self.response_headers = [("Content-Type", "text/plain")]
@@ -392,10 +392,7 @@ class _Reply(Task):  # type: ignore[misc]
         if not (request.head and request.head.method == "HEAD"):
             whole += body
         self.wrote_header = True
-        try:
-            channel.write_soon(whole)
-        except ClientDisconnected:
-            self.close_on_finish = True
+        channel.write_soon(whole)
 
 
 # --- one connection ---
@@ -419,8 +416,6 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
         self.door = server.door
         self.peer = caller(addr[0], "", ())
         self.parser_class = partial(_Request, door=self.door, peer=self.peer)
-        self.cut_short = False
-        """Whether the last request was answered before its end had come."""
         self._lingers_since: float | None = None
         super().__init__(server, sock, addr, adj, map=map)
 
@@ -460,12 +455,12 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
         return now - self.last_activity > silence
 
     def received(self, data: bytes) -> bool:
-        """Take what has come, or drop it after a refusal."""
+        """Take what has come, or drop it after the last answer."""
         return self._lingers_since is None and bool(super().received(data))
 
     def handle_write(self) -> None:
-        """Send what is to be sent; after a refusal, say that there is no more, and listen on for a while."""
-        if not (self.cut_short and self.close_when_flushed) or self.will_close:
+        """Send what is to be sent; after the last answer say so, and let the other side close first."""
+        if not self.close_when_flushed or self.will_close:
             super().handle_write()
             return
         self._flush_exception(self._flush_some)
