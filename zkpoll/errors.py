@@ -54,6 +54,13 @@ class InventoryError(StopRun):
     exit_code = ExitCode.INVENTORY
 
 
+class NotInstalled(StopRun):
+    """A package that only this command needs is not installed."""
+
+    kind = "not_installed"
+    exit_code = ExitCode.INVENTORY
+
+
 class JournalError(StopRun):
     """The journal cannot be used."""
 

@@ -92,4 +92,7 @@ def test_the_wheel_in_a_clean_environment(tmp_path: Path, site: Site, dashboard:
     assert len(dashboard.events) == 40
     backup = ("journal", "backup", str(tmp_path / "backup.db"), "--config", str(site.inventory))
     assert "40 punches" in run(zkpoll, *backup, folder=tmp_path)
+    serve_words = (zkpoll, "serve", "--config", str(site.inventory))
+    refused = subprocess.run(serve_words, capture_output=True, text=True, timeout=60, check=False)
+    assert (refused.returncode, "pip install 'zkpoll[serve]'" in refused.stderr) == (78, True)
     pip("--python", str(programs / "python"), "check")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -110,3 +112,14 @@ def test_a_dashboard_that_is_away_delays_nobody(site: Site, dashboard: SampleDas
     with serving(site):
         wait_for(lambda: len(dashboard.events) == 40)
     assert dashboard.duplicates == 0
+
+
+def test_without_waitress(site: Site) -> None:
+    """Installed without what only `serve` needs, it says what is to be installed, and ends with 78."""
+    write(site)
+    without = "import sys; sys.modules['waitress'] = None; from zkpoll.cli import main; main()"
+    site.popen, site.zkpoll = subprocess.Popen, [sys.executable, "-c", without]
+    refused = site.run("serve")
+    assert (refused.code, refused.out) == (78, "")
+    assert "pip install 'zkpoll[serve]'" in refused.err
+    assert "Traceback" not in refused.err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import click
@@ -45,14 +46,22 @@ def serve(
     each thing that needs a person: when it begins, changes or ends, and once a day while it lasts. `zkpoll
     devices pending` shows who called and was not let in.
 
+    It needs the package waitress, which `pip install 'zkpoll[serve]'` brings.
+
     Exit codes: 0 stopped by a signal; 74 the journal cannot be used; 75 another `zkpoll serve` has it; 78 bad
-    inventory, or an address where it cannot listen.
+    inventory, an address where it cannot listen, or no waitress.
     """
+    from zkpoll.errors import NotInstalled, ZkpollError
+
+    if find_spec("waitress") is None:
+        raise NotInstalled(
+            "`zkpoll serve` needs waitress, which is not installed: pip install 'zkpoll[serve]', "
+            "or '.[serve]' in a checkout"
+        )
     from zkpoll.cli import sync_report
     from zkpoll.cli.serve_report import Teller
     from zkpoll.cli.signals import stop_on_signal
     from zkpoll.cli.streams import speak_utf8
-    from zkpoll.errors import ZkpollError
     from zkpoll.reports.log_lines import style_of
 
     if log_format == "json":
