@@ -31,6 +31,25 @@ class Heard:
     text: str
 
 
+def ask(
+    line: socket.socket,
+    target: str,
+    body: bytes | None = None,
+    method: str | None = None,
+    *,
+    host: str | None = "x",
+    http: str = "1.1",
+) -> Heard:
+    """Send one request over a connection, and return the answer. Without `host` there is no such header."""
+    word = method or ("GET" if body is None else "POST")
+    lines = [f"{word} {target} HTTP/{http}", *([f"Host: {host}"] if host else []), "Connection: close"]
+    lines += [] if body is None else [f"Content-Length: {len(body)}"]
+    line.sendall("\r\n".join([*lines, "", ""]).encode() + (body or b""))
+    answer = b"".join(iter(lambda: line.recv(65536), b""))
+    first, _, text = answer.partition(b"\r\n\r\n")
+    return Heard(int(first.split()[1]), text.decode())
+
+
 class Serving:
     """A running `zkpoll serve`."""
 
@@ -59,14 +78,8 @@ class Serving:
 
     def ask(self, target: str, body: bytes | None = None, method: str | None = None) -> Heard:
         """Send one request as terminals do, on a connection of its own, and return the answer."""
-        word = method or ("GET" if body is None else "POST")
-        length = "" if body is None else f"Content-Length: {len(body)}\r\n"
-        head = f"{word} {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{length}\r\n"
         with socket.create_connection(self.address, timeout=40) as line:
-            line.sendall(head.encode() + (body or b""))
-            answer = b"".join(iter(lambda: line.recv(65536), b""))
-        first, _, text = answer.partition(b"\r\n\r\n")
-        return Heard(int(first.split()[1]), text.decode())
+            return ask(line, target, body, method)
 
     def push(self, *records: str, serial: str = SERIAL, stamp: str = "9999") -> Heard:
         """Post lines of ATTLOG."""

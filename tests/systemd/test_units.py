@@ -15,8 +15,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.site import TOKEN, entry
+from zkpoll.errors import ExitCode
 from zkpoll.pull.clearing import ENABLE_LIMIT
+from zkpoll.push.listener import Limits
+from zkpoll.push.sockets import BACKLOG
 from zkpoll.simulator import Terminal, serve
+from zkpoll.tasks.desk import LOCK_WAIT
 
 if TYPE_CHECKING:
     from tests.site import Site
@@ -25,9 +29,12 @@ if TYPE_CHECKING:
 UNITS = Path(__file__).parents[2] / "systemd"
 SERVICE = (UNITS / "zkpoll.service").read_text("utf-8")
 TIMER = (UNITS / "zkpoll.timer").read_text("utf-8")
+SERVE = (UNITS / "zkpoll-serve.service").read_text("utf-8")
+SOCKET = (UNITS / "zkpoll-serve.socket").read_text("utf-8")
 EXPOSURE = 1.5
-"""The service's score at most; 10 is worst, and 1.4 what the network and the clock's state cost."""
+"""A service's score at most; 10 is worst, and 1.4 what the network and the clock's state cost."""
 
+services = pytest.mark.parametrize("service", ["zkpoll.service", "zkpoll-serve.service"])
 analyze = pytest.mark.skipif(
     shutil.which("systemd-analyze") is None, reason="systemd's tools are not on this machine"
 )
@@ -41,8 +48,9 @@ def values(unit: str, key: str) -> list[str]:
 @pytest.fixture
 def units(tmp_path: Path) -> Path:
     """Give the units in a folder of their own, with a program that is on this machine."""
-    (tmp_path / "zkpoll.timer").write_text(TIMER)
-    (tmp_path / "zkpoll.service").write_text(SERVICE.replace("/opt/zkpoll/bin/zkpoll", sys.executable))
+    for unit in UNITS.glob("zkpoll*.*"):
+        text = unit.read_text("utf-8").replace("/opt/zkpoll/bin/zkpoll", sys.executable)
+        (tmp_path / unit.name).write_text(text)
     return tmp_path
 
 
@@ -57,9 +65,9 @@ def systemd_analyze(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def security(units: Path) -> list[dict[str, Any]]:
+def security(unit: Path) -> list[dict[str, Any]]:
     """Return what `systemd-analyze security` finds, a check each; skip where it is too old to say."""
-    result = systemd_analyze("security", "--offline=true", "--json=short", str(units / "zkpoll.service"))
+    result = systemd_analyze("security", "--offline=true", "--json=short", str(unit))
     if result.returncode and not result.stdout:
         pytest.skip("this systemd-analyze cannot judge a unit that is not loaded")
     found: list[dict[str, Any]] = json.loads(result.stdout)
@@ -68,27 +76,29 @@ def security(units: Path) -> list[dict[str, Any]]:
 
 @analyze
 def test_systemd_finds_nothing_wrong(units: Path) -> None:
-    """Both units are what systemd understands, every line of them."""
-    result = systemd_analyze("verify", str(units / "zkpoll.timer"), str(units / "zkpoll.service"))
+    """All units are what systemd understands, every line of them."""
+    result = systemd_analyze("verify", *map(str, sorted(units.iterdir())))
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
 
 
 @analyze
-def test_the_service_is_hardened(units: Path) -> None:
-    """What the service could do if it were taken over is as little as systemd can make it."""
-    security(units)
-    file = str(units / "zkpoll.service")
+@services
+def test_a_service_is_hardened(units: Path, service: str) -> None:
+    """What a service could do if it were taken over is as little as systemd can make it."""
+    security(units / service)
+    file = str(units / service)
     result = systemd_analyze("security", "--offline=true", f"--threshold={EXPOSURE * 10:.0f}", file)
-    (score,) = re.findall(r"exposure level for zkpoll.service: ([\d.]+)", result.stdout)
+    (score,) = re.findall(rf"exposure level for {service}: ([\d.]+)", result.stdout)
     assert float(score) <= EXPOSURE
     assert result.returncode == 0
 
 
 @analyze
-def test_every_switch_that_is_off_is_explained(units: Path) -> None:
-    """For each thing the service may do, a comment in it says why."""
-    comments = " ".join(re.findall(r"^#(.*)$", SERVICE, re.MULTILINE))
-    loose = [check["name"] for check in security(units) if check["set"] is False and check["exposure"]]
+@services
+def test_every_switch_that_is_off_is_explained(units: Path, service: str) -> None:
+    """For each thing a service may do, a comment in it says why."""
+    comments = " ".join(re.findall(r"^#(.*)$", (UNITS / service).read_text("utf-8"), re.MULTILINE))
+    loose = [check["name"] for check in security(units / service) if check["set"] is False and check["exposure"]]
     assert loose
     for loose_name in loose:
         name = loose_name.replace("(INET|INET6)", "INET AF_INET6")
@@ -133,14 +143,43 @@ def test_what_it_runs(site: Site, dashboard: SampleDashboard) -> None:
     assert len(dashboard.events) == 5
 
 
-def test_the_readme_names_what_the_units_name() -> None:
-    """The paths that a person is told to fill are those the service reads."""
-    told = (UNITS.parent / "docs" / "operating.md").read_text("utf-8")
+@pytest.mark.parametrize(("unit", "page"), [(SERVICE, "operating.md"), (SERVE, "push.md")])
+def test_the_pages_name_what_the_units_name(unit: str, page: str) -> None:
+    """The paths that a person is told to fill are those a service reads."""
+    docs = UNITS.parent / "docs"
+    told = "".join((docs / name).read_text("utf-8") for name in {page, "operating.md"})
     for path in (
         "/opt/zkpoll",
         "/etc/zkpoll/devices.yaml",
         "/etc/zkpoll/token",
         "/var/lib/zkpoll/journal.db",
     ):
-        assert path in SERVICE
+        assert path in unit
         assert path in told
+
+
+def test_what_serve_needs_is_installed_with_it() -> None:
+    """The line that installs zkpoll for terminals that push brings waitress; both pages have it."""
+    for text in (SERVE, (UNITS.parent / "docs" / "push.md").read_text("utf-8")):
+        assert "/opt/zkpoll/bin/pip install '.[serve]'" in text
+
+
+def test_both_services_are_one_user() -> None:
+    """What reads and what listens own one journal: the same user, whom systemd makes, and the same folder."""
+    for key in ("DynamicUser", "User", "StateDirectory", "StateDirectoryMode", "UMask"):
+        assert values(SERVICE, key) == values(SERVE, key) != []
+
+
+def test_what_a_new_start_does_not_mend() -> None:
+    """`serve` is started again after a failure, but for wrong words and a bad inventory."""
+    assert values(SERVE, "Restart") == ["on-failure"]
+    (codes,) = values(SERVE, "RestartPreventExitStatus")
+    assert {int(code) for code in codes.split()} == {ExitCode.USAGE, ExitCode.INVENTORY}
+
+
+def test_the_limits_of_serve_leave_room() -> None:
+    """The watchdog, the stop and the files of the unit leave room for what `serve` allows itself."""
+    assert int(values(SERVE, "WatchdogSec")[0]) >= 4 * LOCK_WAIT + 60
+    assert int(values(SERVE, "TimeoutStopSec")[0]) >= Limits().finish + LOCK_WAIT + 10
+    assert int(values(SERVE, "LimitNOFILE")[0]) >= Limits().connections + 256
+    assert int(values(SOCKET, "Backlog")[0]) == BACKLOG
