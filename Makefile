@@ -1,4 +1,4 @@
-# make demo   see zkpoll work, without hardware
+# make demo   see zkpoll work, both doors, without hardware
 # make test   install what the tests need, run the quick ones: nearly all
 # make test-long   the rest: what kills, waits or tries everything out; random tests and commands at full length
 # make lint   ruff and mypy --strict
@@ -23,10 +23,10 @@ FUZZ_SEED     ?=
 
 .PHONY: demo test test-long test-crash fuzz lint bench cover pictures clean
 
-# What the demo needs: zkpoll and its run-time dependencies, nothing more.
+# What the demo needs: zkpoll and its run-time dependencies, those of `serve` too, nothing more.
 $(BIN)/zkpoll: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --editable .
+	$(BIN)/python -m pip install --quiet --editable '.[serve]'
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml

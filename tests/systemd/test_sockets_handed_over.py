@@ -1,4 +1,4 @@
-"""`zkpoll serve` as the service manager starts it: with sockets, and somebody who listens to what it tells."""
+"""`zkpoll serve` as a service manager starts it: with sockets, and with an ear for what it tells."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -45,7 +46,7 @@ def activated(site: Site, ports: list[int], manager: str) -> Iterator[subprocess
         [ACTIVATE or "", *listen, *told, sys.executable, "-m", "zkpoll", "serve", "--config", site.inventory],
         stderr=subprocess.PIPE,
         text=True,
-        env=os.environ | site.environment | {"PYTHONPATH": os.getcwd()},
+        env=os.environ | site.environment | {"PYTHONPATH": str(Path.cwd())},
     ) as process:
         assert process.stderr
         for _ in ports:

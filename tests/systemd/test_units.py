@@ -98,7 +98,9 @@ def test_a_service_is_hardened(units: Path, service: str) -> None:
 def test_every_switch_that_is_off_is_explained(units: Path, service: str) -> None:
     """For each thing a service may do, a comment in it says why."""
     comments = " ".join(re.findall(r"^#(.*)$", (UNITS / service).read_text("utf-8"), re.MULTILINE))
-    loose = [check["name"] for check in security(units / service) if check["set"] is False and check["exposure"]]
+    loose = [
+        check["name"] for check in security(units / service) if check["set"] is False and check["exposure"]
+    ]
     assert loose
     for loose_name in loose:
         name = loose_name.replace("(INET|INET6)", "INET AF_INET6")

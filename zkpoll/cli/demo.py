@@ -16,10 +16,11 @@ import click
     help="Where the inventory and the journal are left for you to look at.",
 )
 def demo(folder: Path) -> int:
-    """Start three virtual terminals and a sample dashboard, and sync them twice.
+    """Start three virtual terminals and a sample dashboard, and sync them twice; a fourth terminal pushes.
 
-    The terminals (TCP, UDP, TCP with a comm key) and the dashboard live on this machine's loopback while the
-    demo runs. What is run against them is the real `zkpoll sync`, with the inventory it leaves behind.
+    The terminals (TCP, UDP, TCP with a comm key, one that calls by itself) and the dashboard live on this
+    machine's loopback while the demo runs. What is run against them is the real `zkpoll sync`, and between
+    its two runs the real `zkpoll serve`, with the inventory it leaves behind.
     """
     from zkpoll.errors import reason
     from zkpoll.ordinary_files import check_replaceable

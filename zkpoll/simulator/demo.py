@@ -1,4 +1,4 @@
-"""The demo: three virtual terminals, a sample dashboard, and the real `zkpoll sync` between them."""
+"""The demo: virtual terminals, a sample dashboard, and the real `zkpoll sync` and `serve` between them."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
 from zkpoll.simulator.dashboard import SampleDashboard
 from zkpoll.simulator.model import Model
+from zkpoll.simulator.push_terminal import PushTerminal
 from zkpoll.simulator.server import serve
 from zkpoll.simulator.terminal import Terminal
 
@@ -27,6 +30,8 @@ INVENTORY: Final = "devices.yaml"
 """The name of the file that is left in the folder."""
 _TOKEN: Final = "demo-token"  # noqa: S105  # of a dashboard that lives as long as the demo
 _SHOWN: Final = 3
+_ARRIVES_WITHIN: Final = 30.0
+"""Seconds in which a punch that was pushed is at the dashboard, on the slowest machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,7 @@ class _DemoTerminal:
     records: int
     transport: Transport = "tcp"
     comm_key: int = 0
+    pushes: bool = False
 
     def terminal(self) -> Terminal:
         """Return the virtual terminal, with its clock set to UTC."""
@@ -48,6 +54,8 @@ class _DemoTerminal:
 
     def entry(self, port: int) -> str:
         """Return its lines in the inventory."""
+        if self.pushes:
+            return f"  - name: {self.name}\n    serial: {self.serial}\n    push: true"
         lines = [f"  - name: {self.name}", "    host: 127.0.0.1", f"    port: {port}"]
         lines += ["    transport: udp"] if self.transport == "udp" else []
         lines += [f"    comm_key: {self.comm_key}"] if self.comm_key else []
@@ -59,6 +67,7 @@ _TERMINALS: Final = (
     _DemoTerminal("warehouse", "DEMO00000002", 300, transport="udp"),
     _DemoTerminal("office", "DEMO00000003", 40, comm_key=123456),
 )
+_GATE: Final = _DemoTerminal("gate", "DEMO00000004", 25, pushes=True)
 
 
 def run(folder: Path, say: Callable[[str], None]) -> int:
@@ -75,27 +84,29 @@ def run(folder: Path, say: Callable[[str], None]) -> int:
         inventory = folder / INVENTORY
         inventory.write_text(_inventory(dashboard.url, ports), "utf-8")
         say(f"Three virtual terminals and a sample dashboard are up; the inventory is {inventory}.")
-        codes = [_sync(inventory, say)]
+        went_well = _sync(inventory, say) == 0
         _show_arrived(dashboard, say)
+        pushed = _serve(inventory, dashboard, say)
         requests = len(dashboard.requests)
-        codes.append(_sync(inventory, say))
+        went_well &= _sync(inventory, say) == 0
         again = len(dashboard.requests) - requests
         say(f"The second run had nothing to send: {again} requests.")
-    went_well = (
-        not any(codes) and not again and len(dashboard.events) == sum(one.records for one in _TERMINALS)
-    )
+    expected = sum(one.records for one in _TERMINALS) + pushed
+    went_well &= not again and len(dashboard.events) == expected
     say("Next: README.md, “Five minutes to a first punch”." if went_well else "The demo FAILED.")
     return 0 if went_well else 1
 
 
 def _inventory(url: str, ports: list[int]) -> str:
-    entries = "\n".join(one.entry(port) for one, port in zip(_TERMINALS, ports, strict=True))
+    terminals, all_ports = [*_TERMINALS, _GATE], [*ports, 0]
+    entries = "\n".join(one.entry(port) for one, port in zip(terminals, all_ports, strict=True))
     return f"""\
 # What the demo ran with. Its terminals and its dashboard are gone; see devices.example.yaml for all settings.
 dashboard:
   url: {url}
   token: ${{DEMO_TOKEN}}
 journal: journal.db
+listen: {{address: "127.0.0.1:0"}}  # any free port
 defaults: {{timezone: UTC, timeout: 5}}
 devices:
 {entries}
@@ -109,6 +120,49 @@ def _sync(inventory: Path, say: Callable[[str], None]) -> int:
     command = [sys.executable, "-m", "zkpoll", "sync", "--config", str(inventory)]
     command += [] if sys.stdout.isatty() else ["--verbose"]
     return subprocess.run(command, env=os.environ | {"DEMO_TOKEN": _TOKEN}, check=False).returncode
+
+
+def _serve(inventory: Path, dashboard: SampleDashboard, say: Callable[[str], None]) -> int:
+    """Let a terminal push to the real `zkpoll serve`; return how many punches it has to bring."""
+    if find_spec("waitress") is None:
+        say("\nWith `pip install 'zkpoll[serve]'` a terminal that pushes would take part, too.")
+        return 0
+    say(f"\n$ zkpoll serve --config {inventory}")
+    command = [sys.executable, "-m", "zkpoll", "serve", "--config", str(inventory)]
+    environment = os.environ | {"DEMO_TOKEN": _TOKEN}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as door:
+        assert door.stderr  # noqa: S101  # it is a pipe
+        first = door.stderr.readline()
+        say(first.rstrip())
+        try:
+            if first.startswith("listening on "):
+                _push(f"http://{first.split()[-1]}", dashboard, say)
+        finally:
+            door.terminate()
+        if last_words := door.stderr.read():
+            say(last_words.rstrip())
+    return _GATE.records + 1
+
+
+def _push(url: str, dashboard: SampleDashboard, say: Callable[[str], None]) -> None:
+    before = len(dashboard.events)
+    gate = PushTerminal(url, _GATE.terminal())
+    gate.round()
+    say(f"gate calls it, as terminals do that push: {len(gate.acknowledged)} punches are answered OK.")
+    _wait_for(dashboard, before + _GATE.records)
+    gate.terminal.punch(gate.terminal.users[0].user_id)
+    began = time.monotonic()
+    gate.round()
+    _wait_for(dashboard, before + _GATE.records + 1)
+    after = (time.monotonic() - began) * 1000
+    say(f"Somebody punches at gate: {after:.0f} ms later it is at the dashboard.")
+
+
+def _wait_for(dashboard: SampleDashboard, events: int) -> None:
+    """Wait until a dashboard has so many events, for a while."""
+    end = time.monotonic() + _ARRIVES_WITHIN
+    while len(dashboard.events) < events and time.monotonic() < end:
+        time.sleep(0.02)
 
 
 def _show_arrived(dashboard: SampleDashboard, say: Callable[[str], None]) -> None:
