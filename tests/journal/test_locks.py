@@ -315,3 +315,30 @@ def test_looking_makes_no_journal(tmp_path: Path) -> None:
         assert is_there(journal)
     with look_at(journal) as opened, pytest.raises(JournalError):
         opened.run("forget_condition", subject="x")
+
+
+def test_who_asks_takes_nothing(journal: Path, means: str) -> None:
+    """Whether a run has a lock is seen by all who may read the journal, and no run is hindered by that."""
+    with look_at(journal) as reader, open_journal(journal) as writer:
+        assert reader.is_locked("serve") is False
+        with writer.lock("serve"):
+            assert (reader.is_locked("serve"), writer.is_locked("serve")) == (True, True)
+        with held_elsewhere(journal, "serve", means) as other:
+            assert (reader.is_locked("serve"), reader.is_locked(DEVICE)) == (True, False)
+            other.kill()
+            other.wait()
+            assert reader.is_locked("serve") is False
+        with writer.lock("serve"):  # who has asked has left it free
+            pass
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() == 0, reason="root may write all")
+def test_who_may_only_read_sees_locks_as_well(journal: Path, means: str) -> None:
+    """A user that may read the journal and not write it sees who has it."""
+    with held_elsewhere(journal, "serve", means):
+        journal.chmod(0o400)
+        try:
+            with look_at(journal) as reader:
+                assert reader.is_locked("serve") is True
+        finally:
+            journal.chmod(0o600)

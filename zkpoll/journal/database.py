@@ -88,6 +88,9 @@ class Journal(Protocol):
         it. A journal in memory is nobody else's: its locks lock nothing.
         """
 
+    def is_locked(self, subject: str) -> bool | None:
+        """Say whether any run holds the lock of a subject now; None where that cannot be seen."""
+
 
 def now() -> str:
     """Return the present moment as the journal writes it: UTC, ISO 8601, to the millisecond."""

@@ -42,6 +42,8 @@ _TAKEN: Final = frozenset((errno.EAGAIN, errno.EACCES))
 """Errors of a lock that somebody else holds."""
 _NO_LOCKS: Final = frozenset((errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL))
 """Errors of a file system without locks, such as some network drives, or of a system without such locks."""
+_FLOCK: Final = "hhqqi"
+"""struct flock: kind, from where, first byte, how many, and 0 where a process would be."""
 _LONGEST: Final = 200
 """Bytes of a name in a lock file's name."""
 _BUSY: Final = "another run is at it; it is left to that one"
@@ -56,6 +58,9 @@ class _Means(Protocol):
     def free(self, subject: str) -> None:
         """Free a subject that was taken."""
 
+    def is_taken(self, subject: str) -> bool:
+        """Say whether another process has a subject. Raise `OSError` where that cannot be seen."""
+
     def close(self) -> None:
         """Let go of what is held open."""
 
@@ -63,9 +68,14 @@ class _Means(Protocol):
 class ByteLocks:
     """Locks on bytes of the journal's file."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, access: int = os.O_RDWR) -> None:
         """Given a journal, open its file. Raise `OSError` where it may not be written."""
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        self._descriptor = os.open(path, access | os.O_CLOEXEC)
+
+    @classmethod
+    def to_look(cls, path: Path) -> ByteLocks:
+        """Given a journal, open its file to see its locks, and take none. Raise `OSError`."""
+        return cls(path, os.O_RDONLY)
 
     def take(self, subject: str) -> None:
         """Lock a subject, as `_Means` has it."""
@@ -80,14 +90,23 @@ class ByteLocks:
         """Free a subject that was taken."""
         self._set(subject, fcntl.F_UNLCK)
 
+    def is_taken(self, subject: str) -> bool:
+        """Ask who is in the way of a lock: nobody is hindered meanwhile."""
+        answer = fcntl.fcntl(self._descriptor, fcntl.F_OFD_GETLK, _flock(subject, fcntl.F_WRLCK))
+        kind: int = struct.unpack(_FLOCK, answer)[0]
+        return kind != fcntl.F_UNLCK
+
     def close(self) -> None:
         """Close the file."""
         os.close(self._descriptor)
 
     def _set(self, subject: str, kind: int) -> None:
-        byte = _FIRST + int.from_bytes(sha256(subject.encode()).digest()[:7], "big")
-        # struct flock: kind, from where, first byte, how many, and 0 where a process would be
-        fcntl.fcntl(self._descriptor, fcntl.F_OFD_SETLK, struct.pack("hhqqi", kind, os.SEEK_SET, byte, 1, 0))
+        fcntl.fcntl(self._descriptor, fcntl.F_OFD_SETLK, _flock(subject, kind))
+
+
+def _flock(subject: str, kind: int) -> bytes:
+    byte = _FIRST + int.from_bytes(sha256(subject.encode()).digest()[:7], "big")
+    return struct.pack(_FLOCK, kind, os.SEEK_SET, byte, 1, 0)
 
 
 class LockFiles:
@@ -99,6 +118,11 @@ class LockFiles:
         self._folder = real.with_name(f"{real.name}.locks")
         self._folder.mkdir(mode=0o700, exist_ok=True)
         self._held: dict[str, FileLock] = {}
+
+    @classmethod
+    def to_look(cls, path: Path) -> LockFiles:
+        """Given a journal, make the folder for the files, as for locks of our own. Raise `OSError`."""
+        return cls(path)
 
     def take(self, subject: str) -> None:
         """Lock a subject, as `_Means` has it."""
@@ -113,6 +137,15 @@ class LockFiles:
     def free(self, subject: str) -> None:
         """Free a subject that was taken."""
         self._held.pop(subject).release()
+
+    def is_taken(self, subject: str) -> bool:
+        """Try to take it: such a file tells nothing else."""
+        try:
+            self.take(subject)
+        except BlockingIOError:
+            return True
+        self.free(subject)
+        return False
 
     def close(self) -> None:
         """Nothing is held open."""
@@ -130,6 +163,8 @@ class _Shared:
         """The subjects that are locked."""
         self.means: _Means | None = None
         """None until the first lock is taken: what only reads opens no second file."""
+        self.eyes: _Means | None = None
+        """None until it is asked who has a lock."""
 
 
 _shared: Final[dict[tuple[int, int], _Shared]] = {}
@@ -154,8 +189,8 @@ class JournalFile:
             self._share.users -= 1
             if not self._share.users:
                 del _shared[self._identity]
-                if self._share.means:
-                    self._share.means.close()
+                for one in filter(None, (self._share.means, self._share.eyes)):
+                    one.close()
 
     def check_in_place(self) -> None:
         """Raise `JournalUnfit` where the journal's name leads to another file by now, or to none."""
@@ -187,6 +222,18 @@ class JournalFile:
             yield
         finally:
             self._free(subject)
+
+    def is_held(self, subject: str) -> bool | None:
+        """Say whether a run holds the lock of a subject, without taking it; None where that cannot be seen."""
+        share = self._share
+        with _guard:
+            if subject in share.subjects:
+                return True
+            try:
+                share.eyes = share.eyes or _MEANS.to_look(self._path)
+                return share.eyes.is_taken(subject)
+            except OSError:
+                return None
 
     def _take(self, subject: str) -> None:
         share = self._share

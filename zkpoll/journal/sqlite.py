@@ -231,6 +231,10 @@ class SqliteJournal:
         """Hold the lock of a subject: a byte of the journal's file, locked by the OS."""
         return self._file.held(subject) if self._file else nullcontext()
 
+    def is_locked(self, subject: str) -> bool | None:
+        """Say whether any run holds the lock of a subject; nobody's is hindered."""
+        return self._file.is_held(subject) if self._file else False
+
     def write_to(self, file: Path, journal: Path) -> None:
         """Write it into an empty file that is to be `journal`. Raise `JournalError` in that one's name."""
         with self._lock, closing(sqlite3.connect(file, isolation_level=None)) as target:
