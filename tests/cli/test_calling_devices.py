@@ -127,19 +127,20 @@ def test_the_list_of_devices(site: Site) -> None:
 
 @pytest.mark.parametrize("known", [False, True])
 def test_status(site: Site, dashboard: SampleDashboard, front: str, known: bool) -> None:
-    """No reading of such a device is missed, whether it had a host before or not."""
+    """No reading of such a device is missed, had it a host before or not; its calls are."""
     if known:
         with_old_punches(site, dashboard.url, front)
     else:
         site.write(dashboard.url, GATE, front)
     assert site.sync().code == 0
     told = site.run("status")
-    assert (told.code, told.err) == (0, "")
-    assert told.out.startswith("device  gate  calls us\ndevice  front  read ")
+    assert (told.code, told.err) == (1, "")
+    assert told.out.startswith("device  gate  calls us  never called, TOO LONG\ndevice  front  read ")
+    assert "\ndoor  push  no `zkpoll serve` runs, so no punches arrive; " in told.out
     gate, _ = site.run("status", "--json").document()["devices"]
     assert (gate["calls_us"], gate["stale"], gate["ahead_of_clock"]) == (True, False, False)
     code, screen = at_a_terminal(site, "status")
-    assert code == 0
+    assert code == 1
     assert "calls us" in screen
 
 
@@ -152,7 +153,10 @@ def test_its_punches_are_known_by_its_name(site: Site) -> None:
     assert site.run("backfill", "--to", "dashboard", *days, "--device", "gate", "--dry-run").code == 0
     assert "gate" in site.run("explain", "1", "2026-11-20").out
     nothing = site.run("explain", "9", "2026-11-20")
-    assert nothing.out.splitlines()[1] == "gate: calls us; what it has not sent yet is not known"
+    assert (
+        nothing.out.splitlines()[1]
+        == "gate: calls us, never until now; what it has not sent yet is not known"
+    )
     (device,) = site.run("explain", "9", "2026-11-20", "--json").document()["devices"]
     assert (device["calls_us"], device["read_after_that_day"]) == (True, None)
 

@@ -67,6 +67,7 @@ def test_as_json(journalled: Site) -> None:
         "hold": None,
         "clock_suspect": False,
         "stranger": False,
+        "line_rest": None,
         "places": first["places"],
     }
     late, main = first["places"]

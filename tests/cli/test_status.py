@@ -85,7 +85,9 @@ def test_as_json(journalled: Site) -> None:
         "stranger": None,
         "quarantined": 1,
         "accepted": 0,
+        "push": None,
     }
+    assert found["push_door"] is None
     assert (off["enabled"], off["stale"], off["last_success"]) == (False, False, None)
     main, old = found["dashboards"]
     assert (main["pending"], main["parked"], main["held"], main["in_inventory"]) == (1, 1, 1, True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
@@ -99,3 +100,12 @@ def test_nothing_was_seen() -> None:
         f"c: read {WHEN}, read whole {WHEN}",
         f"d: read {WHEN}, WHICH IS AHEAD of this host's clock, read whole {WHEN}",
     ]
+
+
+def test_a_punch_that_was_pushed() -> None:
+    """It says by which door a punch came, and what else stood on its line, without letters that steer."""
+    pushed = replace(sighting(), source="push", line_rest="0\t\x1b[2J")
+    assert f"received by push {WHEN}" in list(details(pushed))
+    assert "what else stood on its line: 0\\t\\x1b[2J" in list(details(pushed))
+    (line,) = PersonDay("1", DAY, (pushed,), ()).lines()
+    assert f"  received by push {WHEN}" in line

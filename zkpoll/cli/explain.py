@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 def explain(user: str, day: datetime, config: Path | None, as_json: bool) -> None:
     """Show every punch of USER (a user id) on DATE (2026-11-22, by the devices' wall clocks).
 
-    Each with its device, when it was read, and for each dashboard what became of it: confirmed when,
-    refused with which words, held or discarded why, or still waiting. Where no device has shown one, it says
-    when each was last read, and read whole: what was punched since then is not known yet, nor is what a
-    device that calls us has not sent. What `zkpoll journal prune` removed is not known any more. Times are
-    UTC but for those of the punches.
+    Each with its device, when it was read, or received from a device that pushes, and for each dashboard what
+    became of it: confirmed when, refused with which words, held or discarded why, or still waiting. Where no
+    device has shown one, it says when each was last read, read whole, and called last: what was punched since
+    then is not known yet, nor is what a device that calls us has not sent. What `zkpoll journal prune`
+    removed is not known any more. Times are UTC but for those of the punches.
     """
     from zkpoll.reports.explain import PersonDay
     from zkpoll.reports.explain import explain as look

@@ -224,7 +224,7 @@ class JournalFile:
             self._free(subject)
 
     def is_held(self, subject: str) -> bool | None:
-        """Say whether a run holds the lock of a subject, without taking it; None where that cannot be seen."""
+        """Say whether a run has the lock of a subject, without taking it; None where that cannot be seen."""
         share = self._share
         with _guard:
             if subject in share.subjects:

@@ -154,12 +154,14 @@ class Sighting:
     work_code: int
     source: str
     journalled_at: str
-    """When it was read (UTC, ISO 8601)."""
+    """When it was read, or received (UTC, ISO 8601)."""
     hold: Hold | None
     """Why it is not sent unless a person asks."""
     clock_suspect: bool
     stranger: bool
     """Whether its terminal answers where another one belongs, and is not accepted."""
+    line_rest: str | None = None
+    """Of one that was pushed what else stood on its line; may hold any letters."""
     places: tuple[Place, ...] = ()
 
 
@@ -240,12 +242,13 @@ def sightings(journal: Journal, user: str, day: date) -> list[Sighting]:
 
 
 def _sighting(row: Row, places: tuple[Place, ...]) -> Sighting:
-    _, *fields, suspect, stranger = row
+    _, *fields, suspect, stranger, rest = row
     values = dict(zip(_SIGHTED, fields, strict=True))
     return Sighting(
         **values,
         clock_suspect=bool(suspect),
         stranger=bool(stranger),
+        line_rest=rest and rest.decode(errors="backslashreplace"),
         places=places,
     )
 

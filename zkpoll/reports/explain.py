@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
 from zkpoll.journal.overview import DeviceStanding, device_standings, sightings
+from zkpoll.journal.pushed import pushed_standings
 from zkpoll.journal.quarantine import quarantined
+from zkpoll.model.printable import shown
 from zkpoll.model.punch import punch_state
 from zkpoll.reports.words import CALLS_US, iso, second
 
@@ -47,15 +49,19 @@ class DeviceReach:
     """Whether that reading is stamped ahead of now, so that nobody knows when it was."""
     calls_us: bool = False
     """Whether it has no host, so that nobody reads it."""
+    pushes: bool = False
+    """Whether it calls us, be it read as well or not."""
+    called_at: datetime | None = None
+    """When it called last."""
 
     def __str__(self) -> str:
         """Return how far that is, in words."""
+        last = f"last {second(self.called_at)}" if self.called_at else "never until now"
         if self.calls_us:
-            parts = [f"{CALLS_US}; what it has not sent yet is not known"]
-        elif self.read_at is None:
-            return "never read"
+            parts = [f"{CALLS_US}, {last}; what it has not sent yet is not known"]
         else:
-            parts = self._reading(self.read_at)
+            parts = self._reading(self.read_at) if self.read_at else ["never read"]
+            parts += [f"{CALLS_US} as well, {last}"] if self.pushes else []
         parts += [f"{count:,} in quarantine: {reason}" for reason, count in self.quarantined.items()]
         return ", ".join(parts)
 
@@ -88,6 +94,7 @@ class PersonDay:
                     "last_success": iso(one.read_at),
                     "last_whole": iso(one.whole_at),
                     "calls_us": one.calls_us,
+                    "last_call": iso(one.called_at),
                     "read_after_that_day": one.covers,
                     "quarantined": dict(one.quarantined),
                 }
@@ -99,7 +106,7 @@ class PersonDay:
         """Yield a line for each punch and dashboard. Without punches, say how far each device is read."""
         for punch in self.punches:
             verified, stated, _ = _manner(punch)
-            head = [punch.timestamp, punch.device, verified, stated, f"read {second(punch.journalled_at)}"]
+            head = [punch.timestamp, punch.device, verified, stated, _came(punch)]
             for places in [[place.dashboard, fate(place)] for place in punch.places] or [[]]:
                 yield "  ".join([*head, *_doubts(punch), *places])
         if not self.punches:
@@ -113,7 +120,7 @@ class PersonDay:
 
 def explain(inventory: Inventory, journal: Journal, user: str, day: date, now: datetime) -> PersonDay:
     """Given a user id and a day by the devices' wall clocks, return that day's punches. `now` is UTC."""
-    known = device_standings(journal, now)
+    known, calls = device_standings(journal, now), pushed_standings(journal)
     settings: dict[str, Device | None] = dict.fromkeys(known)
     settings |= {device.name: device for device in inventory.devices}
     impossible: dict[str, Counter[str]] = {}
@@ -126,9 +133,17 @@ def explain(inventory: Inventory, journal: Journal, user: str, day: date, now: d
         if device is not None and not (ahead or calls_us):
             end = datetime.combine(day + timedelta(days=1), datetime.min.time(), ZoneInfo(device.timezone))
             covers = standing.read_at is not None and standing.read_at >= end
-        reasons = dict(impossible.get(standing.serial_number or "", {}))
+        call = calls.get(standing.name)
         return DeviceReach(
-            standing.name, standing.read_at, standing.whole_at, covers, reasons, ahead, calls_us=calls_us
+            standing.name,
+            standing.read_at,
+            standing.whole_at,
+            covers,
+            dict(impossible.get(standing.serial_number or "", {})),
+            ahead,
+            calls_us=calls_us,
+            pushes=device is not None and device.push is not None,
+            called_at=call.last_call_at if call else None,
         )
 
     return PersonDay(
@@ -143,7 +158,9 @@ def details(punch: Sighting) -> Iterator[str]:
     """Yield all that is known of a punch, a line each."""
     yield ", ".join(_manner(punch))
     yield punch.id
-    yield f"read {second(punch.journalled_at)}"
+    yield _came(punch)
+    if punch.line_rest:
+        yield f"what else stood on its line: {shown(punch.line_rest)}"
     yield from _doubts(punch)
     for place in punch.places:
         yield f"{place.dashboard}: {fate(place)}"
@@ -171,6 +188,12 @@ def _manner(punch: Sighting) -> tuple[str, str, str]:
         f"{stated} ({punch.state})" if stated else f"state {punch.state}",
         punch.timestamp,
     )
+
+
+def _came(punch: Sighting) -> str:
+    """Return by which door a punch came first, and when."""
+    word = "read" if punch.source == "pull" else f"received by {punch.source}"
+    return f"{word} {second(punch.journalled_at)}"
 
 
 def _doubts(punch: Sighting) -> list[str]:

@@ -14,6 +14,7 @@ from zkpoll.journal.overview import (
     dashboard_standings,
     device_standings,
 )
+from zkpoll.reports.push_status import push_status
 from zkpoll.reports.words import CALLS_US, ahead, iso, minute, span
 from zkpoll.tasks.outcome import LOCKED
 from zkpoll.wall_clock import age
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from zkpoll.inventory import Device, Inventory
     from zkpoll.journal.database import Journal
     from zkpoll.model.report import Condition
+    from zkpoll.reports.push_status import DoorStatus, PushStatus
 
 _AHEAD: Final = "stamped ahead of this host's clock, which was wrong then, or is"
 
@@ -41,6 +43,8 @@ class DeviceStatus:
     """Whether its last reading is stamped ahead of now, so that nobody knows how old it is."""
     calls_us: bool = False
     """Whether it has no host: nobody reads it, and no reading of it is missed."""
+    push: PushStatus | None = None
+    """How its calls stand; None of one that does not push."""
 
     @property
     def name(self) -> str:
@@ -80,6 +84,8 @@ class DeviceStatus:
             yield f"its last reading is {_AHEAD}"
         if (self.standing.fill or 0) >= 1 and not self.calls_us:
             yield "ITS LOG IS FULL"
+        if self.push and self.push.ahead:
+            yield f"its last call is {_AHEAD}"
         if self.standing.disabled_since:
             since = minute(self.standing.disabled_since)
             yield f"MAY STILL BE DISABLED since {since}, so that nobody can punch: switch it off and on"
@@ -110,6 +116,7 @@ class DeviceStatus:
             "stranger": standing.stranger,
             "quarantined": standing.quarantined,
             "accepted": standing.accepted,
+            "push": self.push and self.push.document(),
         }
 
 
@@ -184,11 +191,31 @@ class StatusScreen:
     """Those that a person was told of, and last."""
     locked: frozenset[str] = frozenset()
     """Names of devices that may still be disabled, also of those that left the inventory."""
+    door: DoorStatus | None = None
+    """The push door; None where no device pushes."""
 
     @property
     def attention(self) -> bool:
-        """Whether anything is older than it may be or stamped ahead of now, or anybody may be locked out."""
-        return bool(self.locked) or any(one.attention for one in self._all())
+        """Whether anything is older than it may be or stamped ahead of now, or anybody may be locked out.
+
+        So is a push door where nobody listens, and a device that has not called there for too long.
+        """
+        calls = (one.push for one in self.devices if one.push)
+        return (
+            bool(self.locked)
+            or any(one.attention for one in (*self._all(), *calls))
+            or bool(self.door and self.door.attention)
+        )
+
+    @property
+    def called(self) -> tuple[DeviceStatus, ...]:
+        """The devices that we call."""
+        return tuple(one for one in self.devices if not one.calls_us)
+
+    @property
+    def pushing(self) -> tuple[tuple[str, PushStatus], ...]:
+        """The devices that call us, each with its name; some of them we call, too."""
+        return tuple((one.name, one.push) for one in self.devices if one.push)
 
     def document(self) -> dict[str, Any]:
         """Return it as a JSON document."""
@@ -197,6 +224,7 @@ class StatusScreen:
             "attention": self.attention,
             "alert_after": self.limit.total_seconds(),
             "maybe_disabled": sorted(self.locked),
+            "push_door": self.door and self.door.document(),
             "devices": [device.document() for device in self.devices],
             "dashboards": [dashboard.document() for dashboard in self.dashboards],
             "troubles": [
@@ -206,14 +234,20 @@ class StatusScreen:
         }
 
     def lines(self) -> Iterator[str]:
-        """Yield a line for each device, dashboard and trouble, its kind in front, without what is empty."""
+        """Yield a line for each device, door, dashboard and trouble, its kind in front.
+
+        What is empty is left out.
+        """
         for device in self.devices:
             read, log, full_on, clock = device.cells(self.now)
             read = read if device.calls_us else f"read {read}"
             cells = [read, log, full_on and f"full on {full_on}", clock and f"clock {clock}"]
+            cells += device.push.words(self.now) if device.push else []
             yield "  ".join(filter(None, ["device", device.name, *cells, *device.remarks()]))
         for name in self._others_locked():
             yield f"device  {name}  {LOCKED.text}"
+        if self.door:
+            yield "  ".join(["door", "push", *self.door.words()])
         for dashboard in self.dashboards:
             cells = [*dashboard.cells(self.now), *dashboard.remarks()]
             yield "  ".join(filter(None, ["dashboard", dashboard.name, *cells]))
@@ -251,10 +285,11 @@ def status(inventory: Inventory, journal: Journal, now: datetime) -> StatusScree
         known.pop(one.name, DashboardStanding(one.name, None, 0, 0, 0, None)) for one in inventory.dashboards
     ]
     left = [standing for standing in known.values() if standing.oldest]
+    calls, door = push_status(inventory, journal, limit, now)
     return StatusScreen(
         now,
         limit,
-        tuple(_of_device(device, standing, limit, now) for device, standing in devices),
+        tuple(_of_device(device, one, calls.get(device.name), limit, now) for device, one in devices),
         tuple(
             DashboardStatus(standing, named, standing.is_stale(limit, now), standing.is_ahead(now))
             for named, standings in ((True, dashboards), (False, left))
@@ -262,10 +297,13 @@ def status(inventory: Inventory, journal: Journal, now: datetime) -> StatusScree
         ),
         told(journal),
         maybe_disabled(journal),
+        door,
     )
 
 
-def _of_device(device: Device, standing: DeviceStanding, limit: timedelta, now: datetime) -> DeviceStatus:
+def _of_device(
+    device: Device, standing: DeviceStanding, push: PushStatus | None, limit: timedelta, now: datetime
+) -> DeviceStatus:
     calls_us = device.host is None
     return DeviceStatus(
         standing,
@@ -273,4 +311,5 @@ def _of_device(device: Device, standing: DeviceStanding, limit: timedelta, now: 
         stale=device.enabled and not calls_us and standing.is_stale(limit, now),
         ahead=not calls_us and standing.is_ahead(now),
         calls_us=calls_us,
+        push=push,
     )

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from zkpoll.model.report import Notice, Trouble
+from zkpoll.tasks.seats import WRITTEN_EVERY
 from zkpoll.wall_clock import TOO_FAR, age
 
 if TYPE_CHECKING:
@@ -18,6 +19,13 @@ SILENT: Final = 3
 """Calls that an idle device leaves out until it counts as silent."""
 _LONG_SILENT: Final = timedelta(minutes=15)
 """A silence that a person is told of: a router that restarts, or a terminal, takes some minutes."""
+_COMES_AGAIN: Final = timedelta(hours=1)
+"""A body that was refused comes again within minutes; one that stays away for longer is none any more."""
+
+
+def is_silent(last_call_at: datetime, now: datetime, poll_every: int) -> bool:
+    """Say whether a device leaves out its calls, every `poll_every` seconds, by the last one written down."""
+    return age(last_call_at, now) > timedelta(seconds=SILENT * poll_every) + WRITTEN_EVERY
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +42,8 @@ class PushOutcome:
     """Seconds."""
     too_large: int = 0
     """Bodies that were refused for their size."""
+    too_large_at: datetime | None = None
+    """When the last of them came."""
     kind: str | None = None
     notices: tuple[Notice, ...] = ()
 
@@ -43,6 +53,11 @@ class PushOutcome:
         return f"push {self.name}"
 
     @property
+    def is_open(self) -> bool:
+        """Whether nobody can know yet how it stands: it has not called, and may still do so in good time."""
+        return not self._has_called and not self._silent
+
+    @property
     def trouble(self) -> Trouble | None:
         """The trouble that needs a person's attention, or None."""
         if silent := self._silent:
@@ -50,17 +65,19 @@ class PushOutcome:
         standing = self.standing
         if standing is None:
             return None
-        if self.too_large:
-            text = f"{self.too_large} bodies of over 4 MB or 10,000 lines were refused, and come again"
+        if self.too_large_at and age(self.too_large_at, self.now) < _COMES_AGAIN:
+            text = "1 body" if self.too_large == 1 else f"{self.too_large} bodies"
+            text = f"{text} of over 4 MB or 10,000 lines refused; what it holds does not come in"
             return Trouble("too large", f"{text}; please report it")
         if abs(standing.skew or 0) >= TOO_FAR:
-            late = f"{round(standing.skew or 0):+d} s"
-            text = f"its punches come {late} after the time they tell: its clock or timezone: is wrong"
+            off = f"{-round(standing.skew or 0):+d} s"
+            text = f"its clock is off by {off}, or timezone: is wrong, and so are its punches; put it right"
             return Trouble("clock", text)
-        if standing.dialect == "access":
-            text = "it speaks the access dialect, for which no real terminal was tried"
-            return Trouble("dialect", f"{text}; set T&A PUSH in its menu if it can", once=True)
         return None
+
+    @property
+    def _has_called(self) -> bool:
+        return self.standing is not None and self.standing.last_call_at >= self.since
 
     @property
     def _silent(self) -> Trouble | None:
@@ -74,6 +91,39 @@ class PushOutcome:
         if age(last, self.now) < max(_LONG_SILENT, timedelta(seconds=SILENT * self.poll_every)):
             return None
         return Trouble("silent", f"it has not called since {self.standing.last_call_at:%Y-%m-%d %H:%MZ}")
+
+
+@dataclass(frozen=True, slots=True)
+class DialectOutcome:
+    """The dialect of a device that pushes; a subject of its own, as it stays while troubles come and go."""
+
+    name: str
+    dialect: str | None
+    kind: str | None = None
+    notices: tuple[Notice, ...] = ()
+
+    @property
+    def subject(self) -> str:
+        """The subject of the advice."""
+        return f"push dialect of {self.name}"
+
+    @property
+    def trouble(self) -> Trouble | None:
+        """The advice, told once."""
+        if self.dialect != "access":
+            return None
+        text = "it is that of access control (3.x), for which no real terminal was tried"
+        return Trouble("dialect", f"{text}; set T&A PUSH in its menu if it can", once=True)
+
+
+@dataclass(frozen=True, slots=True)
+class NoCaller:
+    """A device that may not call any more: it left the inventory, or was taken out."""
+
+    subject: str
+    trouble: Trouble | None = None
+    kind: str | None = None
+    notices: tuple[Notice, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

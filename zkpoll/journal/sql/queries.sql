@@ -640,8 +640,10 @@ FROM destination ORDER BY destination.name;
 -- name: punches_of_person
 -- :day is by the device's wall clock, which no index knows: this walks all punches, once.
 SELECT punch.seq, punch.id, punch.device_name, device.key, punch.timestamp, punch.verify, punch.state,
-       punch.work_code, punch.source, punch.journalled_at, punch.hold, punch.clock_suspect, device.held
+       punch.work_code, punch.source, punch.journalled_at, punch.hold, punch.clock_suspect, device.held,
+       push_line.rest
 FROM punch CROSS JOIN device
+LEFT JOIN push_line ON push_line.punch = punch.seq
 WHERE punch.user_id = :user AND substr(punch.timestamp, 1, 10) = :day AND device.id = punch.device
 ORDER BY punch.timestamp, punch.seq;
 
