@@ -57,3 +57,12 @@ def closed_port() -> Iterator[tuple[str, int]]:
     with socket.socket() as reserved:
         reserved.bind(("127.0.0.1", 0))
         yield reserved.getsockname()
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports on which nobody listens just now."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from tests.peers import free_ports
 from tests.serve.serving import AWAY, GATE, SERIAL, Heard, ask, journalled, line
 
 if TYPE_CHECKING:
@@ -26,15 +27,6 @@ pytestmark = [
     pytest.mark.command,
     pytest.mark.skipif(ACTIVATE is None, reason="systemd's tools are not on this machine"),
 ]
-
-
-def free_ports(count: int) -> list[int]:
-    """Return ports on which nobody listens just now."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
 
 
 @contextmanager
