@@ -298,6 +298,11 @@ def test_what_can_be_read_in_two_ways_is_refused(door: Door, name: str) -> None:
     assert not any("smuggled" in head.path for head in door.desk.heads)
 
 
+def test_who_speaks_tls_is_told_at_once(door: Door) -> None:
+    """A terminal that was told `https` hears that this is none, and waits for no answer to its hello."""
+    assert told(door.ask(REFUSED["a TLS hello"])) == [(400, b"Bad Request")]
+
+
 def test_a_length_under_another_name_is_none(door: Door) -> None:
     """`Content_Length` is another header, as for every proxy; what follows is the next request."""
     data = door.ask(request(POST, b"Content_Length: 3"), request(GET, b"Connection: close"))

@@ -191,6 +191,21 @@ def test_large_bodies_have_a_room_of_their_own(length: bytes) -> None:
         until(lambda: status(door.ask(post(bytes(4_000_000)))) == 200)
 
 
+def test_large_bodies_take_room_while_they_wait() -> None:
+    """A large body that is whole and waits for the disk takes room, too."""
+    large = post(bytes(4_000_000))
+    with open_door(limits=Limits(memory=10_000_000)) as door, ExitStack() as stack:
+        door.desk.may_answer.clear()
+        waiting = callers(door, 2, stack)
+        for one in waiting:
+            one.sendall(large)
+        until(lambda: len(door.desk.heads) == 2)
+        assert status(door.ask(large)) == 503
+        door.desk.may_answer.set()
+        assert [status(rest(one)) for one in waiting] == [200, 200]
+        assert status(door.ask(large)) == 200
+
+
 # --- the end ---
 
 
@@ -203,6 +218,7 @@ def test_idle_connections_do_not_delay_the_end() -> None:
             one.sendall(GET)
             assert status(one_answer(one)) == 200
         idle[10].sendall(HEAD[:20])
+        until(lambda: door.listener.connections == 20)
         began = time.monotonic()
         door.close()
         assert time.monotonic() - began < 1
@@ -213,23 +229,25 @@ def test_idle_connections_do_not_delay_the_end() -> None:
 
 
 def test_bodies_in_hand_are_finished_and_answered() -> None:
-    """What had come before the stop is answered, also where its body was on the way, and then closed."""
+    """What had come before the stop is answered, also if its body was on the way; what comes later is 503."""
     with open_door() as door, ExitStack() as stack:
         door.desk.may_answer.clear()
-        whole, waiting, partial, late = callers(door, 10, stack), *(callers(door, 1, stack) for _ in range(3))
-        for one in (*whole, *waiting):
+        *whole, partial, late, idle = callers(door, 14, stack)
+        for one in whole:
             one.sendall(post().replace(b"Connection: close\r\n", b""))
-        partial[0].sendall(HEAD + BATCH[:5])
-        late[0].sendall(HEAD[:20])
+        partial.sendall(HEAD + BATCH[:5])
+        late.sendall(HEAD[:20])
+        until(lambda: door.listener.connections == 14)
         until(lambda: door.listener.waiting == 3 and len(door.desk.heads) == 12)
         door.stop.set()
         time.sleep(0.5)
         assert door.thread.is_alive()
-        partial[0].sendall(BATCH[5:])
-        late[0].sendall(HEAD[20:] + BATCH)
-        assert status(rest(late[0])) == 503
+        partial.sendall(BATCH[5:])
+        late.sendall(HEAD[20:] + BATCH)
+        idle.sendall(post())
+        assert [status(rest(one)) for one in (late, idle)] == [503, 503]
         door.desk.may_answer.set()
-        for one in (*whole, *waiting, *partial):
+        for one in (*whole, partial):
             data = rest(one)
             assert status(data) == 200
             assert b"\r\nConnection: close\r\n" in data

@@ -158,7 +158,7 @@ class Listener:
                 server.maintenance(now)
 
     def _finish(self) -> None:
-        """A request whose head is not whole by now hears 503, if there is time for it."""
+        """Finish what is in hand. Whoever asks meanwhile hears 503; who does not is closed at its end."""
         end = time.monotonic() + self._limits.finish
         self._door.stopping = True
         for server in self._servers:
@@ -535,11 +535,8 @@ class _Server(TcpWSGIServer):  # type: ignore[misc]
         _log.error("a connection could not be accepted: %s", _where(sys.exc_info()[1]))
 
     def accept_no_more(self) -> None:
-        """Close what listens, and what is idle. What is in hand stays."""
+        """Close what listens. The connections stay, and what wakes the loop."""
         wasyncore.dispatcher.close(self)
-        for channel in list(self.active_channels.values()):
-            if not channel.is_in_hand() and not channel.request:
-                channel.handle_close()
 
     def pull_trigger(self) -> None:
         """Wake the loop. A thread that outlives it must write to no file that has got its number since."""
