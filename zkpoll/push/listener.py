@@ -306,7 +306,12 @@ def _where(error: BaseException | None) -> str:
 
 
 class _Request(HTTPRequestParser):  # type: ignore[misc]
-    """One request as it comes in. waitress asks `completed`, `error`, `empty` and `expect_continue`."""
+    """One request as it comes in. waitress asks `completed`, `error`, `empty` and `expect_continue`.
+
+    Served is what boards were seen to send: no Host, HTTP/1.0, names in any case, `//`, raw bytes in the URL.
+    Two things that none was seen to send are not: a raw space in the URL is 400, and a head whose lines end
+    in LF alone is never whole.
+    """
 
     def __init__(self, adjustments: Adjustments, door: _Door, peer: str) -> None:
         super().__init__(adjustments)
