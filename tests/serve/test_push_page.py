@@ -67,12 +67,19 @@ def test_its_nftables_are_right(tmp_path: Path) -> None:
 
 
 def test_its_links_lead_somewhere() -> None:
-    """Each page, file and section that the page points to is there."""
+    """Each page, file and section that the page points to is there, and each of its own that others name."""
     page = (DOCS / "push.md").read_text("utf-8")
     for target in re.findall(r"\]\(([^)]+)\)", page):
         file, _, section = target.partition("#")
         text = (DOCS / file).resolve().read_text("utf-8") if file else page
-        titles = [
-            re.sub(r"[^a-z0-9 -]", "", one.lower()) for one in re.findall(r"^#+ (.*)$", text, re.MULTILINE)
-        ]
-        assert not section or section in {one.replace(" ", "-") for one in titles}, target
+        assert not section or section in sections(text), target
+    others = "".join(one.read_text("utf-8") for one in (*DOCS.glob("*.md"), DOCS.parent / "README.md"))
+    named = set(re.findall(r"push\.md#([a-z-]+)", others))
+    assert named
+    assert named <= sections(page)
+
+
+def sections(text: str) -> set[str]:
+    """Return the sections of a page as links name them."""
+    titles = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-") for title in titles}
