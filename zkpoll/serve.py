@@ -4,6 +4,7 @@
     deliveries  a thread for each dashboard: what is journalled goes out at once
     upkeep      once a second: what callers told is written down, commands are looked up and queued
                 once a minute: news, and figures for Prometheus twice a minute
+    the door    once a second: whether punches are taken, which is told also where the journal hangs
 
 No policy of its own: the rooms decide. Nothing that a caller waits for waits for a dashboard.
 """
@@ -15,7 +16,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -29,27 +30,30 @@ from zkpoll.journal.opening import open_journal
 from zkpoll.journal.outbox import JournalOutbox
 from zkpoll.journal.overview import dashboard_standings
 from zkpoll.journal.pushed import pushed_standings
-from zkpoll.model.sums import Counts
 from zkpoll.push.listener import listening
 from zkpoll.tasks.arrivals import Feed
 from zkpoll.tasks.deliver import Lane
-from zkpoll.tasks.deliver_on import deliver_on
+from zkpoll.tasks.deliver_on import by_now, deliver_on
 from zkpoll.tasks.desk import LOCK_WAIT, Desk
 from zkpoll.tasks.outcome import Outcome
-from zkpoll.tasks.push_outcome import ListenerOutcome, PushOutcome
+from zkpoll.tasks.push_outcome import PUSH, DialectOutcome, ListenerOutcome, NoCaller, PushOutcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from zkpoll.inventory import Inventory
     from zkpoll.journal.database import Journal
     from zkpoll.journal.devices import Met
     from zkpoll.push.listener import Listener
     from zkpoll.tasks.delivery_outcome import DeliveryOutcome
+    from zkpoll.tasks.result import Result
 
 _log = logging.getLogger(__name__)
 
 _UPKEEP: Final = 1.0
+"""Seconds."""
+_LASTS: Final = 30.0
+"""Seconds for which punches are not taken until a person is told: terminals have sent them again by then."""
 NEWS: Final = 60.0
 """Seconds between two looks for what a person has to know."""
 
@@ -58,10 +62,13 @@ NEWS: Final = 60.0
 class Observers:
     """The listeners to one `serve`. Called from its threads."""
 
-    ready: Callable[[str], None]
+    ready: Callable[[str, Journal], None]
     """Called once, with the address, when callers are let in."""
+    door: Callable[[ListenerOutcome], None]
+    """Called once a second with how the door stands, also while the journal hangs."""
     news: Callable[[Outcome, Journal], None]
-    """Called once a minute, and at the end, with how all stands. Whoever tells it strikes what is owed."""
+    """Called once a minute, and at the end, with how all but the door stands. Whoever tells it strikes what
+    is owed. May raise `JournalError`."""
 
 
 def serve(
@@ -117,6 +124,9 @@ class _Service:
         self._names = Devices(journal).names()
         self._feed = Feed(readers=1)
         self._rounds: dict[str, DeliveryOutcome] = {}
+        """The last round of each dashboard, until it is told."""
+        self._told_failed: set[str] = set()
+        """Dashboards of which a round that failed was told last."""
         self._began, self._started = datetime.now(UTC), time.monotonic()
         self._poll_every = inventory.listen.poll_every if inventory.listen else 0
         self._ending = threading.Event()
@@ -127,14 +137,14 @@ class _Service:
 
     def run(self, listener: Listener, stop: threading.Event) -> None:
         """Let callers in until `stop` is set, or a thread fails; raise its error then."""
-        works: list[Callable[[], None]] = [self._keep_up]
+        works: list[Callable[[], None]] = [self._keep_up, self._watch_door]
         if self._delivers:
             works += self._deliveries()
         with ThreadPoolExecutor(len(works), "serve") as pool:
             running = [pool.submit(_ending_all, work, stop) for work in works]
-            self._observers.ready(listener.address)
-            service_manager.notify("READY=1")
             try:
+                self._observers.ready(listener.address, self._journal)
+                service_manager.notify("READY=1")
                 listener.serve(stop)
             finally:
                 service_manager.notify("STOPPING=1")
@@ -181,6 +191,7 @@ class _Service:
             service_manager.notify("WATCHDOG=1")
             try:
                 self._journal.check_in_place()
+                self.desk.try_again()
                 self.desk.write_down(datetime.now(UTC))
                 self.desk.exchange_orders()
                 if time.monotonic() - told_at >= NEWS:
@@ -189,46 +200,66 @@ class _Service:
             except JournalUnfit:
                 raise
             except JournalError as error:
+                if self.desk.problem != str(error):
+                    _log.warning("%s", error)
                 self.desk.problem = str(error)
-                _log.warning("%s", error)
+
+    def _watch_door(self) -> None:
+        """Look once a second whether punches are taken; what lasts is told."""
+        since = time.monotonic()
+        while not self._ending.wait(_UPKEEP):
+            problem = self.desk.problem or self.desk.clock_doubt(datetime.now(UTC))
+            if problem is None:
+                since = time.monotonic()
+            if problem is None or time.monotonic() - since >= _LASTS:
+                self._observers.door(ListenerOutcome(problem))
 
     def _tell(self) -> None:
         self._observers.news(self._outcome(), self._journal)
 
     def _outcome(self) -> Outcome:
         """Return how callers and dashboards stand, as the outcome of a run that read nothing."""
-        now = datetime.now(UTC)
-        standings = pushed_standings(self._journal)
-        pushing = [
-            PushOutcome(
-                seat.device.name,
-                standings.get(seat.device.name),
-                now,
-                self._began,
-                self._poll_every,
-                seat.too_large,
-            )
-            for seat in self.desk.seats.values()
-            if seat.device.enabled
-        ]
-        owed = (one for one in conditions.owed(self._journal) if one[0].startswith("push "))
+        owed = (one for one in conditions.owed(self._journal) if one[0].startswith(PUSH))
         return Outcome(
             devices=(),
             deliveries=self._deliveries_by_now(),
-            pushing=(*pushing, ListenerOutcome(self.desk.problem or self.desk.clock_doubt(now))),
+            pushing=tuple(self._callers_by_now(datetime.now(UTC))),
             untold=tuple(owed),
             seconds=time.monotonic() - self._started,
         )
 
+    def _callers_by_now(self, now: datetime) -> Iterator[Result]:
+        """Yield how each device stands that may call, and that all others have no such trouble any more."""
+        standings = pushed_standings(self._journal)
+        enabled = [seat for seat in self.desk.seats.values() if seat.device.enabled]
+        subjects = {ListenerOutcome().subject}
+        for seat in enabled:
+            name = seat.device.name
+            one = standings.get(name)
+            calls = PushOutcome(
+                name, one, now, self._began, self._poll_every, seat.too_large, seat.too_large_at
+            )
+            dialect = DialectOutcome(name, one.dialect if one else None)
+            subjects |= {calls.subject, dialect.subject}
+            if not calls.is_open:
+                yield calls
+            yield dialect
+        for subject in conditions.told(self._journal):
+            if subject.startswith(PUSH) and subject not in subjects:
+                yield NoCaller(subject)
+
     def _deliveries_by_now(self) -> tuple[DeliveryOutcome, ...]:
-        """Return the last round of each dashboard, with what waits for it by now."""
-        waiting = {one.name: one for one in dashboard_standings(self._journal)}
+        """Return what is to be told of the rounds that ended since this was asked last."""
+        standings = {one.name: one for one in dashboard_standings(self._journal)}
         found = []
-        for name, outcome in self._rounds.items():
-            one = waiting[name]
-            counts = Counts(one.pending + one.parked + one.held, one.pending, 0, one.parked, one.held)
-            oldest = one.oldest.isoformat() if one.oldest and one.pending else None
-            found.append(replace(outcome, counts=counts, oldest_pending=oldest))
+        for name in list(self._rounds):
+            failed_before = name in self._told_failed
+            outcome = by_now(self._rounds.pop(name), standings[name], failed_before=failed_before)
+            if outcome is None:
+                continue
+            found.append(outcome)
+            if outcome.kind != Busy.kind:
+                (self._told_failed.add if outcome.problem else self._told_failed.discard)(name)
         return tuple(found)
 
 

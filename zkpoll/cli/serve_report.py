@@ -1,42 +1,71 @@
-"""Reports of `zkpoll serve`: where it listens, its news, and figures for Prometheus."""
+"""Reports of `zkpoll serve`: where it listens, and its news."""
 
 from __future__ import annotations
 
+import logging
+import threading
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
 
+from zkpoll.cli.streams import OutputLost, forget_lost_news, news_are_lost
 from zkpoll.journal import conditions
-from zkpoll.reports.news import tell
+from zkpoll.reports.news import news, tell
 from zkpoll.serve import Observers
+from zkpoll.tasks.push_outcome import ListenerOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from zkpoll.inventory import Inventory
     from zkpoll.journal.database import Journal
+    from zkpoll.model.report import Condition
     from zkpoll.reports.log_lines import Style
     from zkpoll.tasks.outcome import Outcome
 
+_DOOR = ListenerOutcome().subject
+
 
 class Teller:
-    """The teller of one `serve`: lines on stderr."""
+    """The teller of one `serve`: lines on stderr. Where nobody can read them, news wait for the next run.
 
-    def __init__(self, inventory: Inventory, style: Style) -> None:
-        self._inventory = inventory
+    The condition of the door is kept here, and the journal gets a copy: the journal may be the trouble.
+    """
+
+    def __init__(self, style: Style) -> None:
         self._style = style
-        self.observers = Observers(ready=self._ready, news=self._news)
+        self._lock = threading.Lock()
+        self._door: Condition | None = None
+        self.observers = Observers(ready=self._ready, door=self._tell_door, news=self._tell)
 
-    def _ready(self, address: str) -> None:
-        click.echo(f"listening on {address}", err=True)
+    def _ready(self, address: str, journal: Journal) -> None:
+        self._door = conditions.told(journal).get(_DOOR)
+        line, style = f"listening on {address}", self._style
+        as_text = style.format == "text"  # word for word: scripts wait for it
+        write = style.prefixed if as_text else style.notice
+        click.echo(write(line, logging.INFO), err=True)
 
-    def _news(self, outcome: Outcome, journal: Journal) -> None:
-        tell(journal, outcome, {}, datetime.now(UTC), self._say)
-        self._say(f"{subject}: {text}" for subject, text in outcome.untold)
-        if outcome.untold:
-            conditions.strike(journal, outcome.untold)
+    def _tell_door(self, outcome: ListenerOutcome) -> None:
+        with self._lock, suppress(OutputLost):
+            before = {_DOOR: self._door} if self._door else {}
+            troubles = {_DOOR: outcome.trouble} if outcome.trouble else {}
+            new = news(before, troubles, {_DOOR}, datetime.now(UTC))
+            self._say(new.lines)
+            self._door = new.conditions.get(_DOOR)
+
+    def _tell(self, outcome: Outcome, journal: Journal) -> None:
+        with suppress(OutputLost):
+            tell(journal, outcome, {}, datetime.now(UTC), self._say, {_DOOR: self._door})
+            self._say(f"{subject}: {text}" for subject, text in outcome.untold)
+            if outcome.untold:
+                conditions.strike(journal, outcome.untold)
 
     def _say(self, lines: Iterable[str]) -> None:
+        """Tell news. Raise `OutputLost` where nobody can be told, so that they are told again."""
+        lines = tuple(lines)
+        forget_lost_news()
         for line in lines:
             click.echo(self._style.notice(line), err=True)
+        if lines and news_are_lost():
+            raise OutputLost

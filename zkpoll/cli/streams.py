@@ -113,6 +113,13 @@ def news_are_lost() -> bool:
     return isinstance(raw, _Stderr) and (raw.has_dropped or raw.failure is not None)
 
 
+def forget_lost_news() -> None:
+    """Let `news_are_lost` say what becomes of the news from here on. A stream that has failed stays lost."""
+    raw = _raw(sys.stderr)
+    if isinstance(raw, _Stderr):
+        raw.has_dropped = False
+
+
 def speak_utf8(stream: TextIO) -> None:
     """Let a stream that carries data have UTF-8, whatever the locale."""
     if isinstance(stream, io.TextIOWrapper):

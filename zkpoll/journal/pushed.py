@@ -272,6 +272,12 @@ def contacts(journal: Journal, rows: Iterable[Contact]) -> None:
         journal.run_many("keep_stamp", stamps)
 
 
+def try_to_write(journal: Journal) -> None:
+    """Write what is there already, to see whether it can be written. Raise `JournalError`."""
+    with journal.transaction():
+        journal.run("try_to_write")
+
+
 def pushed_standings(journal: Journal) -> Mapping[str, PushStanding]:
     """Return how the devices stand that push, by name: of a name, the terminal that calls by it."""
     batches = {device: (at, skews) for device, at, skews in journal.all("push_batches")}

@@ -6,6 +6,7 @@ Cron mails all that a run prints, so a terminal that is off for a weekend must n
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from zkpoll.journal import conditions
@@ -30,12 +31,14 @@ def tell(
     watchers: Mapping[str, str | None],
     now: datetime,
     say: Callable[[Iterable[str]], None],
+    known: Mapping[str, Condition | None] = MappingProxyType({}),
 ) -> None:
     """Tell the news of a run by `say`, and remember them.
 
     `watchers` has for each of them why it could not be told of the run, or None. `now` is UTC. Devices and
     dashboards that another run is at are left to that one. News are remembered after they are told, so that
-    those nobody could read are told again.
+    those nobody could read are told again. `known` are conditions that were told, or have ended (None), while
+    the journal could not remember it.
     """
     busy = outcome.busy()
     found = {**outcome.troubles(), **outcome.advice(), **untold(watchers)}
@@ -43,7 +46,8 @@ def tell(
     looked_at = (outcome.subjects() | watchers.keys()) - busy
 
     def decide(before: Mapping[str, Condition]) -> News:
-        new = news(before, troubles, looked_at, now)
+        since = {subject: one for subject, one in {**before, **known}.items() if one}
+        new = news(since, troubles, looked_at, now)
         say(new.lines)
         return new
 

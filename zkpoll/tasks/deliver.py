@@ -84,10 +84,11 @@ def undelivered(dashboard: Dashboard) -> DeliveryOutcome:
 def _delivered(lane: Lane, journal: Journal) -> DeliveryOutcome:
     """Return the result of delivering the dashboard's punches. Raise `JournalError` where it is damaged."""
     dashboard, access = lane.dashboard, Access.to(lane.dashboard)
+    form = format_of(dashboard, lane.origins, access.secrets)
     where = Destination(
         name=dashboard.name,
         access=access,
-        format=format_of(dashboard, lane.origins, access.secrets),
+        format=form,
         batch_size=dashboard.batch_size,
         attempts=dashboard.attempts,
         retry_wait=dashboard.retry_wait,
@@ -111,6 +112,7 @@ def _delivered(lane: Lane, journal: Journal) -> DeliveryOutcome:
         capped=done.capped,
         problem=done.problem,
         kind=done.kind,
+        leaves_shifts=not lane.tells_shifts and bool(form.follow_ups()),
     )
 
 

@@ -3,6 +3,7 @@
     wait      until something new is announced, or another run may have journalled something
     a round   as in a run of `zkpoll sync`, under the dashboard's lock, which is free between two rounds
     it fails  5 s of rest, twice as long after each further failure, 5 min at most
+    by now    what a round came to is told while it still holds: another run may have delivered since
 
 A dashboard that is away keeps nobody waiting: whoever journals only announces.
 """
@@ -13,12 +14,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from zkpoll.errors import Busy, JournalError, JournalUnfit
+from zkpoll.model.sums import Counts
 from zkpoll.tasks.deliver import deliver_to, undelivered
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from zkpoll.journal.database import Journal
+    from zkpoll.journal.overview import DashboardStanding
     from zkpoll.tasks.deliver import Lane
     from zkpoll.tasks.delivery_outcome import DeliveryOutcome
 
@@ -50,3 +53,31 @@ def deliver_on(lane: Lane, journal: Journal, ended: Callable[[DeliveryOutcome], 
         rest = FIRST_REST
         if not lane.more():
             return
+
+
+def by_now(
+    outcome: DeliveryOutcome, standing: DashboardStanding, *, failed_before: bool
+) -> DeliveryOutcome | None:
+    """Given a round's result and how its dashboard stands by now, return what is to be told of it.
+
+    None where that is for others to tell, or shows in the next round: another run, which tells of the same
+    dashboard, may have delivered, or failed to, since. `failed_before` says whether a round before it was
+    told to have failed. Pure.
+    """
+    if outcome.kind == JournalError.kind:  # no fault of the dashboard
+        return None
+    if outcome.problem and outcome.kind != Busy.kind:
+        holds = standing.pending > 0
+    else:
+        holds = (outcome.capped or not standing.pending) and (failed_before or not outcome.leaves_shifts)
+    if not holds:
+        return None
+    counts = Counts(
+        standing.pending + standing.parked + standing.held,
+        standing.pending,
+        0,
+        standing.parked,
+        standing.held,
+    )
+    oldest = standing.oldest.isoformat() if standing.oldest and standing.pending else None
+    return replace(outcome, counts=counts, oldest_pending=oldest)

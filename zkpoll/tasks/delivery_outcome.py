@@ -45,6 +45,8 @@ class DeliveryOutcome:
     kind: str | None = None
     shifts: tuple[ShiftMove, ...] = ()
     """The shifts it was told of in this run."""
+    leaves_shifts: bool = False
+    """Whether it has shifts, and this run left it to others to tell it of them: they know how that stands."""
     seconds: float = 0.0
 
     @property

@@ -80,7 +80,7 @@ class Desk:
         }
         """By serial number."""
         self.problem: str | None = None
-        """Why the last batch was not taken, in one sentence; None once one is."""
+        """Why punches are not taken, in one sentence; None while they would be."""
         self._journal = journal
         self._folder = inventory.journal.parent
         self._taken = taken
@@ -145,6 +145,7 @@ class Desk:
         if call and (seat := self.seats.get(call.serial or "")):
             with seat.lock:
                 seat.too_large += 1
+                seat.too_large_at = datetime.now(UTC)
 
     def clock_doubt(self, now: datetime) -> str | None:
         """Return why this host's clock is plainly wrong, or None. `now` is UTC.
@@ -187,18 +188,37 @@ class Desk:
     @contextmanager
     def _turn_to_write(self) -> Iterator[None]:
         """Hold the one turn to write. Raise `TryLater` where it does not come, or the disk is full."""
-        try:
-            free = shutil.disk_usage(self._folder).free
-        except OSError as error:
-            raise TryLater(f"{self._folder} cannot be seen: {reason(error)}") from error
-        if free < _LEAST_FREE:
-            raise TryLater(f"less than {_LEAST_FREE // 1_000_000} MB are free in {self._folder}")
+        self._check_room()
         if not self._writing.acquire(timeout=LOCK_WAIT):
             raise TryLater(f"the journal was not free for {LOCK_WAIT:.0f} s")
         try:
             yield
         finally:
             self._writing.release()
+
+    def _check_room(self) -> None:
+        """Raise `TryLater` where the journal's disk is full."""
+        try:
+            free = shutil.disk_usage(self._folder).free
+        except OSError as error:
+            raise TryLater(f"{self._folder} cannot be seen: {reason(error)}") from error
+        if free < _LEAST_FREE:
+            raise TryLater(f"less than {_LEAST_FREE // 1_000_000} MB are free in {self._folder}")
+
+    def try_again(self) -> None:
+        """Where punches were not taken, see whether they would be by now. Raise `JournalError`.
+
+        There may be nobody who brings any: who punched last has gone home.
+        """
+        if self.problem is None:
+            return
+        try:
+            self._check_room()
+            pushed.try_to_write(self._journal)
+        except TryLater as error:
+            self.problem = str(error)
+        else:
+            self.problem = None
 
     # --- what is written down ---
 

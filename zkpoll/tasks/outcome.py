@@ -210,8 +210,9 @@ class Outcome:
         return {one.way: one.advice for one in self.deliveries if one.advice}
 
     def subjects(self) -> frozenset[str]:
-        """Return every subject this run looked at."""
-        results = {one.subject for one in (*self.devices, *self._besides)}
+        """Return every subject this run looked at; what is told of another run is none."""
+        besides = (one for one in self._besides if not isinstance(one, Untold))
+        results = {one.subject for one in (*self.devices, *besides)}
         return frozenset(results | {one.way for one in self.deliveries})
 
     def busy(self) -> frozenset[str]:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from zkpoll.journal.pushed import PushStanding
 
+PUSH: Final = "push "
+"""The beginning of every subject of the push door; no other run tells of these."""
 SILENT: Final = 3
 """Calls that an idle device leaves out until it counts as silent."""
 _LONG_SILENT: Final = timedelta(minutes=15)
@@ -50,7 +52,7 @@ class PushOutcome:
     @property
     def subject(self) -> str:
         """The subject of its trouble; that of its log is the pull door's."""
-        return f"push {self.name}"
+        return f"{PUSH}{self.name}"
 
     @property
     def is_open(self) -> bool:
@@ -66,8 +68,8 @@ class PushOutcome:
         if standing is None:
             return None
         if self.too_large_at and age(self.too_large_at, self.now) < _COMES_AGAIN:
-            text = "1 body" if self.too_large == 1 else f"{self.too_large} bodies"
-            text = f"{text} of over 4 MB or 10,000 lines refused; what it holds does not come in"
+            times = "once" if self.too_large == 1 else f"{self.too_large} times"
+            text = f"a body of over 4 MB or 10,000 lines was refused {times}, and its punches do not come in"
             return Trouble("too large", f"{text}; please report it")
         if abs(standing.skew or 0) >= TOO_FAR:
             off = f"{-round(standing.skew or 0):+d} s"
@@ -105,7 +107,7 @@ class DialectOutcome:
     @property
     def subject(self) -> str:
         """The subject of the advice."""
-        return f"push dialect of {self.name}"
+        return f"{PUSH}dialect of {self.name}"
 
     @property
     def trouble(self) -> Trouble | None:
@@ -138,7 +140,7 @@ class ListenerOutcome:
     @property
     def subject(self) -> str:
         """The door."""
-        return "push door"
+        return f"{PUSH}door"
 
     @property
     def trouble(self) -> Trouble | None:

@@ -79,6 +79,8 @@ class Seat:
         """The TimeZone that it was told in this process."""
         self.too_large = 0
         """Bodies that were refused for their size."""
+        self.too_large_at: datetime | None = None
+        """When the last of them came (UTC)."""
         self.routes: set[str] = set()
         """Routes that it asked for and nobody knows."""
 
