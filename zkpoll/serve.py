@@ -30,13 +30,22 @@ from zkpoll.journal.opening import open_journal
 from zkpoll.journal.outbox import JournalOutbox
 from zkpoll.journal.overview import dashboard_standings
 from zkpoll.journal.pushed import pushed_standings
-from zkpoll.push.listener import listening
+from zkpoll.push.listener import Limits, listening
 from zkpoll.tasks.arrivals import Feed
 from zkpoll.tasks.deliver import Lane
 from zkpoll.tasks.deliver_on import by_now, deliver_on
 from zkpoll.tasks.desk import LOCK_WAIT, Desk
+from zkpoll.tasks.health_desk import Health, HealthDesk
 from zkpoll.tasks.outcome import Outcome
-from zkpoll.tasks.push_outcome import PUSH, DialectOutcome, ListenerOutcome, NoCaller, PushOutcome
+from zkpoll.tasks.push_outcome import (
+    PUSH,
+    DialectOutcome,
+    ListenerOutcome,
+    NoCaller,
+    PushOutcome,
+    ServeFigures,
+    is_silent,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -54,6 +63,10 @@ _UPKEEP: Final = 1.0
 """Seconds."""
 _LASTS: Final = 30.0
 """Seconds for which punches are not taken until a person is told: terminals have sent them again by then."""
+FIGURES: Final = 30.0
+"""Seconds between two writings of figures."""
+_OF_HEALTH: Final = Limits(whole=10, finish=1, waiting=8, threads=1, connections=64, linger=1)
+"""How much of the health check's listener its callers may take: a few, and quick ones."""
 NEWS: Final = 60.0
 """Seconds between two looks for what a person has to know."""
 
@@ -66,6 +79,8 @@ class Observers:
     """Called once, with the address, when callers are let in."""
     door: Callable[[ListenerOutcome], None]
     """Called once a second with how the door stands, also while the journal hangs."""
+    figures: Callable[[ServeFigures, Journal], None]
+    """Called twice a minute. May raise `JournalError`."""
     news: Callable[[Outcome, Journal], None]
     """Called once a minute, and at the end, with how all but the door stands. Whoever tells it strikes what
     is owed. May raise `JournalError`."""
@@ -102,7 +117,11 @@ def serve(
                 trusted_proxies=inventory.listen.trusted_proxies,
             )
         )
-        service.run(listener, stop)
+        health = None
+        if where := inventory.listen.health:
+            desk = HealthDesk(partial(service.health, listener))
+            health = stack.enter_context(listening(str(where), desk, limits=_OF_HEALTH))
+        service.run(listener, health, stop)
 
 
 class _Service:
@@ -135,9 +154,12 @@ class _Service:
         self._outboxes = {one.name: JournalOutbox(journal, one.name) for one in inventory.dashboards}
         self.desk = Desk(inventory, journal, taken=self._taken, clock_is_right=clock_is_right)
 
-    def run(self, listener: Listener, stop: threading.Event) -> None:
+    def run(self, listener: Listener, health: Listener | None, stop: threading.Event) -> None:
         """Let callers in until `stop` is set, or a thread fails; raise its error then."""
-        works: list[Callable[[], None]] = [self._keep_up, self._watch_door]
+        works: list[Callable[[], None]] = [partial(self._keep_up, listener), self._watch_door]
+        if health:
+            works.append(partial(health.serve, stop))
+            _log.info("health is told at http://%s/health", health.address)
         if self._delivers:
             works += self._deliveries()
         with ThreadPoolExecutor(len(works), "serve") as pool:
@@ -184,9 +206,9 @@ class _Service:
 
     # --- upkeep ---
 
-    def _keep_up(self) -> None:
+    def _keep_up(self, listener: Listener) -> None:
         """Do what is due every second, until the end. Raise `JournalUnfit`; all else is tried again."""
-        told_at = time.monotonic()
+        told_at = measured_at = time.monotonic()
         while not self._ending.wait(_UPKEEP):
             service_manager.notify("WATCHDOG=1")
             try:
@@ -194,6 +216,9 @@ class _Service:
                 self.desk.try_again()
                 self.desk.write_down(datetime.now(UTC))
                 self.desk.exchange_orders()
+                if time.monotonic() - measured_at >= FIGURES:
+                    measured_at = time.monotonic()
+                    self._observers.figures(self._figures(listener), self._journal)
                 if time.monotonic() - told_at >= NEWS:
                     told_at = time.monotonic()
                     self._tell()
@@ -204,11 +229,32 @@ class _Service:
                     _log.warning("%s", error)
                 self.desk.problem = str(error)
 
+    def _figures(self, listener: Listener) -> ServeFigures:
+        punches = {one.device.name: one.new_punches for one in self.desk.seats.values() if one.device.enabled}
+        return ServeFigures(self._problem(), listener.waiting, listener.connections, punches)
+
+    def health(self, listener: Listener) -> Health:
+        """Return how all does at this moment. Asks no disk."""
+        now = datetime.now(UTC)
+        enabled = [seat for seat in self.desk.seats.values() if seat.device.enabled]
+        silent = (
+            one.device.name
+            for one in enabled
+            if is_silent(max(self._began, one.last_call_at or self._began), now, self._poll_every)
+        )
+        return Health(
+            len(enabled), tuple(silent), listener.waiting, self.desk.problem, self.desk.clock_doubt(now)
+        )
+
+    def _problem(self) -> str | None:
+        """Return why punches are not taken, or None."""
+        return self.desk.problem or self.desk.clock_doubt(datetime.now(UTC))
+
     def _watch_door(self) -> None:
         """Look once a second whether punches are taken; what lasts is told."""
         since = time.monotonic()
         while not self._ending.wait(_UPKEEP):
-            problem = self.desk.problem or self.desk.clock_doubt(datetime.now(UTC))
+            problem = self._problem()
             if problem is None:
                 since = time.monotonic()
             if problem is None or time.monotonic() - since >= _LASTS:

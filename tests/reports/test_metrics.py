@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -11,13 +12,17 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.peers import closed_port
 from tests.site import Site, entry
+from zkpoll.errors import Busy
+from zkpoll.journal.opening import open_journal
 from zkpoll.journal.overview import DashboardStanding, DeviceStanding
+from zkpoll.journal.pushed import Gap, PushStanding, Told
 from zkpoll.model.delivery import ShiftMove
 from zkpoll.reports import metrics
 from zkpoll.simulator import SampleDashboard, Terminal, serve
 from zkpoll.tasks.delivery_outcome import DeliveryOutcome
 from zkpoll.tasks.device_outcome import DeviceOutcome
 from zkpoll.tasks.outcome import Outcome
+from zkpoll.tasks.push_outcome import ServeFigures
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -76,7 +81,8 @@ def test_every_figure(tmp_path: Path) -> None:
         DashboardStanding("x", None, 0, 0, 0, None),
         DashboardStanding("ahead", None, 1, 0, 0, NOW + hour),
     ]
-    metrics.write(path, metrics.figures(outcome, devices, dashboards, NOW))
+    standing = metrics.Standings(devices, dashboards)
+    metrics.write_of_run(path, metrics.of_run(outcome, standing, NOW), beside_serve=False)
     found = samples(path)
     odd = {"device": 'a"\\\nü'}
     assert of(found, "zkpoll_device_last_success_timestamp_seconds", **odd) == NOW.timestamp()
@@ -110,8 +116,111 @@ def test_the_file_is_whole_or_the_old_one(tmp_path: Path) -> None:
     path = tmp_path / "zkpoll.prom"
     path.mkdir()  # a folder is what no file can replace
     with pytest.raises(OSError, match="directory"):
-        metrics.write(path, [])
+        metrics.write_of_run(path, [], beside_serve=False)
     assert list(tmp_path.iterdir()) == [path]
+
+
+# --- two that write it ---
+
+CALLER = PushStanding(
+    "gate",
+    "GATE1",
+    NOW - timedelta(days=9),
+    NOW - timedelta(seconds=9),
+    "10.0.0.7",
+    "attendance",
+    "330",
+    None,
+    replays=4,
+    door_events=5,
+    told=Told(),
+    told_at=None,
+    gap=Gap(),
+    committed_at=NOW - timedelta(minutes=1),
+    skew=2.5,
+)
+SERVING = ServeFigures(None, waiting_bodies=3, connections=7, punches={"gate": 12})
+
+
+def written_by_run(
+    path: Path, *, seconds: float, standing: metrics.Standings, pushes: bool = True
+) -> Samples:
+    """Let a run write its figures, and return what is there then."""
+    found = metrics.of_run(Outcome((), (), seconds), standing, NOW)
+    metrics.write_of_run(path, found, beside_serve=pushes)
+    return samples(path)
+
+
+def written_by_serve(path: Path, serving: ServeFigures, standing: metrics.Standings) -> Samples:
+    """Let `serve` write its figures, and return what is there then."""
+    metrics.write_of_serve(path, metrics.of_serve(serving, standing, NOW))
+    return samples(path)
+
+
+def test_the_push_door(tmp_path: Path) -> None:
+    """Each caller has its figures, and so has the door."""
+    standing = metrics.Standings((), (), (CALLER,), refused=3)
+    found = written_by_serve(tmp_path / "zkpoll.prom", SERVING, standing)
+    gate = {"device": "gate"}
+    assert of(found, "zkpoll_push_last_call_timestamp_seconds", **gate) == NOW.timestamp() - 9
+    assert of(found, "zkpoll_push_last_batch_timestamp_seconds", **gate) == NOW.timestamp() - 60
+    assert of(found, "zkpoll_push_clock_skew_seconds", **gate) == 2.5
+    assert of(found, "zkpoll_push_replays_total", **gate) == 4
+    assert of(found, "zkpoll_push_door_events_total", **gate) == 5
+    assert of(found, "zkpoll_push_refused_callers") == 3
+    assert of(found, "zkpoll_serve_punches_total", **gate) == 12
+    assert of(found, "zkpoll_serve_waiting_bodies") == 3
+    assert of(found, "zkpoll_serve_connections") == 7
+    assert of(found, "zkpoll_serve_taking") == 1
+    assert of(found, "zkpoll_serve_timestamp_seconds") == NOW.timestamp()
+    shut = replace(SERVING, problem="the disk is full")
+    assert of(written_by_serve(tmp_path / "zkpoll.prom", shut, standing), "zkpoll_serve_taking") == 0
+
+
+def test_each_leaves_the_figures_of_the_other(tmp_path: Path) -> None:
+    """What only one of them knows is as it wrote it last; what the journal holds is of the later one."""
+    path = tmp_path / "zkpoll.prom"
+    before = metrics.Standings((), (DashboardStanding("main", None, 5, 0, 0, NOW),), (CALLER,), refused=3)
+    after = metrics.Standings((), (DashboardStanding("main", None, 0, 0, 0, None),), (CALLER,), refused=4)
+    pending = "zkpoll_dashboard_pending_punches"
+    written_by_run(path, seconds=1.5, standing=before)
+    found = written_by_serve(path, SERVING, after)
+    assert of(found, "zkpoll_run_duration_seconds") == 1.5
+    assert (of(found, pending, dashboard="main"), of(found, "zkpoll_push_refused_callers")) == (0, 4)
+    found = written_by_run(path, seconds=2.5, standing=before)
+    assert of(found, "zkpoll_run_duration_seconds") == 2.5
+    assert of(found, "zkpoll_serve_punches_total", device="gate") == 12
+    assert of(found, pending, dashboard="main") == 5
+    found = written_by_serve(path, replace(SERVING, punches={}), after)
+    assert of(found, "zkpoll_run_duration_seconds") == 2.5
+    assert of(found, "zkpoll_serve_punches_total", device="gate") is None
+
+
+def test_a_site_that_has_given_up_serve(tmp_path: Path) -> None:
+    """Where no device pushes any more, a run leaves nothing of `serve`."""
+    path = tmp_path / "zkpoll.prom"
+    written_by_serve(path, SERVING, metrics.Standings((), (), (CALLER,), refused=3))
+    written_by_run(path, seconds=1, standing=metrics.Standings((), ()), pushes=False)
+    assert "zkpoll_serve" not in path.read_text()
+    assert "zkpoll_push" not in path.read_text()
+
+
+@pytest.mark.parametrize("junk", [b"\xff\xfe", b"zkpoll_run_x{", b"# TYPE zkpoll_run_x\nzkpoll_run_x one\n"])
+def test_a_file_that_is_none(tmp_path: Path, junk: bytes) -> None:
+    """What is no file of figures is replaced."""
+    path = tmp_path / "zkpoll.prom"
+    path.write_bytes(junk)
+    assert of(written_by_serve(path, SERVING, metrics.Standings((), ())), "zkpoll_serve_taking") == 1
+
+
+def test_they_take_turns(tmp_path: Path) -> None:
+    """Of two that write the file one waits for the other, and not for long."""
+    path = tmp_path / "journal.db"
+    with open_journal(path) as journal, open_journal(path) as other:
+        with metrics.turn(journal), pytest.raises(Busy), metrics.turn(other):
+            pass
+        with metrics.turn(other):
+            pass
 
 
 # --- the real command ---

@@ -72,7 +72,7 @@ def serve(
         from zkpoll.serve import serve as run
 
         with log(verbose, style), stop_on_signal() as stop:
-            teller = Teller(style)
+            teller = Teller(inventory, style)
             run(inventory, teller.observers, stop=stop, deliver=not no_deliver, clock_is_right=clock_is_right)
     except ZkpollError as error:
         return sync_report.failed(error, style)

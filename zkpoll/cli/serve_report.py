@@ -1,4 +1,4 @@
-"""Reports of `zkpoll serve`: where it listens, and its news."""
+"""Reports of `zkpoll serve`: where it listens, its news, and figures for Prometheus."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 import threading
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -19,12 +19,15 @@ from zkpoll.tasks.push_outcome import ListenerOutcome
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from zkpoll.inventory import Inventory
     from zkpoll.journal.database import Journal
     from zkpoll.model.report import Condition
     from zkpoll.reports.log_lines import Style
     from zkpoll.tasks.outcome import Outcome
+    from zkpoll.tasks.push_outcome import ServeFigures
 
-_DOOR = ListenerOutcome().subject
+_DOOR: Final = ListenerOutcome().subject
+_METRICS: Final = "metrics of serve"
 
 
 class Teller:
@@ -33,11 +36,15 @@ class Teller:
     The condition of the door is kept here, and the journal gets a copy: the journal may be the trouble.
     """
 
-    def __init__(self, style: Style) -> None:
+    def __init__(self, inventory: Inventory, style: Style) -> None:
+        self._inventory = inventory
         self._style = style
+        self._untold_figures: str | None = None
         self._lock = threading.Lock()
         self._door: Condition | None = None
-        self.observers = Observers(ready=self._ready, door=self._tell_door, news=self._tell)
+        self.observers = Observers(
+            ready=self._ready, door=self._tell_door, figures=self._measure, news=self._tell
+        )
 
     def _ready(self, address: str, journal: Journal) -> None:
         self._door = conditions.told(journal).get(_DOOR)
@@ -54,9 +61,26 @@ class Teller:
             self._say(new.lines)
             self._door = new.conditions.get(_DOOR)
 
+    def _measure(self, figures: ServeFigures, journal: Journal) -> None:
+        if self._inventory.metrics is None:
+            return
+        from zkpoll.reports import metrics
+        from zkpoll.reports.watchers import untold_figures
+
+        path, now = self._inventory.metrics.textfile, datetime.now(UTC)
+
+        def write() -> None:
+            standing = metrics.standings(self._inventory, journal, now)
+            with metrics.turn(journal):
+                metrics.write_of_serve(path, metrics.of_serve(figures, standing, now))
+
+        self._untold_figures = untold_figures(path, write)
+
     def _tell(self, outcome: Outcome, journal: Journal) -> None:
         with suppress(OutputLost):
-            tell(journal, outcome, {}, datetime.now(UTC), self._say, {_DOOR: self._door})
+            # Another watcher than that of a run, which may run as another user.
+            watchers = {_METRICS: self._untold_figures} if self._inventory.metrics else {}
+            tell(journal, outcome, watchers, datetime.now(UTC), self._say, {_DOOR: self._door})
             self._say(f"{subject}: {text}" for subject, text in outcome.untold)
             if outcome.untold:
                 conditions.strike(journal, outcome.untold)

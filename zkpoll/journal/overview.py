@@ -165,10 +165,13 @@ class Sighting:
     places: tuple[Place, ...] = ()
 
 
-def device_standings(journal: Journal, now: datetime) -> dict[str, DeviceStanding]:
-    """Return how the devices stand that have a name, by name. `now` is UTC."""
+def device_standings(journal: Journal, now: datetime, *, rates: bool = True) -> dict[str, DeviceStanding]:
+    """Return how the devices stand that have a name, by name. `now` is UTC.
+
+    Without `rates`, the punches of each day are not counted, which takes long where there are many.
+    """
     quarantined = {device: counts for device, *counts in journal.all("quarantined_by_device")}
-    journalled = _journalled(journal, now - WINDOW - timedelta(days=1))
+    journalled = _journalled(journal, now - WINDOW - timedelta(days=1)) if rates else {}
     return {
         row[1]: _device(row, quarantined.get(row[0], (0, 0)), journalled.get(row[0], {}), now)
         for row in journal.all("device_standings")

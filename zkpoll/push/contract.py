@@ -41,10 +41,11 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer, and nothing else: no header is ours to choose."""
+    """An answer, and nothing else: no other header is ours to choose."""
 
     status: int
     text: str = ""
+    content_type: str = "text/plain"
 
 
 class Desk(Protocol):

@@ -1,25 +1,49 @@
-"""Figures of a run and of what the journal holds, in a file for Prometheus' node_exporter."""
+"""Figures of runs and of what the journal holds, in a file for Prometheus' node_exporter.
+
+Two write the same file, each in its turn: a run of `zkpoll sync` when it ends, and `zkpoll serve` twice a
+minute.
+
+    what the journal holds    written by both, as it is by then
+    of the last run           written by the run; `serve` leaves it in place
+    of `serve` itself         (`zkpoll_serve_...`) the other way round
+"""
 
 from __future__ import annotations
 
+import time
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Literal
 
 from zkpoll.durable import new_file
+from zkpoll.errors import Busy
+from zkpoll.journal import callers
+from zkpoll.journal.overview import dashboard_standings, device_standings
+from zkpoll.journal.pushed import pushed_standings
+from zkpoll.ordinary_files import contents
 from zkpoll.wall_clock import age
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from datetime import datetime
     from pathlib import Path
 
-    from prometheus_client import CollectorRegistry
+    from prometheus_client import Metric
 
+    from zkpoll.inventory import Inventory
+    from zkpoll.journal.database import Journal
     from zkpoll.journal.overview import DashboardStanding, DeviceStanding
+    from zkpoll.journal.pushed import PushStanding
     from zkpoll.tasks.outcome import Outcome
+    from zkpoll.tasks.push_outcome import ServeFigures
 
-_READABLE = 0o644
+_READABLE: Final = 0o644
 """For the user that node_exporter runs as; no secret is in it."""
+_LONGEST: Final = 16_000_000
+"""Bytes of a file that others have figures in; a thousand devices make one of 1 MB."""
+_OF_SERVE: Final = "zkpoll_serve_"
+_TURNS: Final = 20
+"""How often a writer tries to get its turn, a tenth of a second each; the other one needs less than one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,22 +54,81 @@ class Figure:
     help: str
     labels: tuple[str, ...]
     values: tuple[tuple[tuple[str, ...], float], ...]
+    kind: Literal["gauge", "counter"] = "gauge"
 
 
-def figures(
-    outcome: Outcome,
-    devices: Sequence[DeviceStanding],
-    dashboards: Sequence[DashboardStanding],
-    now: datetime,
-) -> Iterator[Figure]:
+@dataclass(frozen=True, slots=True)
+class Standings:
+    """What the journal holds."""
+
+    devices: Sequence[DeviceStanding]
+    dashboards: Sequence[DashboardStanding]
+    pushing: Sequence[PushStanding] = ()
+    """Those of the devices that push; only such as have called."""
+    refused: int | None = None
+    """Callers that were refused; None where no device pushes."""
+
+
+def standings(inventory: Inventory, journal: Journal, now: datetime) -> Standings:
+    """Return what the journal holds of the inventory's enabled devices, and of dashboards. `now` is UTC."""
+    known, calls = device_standings(journal, now, rates=False), pushed_standings(journal)
+    enabled = [device.name for device in inventory.devices if device.enabled]
+    pushing = {device.name for device in inventory.pushing}
+    return Standings(
+        [known[name] for name in enabled if name in known],
+        dashboard_standings(journal),
+        [calls[name] for name in enabled if name in pushing and name in calls],
+        len(callers.pending(journal)) if pushing else None,
+    )
+
+
+def of_run(outcome: Outcome, standing: Standings, now: datetime) -> Iterator[Figure]:
     """Given a run's outcome and how things stand at its end, yield its figures. `now` is UTC."""
     yield _one("zkpoll_run_timestamp_seconds", "When the last run ended (Unix time).", now.timestamp())
     yield _one("zkpoll_run_duration_seconds", "How long the last run took.", outcome.seconds)
     yield _one("zkpoll_run_exit_code", "How the last run ended; 0 is all well.", int(outcome.exit_code))
-    yield from _of_devices(devices)
-    yield from _of_dashboards(dashboards, now)
+    yield from _of_journal(standing, now)
     yield from _of_visits(outcome)
     yield from _of_deliveries(outcome)
+
+
+def of_serve(serving: ServeFigures, standing: Standings, now: datetime) -> Iterator[Figure]:
+    """Given how `serve` does and how things stand, yield its figures. `now` is UTC."""
+    yield _one(f"{_OF_SERVE}timestamp_seconds", "When `serve` wrote this (Unix time).", now.timestamp())
+    taking = 0 if serving.problem else 1
+    yield _one(f"{_OF_SERVE}taking", "1 while punches that are pushed are taken, else 0.", taking)
+    waiting = "Bodies that wait to be journalled."
+    yield _one(f"{_OF_SERVE}waiting_bodies", waiting, serving.waiting_bodies)
+    yield _one(f"{_OF_SERVE}connections", "Connections that are open.", serving.connections)
+    text = "New punches that were pushed since `serve` began."
+    new = tuple(((name,), float(number)) for name, number in serving.punches.items())
+    yield Figure(f"{_OF_SERVE}punches", text, ("device",), new, "counter")
+    yield from _of_journal(standing, now)
+
+
+def _of_journal(standing: Standings, now: datetime) -> Iterator[Figure]:
+    yield from _of_devices(standing.devices)
+    yield from _of_dashboards(standing.dashboards, now)
+    if standing.refused is not None:
+        yield from _of_callers(standing.pushing, standing.refused)
+
+
+def _of_callers(pushing: Sequence[PushStanding], refused: int) -> Iterator[Figure]:
+    def each(name: str, text: str, values: Iterable[float | None]) -> Figure:
+        found = _by("device", name, text, zip((one.name for one in pushing), values, strict=True))
+        kind: Literal["gauge", "counter"] = "gauge" if name.endswith("seconds") else "counter"
+        return Figure(f"zkpoll_push_{name}", text, found.labels, found.values, kind)
+
+    calls = (one.last_call_at.timestamp() for one in pushing)
+    yield each("last_call_timestamp_seconds", "When it called last (Unix time).", calls)
+    batches = (_unix(one.committed_at) for one in pushing)
+    yield each("last_batch_timestamp_seconds", "When it brought its last punches (Unix time).", batches)
+    text = "From punch to receipt, the median of punches that came at once."
+    yield each("clock_skew_seconds", text, (one.skew for one in pushing))
+    yield each("replays", "Bodies that were equal to the one before.", (one.replays for one in pushing))
+    events = (one.door_events for one in pushing)
+    yield each("door_events", "Lines that are events of a door, and no punches.", events)
+    yield _one("zkpoll_push_refused_callers", "Callers that were refused.", refused)
 
 
 def _of_devices(devices: Sequence[DeviceStanding]) -> Iterator[Figure]:
@@ -115,22 +198,74 @@ def _unix(moment: datetime | None) -> float | None:
     return moment.timestamp() if moment else None
 
 
-def write(path: Path, found: Iterable[Figure]) -> None:
-    """Write figures to a file, which holds the old ones until it holds the new ones. Raise OSError."""
-    from prometheus_client import generate_latest
+# --- the file ---
 
-    text = generate_latest(_registry(found))
+
+def write_of_run(path: Path, found: Iterable[Figure], *, beside_serve: bool) -> None:
+    """Write a run's figures, and leave those of `serve` in place if it is `beside_serve`. Raise OSError."""
+    _write(path, found, lambda name: beside_serve and name.startswith(_OF_SERVE))
+
+
+def write_of_serve(path: Path, found: Iterable[Figure]) -> None:
+    """Write the figures of `serve`, and leave those of the last run in place. Raise OSError."""
+    _write(path, found, lambda name: name.startswith("zkpoll_") and not name.startswith(_OF_SERVE))
+
+
+@contextmanager
+def turn(journal: Journal) -> Iterator[None]:
+    """Hold the turn to write the file. Raise `Busy` where it does not come, and as `lock` does."""
+    with ExitStack() as stack:
+        for left in reversed(range(_TURNS)):
+            try:
+                stack.enter_context(journal.lock("metrics"))
+                break
+            except Busy:
+                if not left:
+                    raise
+                time.sleep(0.1)
+        yield
+
+
+def _write(path: Path, found: Iterable[Figure], keep: Callable[[str], bool]) -> None:
+    """Write figures to a file, which holds the old ones until it holds the new ones."""
+    from prometheus_client import CollectorRegistry, generate_latest
+
+    new = [_family(figure) for figure in found]
+    names = {one.name for one in new}
+    kept = [one for one in _there(path) if one.name not in names and keep(one.name)]
+    registry = CollectorRegistry()
+    registry.register(_Families([*new, *kept]))
+    text = generate_latest(registry)
     # Until it is whole it has another ending, and node_exporter reads what ends in .prom alone.
     with new_file(path, replace=True, mode=_READABLE) as file:
         file.write(text)
 
 
-def _registry(found: Iterable[Figure]) -> CollectorRegistry:
-    from prometheus_client import CollectorRegistry, Gauge
+def _there(path: Path) -> list[Metric]:
+    """Return what a file holds by now; nothing where it cannot be read, or is no such file."""
+    from prometheus_client.parser import text_string_to_metric_families
 
-    registry = CollectorRegistry()
-    for figure in found:
-        gauge = Gauge(figure.name, figure.help, figure.labels, registry=registry)
-        for labels, value in figure.values:
-            (gauge.labels(*labels) if labels else gauge).set(value)
-    return registry
+    try:
+        return list(text_string_to_metric_families(contents(path, _LONGEST).decode()))
+    except (OSError, ValueError):
+        return []
+
+
+def _family(figure: Figure) -> Metric:
+    from prometheus_client import Metric
+
+    family = Metric(figure.name, figure.help, figure.kind)
+    suffix = "_total" if figure.kind == "counter" else ""
+    for labels, value in figure.values:
+        family.add_sample(f"{figure.name}{suffix}", dict(zip(figure.labels, labels, strict=True)), value)
+    return family
+
+
+class _Families:
+    """What a registry collects: figures as they are."""
+
+    def __init__(self, families: Sequence[Metric]) -> None:
+        self._families = families
+
+    def collect(self) -> Iterable[Metric]:
+        return self._families

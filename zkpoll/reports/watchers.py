@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from zkpoll.errors import ExitCode, JournalError, ZkpollError, reason
+from zkpoll.errors import ExitCode, ZkpollError, reason
 from zkpoll.reports.health import Health
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from zkpoll.inventory import Inventory
@@ -54,24 +54,30 @@ class Watchers:
     def _measure(self, path: Path, outcome: Outcome) -> str | None:
         """Write a run's figures. Return why they could not be written, or None."""
         from zkpoll.journal.opening import open_journal
-        from zkpoll.journal.overview import dashboard_standings, device_standings
         from zkpoll.reports import metrics
 
-        now = datetime.now(UTC)
-        try:
-            with open_journal(self._inventory.journal, writable=False) as journal:
-                known = device_standings(journal, now)
-                enabled = [device.name for device in self._inventory.devices if device.enabled]
-                devices = [known[name] for name in enabled if name in known]
-                metrics.write(path, metrics.figures(outcome, devices, dashboard_standings(journal), now))
-        except OSError as error:
-            problem = f"{path} cannot be written: {reason(error)}"
-        except JournalError as error:
-            problem = str(error)
-        else:
-            return None
-        _log.warning("%s", problem)
+        now, beside_serve = datetime.now(UTC), bool(self._inventory.pushing)
+
+        def write() -> None:
+            with open_journal(self._inventory.journal, writable=False) as journal, metrics.turn(journal):
+                found = metrics.of_run(outcome, metrics.standings(self._inventory, journal, now), now)
+                metrics.write_of_run(path, found, beside_serve=beside_serve)
+
+        problem = untold_figures(path, write)
+        if problem:
+            _log.warning("%s", problem)
         return problem
+
+
+def untold_figures(path: Path, write: Callable[[], None]) -> str | None:
+    """Let `write` write figures to a file. Return why they could not be written, or None."""
+    try:
+        write()
+    except OSError as error:
+        return f"{path} cannot be written: {reason(error)}"
+    except ZkpollError as error:
+        return str(error)
+    return None
 
 
 @contextmanager

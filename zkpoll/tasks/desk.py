@@ -179,8 +179,8 @@ class Desk:
             return False
         self.problem = None
         self._newest = max(self._newest or now, now)
-        seat.took(batch)
         new = taken.tally.first_seen
+        seat.took(batch, new)
         _log.info("%s: %d punches pushed, %d new", seat.device.name, len(batch.punches), new)
         self._taken(taken.met, seat.device.name)
         return True

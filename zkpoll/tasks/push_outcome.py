@@ -11,6 +11,7 @@ from zkpoll.tasks.seats import WRITTEN_EVERY
 from zkpoll.wall_clock import TOO_FAR, age
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from zkpoll.journal.pushed import PushStanding
@@ -28,6 +29,19 @@ _COMES_AGAIN: Final = timedelta(hours=1)
 def is_silent(last_call_at: datetime, now: datetime, poll_every: int) -> bool:
     """Say whether a device leaves out its calls, every `poll_every` seconds, by the last one written down."""
     return age(last_call_at, now) > timedelta(seconds=SILENT * poll_every) + WRITTEN_EVERY
+
+
+@dataclass(frozen=True, slots=True)
+class ServeFigures:
+    """How `zkpoll serve` does at a moment, as figures."""
+
+    problem: str | None
+    """Why punches are not taken, in one sentence."""
+    waiting_bodies: int
+    """Bodies that wait to be journalled."""
+    connections: int
+    punches: Mapping[str, int]
+    """New punches since it began, by device."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,6 +81,10 @@ class Seat:
         """Bodies that were refused for their size."""
         self.too_large_at: datetime | None = None
         """When the last of them came (UTC)."""
+        self.new_punches = 0
+        """Its punches that were not known before, since this process began."""
+        self.last_call_at: datetime | None = None
+        """When it called last in this process (UTC)."""
         self.routes: set[str] = set()
         """Routes that it asked for and nobody knows."""
 
@@ -100,8 +104,9 @@ class Seat:
         """Say whether a batch is the very one that was committed last of its table."""
         return self._digests.get(batch.table) == batch.digest
 
-    def took(self, batch: Batch) -> None:
-        """Note a batch that is on disk."""
+    def took(self, batch: Batch, new: int) -> None:
+        """Note a batch that is on disk, with so many new punches."""
+        self.new_punches += new
         self._digests[batch.table] = batch.digest
         stamps = {**self._known.stamps, **({batch.table: batch.stamp} if batch.stamp else {})}
         last = batch.punches[-1].time if batch.punches else self._known.last_punch
@@ -123,6 +128,7 @@ class Seat:
             reaction.counted[DOOR_EVENT],
         )
         self._contact = _joined(self._contact, new) if self._contact else new
+        self.last_call_at = now
         self.zone_told = reaction.zone_told or self.zone_told
         if reaction.registers:
             self._known = replace(self._known, registered=True)
