@@ -205,7 +205,7 @@ def test_a_site_that_has_given_up_serve(tmp_path: Path) -> None:
     assert "zkpoll_push" not in path.read_text()
 
 
-@pytest.mark.parametrize("junk", [b"\xff\xfe", b"zkpoll_run_x{", b"# TYPE zkpoll_run_x\nzkpoll_run_x one\n"])
+@pytest.mark.parametrize("junk", [b"\xff\xfe", b"zkpoll_run_x{", b"# TYPE x\nx one\n", b'x{a="1", ="v"} 1\n'])
 def test_a_file_that_is_none(tmp_path: Path, junk: bytes) -> None:
     """What is no file of figures is replaced."""
     path = tmp_path / "zkpoll.prom"

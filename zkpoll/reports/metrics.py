@@ -247,7 +247,7 @@ def _there(path: Path) -> list[Metric]:
 
     try:
         return list(text_string_to_metric_families(contents(path, _LONGEST).decode()))
-    except (OSError, ValueError):
+    except (OSError, ValueError, IndexError):  # the parser raises both of what it cannot read
         return []
 
 
