@@ -11,7 +11,7 @@ from zkpoll.durable import new_file
 from zkpoll.errors import JournalError, reason
 from zkpoll.journal import conditions
 from zkpoll.journal.locks import JournalFile
-from zkpoll.journal.sqlite import WAIT, SqliteJournal
+from zkpoll.journal.sqlite import SqliteJournal
 from zkpoll.model.state_folders import StateFolders
 
 if TYPE_CHECKING:
@@ -30,12 +30,14 @@ _ANEW: Final = (
 )
 
 
-def open_journal(where: Path, *, writable: bool = True, patience: float = WAIT) -> Journal:
+def open_journal(where: Path, *, writable: bool = True, patience: float | None = None) -> Journal:
     """Open the journal at `where`; one to write to is made if there is none.
 
     `writable=False` changes nothing in it and needs one in today's form. `patience` is the time in seconds
-    that a transaction waits for those of other processes. Raise `JournalError` when it cannot
-    be opened, is empty, damaged, foreign, or written by a newer zkpoll, or was moved away in part.
+    that a transaction waits for those of other processes, `sqlite.WAIT` if not said.
+
+    Raise `JournalError` when it cannot be opened, is empty, damaged, foreign, written by a newer zkpoll, or
+    was moved away in part.
     """
     if not is_there(where):
         if not writable:

@@ -70,12 +70,12 @@ _OF_LOCKS: Final = (
 class SqliteJournal:
     """A journal in an SQLite file, or in memory."""
 
-    def __init__(self, path: Path | None, *, writable: bool = True, patience: float = WAIT) -> None:
+    def __init__(self, path: Path | None, *, writable: bool = True, patience: float | None = None) -> None:
         """Open the journal at `path`; None makes one in memory.
 
         `writable=False` changes nothing in it and needs one in today's form. `patience` is how many
-        seconds a transaction waits for those of other processes. Raise `JournalError` when it
-        cannot be opened, is empty, damaged, foreign, or written by a newer zkpoll.
+        seconds a transaction waits for those of other processes, `WAIT` if not said. Raise `JournalError`
+        when it cannot be opened, is empty, damaged, foreign, or written by a newer zkpoll.
         """
         self._path = path
         self._lock = threading.RLock()
@@ -87,7 +87,7 @@ class SqliteJournal:
             if self._file:
                 failed.callback(self._file.close)
             with self._translated():
-                self._db, self._still = _connect(path, writable, patience)
+                self._db, self._still = _connect(path, writable, WAIT if patience is None else patience)
                 failed.callback(self._db.close)
                 self._prepare(writable)
             failed.pop_all()
