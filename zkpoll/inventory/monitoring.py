@@ -38,11 +38,11 @@ def _masked(url: SecretStr) -> str:
 
 
 class Metrics(Settings):
-    """Figures of every run, for Prometheus."""
+    """Figures of every run and of `zkpoll serve`, for Prometheus."""
 
     textfile: Annotated[Path, File()] = Field(
-        description="The file that is written after each run, in the folder of node_exporter's textfile"
-        " collector; its name ends in .prom"
+        description="The file that is written after each run, and twice a minute by `zkpoll serve`, in the"
+        " folder of node_exporter's textfile collector; its name ends in .prom"
     )
 
 

@@ -181,7 +181,8 @@ class Desk:
         self._newest = max(self._newest or now, now)
         new = taken.tally.first_seen
         seat.took(batch, new)
-        _log.info("%s: %d punches pushed, %d new", seat.device.name, len(batch.punches), new)
+        odd = f", {len(batch.quarantined)} impossible" if batch.quarantined else ""
+        _log.info("%s: %d punches pushed, %d new%s", seat.device.name, len(batch.punches), new, odd)
         self._taken(taken.met, seat.device.name)
         return True
 
