@@ -137,6 +137,16 @@ def test_what_push_alone_brought(
         gate.check()
 
 
+def test_the_sum_of_a_reading(site: Site, dashboard: SampleDashboard) -> None:
+    """The records of a log that push brought before count as seen before, once, and the sum comes out."""
+    with Gate(site, dashboard, 40) as gate:
+        gate.people(9)
+        gate.pushed()
+        reading = site.report()["sums"]["reading"]
+    assert (reading.pop("records"), reading["seen_before"]) == (12, 12)
+    assert sum(reading.values()) == 12
+
+
 def test_doors_that_tell_different_states(site: Site, dashboard: SampleDashboard) -> None:
     """Where doors tell different states of a punch, both words are kept, and one waits for a person."""
     with Gate(site, dashboard, 40, PushModel(key_value=True)) as gate:

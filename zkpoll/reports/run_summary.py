@@ -124,7 +124,12 @@ def _delivery(outcome: DeliveryOutcome) -> dict[str, Any]:
 def _reading_sum(outcome: Outcome) -> dict[str, int]:
     """Return the fates of all records that were read. `records` is the sum of the rest."""
     tally = sum((device.tally for device in outcome.devices), start=Tally())
-    terms = asdict(tally)
-    for part in ("newly_quarantined", "held_since", "held_repeats", "held_exact_repeats", "clock_repeats"):
-        del terms[part]
-    return {"records": tally.records + sum(one.difference for one in outcome.devices), **terms}
+    records = tally.records + sum(one.difference for one in outcome.devices)
+    return {
+        "records": records,
+        "first_seen": tally.first_seen,
+        "seen_before": tally.seen_before,
+        "exact_repeats": tally.exact_repeats,
+        "same_second": tally.same_second,
+        "quarantined": tally.quarantined,
+    }
