@@ -167,6 +167,7 @@ class Unit(Terminal):
         """The logs it had when it was told to clear them."""
         self.stands = False
         self._renumbers = renumbers
+        self._numbered_from = 0
         self.show(datetime.now())
         for user in people:  # records of one second alone may fit two layouts, and are not guessed at
             self.punch(user.user_id)
@@ -184,7 +185,7 @@ class Unit(Terminal):
     def record(self, records: Iterable[Record]) -> int:
         """Store records, and remember them."""
         with self._changed:
-            came = list(records)
+            came = [one._replace(number=one.number - self._numbered_from) for one in records]
             assert super().record(came) == len(came)  # there is room for all
             self.stored.update(self.canonical([encode_record(one, self.model.layout) for one in came]))
             self.punched.update((one.user_id, one.time.isoformat(), one.state) for one in came)
@@ -206,7 +207,7 @@ class Unit(Terminal):
         self.cleared.append(b"".join(self.log))
         super().clear()
         if self._renumbers:
-            self.history.clear()
+            self._numbered_from = len(self.history)
 
 
 class Dashboard(SampleDashboard):
@@ -312,21 +313,30 @@ class Day:
     def _start(self, file: str, name: int, trouble: Trouble) -> subprocess.Popen[str]:
         """Start a run that knows the journal by one of its names."""
         silent = trouble.is_silent
-        devices = "".join(
-            f"  - {{{entry(unit.name, address, clear='confirmed' if trouble.clear else 'never')}}}\n"
-            for unit, address in zip(self.units, self._addresses, strict=True)
-        )
         self.site.inventory = self.site.folder / f"{file}.yaml"
-        self.site.inventory.write_text(
-            f"dashboard: {{url: '{self.dashboard.url}', token: '${{TOKEN}}', batch_size: 7, attempts: 2,"
-            f" retry_wait: 0, timeout: {HASTY if 'late' in trouble.answers else PATIENT}}}\n"
-            f"journal: {self._names[name]}\nkeep_raw: 1d\n"
-            f"defaults: {{timezone: UTC, timeout: {HASTY if silent else PATIENT}}}\ndevices:\n{devices}"
-        )
+        self.site.inventory.write_text(self.inventory(name, trouble))
         seconds = timedelta(days=trouble.ahead).total_seconds()
         host = map(str, (seconds, trouble.vouched, silent))
         self.site.zkpoll = [*START[:2], "tests.hostile.command", *host]
         return self.site.start("sync", "--json", *(["--full"] if trouble.full else []))
+
+    def inventory(self, name: int, trouble: Trouble) -> str:
+        """Return an inventory that knows the journal by one of its names."""
+        devices = "".join(
+            f"  - {{{entry(unit.name, address, **self.settings(unit, trouble))}}}\n"
+            for unit, address in zip(self.units, self._addresses, strict=True)
+        )
+        return (
+            f"dashboard: {{url: '{self.dashboard.url}', token: '${{TOKEN}}', batch_size: 7, attempts: 2,"
+            f" retry_wait: 0, timeout: {HASTY if 'late' in trouble.answers else PATIENT}}}\n"
+            f"journal: {self._names[name]}\nkeep_raw: 1d\n"
+            f"defaults: {{timezone: UTC, timeout: {HASTY if trouble.is_silent else PATIENT}}}\n"
+            f"devices:\n{devices}"
+        )
+
+    def settings(self, unit: Unit, trouble: Trouble) -> dict[str, object]:  # noqa: ARG002
+        """Return the settings of a terminal in one run."""
+        return {"clear": "confirmed" if trouble.clear else "never"}
 
     # --- what happens meanwhile ---
 
@@ -410,6 +420,10 @@ class Day:
         """Return how many records of a terminal the journal has, by their bytes."""
         return Counter(one for (one,) in self._rows(_FORMS, unit.model.serial))
 
+    def journalled(self, unit: Unit) -> Counter[Punch]:
+        """Return how often the journal has which punch of a terminal."""
+        return Counter(map(tuple, self._rows(_PUNCHES, unit.model.serial)))
+
     def _check_proof(self, unit: Unit) -> None:
         """See, when CLEAR comes, that all in the log is journalled, settled and in a raw copy."""
         known, log = self._forms(unit), b"".join(unit.log)
@@ -485,7 +499,7 @@ class Day:
         """See that each punch is in the journal, once, and at the dashboard or held."""
         self._check_journal()
         for unit in self.units:
-            held = Counter(map(tuple, self._rows(_PUNCHES, unit.model.serial)))
+            held = self.journalled(unit)
             assert (unit.punched - held, held - unit.punched) == (Counter(), Counter())
             known = self._forms(unit)
             assert (unit.stored - known, known - unit.stored) == (Counter(), Counter())

@@ -58,9 +58,11 @@ class Serving:
         self.lines: list[str] = []
         """What it said on stderr since it listens."""
         assert process.stderr is not None
+        before = ""
         while True:
             line = process.stderr.readline()
-            assert line, "it ended before it listened"
+            before += line
+            assert line, f"it ended before it listened: {before}"
             if found := re.fullmatch(r"listening on (.*):(\d+)\n", line):
                 break
         self.address = found[1], int(found[2])
