@@ -2,7 +2,8 @@
 
     callers     the listener's threads ──▶ desk ──▶ journal, and then the answer
     deliveries  a thread for each dashboard: what is journalled goes out at once
-    upkeep      once a second: what callers told is written down, commands are looked up and queued
+    upkeep      once a second: what callers told is written down, commands are looked up
+                every five seconds: commands that are due are queued
                 once a minute: news, and figures for Prometheus twice a minute
     the door    once a second: whether punches are taken, which is told also where the journal hangs
 
@@ -36,6 +37,7 @@ from zkpoll.tasks.deliver import Lane
 from zkpoll.tasks.deliver_on import by_now, deliver_on
 from zkpoll.tasks.desk import LOCK_WAIT, Desk
 from zkpoll.tasks.health_desk import Health, HealthDesk
+from zkpoll.tasks.orders import Orders
 from zkpoll.tasks.outcome import Outcome
 from zkpoll.tasks.push_outcome import (
     PUSH,
@@ -61,6 +63,8 @@ _log = logging.getLogger(__name__)
 
 _UPKEEP: Final = 1.0
 """Seconds."""
+_ORDERS: Final = 5.0
+"""Seconds between two looks for what devices are to be asked for."""
 _LASTS: Final = 30.0
 """Seconds for which punches are not taken until a person is told: terminals have sent them again by then."""
 FIGURES: Final = 30.0
@@ -176,6 +180,7 @@ class _Service:
         for one in running:
             one.result()
         self.desk.write_down(datetime.now(UTC), all_of_it=True)
+        self.desk.exchange_orders()
         self._tell()
 
     def _taken(self, met: Met, name: str) -> None:
@@ -208,13 +213,18 @@ class _Service:
 
     def _keep_up(self, listener: Listener) -> None:
         """Do what is due every second, until the end. Raise `JournalUnfit`; all else is tried again."""
-        told_at = measured_at = time.monotonic()
+        told_at = measured_at = asked_at = time.monotonic()
+        orders = Orders(self._inventory, self._journal)
         while not self._ending.wait(_UPKEEP):
             service_manager.notify("WATCHDOG=1")
             try:
                 self._journal.check_in_place()
                 self.desk.try_again()
-                self.desk.write_down(datetime.now(UTC))
+                now = datetime.now(UTC)
+                self.desk.write_down(now)
+                if time.monotonic() - asked_at >= _ORDERS and not self.desk.clock_doubt(now):
+                    asked_at = time.monotonic()
+                    orders.look_after(now, self.desk.zones_told())
                 self.desk.exchange_orders()
                 if time.monotonic() - measured_at >= FIGURES:
                     measured_at = time.monotonic()

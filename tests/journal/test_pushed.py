@@ -10,7 +10,7 @@ import pytest
 
 from tests.journal.helpers import KEY, START, line, odd, piece, punch, push, visit
 from tests.look import look
-from zkpoll.errors import JournalError, WrongSerial
+from zkpoll.errors import JournalError
 from zkpoll.journal import callers
 from zkpoll.journal.callers import Caller
 from zkpoll.journal.devices import Devices
@@ -19,12 +19,16 @@ from zkpoll.journal.pushed import (
     SETTLED,
     SKEWS,
     Command,
+    CommandNews,
     Contact,
     Gap,
     Pushed,
     Told,
+    all_commands,
     contacts,
+    note_commands,
     pushed_standings,
+    waiting_commands,
 )
 
 if TYPE_CHECKING:
@@ -54,7 +58,7 @@ def test_nothing_is_known_before_the_first_batch(journal: Journal) -> None:
     """Of a device that never called there is no stamp to hand back, and nothing to compare a body with."""
     room = Pushed(journal, KEY)
     assert (room.stamps(), room.digest("ATTLOG"), room.last_time()) == ({}, None, None)
-    assert (room.registry_code(), room.gap(), room.held(), room.outstanding()) == (None, Gap(), 0, None)
+    assert (room.registry_code(), room.gap(), room.held(), room.commands()) == (None, Gap(), 0, ())
     assert pushed_standings(journal) == {}
 
 
@@ -180,10 +184,12 @@ def test_a_gap_is_remembered(journal: Journal) -> None:
     """Since when punches are missing, whether they were asked for, and what was told of it, is kept."""
     gap = Gap(NOON, NOON + MINUTE, 12)
     contacts(journal, [CALLED])
-    Pushed(journal, KEY).keep_gap(gap)
+    with journal.transaction():
+        Pushed(journal, KEY).keep_gap(gap)
     contacts(journal, [CALLED])
     assert Pushed(journal, KEY).gap() == pushed_standings(journal)["front-door"].gap == gap
-    Pushed(journal, KEY).keep_gap(Gap(told=12))
+    with journal.transaction():
+        Pushed(journal, KEY).keep_gap(Gap(told=12))
     assert Pushed(journal, KEY).gap() == Gap(told=12)
 
 
@@ -195,23 +201,38 @@ def order(id_: str, text: str = "CHECK") -> Command:
     return Command(id_, text, "", NOON)
 
 
+def queue(journal: Journal, one: Command, key: str = KEY) -> bool:
+    """Let a command wait; say whether it does."""
+    with journal.transaction():
+        return Pushed(journal, key).queue(one, one.kind)
+
+
+def settle(journal: Journal, id_: str, code: int | None = 0, key: str = KEY) -> None:
+    """Note that a device has answered a command, or that it was dropped."""
+    note_commands(journal, [CommandNews(key, id_, settled=True, code=code)])
+
+
+def turn(journal: Journal, key: str = KEY) -> Command | None:
+    """Return the command whose turn it is."""
+    return next(iter(waiting_commands(journal).get(key, ())), None)
+
+
 def test_a_command_waits_until_it_is_settled(journal: Journal) -> None:
     """A command is offered and settled by the device's answer; the next one has its turn then."""
     contacts(journal, [CALLED])
-    room = Pushed(journal, KEY)
-    assert room.queue(order("A", "INFO"), "daily")
-    assert room.queue(order("B"), "zone change")
+    assert queue(journal, replace(order("A", "INFO"), kind="daily"))
+    assert queue(journal, order("B"))
     for _ in range(2):
-        room.offered("A")
-    waiting = room.outstanding()
+        note_commands(journal, [CommandNews(KEY, "A")])
+    waiting = turn(journal)
     assert waiting is not None
     assert (waiting.id, waiting.text, waiting.kind, waiting.offers) == ("A", "INFO", "daily", 2)
     assert waiting.offered_at is not None
-    assert room.returned("A", -1002)
-    assert (room.outstanding() or waiting).id == "B"
-    assert room.dropped("B")
-    assert room.outstanding() is None
-    assert [(one.id, one.return_code, bool(one.settled_at)) for one in room.commands()] == [
+    settle(journal, "A", -1002)
+    assert (turn(journal) or waiting).id == "B"
+    settle(journal, "B", None)
+    assert turn(journal) is None
+    assert [(one.id, one.return_code, bool(one.settled_at)) for one in Pushed(journal, KEY).commands()] == [
         ("A", -1002, True), ("B", None, True),
     ]  # fmt: skip
 
@@ -219,41 +240,52 @@ def test_a_command_waits_until_it_is_settled(journal: Journal) -> None:
 def test_a_command_does_not_pile_up(journal: Journal) -> None:
     """One of the same words that waits already is enough; once that is settled, it may be queued again."""
     contacts(journal, [CALLED])
-    room = Pushed(journal, KEY)
-    assert [room.queue(order("A"), "x"), room.queue(order("B"), "x")] == [True, False]
-    room.returned("A", 0)
-    assert room.queue(order("B"), "x")
+    assert [queue(journal, order("A")), queue(journal, order("B"))] == [True, False]
+    settle(journal, "A")
+    assert queue(journal, order("B"))
 
 
 def test_only_what_waits_is_settled(journal: Journal) -> None:
     """An id that is nobody's, another device's or settled already changes nothing."""
     contacts(journal, [CALLED, replace(CALLED, name="gate", serial="X1")])
-    room = Pushed(journal, KEY)
-    room.queue(order("A"), "x")
-    assert not Pushed(journal, "X1").returned("A", 0)
-    assert not room.returned("Z", 0)
-    assert room.returned("A", 0)
-    assert not room.returned("A", -1)
-    assert [one.return_code for one in room.commands()] == [0]
+    queue(journal, order("A"))
+    settle(journal, "A", key="X1")
+    settle(journal, "Z")
+    assert turn(journal) is not None
+    settle(journal, "A", 0)
+    settle(journal, "A", -1)
+    assert [one.return_code for one in Pushed(journal, KEY).commands()] == [0]
 
 
 def test_the_last_settled_commands_stay(journal: Journal) -> None:
     """Of what is settled the last few are kept of each device, and all that waits."""
     contacts(journal, [CALLED, replace(CALLED, name="gate", serial="X1")])
-    rooms = Pushed(journal, KEY), Pushed(journal, "X1")
     for number in range(SETTLED + 3):
-        for room in rooms:
-            room.queue(order(str(number)), "x")
-            room.returned(str(number), 0)
-    rooms[0].queue(order("next"), "x")
-    assert [one.id for one in rooms[0].commands()] == ["3", "4", "5", "6", "7", "next"]
-    assert len(rooms[1].commands()) == SETTLED
+        for key in (KEY, "X1"):
+            queue(journal, order(str(number)), key)
+            settle(journal, str(number), key=key)
+    queue(journal, order("next"))
+    found = all_commands(journal)
+    assert [one.id for one in found[KEY]] == ["3", "4", "5", "6", "7", "next"]
+    assert found[KEY] == Pushed(journal, KEY).commands()
+    assert len(found["X1"]) == SETTLED
 
 
 def test_no_command_for_a_device_that_never_called(journal: Journal) -> None:
-    """Whoever asks a device that nobody knows is told so."""
-    with pytest.raises(WrongSerial, match=f"no device with serial number {KEY} has ever called"):
-        Pushed(journal, KEY).queue(order("A"), "x")
+    """Nothing waits for a device that nobody knows."""
+    assert not queue(journal, order("A"))
+    assert all_commands(journal) == {}
+
+
+def test_the_key_of_a_terminal_that_calls(journal: Journal) -> None:
+    """A caller is known by its own serial number, but for one that a repair gave to a known device."""
+    known = Devices(journal)
+    assert contacts(journal, [CALLED]) == [KEY] == [known.key_of_caller("front-door", KEY)]
+    assert known.key_of_caller("front-door", "NEW1") == "NEW1"
+    assert contacts(journal, [replace(CALLED, serial="NEW1")]) == ["NEW1"]
+    known.accept_as_same("front-door")
+    assert known.key_of_caller("front-door", "NEW1") == KEY
+    assert contacts(journal, [replace(CALLED, serial="NEW1")]) == [KEY]
 
 
 # --- callers that may not push ---

@@ -32,7 +32,7 @@ from zkpoll.journal.devices import Devices
 from zkpoll.journal.intake import Intake
 from zkpoll.journal.opening import open_empty, open_journal
 from zkpoll.journal.outbox import JournalOutbox, first_pending, newest_punch
-from zkpoll.journal.pushed import Command, Contact, Gap, Pushed
+from zkpoll.journal.pushed import Command, CommandNews, Contact, Gap, Pushed
 from zkpoll.journal.quarantine import accept, quarantined
 from zkpoll.journal.sqlite import APPLICATION_ID, SqliteJournal
 from zkpoll.model.delivery import SentRequest, Settled
@@ -491,6 +491,7 @@ CALLS: dict[str, Callable[[Rooms], object]] = {
     "Devices.name_of": lambda it: it.devices.name_of(KEY),
     "Devices.names": lambda it: it.devices.names(),
     "Devices.aliases": lambda it: it.devices.aliases("front-door"),
+    "Devices.key_of_caller": lambda it: it.devices.key_of_caller("gate", "X1"),
     "Devices.meet": lambda it: it.devices.meet("front-door", KEY),
     "Devices.meet_caller": lambda it: it.devices.meet_caller("gate", "X1"),
     "Devices.meet_stranger": lambda it: it.devices.meet_stranger("front-door", "X1"),
@@ -551,10 +552,9 @@ CALLS: dict[str, Callable[[Rooms], object]] = {
     "Pushed.keep_gap": lambda it: it.pushed.keep_gap(Gap()),
     "Pushed.queue": lambda it: it.pushed.queue(CHECK, "by hand"),
     "Pushed.commands": lambda it: it.pushed.commands(),
-    "Pushed.outstanding": lambda it: it.pushed.outstanding(),
-    "Pushed.offered": lambda it: it.pushed.offered("x"),
-    "Pushed.returned": lambda it: it.pushed.returned("x", 0),
-    "Pushed.dropped": lambda it: it.pushed.dropped("x"),
+    "pushed.all_commands": lambda it: pushed.all_commands(it.journal),
+    "pushed.waiting_commands": lambda it: pushed.waiting_commands(it.journal),
+    "pushed.note_commands": lambda it: pushed.note_commands(it.journal, [CommandNews(KEY, "x")]),
     "pushed.contacts": lambda it: pushed.contacts(it.journal, [CONTACT]),
     "pushed.pushed_standings": lambda it: pushed.pushed_standings(it.journal),
     "callers.note": lambda it: callers.note(it.journal, [], 1),

@@ -85,6 +85,14 @@ class Devices:
         """Return the serial numbers that repairs gave to the device of an inventory name."""
         return frozenset(row[0] for row in self._journal.all("aliases", name=name))
 
+    def key_of_caller(self, name: str, serial: str) -> str:
+        """Return the key of the terminal that calls as `name` and tells this serial number.
+
+        It is the serial number, unless that is one which a repair gave to the device of this name.
+        """
+        key = self.key_of(name)
+        return key if key is not None and serial in self.aliases(name) else serial
+
     def meet(self, name: str, key: str) -> None:
         """Store the device key of an inventory name; a renamed device keeps its key.
 

@@ -7,12 +7,12 @@ where two write, or where one begins anew.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from statistics import median
 from typing import TYPE_CHECKING, Final, Protocol
 
-from zkpoll.errors import WrongSerial
 from zkpoll.journal.database import now
 from zkpoll.journal.devices import Devices
 from zkpoll.model.punch import PUSHED
@@ -56,6 +56,18 @@ class Command:
     """When it was answered or dropped."""
     return_code: int | None = None
     """The device's answer; None where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommandNews:
+    """What became of a command: it was handed out, or settled."""
+
+    key: str
+    """The device's."""
+    id: str
+    settled: bool = False
+    code: int | None = None
+    """The device's answer; None where it was handed out, or dropped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,61 +217,69 @@ class Pushed:
         return Gap(_moment(row[0]), _moment(row[1]), row[2]) if row else Gap()
 
     def keep_gap(self, gap: Gap) -> None:
-        """Remember that instead."""
+        """Remember that instead, in the transaction under way."""
         since, asked_at = _text(gap.since), _text(gap.asked_at)
-        with self._journal.transaction():
-            self._journal.run("keep_gap", key=self._key, since=since, asked_at=asked_at, told=gap.told)
+        self._journal.run("keep_gap", key=self._key, since=since, asked_at=asked_at, told=gap.told)
 
     # --- commands ---
 
     def queue(self, order: OrderLike, kind: str) -> bool:
-        """Let a command wait for the device; False where one of the same words waits already.
+        """Let a command wait for the device, in the transaction under way.
 
-        Raise `WrongSerial` where the device has never called.
+        Return False where one of the same words waits already, or the device has never called.
         """
-        with self._journal.transaction():
-            if self._journal.one("device_by_key", key=self._key) is None:
-                raise WrongSerial(f"no device with serial number {self._key} has ever called")
-            return bool(
-                self._journal.run(
-                    "queue_command", key=self._key, id=order.id, text=order.text, kind=kind, now=now()
-                )
+        return bool(
+            self._journal.run(
+                "queue_command", key=self._key, id=order.id, text=order.text, kind=kind, now=now()
             )
+        )
 
     def commands(self) -> tuple[Command, ...]:
         """Return the commands that wait, and the last ones that are settled, in the order of queueing."""
         return tuple(_command(*row) for row in self._journal.all("commands", key=self._key))
 
-    def outstanding(self) -> Command | None:
-        """Return the command whose turn it is: no other is handed out before it is settled."""
-        return next((one for one in self.commands() if one.settled_at is None), None)
 
-    def offered(self, id_: str) -> None:
-        """Note that a command was handed out."""
-        with self._journal.transaction():
-            self._journal.run("offer_command", key=self._key, id=id_, now=now())
-
-    def returned(self, id_: str, code: int) -> bool:
-        """Settle a command by the device's answer; False where no such one waits."""
-        return self._settle(id_, code)
-
-    def dropped(self, id_: str) -> bool:
-        """Settle a command that the device does not answer; False where no such one waits."""
-        return self._settle(id_, None)
-
-    def _settle(self, id_: str, code: int | None) -> bool:
-        with self._journal.transaction():
-            done = self._journal.run("settle_command", key=self._key, id=id_, code=code, now=now())
-            if done:
-                self._journal.run("forget_commands", key=self._key, kept=SETTLED)
-        return bool(done)
+def all_commands(journal: Journal) -> dict[str, tuple[Command, ...]]:
+    """Return the commands of all devices, by device key, each as `Pushed.commands` does."""
+    return _by_device(journal.all("all_commands"))
 
 
-def contacts(journal: Journal, rows: Iterable[Contact]) -> None:
-    """Add what calls told to what is known, in one transaction. A device never met before is met."""
+def waiting_commands(journal: Journal) -> dict[str, tuple[Command, ...]]:
+    """Return the commands that wait, by device key, in the order of queueing.
+
+    The first of a device is the one whose turn it is: no other is handed out before it is settled.
+    """
+    return _by_device(journal.all("waiting_commands"))
+
+
+def note_commands(journal: Journal, news: Iterable[CommandNews]) -> None:
+    """Note in one transaction what became of commands. What no such one waits for changes nothing."""
+    news = tuple(news)
+    if not news:
+        return
+    with journal.transaction():
+        for one in news:
+            if not one.settled:
+                journal.run("offer_command", key=one.key, id=one.id, now=now())
+            elif journal.run("settle_command", key=one.key, id=one.id, code=one.code, now=now()):
+                journal.run("forget_commands", key=one.key, kept=SETTLED)
+
+
+def _by_device(rows: Iterable[Row]) -> dict[str, tuple[Command, ...]]:
+    found: defaultdict[str, list[Command]] = defaultdict(list)
+    for key, *row in rows:
+        found[key].append(_command(*row))
+    return {key: tuple(those) for key, those in found.items()}
+
+
+def contacts(journal: Journal, rows: Iterable[Contact]) -> list[str]:
+    """Add what calls told to what is known, in one transaction. A device never met before is met.
+
+    Return for each the key by which the device is known.
+    """
     rows = tuple(rows)
     if not rows:
-        return
+        return []
     with journal.transaction():
         devices = Devices(journal)
         keys = [devices.meet_caller(one.name, one.serial).key for one in rows]
@@ -270,6 +290,7 @@ def contacts(journal: Journal, rows: Iterable[Contact]) -> None:
             for table, stamp in one.stamps.items()
         ]
         journal.run_many("keep_stamp", stamps)
+    return keys
 
 
 def try_to_write(journal: Journal) -> None:

@@ -22,9 +22,8 @@ from typing import TYPE_CHECKING, Final
 
 from zkpoll.errors import JournalError, TryLater, ZkpollError, reason
 from zkpoll.journal import callers, pushed
-from zkpoll.journal.devices import Devices
 from zkpoll.journal.overview import last_journalled
-from zkpoll.journal.pushed import Pushed
+from zkpoll.journal.pushed import CommandNews
 from zkpoll.model.printable import shown
 from zkpoll.pull import host_clock
 from zkpoll.push import gate
@@ -231,33 +230,45 @@ class Desk:
                 if contact := seat.contact_due(now, anyway=all_of_it):
                     due.append((seat, contact))
         try:
-            pushed.contacts(self._journal, [contact for _, contact in due])
+            keys = pushed.contacts(self._journal, [contact for _, contact in due])
         except JournalError:
             for seat, contact in due:
                 with seat.lock:
                     seat.put_back(contact)
             raise
+        for (seat, _), key in zip(due, keys, strict=True):
+            seat.key = key
         strangers, nameless = self._strangers.due(now, all_of_them=all_of_it)
         callers.note(self._journal, strangers, nameless)
 
     def exchange_orders(self) -> None:
         """Write down what became of commands, and look up the next of each device. Raise `JournalError`."""
-        known = Devices(self._journal)
+        heard = []
         for seat in self.seats.values():
-            key = known.key_of(seat.device.name)
-            if key is None:
-                continue
-            mine = Pushed(self._journal, key)
             with seat.lock:
-                news = seat.orders_heard()
-            for id_, code in news:
-                if code is None:
-                    mine.offered(id_)
-                else:
-                    mine.returned(id_, code)
-            next_one = mine.outstanding()
+                if commands := seat.orders_heard():
+                    heard.append((seat, commands))
+        news = (
+            CommandNews(seat.key, id_, settled=code is not None, code=code)
+            for seat, commands in heard
+            for id_, code in commands
+        )
+        try:
+            pushed.note_commands(self._journal, news)
+        except JournalError:
+            for seat, commands in heard:
+                with seat.lock:
+                    seat.put_back_orders(commands)
+            raise
+        waiting = pushed.waiting_commands(self._journal)
+        for seat in self.seats.values():
+            turn = waiting.get(seat.key)
             with seat.lock:
-                seat.set_order(Order(next_one.id, next_one.text) if next_one else None)
+                seat.set_order(Order(turn[0].id, turn[0].text) if turn else None)
+
+    def zones_told(self) -> Mapping[str, str]:
+        """Return the TimeZone that devices were told last by this process, by name."""
+        return {seat.device.name: seat.zone_told for seat in self.seats.values() if seat.zone_told}
 
 
 def _log_call(seat: Seat, call: Call, reaction: Reaction) -> None:

@@ -56,8 +56,9 @@ class Seat:
             push.secret_text() if push else None,
             push.networks if push else (),
         )
-        key = Devices(journal).key_of(device.name) or self.admission.serial
-        pushed = Pushed(journal, key)
+        self.key = Devices(journal).key_of_caller(device.name, self.admission.serial)
+        """The key by which the journal knows it."""
+        pushed = Pushed(journal, self.key)
         code = pushed.registry_code()
         self._digests = {table: pushed.digest(table) for table in ("ATTLOG", "RTLOG", "TRANSACTION")}
         self._known = Known(
@@ -159,6 +160,10 @@ class Seat:
         """Return, once, the ids of commands that were handed out (None), or answered with a code."""
         found, self._commands = self._commands, []
         return found
+
+    def put_back_orders(self, heard: list[tuple[str, int | None]]) -> None:
+        """Take back what was heard of commands and could not be written."""
+        self._commands = [*heard, *self._commands]
 
     def set_order(self, order: Order | None) -> None:
         """Set the command that is to be handed out; what was just answered is not set again."""

@@ -852,6 +852,18 @@ SELECT push_command.id, push_command.text, push_command.kind, push_command.queue
 FROM push_command JOIN device ON device.id = push_command.device
 WHERE device.key = :key ORDER BY push_command.place;
 
+-- name: all_commands
+-- The oldest of each device first.
+SELECT device.key, push_command.id, push_command.text, push_command.kind, push_command.queued_at,
+       push_command.offered_at, push_command.offers, push_command.settled_at, push_command.return_code
+FROM push_command JOIN device ON device.id = push_command.device ORDER BY push_command.place;
+
+-- name: waiting_commands
+SELECT device.key, push_command.id, push_command.text, push_command.kind, push_command.queued_at,
+       push_command.offered_at, push_command.offers, push_command.settled_at, push_command.return_code
+FROM push_command JOIN device ON device.id = push_command.device
+WHERE push_command.settled_at IS NULL ORDER BY push_command.place;
+
 -- name: offer_command
 UPDATE push_command SET offers = offers + 1, offered_at = :now
 WHERE id = :id AND settled_at IS NULL AND device = (SELECT id FROM device WHERE key = :key);
