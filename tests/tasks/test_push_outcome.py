@@ -91,6 +91,15 @@ def test_its_clock(skew: float, off: str | None) -> None:
     assert found is None or f"its clock is off by {off}, " in found.text
 
 
+def test_another_terminal_calls_in_its_name() -> None:
+    """What a terminal with another serial number brings is kept, and a person is asked whose it is."""
+    other = replace(WELL, standing=replace(CALLER, serial_number="OTHER", is_stranger=True))
+    assert other.trouble is not None
+    assert other.trouble.kind == "another terminal"
+    assert "OTHER" in other.trouble.text
+    assert "zkpoll devices accept gate" in other.trouble.text
+
+
 def test_its_dialect() -> None:
     """The dialect is advice of its own, which no silence ends."""
     access = DialectOutcome("gate", "access")

@@ -142,6 +142,8 @@ class PushStanding:
     """When its last batch was committed."""
     skew: float | None = None
     """Seconds from punch to receipt, the median of its last real-time punches."""
+    is_stranger: bool = False
+    """Whether it calls in the name of another terminal, and nothing of it is delivered."""
 
 
 class Pushed:
@@ -325,6 +327,7 @@ def _standing(row: Row, committed_at: str | None, skews: str | None) -> PushStan
         Gap(_moment(row[18]), _moment(row[19]), row[20]),
         committed_at=_moment(committed_at),
         skew=median(numbers) if numbers else None,
+        is_stranger=bool(row[21]),
     )
 
 

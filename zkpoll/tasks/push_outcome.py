@@ -81,6 +81,12 @@ class PushOutcome:
         standing = self.standing
         if standing is None:
             return None
+        if standing.is_stranger:
+            return Trouble(
+                "another terminal",
+                f"another terminal calls in its name, serial number {standing.serial_number}; its punches are"
+                f" kept, and not delivered. Put serial: right, or run `zkpoll devices accept {self.name}`",
+            )
         if self.too_large_at and age(self.too_large_at, self.now) < _COMES_AGAIN:
             times = "once" if self.too_large == 1 else f"{self.too_large} times"
             text = f"a body of over 4 MB or 10,000 lines was refused {times}, and its punches do not come in"

@@ -811,7 +811,7 @@ SELECT coalesce(device.name, device.seen_as), device.id, device.key, push_device
        push_device.registry_code, push_device.replays, push_device.door_events, push_device.model,
        push_device.firmware, push_device.platform, push_device.push_version, push_device.users,
        push_device.records, push_device.told_at, push_device.gap_since, push_device.gap_asked_at,
-       push_device.gap_told
+       push_device.gap_told, device.name IS NULL
 FROM push_device JOIN device ON device.id = push_device.device
 WHERE coalesce(device.name, device.seen_as) IS NOT NULL
 ORDER BY CASE WHEN device.name IS NULL THEN 1 ELSE 0 END, device.name;
