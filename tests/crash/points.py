@@ -54,6 +54,11 @@ UNREACHED: Final[Mapping[str, str]] = {
     "cli/streams.py prepare_streams": "opens the null device, and only for callers without streams",
 }
 """Functions whose places no run comes to here, with the reason."""
+PUSHED: Final = frozenset(
+    ("add_line", "keep_batch", "keep_stamp", "add_contact", "keep_gap", "queue_command", "offer_command",
+     "settle_command", "forget_commands", "note_caller", "forget_least_recent", "forget_callers")
+)  # fmt: skip
+"""Statements of `zkpoll serve` and of commands on devices that push; tests/serve kills that."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.crash.points import PACKAGE, found_in, places, statement, statements
+from tests.crash.points import PACKAGE, PUSHED, found_in, places, statement, statements
 from zkpoll.journal.sqlite import queries
 
 if TYPE_CHECKING:
@@ -105,7 +105,9 @@ def test_every_statement_is_reached(counted: tuple[set[str], set[str]]) -> None:
         for name, what in statements().items()
         if what and f'"{name}"' in code and f"before {what}" not in reached
     ]
-    assert not missed, f"no stage in world.py reaches the statements {', '.join(missed)}"
+    unexcused = sorted(set(missed) - PUSHED)
+    assert not unexcused, f"no stage in world.py reaches the statements {', '.join(unexcused)}"
+    assert set(missed) >= PUSHED
 
 
 @pytest.mark.long
