@@ -36,6 +36,8 @@ MAY_SAY: Final = {
     "inventory/documents.py": {"events"},  # the placeholder for a list of punches, in a document
     "cli/completion.py": {"source_template"},  # click's own word for the script of a shell
     "pull/user_table.py": {"_TEMPLATE"},  # a finger's, as terminals keep it
+    "cli/simulate_push.py": {"template"},  # of a finger, too
+    "push/reaction.py": {"event"},  # a route of the push protocol
 }
 """What may name a format elsewhere, or seems to, and why."""
 

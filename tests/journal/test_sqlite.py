@@ -647,6 +647,8 @@ def test_no_method_is_forgotten() -> None:
     }
     public -= {
         "Journal.lock",
+        "Journal.is_locked",
+        "Journal.check_in_place",
         "Journal.damaged",
     }  # of a file: test_locks.py; of what was read: test_outbox.py
     assert public == {name for name in CALLS if name[0].isupper() and "." in name}
