@@ -34,6 +34,13 @@ config_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 yes_option = click.option("--yes", is_flag=True, help="Do not ask. Needed where no terminal is.")
 verbose_option = click.option("-v", "--verbose", is_flag=True, help="Say on stderr what is done.")
+log_format_option = click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="How lines on stderr look: to a person, or a JSON object each.",
+)
 DAY = click.DateTime(["%Y-%m-%d"])
 """A day as an option or argument."""
 

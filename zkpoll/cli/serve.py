@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zkpoll.cli.app import config_option, load_inventory, log, verbose_option
+from zkpoll.cli.app import config_option, load_inventory, log, log_format_option, verbose_option
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,13 +26,7 @@ if TYPE_CHECKING:
     help="Take this host's clock as right, though the journal has later times.",
 )
 @verbose_option
-@click.option(
-    "--log-format",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="How lines on stderr look: to a person, or a JSON object each.",
-)
+@log_format_option
 def serve(
     config: Path | None, no_deliver: bool, clock_is_right: bool, verbose: bool, log_format: Format
 ) -> int:

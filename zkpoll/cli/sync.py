@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zkpoll.cli.app import check_called, config_option, load_inventory, log, verbose_option
+from zkpoll.cli.app import check_called, config_option, load_inventory, log, log_format_option, verbose_option
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,13 +25,7 @@ if TYPE_CHECKING:
 @click.option("--no-deliver", is_flag=True, help="Read and journal only.")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as one JSON document.")
 @verbose_option
-@click.option(
-    "--log-format",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="How lines on stderr look: to a person, or a JSON object each.",
-)
+@log_format_option
 def sync(
     config: Path | None,
     devices: tuple[str, ...],
