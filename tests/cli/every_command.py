@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -13,7 +14,9 @@ from tests.cli.test_delivery import refusing
 from tests.cli.test_quarantine import SERIAL
 from tests.forks import START, Forked
 from tests.site import Site, entry
-from zkpoll.journal.opening import folders
+from zkpoll.journal import callers
+from zkpoll.journal.callers import Caller
+from zkpoll.journal.opening import folders, open_journal
 from zkpoll.pull.raw_copy import RawCopy, save
 from zkpoll.simulator import EnrolledUser
 
@@ -39,6 +42,7 @@ LOOKS: Final = {
     "status": "",
     "explain": "{user} {day}",
     "devices list": "",
+    "devices pending": "",
     "punches export": "",
     "outbox list": "",
     "quarantine list": "",
@@ -51,6 +55,7 @@ LOOKS: Final = {
 }
 """Commands that look at files alone."""
 ELSEWHERE: Final = {
+    "devices ask": "decides something, and says so in a line",
     "devices clear": "asks a person first, and has tests of that",
     "devices accept": "decides something, and says so in a line",
     "dashboards resume": "decides something, and says so in a line",
@@ -109,6 +114,11 @@ def prepare(site: Prepared, dashboard: SampleDashboard, terminal: Terminal) -> N
     terminal.users.append(EnrolledUser(99, "9001", "Rahima"))
     log = b"".join(terminal.log)
     taken = datetime(2026, 11, 22, 3, tzinfo=UTC)
+    unknown = Caller(
+        "CQZ7224760046", "unknown serial", taken, taken, 12, "203.0.113.7", "/iclock/cdata", "2.4.1", "att"
+    )
+    with open_journal(site.journal) as journal:
+        callers.note(journal, [unknown, replace(unknown, serial=SERIAL, reason="wrong secret")], 3)
     site.words["copy"] = save(
         folders(site.journal).raw_copies, RawCopy(name, SERIAL, taken, "UTC", 40, {}, log)
     )

@@ -80,7 +80,7 @@ def test_sync_where_all_call_us_and_the_dashboard_is_away(site: Site) -> None:
     "command",
     [
         *("sync --device gate", "sync --device front --device gate", "devices ping gate"),
-        *("devices info gate", "devices clock front gate", "devices clear gate --yes"),
+        *("devices clock front gate", "devices clear gate --yes"),
         *("users export --device gate", "users diff --device gate"),
     ],
 )

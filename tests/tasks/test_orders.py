@@ -26,6 +26,7 @@ from zkpoll.tasks.orders import (
     is_spent,
     may_miss,
     was_lately,
+    who_is_asked,
     wishes,
 )
 
@@ -321,8 +322,7 @@ def test_a_gap_from_its_beginning_to_its_end(inventory: Inventory, journal: Jour
 
 def test_a_spent_command_makes_room(inventory: Inventory, journal: Journal) -> None:
     """One that nobody answers for an hour is dropped, and stays known as that."""
-    device = inventory.devices[0]
-    ask(journal, device, None, None, TODAY)
+    ask(journal, SERIAL, UTC, (None, None), TODAY)
     with inside(inventory.journal) as db:
         db.execute("UPDATE push_command SET queued_at = ?", (ago_today(hours=1).isoformat(),))
     Orders(inventory, journal).look_after(TODAY, {})
@@ -362,23 +362,24 @@ def test_many_devices_cost_few_queries(
     assert len(asked) <= 10
 
 
-def test_asking_by_hand(inventory: Inventory, journal: Journal) -> None:
+def test_asking_by_hand(journal: Journal) -> None:
     """A person's order waits as it was typed, once."""
-    gate = inventory.devices[0]
     since, until = datetime(2026, 11, 1), datetime(2026, 11, 2, 23, 59, 59)
-    assert ask(journal, gate, since, until, TODAY).is_new
-    assert not ask(journal, gate, since, until, TODAY).is_new
-    assert ask(journal, gate, since, None, TODAY).until > datetime.now()
+    assert ask(journal, SERIAL, UTC, (since, until), TODAY).is_new
+    assert not ask(journal, SERIAL, UTC, (since, until), TODAY).is_new
+    assert ask(journal, SERIAL, UTC, (since, None), TODAY).until > datetime.now()
     first, _ = Pushed(journal, SERIAL).commands()
     assert first.text == "DATA QUERY ATTLOG StartTime=2026-11-01 00:00:00\tEndTime=2026-11-02 23:59:59"
 
 
 def test_whom_nothing_can_be_asked(inventory: Inventory, journal: Journal) -> None:
     """A device that never called, or has other orders, is refused in a sentence."""
+    gate = inventory.devices[0]
+    assert who_is_asked(journal, gate).serial_number == SERIAL
     called(journal, dialect="access")
     with pytest.raises(SetAside, match="gate speaks the access dialect"):
-        ask(journal, inventory.devices[0], None, None, TODAY)
+        who_is_asked(journal, gate)
     with inside(inventory.journal) as db:
         db.execute("DELETE FROM push_device")
     with pytest.raises(SetAside, match="gate has never called"):
-        ask(journal, inventory.devices[0], None, None, TODAY)
+        who_is_asked(journal, gate)

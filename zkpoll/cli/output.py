@@ -67,19 +67,29 @@ def show(
 def say(text: str) -> None:
     """Print lines of text. At a terminal each is broken between words, where the window ends."""
     if sys.stdout.isatty():
-        from shutil import get_terminal_size
-        from textwrap import wrap
+        text = "\n".join(_broken(line, len(line) - len(line.lstrip())) for line in text.split("\n"))
+    click.echo(text)
 
-        width = get_terminal_size().columns
-        for line in text.split("\n"):
-            indent = " " * (len(line) - len(line.lstrip()))
-            # Ids and paths stay whole, so that they can be copied.
-            pieces = wrap(
-                line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
-            )
-            click.echo("\n".join(pieces))
-    else:
-        click.echo(text)
+
+def say_row(what: str, value: str, width: int) -> None:
+    """Print a value behind its name, which is padded to `width`. At a terminal it goes on below itself."""
+    line = f"{what:<{width}}  {value}"
+    click.echo(_broken(line, width + 2) if sys.stdout.isatty() else line)
+
+
+def _broken(line: str, indent: int) -> str:
+    """Return a line broken where the window ends, its later lines indented."""
+    from shutil import get_terminal_size
+    from textwrap import fill
+
+    # Ids and paths stay whole, so that they can be copied.
+    return fill(
+        line,
+        get_terminal_size().columns,
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 # --- tables ---

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from zkpoll.journal import callers
 from zkpoll.journal.pushed import pushed_standings
+from zkpoll.reports.refused_callers import is_let_in
 from zkpoll.reports.words import ahead, counted, iso, minute, span
 from zkpoll.tasks.push_outcome import is_silent
 from zkpoll.wall_clock import age, is_ahead
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from datetime import datetime, timedelta
 
     from zkpoll.inventory import Inventory
@@ -153,13 +154,7 @@ def push_status(
     door = DoorStatus(
         journal.is_locked("serve"),
         any(device.enabled for device in inventory.pushing),
-        sum(not _is_let_in(one, standings) for one in callers.pending(journal)),
+        sum(not is_let_in(one, standings.values()) for one in callers.pending(journal)),
         callers.nameless(journal),
     )
     return found, door
-
-
-def _is_let_in(caller: callers.Caller, standings: Mapping[str, PushStanding]) -> bool:
-    """Say whether a caller that was refused has called since, and was let in."""
-    calls = (one.last_call_at for one in standings.values() if one.serial_number == caller.serial)
-    return any(last > caller.last_at for last in calls)

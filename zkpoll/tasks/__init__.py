@@ -6,6 +6,7 @@ log_sink          the sinks: one journals, one only looks
 clear             clear a log, with proof that nothing is lost
 inspect           a person's look at a device: ping, info, clock
 read_users        the users of a device, for an export
+orders            what devices that push are asked for, and when
 deliver           send one dashboard its pending punches
 ping_dashboard    ask a dashboard whether it would take punches
 restore           put back into the journal what a raw copy holds and it lacks

@@ -275,17 +275,10 @@ class Asked:
     until: datetime
     is_new: bool
     """False where the very same is asked for already, and waits."""
-    last_call_at: datetime
-    """UTC."""
 
 
-def ask(
-    journal: Journal, device: Device, since: datetime | None, until: datetime | None, now: datetime
-) -> Asked:
-    """Ask a device for its punches from `since` to `until`, by its wall clock; None is all there are.
-
-    Raise `SetAside` where it would not hear of that, `JournalError` where it cannot be written down.
-    """
+def who_is_asked(journal: Journal, device: Device) -> PushStanding:
+    """Return how a device stands that can be asked. Raise `SetAside` where it would not hear of that."""
     standing = pushed.pushed_standings(journal).get(device.name)
     if standing is None:
         raise SetAside(
@@ -294,8 +287,18 @@ def ask(
         )
     if not takes_orders(standing):
         raise SetAside(f"{device.name} speaks the access dialect, and takes no orders from zkpoll")
-    first, last = everything(ZoneInfo(device.timezone), now)
-    asked = since or first, until or last
+    return standing
+
+
+def ask(
+    journal: Journal, key: str, zone: tzinfo, span: tuple[datetime | None, datetime | None], now: datetime
+) -> Asked:
+    """Ask a device for its punches in a span of time, by its wall clock; None is its own end of all time.
+
+    `zone` is that of its clock, `now` is UTC. Raise `JournalError` where the order cannot be written down.
+    """
+    first, last = everything(zone, now)
+    since, until = span[0] or first, span[1] or last
     with journal.transaction():
-        is_new = Pushed(journal, standing.serial_number).queue(new_order(query_attlog(*asked)), "by hand")
-    return Asked(*asked, is_new, standing.last_call_at)
+        is_new = Pushed(journal, key).queue(new_order(query_attlog(since, until)), "by hand")
+    return Asked(since, until, is_new)

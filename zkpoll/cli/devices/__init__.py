@@ -18,7 +18,9 @@ from zkpoll.cli.app import (
     yes_option,
 )
 from zkpoll.cli.devices import ping
+from zkpoll.cli.devices.ask import ask
 from zkpoll.cli.devices.discover import discover
+from zkpoll.cli.devices.pending import pending
 from zkpoll.cli.output import print_lines
 from zkpoll.errors import ExitCode
 
@@ -35,7 +37,7 @@ def devices() -> None:
     """Look after the terminals."""
 
 
-for _look in (ping.list_, ping.ping, ping.info, ping.clock, discover):
+for _look in (ping.list_, ping.ping, ping.info, ping.clock, discover, pending, ask):
     devices.add_command(_look)
 
 

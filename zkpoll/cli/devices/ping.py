@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
 
-from zkpoll.cli.app import config_option, devices_asked, json_option, load_inventory, open_or_empty
-from zkpoll.cli.output import print_json, show_steps, show_table
+from zkpoll.cli.app import (
+    check_names,
+    config_option,
+    devices_asked,
+    json_option,
+    load_inventory,
+    open_or_empty,
+)
+from zkpoll.cli.output import print_json, say_row, show_steps, show_table
+from zkpoll.errors import ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -107,20 +116,38 @@ def ping(config: Path | None, names: tuple[str, ...], as_json: bool) -> int:
 def info(config: Path | None, name: str, as_json: bool) -> int:
     """Show what the device NAME says of itself; change nothing on it.
 
+    One with a host is asked. Of one that pushes, its calls have told that to `zkpoll serve`, and the journal
+    shows it: the last call, the TimeZone it was told, its own words, and the last orders with their Return.
+
     Exit codes: 0 all is well; 1 something is not; 69 it cannot be reached; 75 another run is at it.
     """
+    from zkpoll.reports.push_details import push_details
     from zkpoll.tasks.result import exit_code
 
-    with _looking(config) as look:
-        ((device, found),) = _each(look, (name,), lambda device: look.diagnosis(device, details=True))
-    if found.about is not None:
-        if as_json:
-            print_json({"name": name, **_about(found.about)})
-        else:
-            _show_about(device, found.about)
-    for problem in found.problems:
+    inventory = load_inventory(config, secrets=False)
+    check_names(inventory, [name], "NAME")
+    device = next(one for one in inventory.devices if one.name == name)
+    inspected: list[Inspection] = []
+    if device.host is not None:
+        with _looking(config) as look:
+            inspected = [one for _, one in _each(look, (name,), partial(look.diagnosis, details=True))]
+    calls = None
+    if device.push is not None:
+        with open_or_empty(inventory) as journal:
+            calls = push_details(journal, name)
+    abouts = [one.about for one in inspected if one.about]
+    if as_json and (abouts or calls):
+        pushes = {"push": calls and calls.document()} if device.push else {}
+        print_json({"name": name, **(_about(abouts[0]) if abouts else {}), **pushes})
+    elif abouts or calls:
+        own = _rows(device, abouts[0]) if abouts else [("device", name), ("serial number", device.serial)]
+        _show_rows([*own, *(calls.rows() if calls else [])])
+    for problem in (problem for one in inspected for problem in one.problems):
         click.echo(f"zkpoll: device {name}: {problem}", err=True)
-    return exit_code([found])
+    if device.push and calls is None:
+        text = "it has never called; `zkpoll devices pending` shows who was refused"
+        click.echo(f"zkpoll: push {name}: {text}", err=True)
+    return exit_code(inspected) or (ExitCode.ATTENTION if device.push and calls is None else ExitCode.OK)
 
 
 @click.command()
@@ -188,9 +215,9 @@ def _about(about: About) -> dict[str, object]:
     return asdict(about) | {"clock": about.clock and about.clock.isoformat()}
 
 
-def _show_about(device: Device, about: About) -> None:
+def _rows(device: Device, about: About) -> list[tuple[str, str | None]]:
     host, port, transport = device.address
-    rows = [
+    return [
         ("device", device.name),
         ("address", f"{host}, {transport} port {port}"),
         ("serial number", about.serial_number),
@@ -205,9 +232,12 @@ def _show_about(device: Device, about: About) -> None:
         ("records", _share(about.records, about.capacity)),
         ("clock", f"{about.clock} ({_drift(about.drift)})" if about.clock else None),
     ]
+
+
+def _show_rows(rows: Sequence[tuple[str, str | None]]) -> None:
     width = max(len(what) for what, _ in rows)
     for what, value in rows:
-        click.echo(f"{what:<{width}}  {value or _NOTHING}")
+        say_row(what, value or _NOTHING, width)
 
 
 def _share(number: int | None, most: int | None) -> str | None:
