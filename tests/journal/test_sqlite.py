@@ -548,6 +548,7 @@ CALLS: dict[str, Callable[[Rooms], object]] = {
     "Pushed.keep_batch": lambda it: it.pushed.keep_batch("ATTLOG", "1", b"x", last=START, skews=[1.5]),
     "Pushed.registry_code": lambda it: it.pushed.registry_code(),
     "Pushed.held": lambda it: it.pushed.held(),
+    "Pushed.not_pushed": lambda it: it.pushed.not_pushed(0, START, datetime.now(UTC)),
     "Pushed.gap": lambda it: it.pushed.gap(),
     "Pushed.keep_gap": lambda it: it.pushed.keep_gap(Gap()),
     "Pushed.queue": lambda it: it.pushed.queue(CHECK, "by hand"),

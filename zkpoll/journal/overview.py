@@ -206,13 +206,18 @@ def _journalled(journal: Journal, since: datetime) -> dict[int, dict[date, int]]
 
     Places rise with time, so that the first of them is found by halves, not by walking all.
     """
-    row = journal.one("last_punch")
     text = since.isoformat(timespec="milliseconds")
-    first = bisect_left(range(row[0] + 1 if row else 0), text, key=lambda seq: _journalled_from(journal, seq))
+    first = bisect_left(range(last_place(journal) + 1), text, key=lambda seq: _journalled_from(journal, seq))
     found: dict[int, dict[date, int]] = {}
     for device, day, count in journal.all("journalled_by_day", seq=first):
         found.setdefault(device, {})[date.fromisoformat(day)] = count
     return found
+
+
+def last_place(journal: Journal) -> int:
+    """Return the place of the punch that was journalled last, 0 where there is none."""
+    row = journal.one("last_punch")
+    return row[0] if row else 0
 
 
 def _journalled_from(journal: Journal, seq: int) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from zkpoll.journal.database import now
 from zkpoll.journal.devices import Devices
-from zkpoll.model.punch import PUSHED
+from zkpoll.model.punch import PUSHED, Form
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -211,6 +211,22 @@ class Pushed:
     def held(self) -> int:
         """Return how many punches and impossible lines of it the journal holds."""
         row = self._journal.one("held_of_device", key=self._key, pushed=PUSHED)
+        return row[0] if row else 0
+
+    def not_pushed(self, after: int, until: datetime, called_since: datetime) -> int:
+        """Return how many punches the pull door alone has shown, of those journalled after a place.
+
+        Only those count that the device stamped up to `until`, by its wall clock (naive), and only where it
+        pushed before and has called since `called_since` (UTC).
+        """
+        row = self._journal.one(
+            "not_pushed",
+            key=self._key,
+            after=after,
+            until=until.isoformat(timespec="seconds"),
+            kind=int(Form.PUSH),
+            called_since=_text(called_since),
+        )
         return row[0] if row else 0
 
     def gap(self) -> Gap:

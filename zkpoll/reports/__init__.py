@@ -8,16 +8,16 @@ refused_callers  who called the push door and was not let in
 device_list      the inventory's devices, with what the journal knows of each
 old_punches      how many old punches may be removed, and why others stay   (pure)
 news             what a person who is not watching was not told yet
-run_summary      a run in one line, in a letter, as JSON               (pure)
-words            counts, time spans and moments in words               (pure)
+run_summary      a run in one line, in a letter, as JSON                    (pure)
+words            counts, time spans and moments in words                    (pure)
 metrics          figures of a run, in a file for Prometheus
 health           pings that say how runs begin and end
 log_lines        the form of the log's lines
 watchers         metrics and health around one run; one that fails never fails a run
-user_rows        one user as a row of an export                        (pure)
+user_rows        one user as a row of an export                             (pure)
 user_changes     changes of users between two exports
 user_file        an export that was written before, back as rows
-punches          one punch as a row of an export                       (pure)
-tables           rows as CSV, JSON or NDJSON                           (pure)
+punches          one punch as a row of an export                            (pure)
+tables           rows as CSV, JSON or NDJSON                                (pure)
 export_file      an export to stdout, or whole into a file
 """

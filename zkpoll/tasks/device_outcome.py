@@ -87,6 +87,8 @@ class DeviceOutcome:
     seconds: float = 0.0
     would_send: tuple[Event, ...] = ()
     """New punches that a dry run would have journalled, and sent."""
+    not_pushed: int = 0
+    """Punches first seen now that had not come by push, though the device pushes."""
 
     @property
     def subject(self) -> str:
@@ -148,9 +150,15 @@ class DeviceOutcome:
         """The events of this visit that a person should know of."""
         return (
             *notices_of_records(self.tally),
+            *self._notices_of_push(),
             *(self.clearing.notices if self.clearing else ()),
             *self._notices_of_device(),
         )
+
+    def _notices_of_push(self) -> Iterator[Notice]:
+        if number := self.not_pushed:
+            text = "1 punch had" if number == 1 else f"{number:,} punches had"
+            yield Notice(f"{text} not come by push", harmless=True)
 
     def _notices_of_device(self) -> Iterator[Notice]:
         reading = self.reading

@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 from abc import ABC, abstractmethod
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from zkpoll.errors import WrongSerial
@@ -13,6 +14,8 @@ from zkpoll.journal import conditions, watermarks
 from zkpoll.journal.devices import STRANGER, Devices
 from zkpoll.journal.holds import Holding
 from zkpoll.journal.intake import Intake
+from zkpoll.journal.overview import last_place
+from zkpoll.journal.pushed import Pushed
 from zkpoll.model.log import WholeReading
 from zkpoll.model.sums import Tally
 from zkpoll.pull import unknown_log
@@ -27,6 +30,12 @@ if TYPE_CHECKING:
     from zkpoll.model.log import Reading, Slice, Watermark
     from zkpoll.model.punch import Event
     from zkpoll.pull.identity import Identity
+
+
+_ON_ITS_WAY: Final = timedelta(minutes=2)
+"""How long a punch may take to come by push: terminals look once a minute for what they did not send."""
+_CALLS: Final = timedelta(hours=1)
+"""A device that has not called for longer does not push; of that a person is told anyway."""
 
 
 class Claims:
@@ -53,6 +62,8 @@ class LogSink(ABC):
         """The key of the device that answers; None until `begin`."""
         self.tally = Tally()
         """The sum over the records taken."""
+        self.not_pushed = 0
+        """Punches of those that push should have brought before, and did not."""
         self.whole: WholeReading | None = None
         """The reading from the log's first record on that is under way, or came to its end."""
         self._device = device
@@ -147,7 +158,10 @@ class JournalSink(LogSink):
         """Journal records, and the watermark behind them. They are on disk when this returns."""
         assert self.key is not None  # noqa: S101  # `begin` has set it
         with self._journal.transaction():
+            before = last_place(self._journal)
             tally = self._intake.add(piece)
+            if self._device.push is not None:
+                self.not_pushed += self._missed_by_push(self.key, before, piece.drift)
             given_up = self._follow(piece, tally)
             if given_up and given_up.before and not given_up.seen:
                 self._owe(NOTHING_FOUND_AGAIN)
@@ -155,6 +169,14 @@ class JournalSink(LogSink):
                 watermarks.store(self._journal, self.key, replace(piece.mark, whole=self.whole))
         self.tally += tally
         self._announce()
+
+    def _missed_by_push(self, key: str, before: int, drift: float | None) -> int:
+        """Return how many of the punches behind a place had time to come by push, and did not."""
+        now = datetime.now(UTC)
+        clock = now.astimezone(ZoneInfo(self._device.timezone)) + timedelta(seconds=drift or 0)
+        return Pushed(self._journal, key).not_pushed(
+            before, clock.replace(tzinfo=None) - _ON_ITS_WAY, now - _CALLS
+        )
 
     def end(self, reading: Reading) -> None:
         """Note the reading in the journal as well, and a loss that it shows until that is told."""

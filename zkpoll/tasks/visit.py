@@ -53,6 +53,7 @@ def visit(
         outcome,
         key=sink.key,
         tally=sink.tally,
+        not_pushed=sink.not_pushed,
         whole=sink.whole,
         would_send=sink.would_send,
         seconds=time.monotonic() - began,

@@ -827,6 +827,17 @@ SELECT (SELECT count(DISTINCT form.punch) FROM form WHERE form.device = device.i
           WHERE quarantine.device = device.id AND substr(quarantine.raw, 1, 5) = :pushed)
 FROM device WHERE device.key = :key;
 
+-- name: not_pushed
+-- Punches that were journalled after one and that push did not show, of a device that pushed before and still
+-- calls.
+SELECT count(*) FROM punch JOIN device ON device.id = punch.device
+WHERE device.key = :key AND punch.seq > :after AND substr(punch.timestamp, 1, 19) <= :until
+  AND (punch.kinds & :kind) = 0
+  AND EXISTS (SELECT 1 FROM push_table
+              WHERE push_table.device = device.id AND push_table.committed_at IS NOT NULL)
+  AND EXISTS (SELECT 1 FROM push_device
+              WHERE push_device.device = device.id AND push_device.last_call_at >= :called_since);
+
 -- name: gap
 SELECT push_device.gap_since, push_device.gap_asked_at, push_device.gap_told
 FROM push_device JOIN device ON device.id = push_device.device
