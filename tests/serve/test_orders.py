@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.look import inside, look
-from tests.serve.serving import SERIAL, journalled, serving
+from tests.serve.serving import SERIAL, journalled, line, serving, write
+from tests.site import entry
 from tests.waiting import wait_for
-from zkpoll.simulator import Model, Terminal
+from zkpoll.simulator import Model, Terminal, serve
 from zkpoll.simulator.push_model import PushModel
 from zkpoll.simulator.push_terminal import PushTerminal, pushing
 
@@ -109,3 +110,37 @@ def test_one_asks_by_hand(site: Site) -> None:
     assert [user for user, _ in journalled(site)] == ["2", "3"]
     (command,) = shown["push"]["commands"]
     assert (command["kind"], command["return_code"], command["offers"]) == ("by hand", 0, 1)
+
+
+def test_the_reading_tells_what_push_did_not_bring(site: Site) -> None:
+    """A visit tells once how many old punches it alone brought; a fresh one may be on its way."""
+    terminal = Terminal(Model(serial=SERIAL))
+    terminal.set_clock(datetime.now(UTC).replace(tzinfo=None))
+    for hour in range(12):
+        terminal.punch("1", datetime(2026, 11, 20, 8) + timedelta(hours=hour))
+    with serve(terminal) as where:
+        write(site, devices=[f"{entry('gate', where)}, serial: '{SERIAL}', push: true"])
+        terminal.punch("9", datetime(2026, 11, 21, 8), verify=1)
+        with serving(site, "--no-deliver") as door:
+            assert door.push(line("9", "2026-11-21 08:00:00")).status == 200
+            wait_for(lambda: look(site.journal, "SELECT 1 FROM push_device") != [])
+            told = site.sync("--no-deliver")
+            assert (told.code, told.err) == (0, "zkpoll: device gate: 12 punches had not come by push\n")
+            terminal.punch("2")
+            again = site.sync("--no-deliver")
+            assert (again.code, again.err) == (0, "")
+    assert len(journalled(site)) == 14
+
+
+def test_a_reading_of_one_that_never_pushed(site: Site) -> None:
+    """While a device has not pushed yet, its visits say nothing of push."""
+    terminal = Terminal(Model(serial=SERIAL))
+    terminal.punch("1", datetime(2026, 11, 20, 8))
+    with serve(terminal) as where:
+        write(site, devices=[f"{entry('gate', where)}, serial: '{SERIAL}', push: true"])
+        with serving(site, "--no-deliver") as door:
+            assert door.ask(f"/iclock/cdata?SN={SERIAL}&options=all").status == 200
+            wait_for(lambda: look(site.journal, "SELECT 1 FROM push_device") != [])
+            told = site.sync("--no-deliver")
+    assert "by push" not in told.err
+    assert len(journalled(site)) == 1
