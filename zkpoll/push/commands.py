@@ -30,6 +30,8 @@ _WORDS: Final = {
 }
 _COUNTS: Final = ("UserCount", "TransactionCount")
 _COUNT: Final = re.compile(r"[0-9]{1,9}")
+_LONGEST: Final = 65_536
+"""Bytes of settings or results that are looked at; the longest seen have two thousand."""
 _WORD_LENGTH: Final = 64
 """Letters that are kept of a word of a terminal; the longest seen has 41."""
 _BEFORE_A_KEY: Final = re.compile(r"[\r\n]+|,(?=~?\w+=)", re.ASCII)
@@ -98,4 +100,4 @@ def _counts(pairs: dict[str, str]) -> dict[str, str]:
 
 
 def _text(body: bytes) -> str:
-    return body.decode("utf-8", "replace")
+    return body[:_LONGEST].decode("utf-8", "replace")
