@@ -40,14 +40,24 @@ def ask(
     host: str | None = "x",
     http: str = "1.1",
 ) -> Heard:
-    """Send one request over a connection, and return the answer. Without `host` there is no such header."""
+    """Send one request over a connection, and return the answer. Without `host` there is no such header.
+
+    Raise `OSError` where there is no answer, or not all of it.
+    """
     word = method or ("GET" if body is None else "POST")
     lines = [f"{word} {target} HTTP/{http}", *([f"Host: {host}"] if host else []), "Connection: close"]
     lines += [] if body is None else [f"Content-Length: {len(body)}"]
     line.sendall("\r\n".join([*lines, "", ""]).encode() + (body or b""))
     answer = b"".join(iter(lambda: line.recv(65536), b""))
     first, _, text = answer.partition(b"\r\n\r\n")
+    told = re.search(rb"Content-Length: (\d+)", first)
+    if told is None or (method != "HEAD" and len(text) != int(told[1])):
+        raise ConnectionError("no whole answer")
     return Heard(int(first.split()[1]), text.decode())
+
+
+class EndedError(Exception):
+    """It ended before it listened; what it said."""
 
 
 class Serving:
@@ -62,7 +72,8 @@ class Serving:
         while True:
             line = process.stderr.readline()
             before += line
-            assert line, f"it ended before it listened: {before}"
+            if not line:
+                raise EndedError(before)
             if found := re.fullmatch(r"listening on (.*):(\d+)\n", line):
                 break
         self.address = found[1], int(found[2])

@@ -1,0 +1,61 @@
+"""`zkpoll serve`, killed under load wherever it is: nothing that was acknowledged is lost, nothing doubled.
+
+A failure names its seed: with CRASH_SEED in the environment, the same steps are drawn again. What the threads
+of a process are at by then is not ours to say.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from tests.serve.armed import steps
+from tests.serve.crowd import Crowd
+
+if TYPE_CHECKING:
+    from tests.site import Site
+
+PART: Final = 10
+"""Kills of one test."""
+PARTS: Final = 20
+
+
+@pytest.fixture
+def seed() -> int:
+    """Give what everything random in a test follows from, but for the order of threads."""
+    return int(os.environ.get("CRASH_SEED", random.randrange(1_000_000)))
+
+
+@pytest.mark.command
+def test_killed_a_few_times(site: Site, seed: int) -> None:
+    """A `serve` that is killed under load has kept whatever it acknowledged, and the next one goes on."""
+    with Crowd(site, seed) as crowd:
+        crowd.kill_at_a_step()
+        crowd.kill_at_any_moment()
+        crowd.kill_at_a_step()
+        crowd.finish()
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("part", range(PARTS))
+def test_killed_again_and_again(site: Site, seed: int, part: int) -> None:
+    """Two hundred kills before, in and after commits lose, double and invent no punch."""
+    with Crowd(site, seed + part) as crowd:
+        for turn in range(PART):
+            if turn % 5:
+                crowd.kill_at_a_step()
+            else:
+                crowd.kill_at_any_moment()
+        crowd.finish()
+        assert crowd.at_steps, "no step was reached"
+
+
+def test_there_are_steps_on_the_whole_way() -> None:
+    """Steps are found before the commit, at it and behind it, and where an answer is written."""
+    functions = {step.split()[2] for step in steps() if ":" in step}
+    assert {"_answered", "take_batch", "transaction", "execute", "took"} <= functions
+    assert "before INSERT punch" in steps()
