@@ -179,9 +179,25 @@ class _Service:
                 self._feed.close()
         for one in running:
             one.result()
-        self.desk.write_down(datetime.now(UTC), all_of_it=True)
-        self.desk.exchange_orders()
-        self._tell()
+        self._close_the_books()
+
+    def _close_the_books(self) -> None:
+        """Write down and tell the last. A journal that takes nothing by now is waited for no more.
+
+        No punch hangs on it. Raise `JournalUnfit`.
+        """
+        if self.desk.unfit:
+            raise self.desk.unfit
+        if self.desk.problem:
+            return
+        try:
+            self.desk.write_down(datetime.now(UTC), all_of_it=True)
+            self.desk.exchange_orders()
+            self._tell()
+        except JournalUnfit:
+            raise
+        except JournalError as error:
+            _log.warning("%s", error)
 
     def _taken(self, met: Met, name: str) -> None:
         if met.held is None:
@@ -217,6 +233,8 @@ class _Service:
         orders = Orders(self._inventory, self._journal)
         while not self._ending.wait(_UPKEEP):
             service_manager.notify("WATCHDOG=1")
+            if self.desk.unfit:
+                raise self.desk.unfit
             try:
                 self._journal.check_in_place()
                 self.desk.try_again()

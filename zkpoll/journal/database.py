@@ -66,8 +66,11 @@ class Journal(Protocol):
     def run_over(self, query: str, values: Values, **parameters: object) -> int:
         """Run the named statement over `values`, as `look_up` does, and return how many rows it changed."""
 
-    def transaction(self) -> AbstractContextManager[None]:
-        """Do what is inside as one transaction: on disk when it ends, undone when it raises."""
+    def transaction(self, patience: float | None = None) -> AbstractContextManager[None]:
+        """Do what is inside as one transaction: on disk when it ends, undone when it raises.
+
+        `patience` is how many seconds it waits for all others, if not as long as the journal's own says.
+        """
 
     def savepoint(self) -> AbstractContextManager[None]:
         """Do what is inside as a part of the transaction under way, which is undone alone when it raises.

@@ -179,12 +179,15 @@ class JournalFile:
         """Given a journal, note which file it is now. Raise `OSError` if there is none."""
         self._path = path.absolute()
         self._identity = _identity(self._path)
+        self._log: tuple[Path, tuple[int, int]] | None = None
+        """SQLite's log beside it, and which file that is."""
         with _guard:
             self._share = _shared.setdefault(self._identity, _Shared())
             self._share.users += 1
 
     def close(self) -> None:
         """Let go of the file. SQLite must have closed it before."""
+        self._log = None  # whoever is the last to close a journal removes it
         with _guard:
             self._share.users -= 1
             if not self._share.users:
@@ -192,19 +195,34 @@ class JournalFile:
                 for one in filter(None, (self._share.means, self._share.eyes)):
                     one.close()
 
+    def watch_log(self) -> None:
+        """Take SQLite's log for a part of the journal from now on, until it is closed.
+
+        It is there from the first transaction to the end, and what is committed may stand nowhere else.
+        """
+        if self._log is None:
+            real = self._path.resolve()
+            log = real.with_name(f"{real.name}-wal")
+            with suppress(OSError):  # it is not there yet while a journal is being made
+                self._log = log, _identity(log)
+
     def check_in_place(self) -> None:
-        """Raise `JournalUnfit` where the journal's name leads to another file by now, or to none."""
+        """Raise `JournalUnfit` where the name of the journal or of its log leads to another file, or none."""
+        parts = [(self._path, self._identity), *([self._log] if self._log else [])]
         try:
-            if _identity(self._path) == self._identity:
+            for path, identity in parts:
+                if _identity(path) != identity:
+                    fate = "replaced by another file"
+                    break
+            else:
                 return
-            fate = "replaced by another file"
         except FileNotFoundError:
             fate = "removed"
         except OSError as error:
             why = reason(error)
-            raise JournalError(f"the journal {self._path} cannot be seen any more: {why}") from error
+            raise JournalError(f"the journal {path} cannot be seen any more: {why}") from error
         raise JournalUnfit(
-            f"the journal {self._path} was {fate} while zkpoll was at it, and what was written since is gone "
+            f"the journal {path} was {fate} while zkpoll was at it, and what was written since is gone "
             "with it; what the terminals still hold is read again by the next run"
         )
 

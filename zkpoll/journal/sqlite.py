@@ -78,6 +78,7 @@ class SqliteJournal:
         when it cannot be opened, is empty, damaged, foreign, or written by a newer zkpoll.
         """
         self._path = path
+        self._patience = patience
         self._lock = threading.RLock()
         self._in_savepoint = False
         self._still: Still | None = None
@@ -167,15 +168,17 @@ class SqliteJournal:
             self._db.executemany("INSERT INTO incoming (place, value) VALUES (?, ?)", pairs)
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self, patience: float | None = None) -> Iterator[None]:
         """Do what is inside as one transaction: on disk when it ends, undone when it raises.
 
-        Raise `JournalError` where the journal is not in its place any more, and no other run would find it.
+        `patience` is how many seconds it waits for all others, threads of this process included; without it,
+        that of the journal is for other processes. Raise `JournalError` where the journal is not in its place
+        any more, and no other run would find it.
         """
-        with self._lock:
-            with self._translated():
-                self._db.execute("BEGIN IMMEDIATE")
+        with self._locked(patience):
             try:
+                if self._file:
+                    self._file.watch_log()
                 yield
                 if self._file:
                     self._file.check_in_place()
@@ -184,6 +187,30 @@ class SqliteJournal:
             except BaseException:
                 self._roll_back()
                 raise
+
+    @contextmanager
+    def _locked(self, patience: float | None) -> Iterator[None]:
+        """Begin a transaction that no other thread takes part in, or raise `JournalError`."""
+        began = time.monotonic()
+        if not self._lock.acquire(timeout=-1 if patience is None else patience):
+            raise self._error("is in use by this process, and was not free in time")
+        try:
+            if patience is not None:
+                self._wait_for_others(max(0.0, patience - (time.monotonic() - began)))
+            try:
+                with self._translated():
+                    self._db.execute("BEGIN IMMEDIATE")
+            finally:
+                if patience is not None:
+                    self._wait_for_others(self._patience)
+            yield
+        finally:
+            self._lock.release()
+
+    def _wait_for_others(self, seconds: float) -> None:
+        """Let transactions wait so long for those of other processes."""
+        with self._translated():
+            self._db.execute(f"PRAGMA busy_timeout = {round(seconds * 1000)}")
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:

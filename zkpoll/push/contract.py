@@ -37,6 +37,8 @@ class Head:
     """As it was sent."""
     address: str
     """The IP address it comes from: that of the connection, or what a trusted proxy says."""
+    waited: float = field(default=0.0, compare=False)
+    """Seconds for which its whole request has waited for a thread, when it is to be answered."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from http import HTTPStatus
 from traceback import format_tb
@@ -285,7 +285,8 @@ class _Door:
             if request.error:
                 self._desk.too_large(head)
                 return _TOO_LARGE
-            return self._desk.answer(head, request.get_body_stream().read())
+            waited = time.monotonic() - request.whole_at
+            return self._desk.answer(replace(head, waited=waited), request.get_body_stream().read())
         except Exception as error:  # noqa: BLE001  # whatever it is, the terminal keeps its records
             return _failed(head, error)
 
@@ -317,7 +318,7 @@ class _Request(HTTPRequestParser):  # type: ignore[misc]
         super().__init__(adjustments)
         self._door = door
         self.peer = caller(peer, "", ())
-        self.began = time.monotonic()
+        self.began = self.whole_at = time.monotonic()
         self.head: Head | None = None
         self.verdict: Answer | None = None
         """The answer, where it is known before the desk is asked."""
@@ -339,6 +340,7 @@ class _Request(HTTPRequestParser):  # type: ignore[misc]
         if self.headers_finished and self.head is None and not self.empty:
             self._judge()
         if self.completed:
+            self.whole_at = time.monotonic()
             self.expect_continue = False
             if self.error or self.verdict:
                 self.cut_short = True

@@ -16,11 +16,12 @@ import shutil
 import threading
 import time
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
-from zkpoll.errors import JournalError, TryLater, ZkpollError, reason
+from zkpoll.errors import JournalError, JournalUnfit, TryLater, ZkpollError, reason
 from zkpoll.journal import callers, pushed
 from zkpoll.journal.overview import last_journalled
 from zkpoll.journal.pushed import CommandNews
@@ -46,13 +47,29 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 LOCK_WAIT: Final = 20.0
-"""Seconds that a batch waits for the journal; terminals were seen to give up after 30."""
+"""Seconds that a batch waits in all, from its last byte to its commit; terminals were seen to give up after
+30."""
+_LAST_TRY: Final = 0.2
+"""Seconds for a batch that has waited so long already: the journal may be free by now."""
 _LEAST_FREE: Final = 64_000_000
 """Bytes on the journal's disk; the last of them are for what is already there."""
 _MOST_ROUTES: Final = 16
 """Unknown routes of a device that are told."""
 _BEHIND: Final = timedelta(hours=1)
 """A clock that is behind the newest punch by more is wrong; daylight saving does not move UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Wait:
+    """How long one request may wait, for whatever it waits."""
+
+    end: float
+    """By `time.monotonic`."""
+
+    @property
+    def left(self) -> float:
+        """Return how many seconds it may wait from now on."""
+        return max(_LAST_TRY, self.end - time.monotonic())
 
 
 class Desk:
@@ -80,6 +97,8 @@ class Desk:
         """By serial number."""
         self.problem: str | None = None
         """Why punches are not taken, in one sentence; None while they would be."""
+        self.unfit: JournalUnfit | None = None
+        """What shows that the journal can take no batch any more, however long one waits."""
         self._journal = journal
         self._folder = inventory.journal.parent
         self._taken = taken
@@ -112,17 +131,19 @@ class Desk:
         if self.clock_doubt(now):
             return Answer(503, UNAVAILABLE)
         takes_turns = call.method == "POST"  # each is judged by the one before
-        if takes_turns and not seat.turn.acquire(timeout=LOCK_WAIT):
+        wait = _Wait(moment + LOCK_WAIT - head.waited)
+        if takes_turns and not seat.turn.acquire(timeout=wait.left):
             return Answer(503, UNAVAILABLE)
         try:
-            return self._answered(seat, call, head, body, now, moment)
+            return self._answered(seat, call, head, body, now, wait)
         finally:
             if takes_turns:
                 seat.turn.release()
 
     def _answered(
-        self, seat: Seat, call: Call, head: Head, body: bytes, now: datetime, moment: float
+        self, seat: Seat, call: Call, head: Head, body: bytes, now: datetime, wait: _Wait
     ) -> Answer:
+        moment = time.monotonic()
         with seat.lock:
             known = seat.known(call, body, moment)
         reaction = react(call, body, known, now)
@@ -131,7 +152,7 @@ class Desk:
                 self.too_large(head)
             return reaction
         replay = reaction.batch is not None and seat.is_replay(reaction.batch)
-        if reaction.batch and not self._is_kept(seat, reaction.batch, now, replay=replay):
+        if reaction.batch and not self._is_kept(seat, reaction.batch, now, wait, replay=replay):
             return Answer(503, UNAVAILABLE)
         with seat.lock:
             seat.heard(reaction, head.address, now, moment, replay=replay)
@@ -164,16 +185,18 @@ class Desk:
 
     # --- what has to be on disk ---
 
-    def _is_kept(self, seat: Seat, batch: Batch, now: datetime, *, replay: bool) -> bool:
+    def _is_kept(self, seat: Seat, batch: Batch, now: datetime, wait: _Wait, *, replay: bool) -> bool:
         """Journal a batch, unless it is the one before; say whether all of it is on disk."""
         try:
             if replay:
                 self._journal.check_in_place()
                 return True
-            with self._turn_to_write():
-                taken = take_batch(self._journal, seat.device, batch, now)
+            with self._turn_to_write(wait):
+                taken = take_batch(self._journal, seat.device, batch, now, wait.left)
         except ZkpollError as error:
             self.problem = str(error)
+            if isinstance(error, JournalUnfit):
+                self.unfit = error
             _log.warning("%s: %d punches are not taken: %s", seat.device.name, len(batch.punches), error)
             return False
         self.problem = None
@@ -186,10 +209,10 @@ class Desk:
         return True
 
     @contextmanager
-    def _turn_to_write(self) -> Iterator[None]:
+    def _turn_to_write(self, wait: _Wait) -> Iterator[None]:
         """Hold the one turn to write. Raise `TryLater` where it does not come, or the disk is full."""
         self._check_room()
-        if not self._writing.acquire(timeout=LOCK_WAIT):
+        if not self._writing.acquire(timeout=wait.left):
             raise TryLater(f"the journal was not free for {LOCK_WAIT:.0f} s")
         try:
             yield
@@ -239,7 +262,11 @@ class Desk:
         for (seat, _), key in zip(due, keys, strict=True):
             seat.key = key
         strangers, nameless = self._strangers.due(now, all_of_them=all_of_it)
-        callers.note(self._journal, strangers, nameless)
+        try:
+            callers.note(self._journal, strangers, nameless)
+        except JournalError:
+            self._strangers.put_back(strangers, nameless)
+            raise
 
     def exchange_orders(self) -> None:
         """Write down what became of commands, and look up the next of each device. Raise `JournalError`."""

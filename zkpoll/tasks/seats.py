@@ -18,7 +18,7 @@ from zkpoll.push.contract import Admission, Known, Order
 from zkpoll.push.reaction import DOOR_EVENT
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from zkpoll.inventory import Device
@@ -252,6 +252,21 @@ class Strangers:
                 del self._written_at[serial]
             nameless, self._nameless = self._nameless, 0
             return found, nameless
+
+    def put_back(self, callers: Sequence[Caller], nameless: int) -> None:
+        """Take back those that could not be written. What has no place any more is only counted."""
+        with self._lock:
+            later, self._callers = self._callers, {}
+            self._nameless += nameless
+            for one in (*callers, *later.values()):
+                self._written_at.pop(one.serial, None)
+                before = self._callers.pop(one.serial, None)
+                if before:
+                    one = replace(one, first_at=before.first_at, requests=before.requests + one.requests)
+                if len(self._callers) < _MOST_STRANGERS:
+                    self._callers[one.serial] = one
+                else:
+                    self._nameless += one.requests
 
     def _was_written(self, serial: str, now: datetime) -> bool:
         written = self._written_at.get(serial)

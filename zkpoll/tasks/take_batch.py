@@ -37,14 +37,16 @@ class Taken:
     tally: Tally
 
 
-def take_batch(journal: Journal, device: Device, batch: Batch, received: datetime) -> Taken:
+def take_batch(
+    journal: Journal, device: Device, batch: Batch, received: datetime, patience: float | None = None
+) -> Taken:
     """Journal a batch of a device, with its stamp, and return what became of it. On disk when it returns.
 
-    `received` is when it came (UTC). What a person has to know of it is owed in the same transaction. Raise
-    `JournalError`, with nothing of it kept.
+    `received` is when it came (UTC), `patience` how many seconds to wait for the journal. What a person has
+    to know of it is owed in the same transaction. Raise `JournalError`, with nothing of it kept.
     """
     serial, zone = device.serial or "", ZoneInfo(device.timezone)
-    with journal.transaction():
+    with journal.transaction(patience):
         known = Devices(journal)
         met = known.meet_caller(device.name, serial)
         intake = Intake(
