@@ -74,7 +74,7 @@ class Caller:
         kind = self._random.random()
         if kind < 0.25 and self._batches:
             return self._random.choice(self._batches)
-        punches = []
+        punches: list[tuple[str, str]] = []
         for _ in range(_FULL if kind > 0.85 else self._random.randint(1, 3)):
             self._seconds += self._random.randint(0, 2)
             user = f"{self._number}{len(self.sent) + len(punches)}"

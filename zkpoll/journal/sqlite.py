@@ -78,7 +78,7 @@ class SqliteJournal:
         when it cannot be opened, is empty, damaged, foreign, or written by a newer zkpoll.
         """
         self._path = path
-        self._patience = patience
+        self._patience = WAIT if patience is None else patience
         self._lock = threading.RLock()
         self._in_savepoint = False
         self._still: Still | None = None
@@ -88,7 +88,7 @@ class SqliteJournal:
             if self._file:
                 failed.callback(self._file.close)
             with self._translated():
-                self._db, self._still = _connect(path, writable, WAIT if patience is None else patience)
+                self._db, self._still = _connect(path, writable, self._patience)
                 failed.callback(self._db.close)
                 self._prepare(writable)
             failed.pop_all()
