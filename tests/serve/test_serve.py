@@ -5,11 +5,14 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.look import inside
 from tests.serve.serving import GATE, SERIAL, Heard, journalled, line, serving, write
 from tests.waiting import wait_for
 
@@ -112,6 +115,25 @@ def test_a_dashboard_that_is_away_delays_nobody(site: Site, dashboard: SampleDas
     with serving(site):
         wait_for(lambda: len(dashboard.events) == 40)
     assert dashboard.duplicates == 0
+
+
+def test_who_brings_nothing_waits_for_nobody(site: Site) -> None:
+    """While the journal hangs, empty posts of terminals that wait for it hold up nobody else's poll."""
+    write(site, devices=[f"name: {name}, serial: '{name}', push: true" for name in "ABC"])
+    with serving(site, "--no-deliver") as door, ThreadPoolExecutor(4) as terminals:
+        door.ask("/iclock/getrequest?SN=A")
+        with inside(site.journal) as db:
+            db.execute("BEGIN IMMEDIATE")
+            pushed = [terminals.submit(door.push, line("1", "2026-11-22 08:59:58"), serial=one) for one in "AB"]
+            time.sleep(0.5)
+            for one in "AB":
+                terminals.submit(door.ask, f"/iclock/cdata?SN={one}&table=OPERLOG", b"")
+            time.sleep(0.5)
+            began = time.monotonic()
+            assert door.ask("/iclock/getrequest?SN=C") == Heard(200, "OK")
+            assert time.monotonic() - began < 5
+            db.execute("ROLLBACK")
+        assert [one.result() for one in pushed] == [Heard(200, "OK: 1")] * 2
 
 
 def test_without_waitress(site: Site) -> None:

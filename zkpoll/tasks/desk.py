@@ -130,7 +130,8 @@ class Desk:
         now, moment = datetime.now(UTC), time.monotonic()
         if self.clock_doubt(now):
             return Answer(503, UNAVAILABLE)
-        takes_turns = call.method == "POST"  # each is judged by the one before
+        # Each is judged by the one before. What brings nothing is a poll, and waits for nobody.
+        takes_turns = bool(body)
         wait = _Wait(moment + LOCK_WAIT - head.waited)
         if takes_turns and not seat.turn.acquire(timeout=wait.left):
             return Answer(503, UNAVAILABLE)
@@ -202,7 +203,8 @@ class Desk:
         self.problem = None
         self._newest = max(self._newest or now, now)
         new = taken.tally.first_seen
-        seat.took(batch, new)
+        with seat.lock:
+            seat.took(batch, new)
         odd = f", {len(batch.quarantined)} impossible" if batch.quarantined else ""
         _log.info("%s: %d punches pushed, %d new%s", seat.device.name, len(batch.punches), new, odd)
         self._taken(taken.met, seat.device.name)
