@@ -197,7 +197,7 @@ class _Service:
         except JournalUnfit:
             raise
         except JournalError as error:
-            _log.warning("%s", error)
+            _log.warning("when devices called last is not written down: %s", error)
 
     def _taken(self, met: Met, name: str) -> None:
         if met.held is None:
@@ -254,7 +254,7 @@ class _Service:
                 raise
             except JournalError as error:
                 if self.desk.problem != str(error):
-                    _log.warning("%s", error)
+                    _log.warning("when devices called last is not written down: %s", error)
                 self.desk.problem = str(error)
 
     def _figures(self, listener: Listener) -> ServeFigures:

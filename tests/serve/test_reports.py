@@ -124,6 +124,15 @@ def test_a_journal_that_hangs_is_told_of_without_it(site: Site, dashboard: Sampl
 # --- beginning, and end ---
 
 
+def test_a_stop_while_the_journal_hangs(site: Site, dashboard: SampleDashboard) -> None:
+    """Told to stop while another program has the journal, it ends well: no punch is in doubt."""
+    write(site, dashboard.url)
+    with quick(site) as door, inside(site.journal) as db:
+        db.execute("BEGIN IMMEDIATE")
+        shake_hands(door)
+        assert door.stop() == 0
+
+
 def test_a_stop_tells_what_is_owed(site: Site, dashboard: SampleDashboard) -> None:
     """What was found and not told yet is told at the end, once; killed, it is left to the next one."""
     write(site, dashboard.url)
