@@ -1,7 +1,7 @@
 r"""Reading the lines of a body: punches, what is quarantined, events of doors. Pure.
 
     body
-    |  every       LF; one CR is stripped; empty lines mean nothing; 10,000 at most
+    |  every       LF, CRLF or CR; empty lines mean nothing; 10,000 at most
     |  shape       `time=...<TAB>pin=...`   by key, in any order        (rtlog; an F22's ATTLOG)
     |              `PIN<TAB>time<TAB>...`   by place, four fields or more (ATTLOG)
     |  believable  an id, a date, numbers in their range
@@ -22,7 +22,6 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from io import BytesIO
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
@@ -46,6 +45,7 @@ OTHER_VERIFY: Final = 200
 JUST_NOW: Final = timedelta(minutes=5)
 """A punch that comes so soon after one of its two readings was made then: terminals send at once."""
 
+_LINE: Final = re.compile(rb"[^\r\n]+")
 _MARK: Final = b"push\n"
 _HEAD: Final = 5
 """Fields of a positional line up to the work code."""
@@ -107,8 +107,12 @@ class _Unbelievable(Exception):
 
 
 def every(body: bytes) -> Iterator[bytes]:
-    """Given a body, yield its lines that are not empty, each without one CR."""
-    return (line for raw in BytesIO(body) if (line := raw.removesuffix(b"\n").removesuffix(b"\r")))
+    """Given a body, yield its lines that are not empty.
+
+    A CR alone ends one, too, though no terminal was seen to send that: else the next record would be taken
+    for the rest of the one before, and be acknowledged with it.
+    """
+    return (found[0] for found in _LINE.finditer(body))
 
 
 def split(body: bytes) -> list[bytes] | None:
