@@ -254,7 +254,7 @@ class _Service:
                 raise
             except JournalError as error:
                 if self.desk.problem != str(error):
-                    _log.warning("when devices called last is not written down: %s", error)
+                    _log.warning("%s", error)
                 self.desk.problem = str(error)
 
     def _figures(self, listener: Listener) -> ServeFigures:
@@ -311,7 +311,15 @@ class _Service:
             name = seat.device.name
             one = standings.get(name)
             calls = PushOutcome(
-                name, one, now, self._began, self._poll_every, seat.too_large, seat.too_large_at
+                name,
+                one,
+                now,
+                self._began,
+                self._poll_every,
+                too_large=seat.too_large,
+                too_large_at=seat.too_large_at,
+                failed=seat.failed,
+                failed_at=seat.failed_at,
             )
             dialect = DialectOutcome(name, one.dialect if one else None)
             subjects |= {calls.subject, dialect.subject}

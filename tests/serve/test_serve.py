@@ -124,7 +124,9 @@ def test_who_brings_nothing_waits_for_nobody(site: Site) -> None:
         door.ask("/iclock/getrequest?SN=A")
         with inside(site.journal) as db:
             db.execute("BEGIN IMMEDIATE")
-            pushed = [terminals.submit(door.push, line("1", "2026-11-22 08:59:58"), serial=one) for one in "AB"]
+            pushed = [
+                terminals.submit(door.push, line("1", "2026-11-22 08:59:58"), serial=one) for one in "AB"
+            ]
             time.sleep(0.5)
             for one in "AB":
                 terminals.submit(door.ask, f"/iclock/cdata?SN={one}&table=OPERLOG", b"")

@@ -137,6 +137,11 @@ class Desk:
             return Answer(503, UNAVAILABLE)
         try:
             return self._answered(seat, call, head, body, now, wait)
+        except Exception:  # it hears 503, again and again: a person has to know
+            with seat.lock:
+                seat.failed += 1
+                seat.failed_at = now
+            raise
         finally:
             if takes_turns:
                 seat.turn.release()

@@ -60,6 +60,10 @@ class PushOutcome:
     """Bodies that were refused for their size."""
     too_large_at: datetime | None = None
     """When the last of them came."""
+    failed: int = 0
+    """Calls that `serve` could not answer, by a fault of its own."""
+    failed_at: datetime | None = None
+    """When the last of them came."""
     kind: str | None = None
     notices: tuple[Notice, ...] = ()
 
@@ -87,15 +91,22 @@ class PushOutcome:
                 f"another terminal calls in its name, serial number {standing.serial_number}; its punches are"
                 f" kept, and not delivered. Put serial: right, or run `zkpoll devices accept {self.name}`",
             )
-        if self.too_large_at and age(self.too_large_at, self.now) < _COMES_AGAIN:
-            times = "once" if self.too_large == 1 else f"{self.too_large} times"
-            text = f"a body of over 4 MB or 10,000 lines was refused {times}, and its punches do not come in"
-            return Trouble("too large", f"{text}; please report it")
+        if self._comes_again(self.too_large_at):
+            text = "a body of over 4 MB or 10,000 lines was refused"
+            text += f" {_times(self.too_large)}, and its punches do not come in; please report it"
+            return Trouble("too large", text)
+        if self._comes_again(self.failed_at):
+            text = f"a call of it failed here {_times(self.failed)}, and what it brought did not come in"
+            more = "this is a bug, please report it, with what `zkpoll serve -v` says"
+            return Trouble("failed", f"{text}; {more}")
         if abs(standing.skew or 0) >= TOO_FAR:
             off = f"{-round(standing.skew or 0):+d} s"
             text = f"its clock is off by {off}, or timezone: is wrong, and so are its punches; put it right"
             return Trouble("clock", text)
         return None
+
+    def _comes_again(self, at: datetime | None) -> bool:
+        return at is not None and age(at, self.now) < _COMES_AGAIN
 
     @property
     def _has_called(self) -> bool:
@@ -113,6 +124,10 @@ class PushOutcome:
         if age(last, self.now) < max(_LONG_SILENT, timedelta(seconds=SILENT * self.poll_every)):
             return None
         return Trouble("silent", f"it has not called since {self.standing.last_call_at:%Y-%m-%d %H:%MZ}")
+
+
+def _times(number: int) -> str:
+    return "once" if number == 1 else f"{number:,} times"
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,6 +82,10 @@ class Seat:
         """Bodies that were refused for their size."""
         self.too_large_at: datetime | None = None
         """When the last of them came (UTC)."""
+        self.failed = 0
+        """Calls that this program could not answer, by a fault of its own."""
+        self.failed_at: datetime | None = None
+        """When the last of them came (UTC)."""
         self.new_punches = 0
         """Its punches that were not known before, since this process began."""
         self.last_call_at: datetime | None = None
