@@ -122,12 +122,12 @@ def test_a_journal_that_hangs_is_told_of_without_it(site: Site, dashboard: Sampl
 
 
 def test_calls_that_fail_here_are_told_of(site: Site, dashboard: SampleDashboard) -> None:
-    """Of posts that meet a bug, and so hear 503 for ever, a person is told without -v too, and not what they hold."""
+    """Of posts that meet a bug, and hear 503 for ever, a person is told without -v, and not what they hold."""
     write(site, dashboard.url)
     with quick(site, broken="zkpoll.push.commands.told_settings = None") as door:
         shake_hands(door)
         assert door.ask(f"/iclock/cdata?SN={SERIAL}&table=options", b"~Secret=hushhush").status == 503
-        wait_for(lambda: lines(door, "push gate"))
+        wait_for(lambda: len(lines(door, "push gate")) == 1)
         assert door.push(PUNCH).status == 200
     assert "a call of it failed here once" in door.lines[0]
     assert "hushhush" not in "".join(door.lines)
