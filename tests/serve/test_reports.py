@@ -122,7 +122,7 @@ def test_a_journal_that_hangs_is_told_of_without_it(site: Site, dashboard: Sampl
 
 
 def test_calls_that_fail_here_are_told_of(site: Site, dashboard: SampleDashboard) -> None:
-    """Of posts that meet a bug, and hear 503 for ever, a person is told without -v, and not what they hold."""
+    """Of posts that meet a bug, and hear 503 for ever, a person is told without -v; not what they hold."""
     write(site, dashboard.url)
     with quick(site, broken="zkpoll.push.commands.told_settings = None") as door:
         shake_hands(door)
