@@ -122,6 +122,18 @@ def test_a_transaction_may_begin_with_its_name() -> None:
     assert [fields_of(punch) for punch in batch_of(reaction).punches] == [PUNCH]
 
 
+@pytest.mark.parametrize("line", [LINE, KEYED])
+@pytest.mark.parametrize(
+    ("query", "text"),
+    [("table=rtattlog", "OK: 2"), ("table=tabledata&tablename=attlog", "attlog=2")],
+)
+def test_punches_of_a_table_that_nobody_knows_are_kept(query: str, text: str, line: bytes) -> None:
+    """They are acknowledged, and so would be lost else; the stamp of that table is none of theirs."""
+    reaction = post(f"cdata?{SN}&{query}&Stamp=7", b"x\n" + line)
+    batch = batch_of(reaction)
+    assert (reaction.text, len(batch.punches), len(batch.quarantined), batch.stamp) == (text, 1, 1, None)
+
+
 def test_without_a_table_one_line_that_reads_as_a_punch_is_enough() -> None:
     """The others are looked at by a person; a broken time is a punch's shape, too."""
     reaction = post(f"cdata?{SN}", b"noise\n1\t1971--10--29 -23:-27:-54\t0\t1\n")

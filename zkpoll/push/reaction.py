@@ -9,7 +9,7 @@
                 tabledata       `T=N`                   T=transaction: the same; else counts
                 options         `OK`                    what the terminal tells of itself
                 photo, state    `OK`                    nothing
-                any other       `OK: N`                 counts
+                any other       `OK: N`                 counts; punches where a line reads as one
     getrequest                  its order, or `OK`      INFO; the order was offered
     devicecmd                   `OK`                    return codes
     registry, push, rtdata      the access dialect's    the registry code was handed out
@@ -95,7 +95,7 @@ def _cdata(call: Call, body: bytes, known: Known, now: datetime) -> Reaction | A
         return _without_table(call, body, known, now)
     if table in _PUNCHES:
         return _punches(call, body, table, known, now)
-    return _counted(body)
+    return _other_table(call, body, known, now)
 
 
 def _getrequest(call: Call, body: bytes, known: Known, now: datetime) -> Reaction:  # noqa: ARG001
@@ -168,21 +168,38 @@ def _speaks_access(call: Call) -> bool:
 
 def _without_table(call: Call, body: bytes, known: Known, now: datetime) -> Reaction | Answer:
     """Old firmware names no table for its punches, an X100-C none for the results of its orders."""
-    if any(map(lines.reads_as_punch, lines.every(body))):
+    if _has_punches(body):
         return _punches(call, body, "ATTLOG", known, now)
     reaction = _counted(body)
     return replace(reaction, returned=commands.returned(body), told=commands.told_settings(body))
 
 
+def _other_table(call: Call, body: bytes, known: Known, now: datetime) -> Reaction | Answer:
+    """A table of which nothing is kept, but for punches: nobody has seen all names that firmware has for those.
+
+    Its stamp is none of theirs, and is not handed back.
+    """
+    if not _has_punches(body):
+        return _counted(body)
+    found = _punches(call, body, "ATTLOG", known, now)
+    if isinstance(found, Answer) or found.batch is None:
+        return found
+    return replace(found, batch=replace(found.batch, stamp=None))
+
+
+def _has_punches(body: bytes) -> bool:
+    return any(map(lines.reads_as_punch, lines.every(body)))
+
+
 def _tabledata(call: Call, body: bytes, known: Known, now: datetime) -> Reaction | Answer:
     """A table of the access dialect: `user=2` is its receipt, to some firmware only `OK` is (a ZAM70)."""
     name = call.query.get("tablename", "")
-    found = _counted(body)
     if name.lower() == _TRANSACTION:
-        answer = _punches(call, body, _TRANSACTION.upper(), known, now)
-        if isinstance(answer, Answer):
-            return answer
-        found = answer
+        found = _punches(call, body, _TRANSACTION.upper(), known, now)
+    else:
+        found = _other_table(call, body, known, now)
+    if isinstance(found, Answer):
+        return found
     if known.came_before >= THIRD_TIME or not _TABLE_NAME.fullmatch(name):
         return replace(found, text=OK)
     return replace(found, text=f"{name}={sum(1 for _ in lines.every(body))}")
