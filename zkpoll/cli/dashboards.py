@@ -83,7 +83,7 @@ def resume(config: Path | None, name: str) -> None:
     if said is None:
         click.echo(f"{name} was not stopped; there is nothing to resume.")
     else:
-        click.echo(f"{name} gets punches again from the next sync on (it was stopped: {said}).")
+        click.echo(f"{name} gets punches again from the next delivery on (it was stopped: {said}).")
 
 
 def _document(ping: DashboardPing) -> dict[str, object]:

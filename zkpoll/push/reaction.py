@@ -175,7 +175,7 @@ def _without_table(call: Call, body: bytes, known: Known, now: datetime) -> Reac
 
 
 def _other_table(call: Call, body: bytes, known: Known, now: datetime) -> Reaction | Answer:
-    """A table of which nothing is kept, but for punches: nobody has seen all names that firmware has for those.
+    """A table of which nothing is kept but punches: nobody knows all names that firmware has for those.
 
     Its stamp is none of theirs, and is not handed back.
     """
