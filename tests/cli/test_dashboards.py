@@ -87,7 +87,9 @@ def test_one_that_was_gone(site: Site, dashboard: SampleDashboard) -> None:
     assert len(dashboard.requests) == 1
     resumed = site.run("dashboards", "resume", "dashboard")
     assert (resumed.code, resumed.err) == (0, "")
-    assert resumed.out.startswith("dashboard gets punches again from the next delivery on (it was stopped: the ")
+    assert resumed.out.startswith(
+        "dashboard gets punches again from the next delivery on (it was stopped: the "
+    )
     assert "410" in resumed.out
     site.sync()
     assert len(dashboard.events) == 2
