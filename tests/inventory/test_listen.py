@@ -132,6 +132,10 @@ def test_a_wrong_listener_is_one_exact_line(tmp_path: Path, inside: str, told: s
             "{networks: [203.0.113.0/24, 2001:db8::1]}",
             Push(networks=(ip_network("203.0.113.0/24"), ip_network("2001:db8::1/128"))),
         ),
+        (
+            "{networks: ['::ffff:203.0.113.0/120', '::ffff:198.51.100.7']}",  # as logs show who called
+            Push(networks=(ip_network("203.0.113.0/24"), ip_network("198.51.100.7/32"))),
+        ),
     ],
 )
 def test_how_a_device_pushes(tmp_path: Path, written: str, push: Push | None) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, time
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from pydantic import BaseModel
 from pydantic_core import core_schema
@@ -450,15 +450,24 @@ class ListenAddress(HostAndPort):
         return {"anyOf": [{"enum": [self.HANDED_OVER]}, super().shape()]}
 
 
+_MAPPED: Final = 96
+"""Bits in front of an IPv4 address inside of IPv6."""
+
+
 class IpNetwork(Kind):
     """A network of IP addresses; an address alone is a network of one."""
 
     def parse(self, value: object) -> IPv4Network | IPv6Network:
-        """Given a network, or a text such as `203.0.113.0/24`, return it."""
+        """Given a network, or a text such as `203.0.113.0/24`, return it.
+
+        IPv4 inside of IPv6, as some logs show it (`::ffff:203.0.113.7`), is IPv4: so callers are known.
+        """
         if isinstance(value, IPv4Network | IPv6Network):
             return value
         try:
-            return ip_network(value if isinstance(value, str) else "")
+            network = ip_network(value if isinstance(value, str) else "")
+            inside = network.network_address.ipv4_mapped if isinstance(network, IPv6Network) else None
+            return IPv4Network((inside, network.prefixlen - _MAPPED)) if inside else network
         except ValueError:
             expected = "expected an IP address or a network, such as 203.0.113.0/24 (not 203.0.113.7/24)"
             raise ValueError(expected) from None
