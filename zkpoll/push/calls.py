@@ -25,17 +25,15 @@ def parse(head: Head) -> Call | None:
     """Given a head, return its call, or None where its path is not `[/SECRET]/iclock/NAME`.
 
     Nothing that is sent makes it fail. Repeated and trailing slashes mean nothing: some firmware doubles
-    them. A bare `/iclock/` is a call with an empty name.
+    them. A bare `/iclock/` is a call with an empty name. Where more than one word stands in front, as where
+    `http://HOST/iclock/cdata` was typed in, all of it is taken for a secret: it is nobody's, and a person
+    can see that it was refused.
     """
     match [part for part in head.path.split("/") if part]:
-        case [secret, root, name] if root == _ROOT:
-            return _call(head, secret, name)
-        case [secret, root] if root == _ROOT:
-            return _call(head, secret, "")
-        case [root, name] if root == _ROOT:
-            return _call(head, None, name)
-        case [root] if root == _ROOT:
-            return _call(head, None, "")
+        case [*before, root, name] if root == _ROOT:
+            return _call(head, "/".join(before) or None, name)
+        case [*before, root] if root == _ROOT:
+            return _call(head, "/".join(before) or None, "")
     return None
 
 
