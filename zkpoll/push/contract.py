@@ -17,6 +17,9 @@ Dialect = Literal["attendance", "access"]
 """2.x (T&A PUSH, ADMS), or 3.x (A&C PUSH)."""
 Reason = Literal["unknown serial", "wrong secret", "outside its networks", "disabled"]
 """Why a caller with a well-formed serial number is refused."""
+_SECRET_LENGTH: Final = 16
+"""Letters of the shortest secret."""
+_LONG_NAME: Final = "(a long name)"
 FORBIDDEN: Final = "Forbidden"
 """The one answer to all who may not call (403)."""
 UNAVAILABLE: Final = "Unavailable"
@@ -84,6 +87,11 @@ class Call:
     query: Mapping[str, str]
     """The other parameters, each decoded; `table` by that key also where it was sent as `Table`. A table that
     is there twice is left out, of other parameters the first counts."""
+
+    @property
+    def told_name(self) -> str:
+        """The route as it may be told. A long one is none that is known, and may be a secret: 16 letters."""
+        return self.name if len(self.name) < _SECRET_LENGTH else _LONG_NAME
 
 
 @dataclass(frozen=True, slots=True)

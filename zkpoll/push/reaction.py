@@ -64,8 +64,6 @@ _STAMP_KEYS: Final = ("Stamp", "ATTLOGStamp")
 _TABLE_NAME: Final = re.compile(r"[A-Za-z0-9_]{1,32}", re.ASCII)
 _QUIET: Final = frozenset({"fdata", "ping", "querydata", "event", "exchange", "file", "rtdata"})
 """Routes that are known, and to which there is nothing to say."""
-_NAME: Final = 32
-"""Letters that are kept of an unknown route."""
 
 
 def react(call: Call, body: bytes, known: Known, now: datetime) -> Reaction | Answer:
@@ -127,7 +125,7 @@ def _rtdata(call: Call, body: bytes, known: Known, now: datetime) -> Reaction | 
 
 def _elsewhere(call: Call, body: bytes, known: Known, now: datetime) -> Reaction | Answer:
     """A route to which there is nothing to say. Punches that come there by name are punches all the same."""
-    unknown = None if call.name in _QUIET else call.name[:_NAME]
+    unknown = None if call.name in _QUIET else call.told_name
     table = call.query.get("table", "").strip().upper()
     if call.method == "POST" and table in _PUNCHES:
         found = _punches(call, body, table, known, now)

@@ -237,7 +237,7 @@ class Strangers:
                 now,
                 (before.requests if before else 0) + 1,
                 address,
-                f"/iclock/{call.name[:_SHOWN]}",
+                f"/iclock/{call.told_name}",
                 _word(call.query.get("pushver")),
                 _word(call.query.get("DeviceType")),
             )
