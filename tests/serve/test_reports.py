@@ -121,6 +121,21 @@ def test_a_journal_that_hangs_is_told_of_without_it(site: Site, dashboard: Sampl
     assert look(site.journal, "SELECT count(*) FROM condition WHERE subject = 'push door'") == [(0,)]
 
 
+def test_the_room_is_that_of_the_journals_own_disk(site: Site, dashboard: SampleDashboard) -> None:
+    """Where a link stands in the journal's place, the disk that it leads to counts, and not the link's."""
+    write(site, dashboard.url)
+    disk = site.folder / "disk"
+    disk.mkdir()
+    site.journal.symlink_to(disk / "journal.db")
+    free = f"(0 if str(where) == {str(disk)!r} else 1 << 40)"
+    full = f"lambda where: type('Usage', (), dict(free={free}))"
+    with quick(site, broken=f"zkpoll.tasks.desk.shutil.disk_usage = {full}") as door:
+        shake_hands(door)
+        assert door.push(PUNCH).status == 503
+        wait_for(lambda: len(lines(door, "push door")) == 1)
+    assert f"less than 64 MB are free in {disk}" in door.lines[0]
+
+
 def test_calls_that_fail_here_are_told_of(site: Site, dashboard: SampleDashboard) -> None:
     """Of posts that meet a bug, and hear 503 for ever, a person is told without -v; not what they hold."""
     write(site, dashboard.url)

@@ -100,7 +100,7 @@ class Desk:
         self.unfit: JournalUnfit | None = None
         """What shows that the journal can take no batch any more, however long one waits."""
         self._journal = journal
-        self._folder = inventory.journal.parent
+        self._folder = inventory.journal.resolve().parent  # a link may lead to another disk
         self._taken = taken
         self._clock_is_right = clock_is_right
         self._doors = {serial: seat.admission for serial, seat in self.seats.items()}
