@@ -6,7 +6,7 @@
 # make cover  all tests again, with coverage
 # make fuzz   answer visits and deliveries with drawn bytes, thousands of times
 # make pictures   draw docs/pictures anew: what the commands look like on a terminal
-# make test-crash   kill the real `zkpoll sync` hundreds of times, and see that nothing is lost
+# make test-crash   kill the real `zkpoll sync` and `zkpoll serve` hundreds of times, and see that nothing is lost
 #
 # make test ARGS='tests/cli -k sync'   where ARGS names a path below tests/, all its tests run, the long ones too
 # make test-long ARGS=tests/cli   of that path, what `make test` leaves out or shortens
@@ -44,7 +44,7 @@ test-long: $(VENV)/.dev
 	$(PYTEST) -m 'long or hypothesis or command' $(ARGS)
 
 test-crash: $(VENV)/.dev
-	CRASH_KILLS=300 $(PYTEST) tests/crash $(ARGS)
+	CRASH_KILLS=300 $(PYTEST) tests/crash tests/serve/test_kills.py $(ARGS)
 
 fuzz: export FUZZ_EXAMPLES := $(FUZZ_EXAMPLES)
 fuzz: export FUZZ_SECONDS := $(FUZZ_SECONDS)

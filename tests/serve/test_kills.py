@@ -1,7 +1,7 @@
 """`zkpoll serve`, killed under load wherever it is: nothing that was acknowledged is lost, nothing doubled.
 
-A failure names its seed: with CRASH_SEED in the environment, the same steps are drawn again. What the threads
-of a process are at by then is not ours to say.
+`make test-crash` kills hundreds of times. A failure names its seed: with CRASH_SEED and the CRASH_KILLS of that
+run in the environment, the same steps are drawn again; what other threads are at by then is not ours to say.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from tests.serve.crowd import Crowd
 if TYPE_CHECKING:
     from tests.site import Site
 
+KILLS: Final = int(os.environ.get("CRASH_KILLS", "20"))
 PART: Final = 10
 """Kills of one test."""
-PARTS: Final = 20
+PARTS: Final = -(-KILLS // PART)
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def test_killed_a_few_times(site: Site, seed: int) -> None:
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("part", range(PARTS))
 def test_killed_again_and_again(site: Site, seed: int, part: int) -> None:
-    """Two hundred kills before, in and after commits lose, double and invent no punch."""
+    """Kills before, in and after commits, one after the other, lose, double and invent no punch."""
     with Crowd(site, seed + part) as crowd:
         for turn in range(PART):
             if turn % 5:
