@@ -1,7 +1,7 @@
 """`zkpoll serve`, killed under load wherever it is: nothing that was acknowledged is lost, nothing doubled.
 
-`make test-crash` kills hundreds of times. A failure names its seed: with CRASH_SEED and the CRASH_KILLS of that
-run in the environment, the same steps are drawn again; what other threads are at by then is not ours to say.
+`make test-crash` kills hundreds of times. A failure names its seed: with CRASH_SEED and the CRASH_KILLS of
+that run in the environment, the same steps are drawn again; what other threads are at by then is open.
 """
 
 from __future__ import annotations
