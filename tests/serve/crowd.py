@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from tests.site import Site
+    from zkpoll.simulator import Received
 
 KILLED: Final = -signal.SIGKILL
 SERIALS: Final = ("CROWD0", "CROWD0", "CROWD1", "CROWD2", "CROWD3")
@@ -36,6 +37,8 @@ SERIALS: Final = ("CROWD0", "CROWD0", "CROWD1", "CROWD2", "CROWD3")
 _BEGIN: Final = datetime(2026, 11, 22, 6)
 _LONGEST: Final = 1.2
 """Seconds of load, after which it is killed wherever it is."""
+_ENOUGH: Final = 30.0
+"""Seconds in which a step is reached that every batch comes to."""
 _FULL: Final = 128
 _LOST: Final = HttpAnswer(cut=True, body=b"", keep=True)
 """The dashboard took the punches, and its answer never came."""
@@ -111,15 +114,16 @@ class Crowd:
         if error is not None:
             error.add_note("; ".join(self._story))
 
-    def kill_at_a_step(self) -> None:
-        """Kill it under load where a thread comes to a step, else at the end of the load."""
-        step, number = self.random.choice(steps()), self.random.randint(1, 6)
+    def kill_at_a_step(self, function: str = "") -> None:
+        """Kill it under load where a thread comes to a step (of a function), else at the end of the load."""
+        step = self.random.choice([one for one in steps() if f" {function} " in one or not function])
+        number = self.random.randint(1, 6)
         self._story.append(f"{step} ({number})")
         before = self._site.zkpoll, self._site.environment
         self._site.zkpoll = [sys.executable, "-m", "tests.serve.armed", step, str(number)]
         self._site.environment = self._site.environment | {"PYTHONPATH": str(ROOT)}
         try:
-            self.at_steps += not self._kill(_LONGEST)
+            self.at_steps += not self._kill(_ENOUGH if function else _LONGEST)
         finally:
             self._site.zkpoll, self._site.environment = before
 
@@ -171,6 +175,8 @@ class Crowd:
             for one in self._callers
             for user, time in one.acknowledged
         }
+        # A request of a process that was killed while it sent it.
+        self._dashboard.requests = [one for one in self._dashboard.requests if _is_whole(one)]
         check_nothing_lost(self._site, self._dashboard, punches=ids)
 
     def _check_what_is_left(self) -> None:
@@ -195,6 +201,10 @@ class Crowd:
             assert set().union(*(one.acknowledged for one in mine)) <= here, "lost"
             assert here <= set().union(*(one.sent for one in mine)), "invented"
         assert confirmed <= self._dashboard.events.keys()
+
+
+def _is_whole(request: Received) -> bool:
+    return len(request.body) == int(request.headers["content-length"])
 
 
 def _outlives(door: Serving, seconds: float) -> bool:

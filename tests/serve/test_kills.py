@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from tests.site import Site
 
 KILLS: Final = int(os.environ.get("CRASH_KILLS", "20"))
+_COMMITTED: Final = "took"
+"""The function that every batch comes to between its commit and its answer."""
 PART: Final = 10
 """Kills of one test."""
 PARTS: Final = -(-KILLS // PART)
@@ -34,10 +36,11 @@ def seed() -> int:
 def test_killed_a_few_times(site: Site, seed: int) -> None:
     """A `serve` that is killed under load has kept whatever it acknowledged, and the next one goes on."""
     with Crowd(site, seed) as crowd:
-        crowd.kill_at_a_step()
+        crowd.kill_at_a_step(_COMMITTED)
         crowd.kill_at_any_moment()
         crowd.kill_at_a_step()
         crowd.finish()
+        assert crowd.at_steps, "no step was reached"
 
 
 @pytest.mark.long
@@ -46,7 +49,8 @@ def test_killed_a_few_times(site: Site, seed: int) -> None:
 def test_killed_again_and_again(site: Site, seed: int, part: int) -> None:
     """Kills before, in and after commits, one after the other, lose, double and invent no punch."""
     with Crowd(site, seed + part) as crowd:
-        for turn in range(PART):
+        crowd.kill_at_a_step(_COMMITTED)
+        for turn in range(1, PART):
             if turn % 5:
                 crowd.kill_at_a_step()
             else:
