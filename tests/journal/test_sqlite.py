@@ -9,6 +9,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 import time
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -653,3 +654,30 @@ def test_no_method_is_forgotten() -> None:
         "Journal.damaged",
     }  # of a file: test_locks.py; of what was read: test_outbox.py
     assert public == {name for name in CALLS if name[0].isupper() and "." in name}
+
+
+def test_patience_is_for_all_others(path: Path) -> None:
+    """A transaction that may wait so long waits no longer for threads and processes together."""
+    with open_journal(path) as journal, closing(sqlite3.connect(path, isolation_level=None)) as other:
+        begun, done = threading.Event(), threading.Event()
+
+        def hold() -> None:
+            with journal.transaction():
+                begun.set()
+                done.wait(20)
+
+        thread = threading.Thread(target=hold)
+        thread.start()
+        begun.wait(20)
+        began = time.monotonic()
+        with pytest.raises(JournalError, match="in use by this process"), journal.transaction(0.2):
+            pass
+        done.set()
+        thread.join()
+        other.execute("BEGIN IMMEDIATE")
+        with refused(path, "is locked by another program"), journal.transaction(0.2):
+            pass
+        assert time.monotonic() - began < 10
+        other.execute("ROLLBACK")
+        with journal.transaction(0.2):
+            pass
