@@ -20,7 +20,7 @@ from tests.hostile.world import ANSWERS, Unit
 from tests.look import look
 from tests.site import TOKEN, entry
 from zkpoll.delivery.origins import Origins
-from zkpoll.errors import Busy, Stopped
+from zkpoll.errors import Busy, JournalError, Stopped
 from zkpoll.inventory import load
 from zkpoll.journal.devices import Devices
 from zkpoll.journal.opening import open_journal
@@ -56,9 +56,9 @@ BEGAN: Final = datetime(2027, 10, 30, 23, 40)
 """UTC. Eighty minutes later, clocks in London show an hour again."""
 _MEMORY: Final = Path("/dev/shm")
 
-Mood = Literal["well", "busy", "lost", "cut", "dies", "dies unheard"]
-"""How a request fares: it is answered; it hears 503; it is done, and its answer lost; it is never whole;
-`serve` is killed in the middle of its transaction; or behind that, before the answer."""
+Mood = Literal["well", "full", "lost", "cut", "dies", "dies unheard"]
+"""How a request fares: it is answered; it finds the disk full; it is done, and its answer is lost; it never
+is whole; `serve` is killed in the middle of its transaction; or behind that, before the answer."""
 _PUNCHES: Final = "SELECT user_id, substr(timestamp, 1, 19), state FROM punch"
 _SECONDS: Final = """
     SELECT user_id, substr(timestamp, 1, 19), count(*), sum(hold IS NULL) FROM punch GROUP BY 1, 2
@@ -178,12 +178,10 @@ class House:
         mood = self.moods.pop(0) if self.moods and b"\t" in body else "well"
         if self.killed.is_set() or mood == "cut":
             raise ConnectionResetError(104, "Connection reset by peer")
-        if mood == "busy":
-            return self._heard(503, "Unavailable")
         with self._true_time(), ExitStack() as stack:
-            if mood == "dies":  # when a batch is written, and not committed
+            if mood in ("full", "dies"):  # when a batch is written, and not committed
                 patch = stack.enter_context(pytest.MonkeyPatch.context())
-                patch.setattr(Pushed, "keep_batch", _killed)
+                patch.setattr(Pushed, "keep_batch", _full if mood == "full" else _killed)
             assert self.desk.turn_away(head) is None
             try:
                 answer = self.desk.answer(head, body)
@@ -352,6 +350,10 @@ class House:
         states = Counter(state for _, state in self.look(_SENT))
         assert states == Counter(confirmed=states["confirmed"], held=held)
         assert len(self.dashboard.events) == states["confirmed"]
+
+
+def _full(*_: object, **__: object) -> None:
+    raise JournalError("cannot grow: the disk is full")
 
 
 def _killed(*_: object, **__: object) -> None:
