@@ -28,7 +28,7 @@ main()
 def quick(site: Site, *words: str, broken: str = "") -> Iterator[Serving]:
     """Run it while inside: news and figures come once a second, and the journal is waited for as long.
 
-    `broken` is a statement that breaks something in it.
+    `broken` are statements that break something in it.
     """
     hurried = Site(site.folder)
     hurried.zkpoll = [sys.executable, "-c", _QUICK.format(broken=broken)]

@@ -148,6 +148,40 @@ def test_calls_that_fail_here_are_told_of(site: Site, dashboard: SampleDashboard
     assert "hushhush" not in "".join(door.lines)
 
 
+def test_one_whose_punches_are_never_taken_is_told_of(site: Site, dashboard: SampleDashboard) -> None:
+    """Those of others that are taken in between do not hide it."""
+    write(site, dashboard.url, devices=[GATE, "name: other, serial: OTHER1, push: true"])
+    with quick(site, broken=_broken_for_gate("JournalError")) as door:
+        shake_hands(door)
+        for second in range(4):
+            assert door.push(PUNCH).status == 503
+            assert door.push(line("1", f"2026-11-22 08:59:0{second}"), serial="OTHER1").status == 200
+        wait_for(lambda: len(lines(door, "push gate")) == 1)
+    assert "what it brought did not come in" in door.lines[0]
+
+
+def test_a_damage_that_one_device_meets_ends_it(site: Site, dashboard: SampleDashboard) -> None:
+    """A journal that is damaged in one place may take the punches of others, and ends it all the same."""
+    write(site, dashboard.url)
+    with quick(site, broken=_broken_for_gate("JournalUnfit")) as door:
+        assert door.push(PUNCH).status == 503
+        assert door.process.wait(timeout=20) == 74
+    assert door.lines[-1] == "zkpoll: the journal is broken\n"
+
+
+def _broken_for_gate(error: str) -> str:
+    """Return statements by which the journal takes nothing of gate."""
+    return f"""
+import zkpoll.errors
+take = zkpoll.tasks.desk.take_batch
+def take_others(journal, device, batch, received):
+    if device.name == "gate":
+        raise zkpoll.errors.{error}("the journal is broken")
+    return take(journal, device, batch, received)
+zkpoll.tasks.desk.take_batch = take_others
+"""
+
+
 # --- beginning, and end ---
 
 

@@ -98,13 +98,16 @@ class Desk:
         self.problem: str | None = None
         """Why punches are not taken, in one sentence; None while they would be."""
         self.unfit: JournalUnfit | None = None
-        """What shows that the journal can take no batch any more, however long one waits."""
+        """What shows that the journal can take no batch any more, however long one waits; also where only
+        the batches of some device come upon the damage."""
         self._journal = journal
         self._folder = inventory.journal.resolve().parent  # a link may lead to another disk
         self._taken = taken
         self._clock_is_right = clock_is_right
         self._doors = {serial: seat.admission for serial, seat in self.seats.items()}
         self._writing = threading.Lock()
+        self._taken_at: datetime | None = None
+        """When the last batch was taken, of any device (UTC)."""
         self._newest = last_journalled(journal)
         self._strangers = Strangers()
 
@@ -203,9 +206,12 @@ class Desk:
             self.problem = str(error)
             if isinstance(error, JournalUnfit):
                 self.unfit = error
+            with seat.lock:
+                seat.refused(now, taken_since=self._taken_at)
             _log.warning("%s: %d punches are not taken: %s", seat.device.name, len(batch.punches), error)
             return False
         self.problem = None
+        self._taken_at = now
         self._newest = max(self._newest or now, now)
         new = taken.tally.first_seen
         with seat.lock:

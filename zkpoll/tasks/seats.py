@@ -31,6 +31,8 @@ WRITTEN_EVERY: Final = timedelta(minutes=1)
 """How often what calls tell is written; the first time at once, so that a person at the terminal sees it."""
 _REGISTRY_CODE: Final = 12
 """Bytes of chance in a registry code."""
+_NO_CHANCE: Final = 3
+"""Batches of one device that are refused one after the other, while those of others are taken in between."""
 _MOST_STRANGERS: Final = 256
 """Strangers that wait to be written down. More at once is a flood, and only counted."""
 _SHOWN: Final = 32
@@ -82,6 +84,8 @@ class Seat:
         """Bodies that were refused for their size."""
         self.too_large_at: datetime | None = None
         """When the last of them came (UTC)."""
+        self._refused = 0
+        self._refused_at: datetime | None = None
         self.failed = 0
         """Calls that this program could not answer, by a fault of its own."""
         self.failed_at: datetime | None = None
@@ -112,10 +116,24 @@ class Seat:
     def took(self, batch: Batch, new: int) -> None:
         """Note a batch that is on disk, with so many new punches."""
         self.new_punches += new
+        self._refused = 0
         self._digests[batch.table] = batch.digest
         stamps = {**self._known.stamps, **({batch.table: batch.stamp} if batch.stamp else {})}
         last = batch.punches[-1].time if batch.punches else self._known.last_punch
         self._known = replace(self._known, stamps=stamps, last_punch=last)
+
+    def refused(self, now: datetime, *, taken_since: datetime | None) -> None:
+        """Note a batch that the journal did not take. `taken_since` is when it took the last of any device.
+
+        Now and then another program has the journal. One that is refused time after time, while others are
+        taken in between, is refused for what it holds.
+        """
+        alone = self._refused_at is not None and taken_since is not None and taken_since > self._refused_at
+        self._refused += alone
+        self._refused_at = now
+        if self._refused >= _NO_CHANCE:
+            self.failed += 1
+            self.failed_at = now
 
     def heard(self, reaction: Reaction, address: str, now: datetime, moment: float, *, replay: bool) -> None:
         """Note what a call told that is answered. `now` is UTC, `moment` monotonic."""
