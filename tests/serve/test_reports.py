@@ -174,10 +174,10 @@ def _broken_for_gate(error: str) -> str:
     return f"""
 import zkpoll.errors
 take = zkpoll.tasks.desk.take_batch
-def take_others(journal, device, batch, received):
+def take_others(journal, device, *rest):
     if device.name == "gate":
         raise zkpoll.errors.{error}("the journal is broken")
-    return take(journal, device, batch, received)
+    return take(journal, device, *rest)
 zkpoll.tasks.desk.take_batch = take_others
 """
 
