@@ -670,7 +670,7 @@ def test_patience_is_for_all_others(path: Path) -> None:
         thread.start()
         begun.wait(20)
         began = time.monotonic()
-        with pytest.raises(JournalError, match="in use by this process"), journal.transaction(0.2):
+        with pytest.raises(JournalError, match="not free in time"), journal.transaction(0.2):
             pass
         done.set()
         thread.join()

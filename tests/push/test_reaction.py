@@ -147,9 +147,10 @@ def test_without_a_table_results_of_orders_are_results() -> None:
 
 
 @pytest.mark.parametrize("name", ["fdata", "upload"])
-def test_punches_are_punches_on_a_route_where_none_are_expected(name: str) -> None:
+@pytest.mark.parametrize("table", ["&table=ATTLOG", "&table=other", ""])
+def test_punches_are_punches_on_a_route_where_none_are_expected(name: str, table: str) -> None:
     """A terminal that hears `OK` never sends them again."""
-    reaction = post(f"{name}?{SN}&table=ATTLOG", LINE)
+    reaction = post(f"{name}?{SN}{table}", LINE)
     assert (reaction.text, batch_of(reaction).lines) == ("OK: 1", 1)
     assert reaction.unknown == (None if name == "fdata" else name)
 

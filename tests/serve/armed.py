@@ -50,7 +50,13 @@ def _places(file: str) -> Iterator[Place]:
     for node in ast.walk(ast.parse((PACKAGE / file).read_text("utf-8"))):
         if isinstance(node, ast.FunctionDef) and (not _WAY[file] or node.name in _WAY[file]):
             for one in node.body:
-                yield from _statements(one, file, node.name)
+                if not _is_docstring(one):
+                    yield from _statements(one, file, node.name)
+
+
+def _is_docstring(node: ast.stmt) -> bool:
+    """Say whether a statement is no step: nothing is run there."""
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
 def _statements(node: ast.stmt, file: str, function: str) -> Iterator[Place]:

@@ -356,7 +356,8 @@ def _row(one: Contact, key: str) -> dict[str, object]:
         "dialect": one.dialect,
         "zone_told": one.zone_told,
         "registry_code": one.registry_code,
-        "told_at": one.told and _text(one.last_at),
+        # Of its records, by which a gap is told; settings without them are nothing new.
+        "told_at": _text(one.last_at) if one.told and one.told.records is not None else None,
         "replays": one.replays,
         "door_events": one.door_events,
         **asdict(one.told or Told()),

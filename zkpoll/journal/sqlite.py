@@ -193,7 +193,7 @@ class SqliteJournal:
         """Begin a transaction that no other thread takes part in, or raise `JournalError`."""
         began = time.monotonic()
         if not self._lock.acquire(timeout=-1 if patience is None else patience):
-            raise self._error("is in use by this process, and was not free in time")
+            raise self._error("is locked: it was not free in time")
         try:
             if patience is not None:
                 self._wait_for_others(max(0.0, patience - (time.monotonic() - began)))

@@ -124,11 +124,11 @@ def _rtdata(call: Call, body: bytes, known: Known, now: datetime) -> Reaction | 
 
 
 def _elsewhere(call: Call, body: bytes, known: Known, now: datetime) -> Reaction | Answer:
-    """A route to which there is nothing to say. Punches that come there by name are punches all the same."""
+    """A route to which there is nothing to say. Punches that come there are punches all the same."""
     unknown = None if call.name in _QUIET else call.told_name
     table = call.query.get("table", "").strip().upper()
-    if call.method == "POST" and table in _PUNCHES:
-        found = _punches(call, body, table, known, now)
+    if call.method == "POST" and (table in _PUNCHES or any(map(lines.reads_as_punch, lines.every(body)))):
+        found = _punches(call, body, table if table in _PUNCHES else "ATTLOG", known, now)
         return found if isinstance(found, Answer) else replace(found, unknown=unknown)
     return Reaction(OK, unknown=unknown)
 
