@@ -267,14 +267,15 @@ def test_what_steers_a_screen(site: Site) -> None:
         time.sleep(1.5)
         assert door.stop() == 0
     shown = "".join(door.lines) + "".join(screens(site))
-    assert not [letter for letter in "\x1b\x07\x9b\u202e" if letter in shown]
+    assert not [one for one in shown.splitlines() if any(letter in one for letter in "\x1b\x07\x9b\u202e")]
 
 
 def screens(site: Site) -> list[str]:
     """Return what the commands show that show something of devices that push."""
     commands = (
         ("status",), ("status", "--json"), ("quarantine", "list"), ("quarantine", "list", "--json"),
-        ("devices", "list"), ("explain", "1001"), ("punches", "export"), ("sync", "--dry-run", "-v"),
+        ("devices", "list"), ("devices", "pending"), ("devices", "pending", "--json"),
+        ("devices", "info", "gate"), ("explain", "1001"), ("punches", "export"), ("sync", "--dry-run", "-v"),
     )  # fmt: skip
     results = [site.run(*words) for words in commands]
     assert not [one.err for one in results if "Traceback" in one.err]

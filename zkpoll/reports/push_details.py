@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from zkpoll.journal.pushed import Pushed, pushed_standings
+from zkpoll.model.printable import shown
 from zkpoll.reports.words import ahead, counted, iso, minute
 
 if TYPE_CHECKING:
@@ -42,10 +43,9 @@ class PushDetails:
         yield "last punches", minute(one.committed_at) if one.committed_at else None
         yield "dialect", one.dialect
         yield "TimeZone told", one.zone_told
-        yield "model", told.model
-        yield "firmware", told.firmware
-        yield "platform", told.platform
-        yield "push version", told.push_version
+        words = (told.model, told.firmware, told.platform, told.push_version)
+        for name, word in zip(("model", "firmware", "platform", "push version"), words, strict=True):
+            yield name, shown(word) if word else word  # as the device told it: it may steer a screen
         yield "users", None if told.users is None else f"{told.users:,}"
         yield "records", self._records()
         yield "held here", f"{self.held:,}"
