@@ -48,6 +48,7 @@ UNREACHED: Final[Mapping[str, str]] = {
     "journal/locks.py LockFiles.take": "only there, too",
     "journal/locks.py LockFiles.free": "only there, too",
     "journal/sqlite.py SqliteJournal._undo_part": "only for a slice with known records between new ones",
+    "journal/sqlite.py SqliteJournal._wait_for_others": "only a pushed batch has a limit of its own",
     "journal/sqlite.py copy_journal": "only `journal backup` comes to it",
     "journal/sqlite.py _copied": "only `journal backup` comes to it",
     "cli/journal.py backup": "a command of its own, which writes another file than the journal",

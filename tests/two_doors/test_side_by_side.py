@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.hostile.world import Unit
+from tests.hostile.world import PEOPLE, Unit
 from tests.look import look
 from tests.serve.serving import serving, write
 from tests.site import TOKEN, entry
@@ -80,7 +80,7 @@ def _unit(layout: int) -> Unit:
 
 
 def _punch(units: list[Unit], stop: threading.Event) -> None:
-    for number in count():
+    for number in count(PEOPLE):  # the first ones have punched just now
         if stop.wait(1 / PUNCHES):
             return
         for unit in units:
