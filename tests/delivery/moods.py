@@ -40,7 +40,8 @@ class Said:
     def lost(self) -> bool:
         """Whether nobody knows what became of the request."""
         answer = self.answer
-        passing = answer.status >= 500 or answer.status in {408, 409, 425, 429}
+        # 600 is no status at all: an answer, which somebody has to put right.
+        passing = answer.status // 100 == 5 or answer.status in {408, 409, 425, 429}
         return not self.decides and (answer.cut or passing)
 
 
