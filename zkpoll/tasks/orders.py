@@ -28,6 +28,7 @@ from zkpoll.journal.pushed import CommandNews, Gap, Pushed
 from zkpoll.push.commands import CHECK, ID_LENGTH, INFO, new_id, query_attlog
 from zkpoll.push.contract import Order
 from zkpoll.push.options import time_zone
+from zkpoll.tasks.push_outcome import PUSH
 from zkpoll.tasks.seats import OFFERED_AGAIN
 from zkpoll.wall_clock import is_ahead
 
@@ -250,7 +251,7 @@ class Orders:
                 text = query_attlog(*everything(ZoneInfo(device.timezone), now))
                 mine.queue(new_order(text), "gap")
             if step.tells is not None:
-                conditions.owe(self._journal, f"push {device.name}", gap_notice(step.tells))
+                conditions.owe(self._journal, f"{PUSH}{device.name}", gap_notice(step.tells))
 
 
 def takes_orders(standing: PushStanding) -> bool:

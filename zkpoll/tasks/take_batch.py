@@ -12,6 +12,7 @@ from zkpoll.journal.holds import Holding
 from zkpoll.journal.intake import Intake
 from zkpoll.journal.pushed import Pushed
 from zkpoll.tasks.device_outcome import notices_of_records
+from zkpoll.tasks.push_outcome import PUSH
 from zkpoll.wall_clock import DAY
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def take_batch(
         )
         for notice in notices_of_records(tally):
             if not notice.harmless:
-                conditions.owe(journal, f"push {device.name}", notice.text)
+                conditions.owe(journal, f"{PUSH}{device.name}", notice.text)
     return Taken(met, tally)
 
 
