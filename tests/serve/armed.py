@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _WAY: Final[Mapping[str, frozenset[str]]] = {
     "push/listener.py": frozenset({"answer", "execute"}),
-    "tasks/desk.py": frozenset({"answer", "_answered", "_is_kept", "_turn_to_write"}),
+    "tasks/desk.py": frozenset({"answer", "_answered", "_is_kept", "_check_room"}),
     "tasks/take_batch.py": frozenset({"take_batch"}),
     "tasks/seats.py": frozenset({"took", "heard"}),
     "journal/sqlite.py": frozenset({"transaction"}),

@@ -13,9 +13,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-import threading
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -36,7 +34,7 @@ from zkpoll.tasks.take_batch import take_batch
 from zkpoll.wall_clock import RELEASED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from zkpoll.inventory import Inventory
     from zkpoll.journal.database import Journal
@@ -105,7 +103,6 @@ class Desk:
         self._taken = taken
         self._clock_is_right = clock_is_right
         self._doors = {serial: seat.admission for serial, seat in self.seats.items()}
-        self._writing = threading.Lock()
         self._taken_at: datetime | None = None
         """When the last batch was taken, of any device (UTC)."""
         self._newest = last_journalled(journal)
@@ -200,8 +197,8 @@ class Desk:
             if replay:
                 self._journal.check_in_place()
                 return True
-            with self._turn_to_write(wait):
-                taken = take_batch(self._journal, seat.device, batch, now, wait.left)
+            self._check_room()
+            taken = take_batch(self._journal, seat.device, batch, now, wait.left)
         except ZkpollError as error:
             self.problem = str(error)
             if isinstance(error, JournalUnfit):
@@ -220,17 +217,6 @@ class Desk:
         _log.info("%s: %d punches pushed, %d new%s", seat.device.name, len(batch.punches), new, odd)
         self._taken(taken.met, seat.device.name)
         return True
-
-    @contextmanager
-    def _turn_to_write(self, wait: _Wait) -> Iterator[None]:
-        """Hold the one turn to write. Raise `TryLater` where it does not come, or the disk is full."""
-        self._check_room()
-        if not self._writing.acquire(timeout=wait.left):
-            raise TryLater(f"the journal was not free for {LOCK_WAIT:.0f} s")
-        try:
-            yield
-        finally:
-            self._writing.release()
 
     def _check_room(self) -> None:
         """Raise `TryLater` where the journal's disk is full."""
