@@ -1,12 +1,16 @@
 # make demo   see zkpoll work, both doors, without hardware
 # make test   install what the tests need, run the quick ones: nearly all
-# make test-long   the rest: what kills, waits or tries everything out; random tests and commands at full length
+# make test-long   the rest: what kills, waits or tries everything out; random tests at full length, a fifth of the commands afresh
 # make lint   ruff and mypy --strict
-# make bench  speed and memory, as ratios measured in one run
+# make bench  speed and memory, as ratios measured in one run: docs/performance.md; make bench BENCH_LONG=1 with 5 million punches
+# make bench-short   the same in some minutes; a target is missed by half before it fails
 # make cover  all tests again, with coverage
 # make fuzz   answer visits and deliveries with drawn bytes, thousands of times
 # make pictures   draw docs/pictures anew: what the commands look like on a terminal
 # make test-crash   kill the real `zkpoll sync` and `zkpoll serve` hundreds of times, and see that nothing is lost
+#
+# Real databases are used where they are, see docs/developing.md: Java makes Access files, PostgreSQL comes as a wheel if
+# none runs, MariaDB is left out; ZKPOLL_TEST_POSTGRES and ZKPOLL_TEST_MYSQL name others.
 #
 # make test ARGS='tests/cli -k sync'   where ARGS names a path below tests/, all its tests run, the long ones too
 # make test-long ARGS=tests/cli   of that path, what `make test` leaves out or shortens
@@ -21,7 +25,7 @@ FUZZ_EXAMPLES ?= 2000
 FUZZ_SECONDS  ?= 300
 FUZZ_SEED     ?=
 
-.PHONY: demo test test-long test-crash fuzz lint bench cover pictures clean
+.PHONY: demo test test-long test-crash fuzz lint bench bench-short cover pictures clean
 
 # What the demo needs: zkpoll and its run-time dependencies, those of `serve` too, nothing more.
 $(BIN)/zkpoll: pyproject.toml
@@ -41,7 +45,7 @@ test: $(VENV)/.dev
 	$(PYTEST) --quick $(if $(filter tests tests/%,$(ARGS)),,-m 'not long') $(ARGS)
 
 test-long: $(VENV)/.dev
-	$(PYTEST) -m 'long or hypothesis or command' $(ARGS)
+	$(PYTEST) --sample -m 'long or hypothesis or sample' $(ARGS)
 
 test-crash: $(VENV)/.dev
 	CRASH_KILLS=300 $(PYTEST) tests/crash tests/serve/test_kills.py $(ARGS)
@@ -57,7 +61,10 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 
 bench: $(VENV)/.dev
-	$(BIN)/python -m tests.benchmarks
+	$(BIN)/python -m tests.benchmarks $(ARGS)
+
+bench-short: $(VENV)/.dev
+	$(BIN)/python -m tests.benchmarks --short $(ARGS)
 
 cover: $(VENV)/.dev
 	$(BIN)/coverage erase

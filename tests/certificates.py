@@ -24,21 +24,24 @@ class Authority:
         subject = ("-subj", f"/CN={name}", "-out", self.file)
         self._openssl("req", "-x509", "-days", "2", *subject, *usage, key=self._key)
 
-    def issue(self, name: str) -> tuple[Path, Path]:
-        """Issue a certificate for 127.0.0.1, and return its file and that of its key."""
+    def issue(self, name: str, *, days: int = 2, place: str = "IP:127.0.0.1") -> tuple[Path, Path]:
+        """Issue a certificate for 127.0.0.1, and return its file and that of its key.
+
+        One of fewer than 0 days has expired when it is made.
+        """
         cert, key, request = (self._folder / f"{name}.{end}" for end in ("pem", "key", "csr"))
         extensions = self._folder / "extensions"
-        extensions.write_text("subjectAltName=IP:127.0.0.1\nauthorityKeyIdentifier=keyid\n")
+        extensions.write_text(f"subjectAltName={place}\nauthorityKeyIdentifier=keyid\n")
         self._openssl("req", "-new", "-subj", f"/CN={name}", "-out", request, key=key)
         self._openssl(
             *("x509", "-req", "-in", request, "-CA", self.file, "-CAkey", self._key, "-CAcreateserial"),
-            *("-days", "2", "-extfile", extensions, "-out", cert),
+            *("-days", str(days), "-extfile", extensions, "-out", cert),
         )
         return cert, key
 
-    def in_one_file(self, name: str) -> Path:
+    def in_one_file(self, name: str, *, days: int = 2, place: str = "IP:127.0.0.1") -> Path:
         """Issue a certificate, and return the file that holds it and its key."""
-        cert, key = self.issue(name)
+        cert, key = self.issue(name, days=days, place=place)
         cert.write_text(cert.read_text() + key.read_text())
         return cert
 

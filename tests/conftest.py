@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+from zlib import crc32
 
 import pytest
 from hypothesis import settings
@@ -16,10 +17,13 @@ from tests.site import TOKEN, Site
 from zkpoll.simulator import SampleDashboard
 
 os.environ["TZ"] = "UTC"  # virtual terminals show this machine's wall clock, and inventories say UTC
+os.environ["XDG_STATE_HOME"] = os.devnull  # nothing is remembered in the home of who runs the tests
 time.tzset()
 settings.register_profile("full", FULL)
 settings.register_profile("quick", QUICK)
 settings.load_profile("full")
+
+_ONE_IN: Final = 5
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,8 +31,9 @@ if TYPE_CHECKING:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Take --quick, with which `make test` runs; without it nothing is left out or shortened."""
+    """Take what `make test` and `make test-long` run with; without them nothing is left out or shortened."""
     parser.addoption("--quick", action="store_true", help="few random examples; commands are forked")
+    parser.addoption("--sample", action="store_true", help="one in five tests starts its commands afresh")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -39,16 +44,22 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests whose commands --quick forks; Hypothesis marks those that it shortens."""
+    """Mark the sample of the tests that start commands; Hypothesis marks those that --quick shortens.
+
+    It is always the same one. `tests/cli/test_at_a_terminal.py` starts every command afresh anyway.
+    """
     for item in items:
-        if isinstance(item, pytest.Function) and "popen" in item.fixturenames:
-            item.add_marker("command")
+        starts = isinstance(item, pytest.Function) and "popen" in item.fixturenames
+        if starts and crc32(item.nodeid.encode()) % _ONE_IN == 0:
+            item.add_marker("sample")
 
 
 @pytest.fixture
-def popen(pytestconfig: pytest.Config) -> type[subprocess.Popen[Any]]:
+def popen(request: pytest.FixtureRequest) -> type[subprocess.Popen[Any]]:
     """Give what starts commands."""
-    return Forked if pytestconfig.getoption("quick") else subprocess.Popen
+    chosen = request.config.getoption
+    sampled = request.node.get_closest_marker("sample")
+    return Forked if chosen("quick") or (chosen("sample") and not sampled) else subprocess.Popen
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@
 reads orders from the socket that is its stdin, each the module and words, the environment and the three
 standard streams of a command. What it forks runs the real command, has streams, signals, limits and an end of
 its own, and is the caller's child, as if the caller had started it. One thing differs from a fresh start:
-every module is loaded. So `make test-long` starts all commands afresh, and here only Linux is served.
+every module is loaded. So `make test-long` starts some commands afresh, and here only Linux is served.
 """
 
 from __future__ import annotations

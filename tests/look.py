@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
+
+
+MISCOUNTED: Final = (
+    "SELECT name FROM destination WHERE confirmed <> (SELECT count(*) FROM outbox"
+    " WHERE outbox.destination = destination.id AND outbox.state = 'confirmed')"
+)
+"""The dashboards of which the journal counts other confirmed punches than there are."""
 
 
 def look(journal: Path, sql: str, parameters: Sequence[object] | Mapping[str, object] = ()) -> list[Any]:

@@ -224,10 +224,11 @@ def seen(written: str) -> str:
     return "\n".join(lines).rstrip()
 
 
-_DATE: Final = re.compile(r"\b20\d\d-\d\d-\d\d\b")
+_DATE: Final = re.compile(r"(?<!\d)20\d\d-\d\d-\d\d\b")
 _STEADY: Final = (
     (re.compile(r"\b127\.\d{3}\."), "192.168."),
     (re.compile(rf"(?<={_DAY} )\d\d:\d\d"), "09:05"),
+    (re.compile(r"\d+ ms\b"), "12 ms"),
     (re.compile(r"\d+\.\d s\b"), "0.4 s"),
     (re.compile(r"\d+\.\d{3} s\b"), "0.002 s"),
     (re.compile(r"(?<= )[+-]\d s\b"), "+2 s"),

@@ -149,6 +149,13 @@ def test_a_package_stays_where_it_is_needed(package: str) -> None:
     assert all(any(is_in(user, place.rstrip("/")) for user in users) for place in places)
 
 
+@pytest.mark.parametrize("package", ["celery", "kombu", "billiard", "vine", "amqp", "redis"])
+def test_one_module_knows_the_engine_of_workers(package: str) -> None:
+    """Celery, and what it is made of, are imported there alone: another engine would be another file."""
+    users = {str(module) for module, names in modules().items() if any(is_in(one, package) for one in names)}
+    assert users <= {"zkpoll/fleet/celery.py"}
+
+
 def test_a_rule_that_is_broken_is_found() -> None:
     """Imports of whole modules, of names, for types and inside of functions all count."""
     source = "import zkpoll.a\nif X:\n    from zkpoll import b\ndef f():\n    from zkpoll.c.d import E\n"

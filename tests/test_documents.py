@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import click
+from click.testing import CliRunner
 
 from zkpoll.cli import zkpoll
 from zkpoll.errors import ExitCode
@@ -43,3 +44,30 @@ def test_every_exit_code_is_in_the_readme() -> None:
 def test_the_sample_event_is_the_contract() -> None:
     """The README's sample event is the one every test of the format uses."""
     assert "224c9c2b-8130-5e29-a627-3b68fe8961e9" in README
+
+
+def test_help_begins_with_the_first_day() -> None:
+    """The help lists every command by when it is needed, the first day first, each in one whole line."""
+    shown = CliRunner().invoke(zkpoll, ["--help"], terminal_width=80).output
+    sections = dict(re.findall(r"^([A-Z][a-z ]+):\n((?:  .*\n)+)", shown, re.MULTILINE))
+    listed = {
+        title: re.findall(r"^  (\w+(?: \w+)?)  ", rows, re.MULTILINE) for title, rows in sections.items()
+    }
+    del listed["Options"]
+    titles = ["First day", "Every day", "Now and then", "More than one machine", "For developers"]
+    assert list(listed) == titles
+    first = (
+        "demo",
+        "config check",
+        "devices discover",
+        "devices ping",
+        "dashboards ping",
+        "sync",
+        "serve",
+        "status",
+    )
+    assert listed["First day"] == list(first)
+    all_ = [words for section in listed.values() for words in section]
+    assert sorted({words for words in all_ if " " not in words}) == sorted(zkpoll.commands)
+    assert len(set(all_)) == len(all_)
+    assert not any("..." in rows for title, rows in sections.items() if title != "Options")

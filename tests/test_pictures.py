@@ -18,10 +18,21 @@ if TYPE_CHECKING:
 
 WORDS = {
     "sync": ["front-door ok", "warehouse failed", "office ok", "payroll look 1 punch is parked", "2 of 3"],
-    "devices-ping": ["front-door", "warehouse", "office", "key failed", "192.168.1.202:4370", "Comm Key"],
-    "status": ["front-door", "warehouse never, TOO LONG", "payroll 0 pending, 1 parked"],
+    "devices-ping": [
+        "front-door ok CQZ7224760045, 600 of 5,000 records",
+        *("warehouse failed key", "key failed", "192.168.1.202:4370", "Comm Key", "office ok"),
+        "2 of 3 well: warehouse not",
+    ],
+    "status": [
+        "2 things need you; last run",
+        "639 of 640 punches confirmed",
+        "dashboard payroll: 1 punch is parked",
+        "front-door",
+        "warehouse never, TOO LONG",
+        "payroll 639 0 1 0",
+    ],
     "outbox-list": ["payroll, parked since 2026-11-22", "unknown employee", "front-door, user 1001"],
-    "dashboards-ping": ["payroll", "answer ok", "credentials ok"],
+    "dashboards-ping": ["payroll ok answer 200 to an empty batch, credentials accepted"],
 }
 SVG = "{http://www.w3.org/2000/svg}"
 

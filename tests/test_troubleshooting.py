@@ -48,7 +48,9 @@ def _not_shown(node: ast.AST) -> list[ast.expr]:
 @cache
 def sources() -> dict[str, tuple[str, ...]]:
     """Return what each module of zkpoll may show, by its path; the virtual terminal does not count."""
-    files = [file for file in (ROOT / "zkpoll").rglob("*.py") if "simulator" not in file.parts]
+    files = [
+        file for file in (ROOT / "zkpoll").rglob("*.py") if "simulator" not in file.relative_to(ROOT).parts
+    ]
     return {
         str(file.relative_to(ROOT)): tuple(spoken(ast.parse(file.read_text("utf-8"))))
         for file in sorted(files)

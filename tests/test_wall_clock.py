@@ -10,7 +10,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zkpoll.wall_clock import age, clock_suspect, complete_until, drift, in_gap, is_ahead, unfold
+from zkpoll.wall_clock import (
+    DAY,
+    Stamps,
+    age,
+    clock_fault,
+    clock_suspect,
+    complete_until,
+    drift,
+    drift_in_words,
+    in_gap,
+    in_words,
+    is_ahead,
+    is_off,
+    may_be_the_zone,
+    offset,
+    unfold,
+)
 
 LONDON = ZoneInfo("Europe/London")
 """On 2026-10-25, 01:00-02:00 is shown twice; on 2026-03-29, 01:00-02:00 is skipped."""
@@ -203,6 +219,18 @@ def test_a_clock_is_suspect_for_three_reasons(time: datetime, drift: float | Non
     assert clock_suspect(time, LONDON, drift) is suspect
 
 
+@pytest.mark.parametrize("zone", [LONDON, ZoneInfo("Asia/Dhaka"), ZoneInfo("America/Santiago")], ids=str)
+@pytest.mark.parametrize("drift", [None, 0.0, 90_000.0])
+def test_the_stamps_of_a_date_are_those_of_each_of_its_times(zone: ZoneInfo, drift: float | None) -> None:
+    """What is looked up once for a date is what each of its times would be told, on every day of a year."""
+    latest = datetime(2026, 6, 1, 12)
+    stamps = Stamps(zone, drift, latest)
+    began = datetime(2009, 12, 31), datetime(2026, 1, 1)
+    for time in (begin + n * timedelta(minutes=30) for begin in began for n in range(366 * 48)):
+        for shown in (time, time.replace(fold=1)):
+            assert stamps.of(shown) == (offset(shown, zone), clock_suspect(shown, zone, drift, latest))
+
+
 @pytest.mark.parametrize("ahead", [-3600, -1, 0, 1, 90, 86_400])
 def test_drift_is_how_far_the_device_is_ahead(ahead: int) -> None:
     """Drift has the sign of the device's error."""
@@ -293,3 +321,69 @@ def test_how_old_a_stamp_is(ago: timedelta, old: timedelta, ahead: bool, zone: Z
     then = (now - ago).astimezone(zone)
     assert age(then, now) == old
     assert is_ahead(then, now) is ahead
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.4, "+0 s"),
+        (-119.4, "-119 s"),
+        (120, "2 min ahead"),
+        (3540, "59 min ahead"),
+        (-3600.4, "1 h behind"),
+        (-5400, "1 h 30 min behind"),
+        (DAY - 1, "1 day ahead"),
+        (-2 * DAY - 3 * 3600, "2 days 3 h behind"),
+        (-364 * DAY, "364 days behind"),
+        (366 * DAY, "1 year ahead"),
+        (-9490 * DAY, "26 years behind"),
+    ],
+)
+def test_a_drift_in_words(seconds: float, words: str) -> None:
+    """A drift is told in seconds while it is small, and then as people say it."""
+    assert drift_in_words(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "limit", "may"),
+    [
+        (3540, 120, True),
+        (-3600, 10, True),
+        (3540, 10, False),
+        (1800, 120, True),
+        (1680, 120, True),
+        (900, 120, False),
+        (-20_700, 120, True),  # 5:45, Kathmandu
+        (4000, DAY, False),  # whatever is allowed, a clock that is minutes off is no zone
+        (26 * 3600, 120, True),
+        (2 * DAY, 120, False),
+    ],
+)
+def test_a_clock_that_is_off_as_a_zone_is(seconds: float, limit: float, may: bool) -> None:
+    """Near a quarter of an hour, from half an hour on, it is asked whether timezone: is right."""
+    assert may_be_the_zone(seconds, limit) is may
+    asked = "is timezone: Asia/Dhaka right? If it is, put the clock right"
+    assert (asked in clock_fault(seconds, limit, "Asia/Dhaka")) is may
+    assert clock_fault(30, None, "UTC") == "30 s ahead, and so are its punches; put it right"
+
+
+def test_from_when_on_a_clock_is_off() -> None:
+    """A clock is off from the limit on, either way; without one, or a date, it never is."""
+    assert [is_off(one, 120) for one in (119.9, 120, -120, None)] == [False, True, True, False]
+    assert not is_off(DAY, None)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (30, "30 s"),
+        (300, "5 min"),
+        (3 * 3600, "3 h"),
+        (7500, "2 h 5 min"),
+        (40 * DAY, "40 days"),
+        (9490 * DAY, "26 years"),
+    ],
+)
+def test_a_span_in_words(seconds: float, words: str) -> None:
+    """A span is told in the unit that people would use."""
+    assert in_words(seconds) == words

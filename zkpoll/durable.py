@@ -2,12 +2,16 @@
 
 A file is written under another name beside its place, synced, given its name in one step, and the folder is
 synced. A killed process leaves the file that was there before, and at most a `.part` beside it.
+
+What root makes beside a journal belongs to the owner of the journal's folder, or the service that works
+there could not use it. Only what was made just now is given away, by its descriptor: no name leads elsewhere.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import sys
 from contextlib import contextmanager, suppress
 from glob import escape
 from pathlib import Path
@@ -27,18 +31,26 @@ _LONGEST_NAME: Final = 60
 _NO_LINKS: Final = frozenset((errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS))
 """Errors of a file system without hard links, such as FAT and some network drives."""
 
+_NO_OWNERS: Final = frozenset((errno.EPERM, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS))
+"""Errors of a file system without owners, and of a container in which that owner is unknown."""
+
 
 @contextmanager
 def new_file(
-    path: Path, *, replace: bool, mode: int = OWNER_ONLY, folder_unseen: bool = True
+    path: Path,
+    *,
+    replace: bool,
+    mode: int = OWNER_ONLY,
+    folder_unseen: bool = True,
+    belongs_to: Path | None = None,
 ) -> Iterator[IO[bytes]]:
     """Give a file that is at `path`, whole and on disk, when the block ends without an error.
 
     `replace` says whether it takes the place of a file that is there; if not, raise `FileExistsError`. What
     is no ordinary file is never replaced; raise `NotOrdinary`, which is an `OSError`.
-    `folder_unseen` allows a folder that may be written to but not read, whose sync the system refuses. Raise
-    `OSError` when it cannot be written. After an error in the block, or before it has its name, nothing of it
-    is left.
+    `folder_unseen` allows a folder that may be written to but not read, whose sync the system refuses.
+    `belongs_to` is the folder to whose owner it belongs where root makes it. Raise `OSError` when it cannot
+    be written. After an error in the block, or before it has its name, nothing of it is left.
     """
     if replace:
         check_replaceable(path)  # now: what is refused in the end was written for nothing
@@ -47,6 +59,8 @@ def new_file(
     ) as file:
         part = Path(file.name)
         try:
+            if belongs_to:
+                hand_over(file.fileno(), belongs_to)
             yield file.file
             file.flush()
             if mode != OWNER_ONLY:
@@ -55,6 +69,58 @@ def new_file(
         finally:
             with suppress(OSError):  # it has its name by now; or the disk is failing, which is told already
                 part.unlink()
+
+
+def new_folder(path: Path, belongs_to: Path) -> None:
+    """Make a folder for its owner alone, if it is not there; as root, for the owner of `belongs_to`.
+
+    Raise `OSError` when it cannot be made.
+    """
+    try:
+        path.mkdir(mode=0o700)
+    except FileExistsError:
+        if not path.is_dir():
+            raise
+        return
+    if _is_root():
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            hand_over(descriptor, belongs_to)
+        finally:
+            os.close(descriptor)
+
+
+def new_small_file(path: Path, belongs_to: Path, content: bytes = b"", *, mode: int = OWNER_ONLY) -> None:
+    """Make a file of no importance, if nothing is there; as root, for the owner of the folder `belongs_to`.
+
+    Raise `OSError` when it cannot be made.
+    """
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    except FileExistsError:
+        return
+    with os.fdopen(descriptor, "wb") as file:
+        hand_over(descriptor, belongs_to)
+        file.write(content)
+
+
+def hand_over(descriptor: int, belongs_to: Path) -> None:
+    """As root, give a file or folder that was made just now to the owner of another folder, by uid and gid.
+
+    Anybody else leaves it as it is, and so does a file system that knows no owners, or not that one.
+    """
+    if not _is_root():
+        return
+    owner = belongs_to.stat()
+    try:
+        os.fchown(descriptor, owner.st_uid, owner.st_gid)
+    except OSError as error:
+        if error.errno not in _NO_OWNERS:
+            raise
+
+
+def _is_root() -> bool:
+    return sys.platform != "win32" and os.geteuid() == 0
 
 
 def parts_of(path: Path) -> list[Path]:

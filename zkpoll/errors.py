@@ -113,6 +113,10 @@ class SeatTaken(Unreachable):
     """The device turns clients away: it is off, or another client has its only seat."""
 
 
+class WrongChecksums(Unreachable):
+    """The device answers, and none of its datagrams arrives undamaged."""
+
+
 class Silent(TryLater):
     """The device stopped answering."""
 
@@ -137,6 +141,12 @@ class Refused(TryLater):
     kind = "refused"
 
 
+class NothingLaidOut(Refused):
+    """The device counts records, and lays out a log of none."""
+
+    kind = "nothing_laid_out"
+
+
 class WireError(TryLater):
     """These bytes are not a frame of the 4370 protocol, or not the one that was due."""
 
@@ -145,6 +155,30 @@ class WireError(TryLater):
 
 class SetAside(ZkpollError):
     """Set aside until a person acts."""
+
+
+class Encrypted(SetAside):
+    """The database is encrypted with a password."""
+
+    kind = "encrypted"
+
+
+class Damaged(TryLater):
+    """A part of the database cannot be what was written there."""
+
+    kind = "damaged"
+
+
+class WrongSchema(SetAside):
+    """The database lacks a table or a column."""
+
+    kind = "wrong_schema"
+
+
+class MissingDriver(SetAside):
+    """The package that speaks to this kind of database is not installed."""
+
+    kind = "missing_driver"
 
 
 class NotATerminal(SetAside):
@@ -169,6 +203,19 @@ class WrongSerial(SetAside):
     """The device tells no serial number, or not the one on record."""
 
     kind = "wrong_serial"
+
+
+class SameSerial(WrongSerial):
+    """The device has the serial number of another one of the inventory."""
+
+    def __init__(self, serial: str, other: str, remark: str = "") -> None:
+        super().__init__(
+            f"serial number {serial} is {other}'s{remark}, so nothing of this one is read: if both are one "
+            "terminal, remove one of the two entries; if this is another one with a copied number, give it a "
+            "serial: of its own with trust: inventory"
+        )
+        self.other = other
+        """The name of the device whose it is."""
 
 
 class UnknownLayout(SetAside):

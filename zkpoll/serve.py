@@ -33,21 +33,22 @@ from zkpoll.journal.overview import dashboard_standings
 from zkpoll.journal.pushed import pushed_standings
 from zkpoll.push.listener import Limits, listening
 from zkpoll.tasks.arrivals import Feed
-from zkpoll.tasks.deliver import Lane
+from zkpoll.tasks.backlogs import look_after_backlogs
 from zkpoll.tasks.deliver_on import by_now, deliver_on
 from zkpoll.tasks.desk import LOCK_WAIT, Desk
 from zkpoll.tasks.health_desk import Health, HealthDesk
 from zkpoll.tasks.orders import Orders
 from zkpoll.tasks.outcome import Outcome
+from zkpoll.tasks.outlet import Outlet
 from zkpoll.tasks.push_outcome import (
     PUSH,
     DialectOutcome,
     ListenerOutcome,
-    NoCaller,
     PushOutcome,
     ServeFigures,
     is_silent,
 )
+from zkpoll.tasks.renames import follow_renames
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -56,7 +57,7 @@ if TYPE_CHECKING:
     from zkpoll.journal.database import Journal
     from zkpoll.journal.devices import Met
     from zkpoll.push.listener import Listener
-    from zkpoll.tasks.delivery_outcome import DeliveryOutcome
+    from zkpoll.tasks.delivery_outcome import BacklogOutcome, DeliveryOutcome
     from zkpoll.tasks.result import Result
 
 _log = logging.getLogger(__name__)
@@ -71,6 +72,10 @@ FIGURES: Final = 30.0
 """Seconds between two writings of figures."""
 _OF_HEALTH: Final = Limits(whole=10, finish=1, waiting=8, threads=1, connections=64, linger=1)
 """How much of the health check's listener its callers may take: a few, and quick ones."""
+_LEFT_BEHIND: Final = (
+    "was given another name by a run with a newer inventory (was:), and is sent nothing by this one now; "
+    "restart zkpoll serve"
+)
 NEWS: Final = 60.0
 """Seconds between two looks for what a person has to know."""
 
@@ -108,11 +113,11 @@ def serve(
     if not any(one.enabled for one in inventory.pushing):
         raise InventoryError("no enabled device of the inventory has push:, so that nobody may call")
     with ExitStack() as stack:
-        journal = stack.enter_context(open_journal(inventory.journal, patience=LOCK_WAIT))
+        journal = stack.enter_context(open_journal(inventory.home, patience=LOCK_WAIT))
         try:
             stack.enter_context(journal.lock("serve"))
         except Busy as error:
-            raise Busy(f"another `zkpoll serve` has the journal {inventory.journal}") from error
+            raise Busy(f"another `zkpoll serve` has the journal {inventory.home}") from error
         service = _Service(inventory, journal, observers, deliver=deliver, clock_is_right=clock_is_right)
         listener = stack.enter_context(
             listening(
@@ -144,10 +149,13 @@ class _Service:
         self._journal = journal
         self._observers = observers
         self._delivers = deliver
+        self._renamed = follow_renames(inventory, journal, lambda: False)
         self._names = Devices(journal).names()
         self._feed = Feed(readers=1)
         self._rounds: dict[str, DeliveryOutcome] = {}
         """The last round of each dashboard, until it is told."""
+        self._left_behind: set[str] = set()
+        """Dashboards that a run with another inventory has renamed."""
         self._told_failed: set[str] = set()
         """Dashboards of which a round that failed was told last."""
         self._began, self._started = datetime.now(UTC), time.monotonic()
@@ -207,9 +215,9 @@ class _Service:
     # --- deliveries ---
 
     def _deliveries(self) -> list[Callable[[], None]]:
-        origins = Origins.of_inventory(self._inventory.devices, self._names)
-        lanes = [
-            Lane(
+        origins = Origins.of_inventory(self._inventory.sources, self._names)
+        outlets = [
+            Outlet(
                 one,
                 self._outboxes[one.name],
                 origins,
@@ -220,7 +228,7 @@ class _Service:
             )
             for one in self._inventory.dashboards
         ]
-        return [partial(deliver_on, lane, self._journal, self._round_ended) for lane in lanes]
+        return [partial(deliver_on, one, self._journal, self._round_ended) for one in outlets]
 
     def _round_ended(self, outcome: DeliveryOutcome) -> None:
         self._rounds[outcome.name] = outcome
@@ -290,23 +298,33 @@ class _Service:
 
     def _tell(self) -> None:
         self._observers.news(self._outcome(), self._journal)
+        self._renamed = tuple(one for one in self._renamed if one.trouble)
 
     def _outcome(self) -> Outcome:
         """Return how callers and dashboards stand, as the outcome of a run that read nothing."""
+        deliveries = self._deliveries_by_now()
         owed = (one for one in conditions.owed(self._journal) if one[0].startswith(PUSH))
         return Outcome(
             devices=(),
-            deliveries=self._deliveries_by_now(),
+            deliveries=deliveries,
+            backlogs=self._backlogs(),
             pushing=tuple(self._callers_by_now(datetime.now(UTC))),
             untold=tuple(owed),
+            renamed=self._renamed,
             seconds=time.monotonic() - self._started,
         )
 
+    def _backlogs(self) -> tuple[BacklogOutcome, ...]:
+        """Return how what waits for the dashboards has grown, where this delivers it."""
+        if not self._delivers:
+            return ()
+        now = datetime.now(UTC)
+        return look_after_backlogs(self._inventory.dashboards, self._journal, self._told_failed, now)
+
     def _callers_by_now(self, now: datetime) -> Iterator[Result]:
-        """Yield how each device stands that may call, and that all others have no such trouble any more."""
+        """Yield how each device stands that may call."""
         standings = pushed_standings(self._journal)
         enabled = [seat for seat in self.desk.seats.values() if seat.device.enabled]
-        subjects = {ListenerOutcome().subject}
         for seat in enabled:
             name = seat.device.name
             one = standings.get(name)
@@ -320,15 +338,13 @@ class _Service:
                 too_large_at=seat.too_large_at,
                 failed=seat.failed,
                 failed_at=seat.failed_at,
+                warn_clock=seat.device.warned_clock,
+                timezone=seat.device.timezone,
             )
             dialect = DialectOutcome(name, one.dialect if one else None)
-            subjects |= {calls.subject, dialect.subject}
             if not calls.is_open:
                 yield calls
             yield dialect
-        for subject in conditions.told(self._journal):
-            if subject.startswith(PUSH) and subject not in subjects:
-                yield NoCaller(subject)
 
     def _deliveries_by_now(self) -> tuple[DeliveryOutcome, ...]:
         """Return what is to be told of the rounds that ended since this was asked last."""
@@ -336,7 +352,11 @@ class _Service:
         found = []
         for name in list(self._rounds):
             failed_before = name in self._told_failed
-            outcome = by_now(self._rounds.pop(name), standings[name], failed_before=failed_before)
+            if name not in standings and name not in self._left_behind:
+                self._left_behind.add(name)
+                with self._journal.transaction():
+                    conditions.owe(self._journal, f"{PUSH}door", f"dashboard {name} {_LEFT_BEHIND}")
+            outcome = by_now(self._rounds.pop(name), standings.get(name), failed_before=failed_before)
             if outcome is None:
                 continue
             found.append(outcome)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 DAY: Final = 86_400
 """Seconds."""
+_YEAR: Final = 365.25 * DAY
 _SECOND: Final = timedelta(seconds=1)
 WALL: Final = len("2000-01-01T00:00:00")
 """Characters of a timestamp in front of its offset."""
@@ -35,6 +36,14 @@ RELEASED: Final = datetime(2026, 11, 1, tzinfo=UTC)
 """No host's clock is right before this."""
 TOO_FAR: Final = 3600.0
 """Seconds. A clock that is off by an hour or more has the wrong zone or daylight saving, and is not slow."""
+_SMALL: Final = 120.0
+"""Seconds that are told as such; no terminal's clock is off by more that is looked after."""
+_MANY_DAYS: Final = 10
+"""Days of which nobody counts the hours."""
+_QUARTER: Final = 900
+"""Seconds by which the offsets of zones differ, or a multiple of them."""
+_ZONES_APART: Final = 26 * 4
+"""Quarters of an hour between the zones that are furthest apart, UTC-12 and UTC+14."""
 _STEPPED: Final = timedelta(minutes=1)
 """What NTP puts a running host's clock back by is less."""
 
@@ -118,12 +127,101 @@ def drift(device: datetime, now: datetime, zone: tzinfo) -> timedelta:
     return min(readings, key=abs)
 
 
-def clock_suspect(time: datetime, zone: tzinfo, drift: float | None) -> bool:
+def drift_in_words(seconds: float) -> str:
+    """Return by how much a clock is ahead, for a table: `+3 s`, `-90 s`; from two minutes on in words."""
+    return f"{round(seconds):+d} s" if abs(seconds) < _SMALL else off_in_words(seconds)
+
+
+def off_in_words(seconds: float) -> str:
+    """Given by how much a clock is ahead, return it in words: `59 min ahead`, `2 days 3 h behind`."""
+    return f"{in_words(round(abs(seconds)))} {'ahead' if seconds > 0 else 'behind'}"
+
+
+def in_words(seconds: float) -> str:
+    """Return a time span as people say it: `30 s`, `2 h 5 min`, `2 days 3 h`, `40 days`, `26 years`."""
+    if seconds < _SMALL:
+        return f"{seconds:g} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    if hours < 24:  # of a day
+        return _two((hours, "h"), (minutes, "min"))
+    days, hours = divmod(round(seconds / 3600), 24)
+    if days < _MANY_DAYS:
+        return _two((days, "day" if days == 1 else "days"), (hours, "h"))
+    if seconds < _YEAR:
+        return f"{seconds / DAY:.0f} days"
+    years = round(seconds / _YEAR)
+    return f"{years} years" if years > 1 else "1 year"
+
+
+def _two(*parts: tuple[int, str]) -> str:
+    return " ".join(f"{number} {unit}" for number, unit in parts if number)
+
+
+def is_off(seconds: float | None, limit: float | None) -> bool:
+    """Say whether a clock that is so many seconds ahead is off by the `limit` or more; None: never."""
+    return seconds is not None and limit is not None and abs(seconds) >= limit
+
+
+def may_be_the_zone(seconds: float, limit: float) -> bool:
+    """Say whether a clock that is so many seconds ahead is off as a wrong zone, or daylight saving, has it.
+
+    That is by quarters of an hour, two at least and up to what zones are apart, and by no more besides than a
+    clock may be off: `limit` seconds, and no more than is little beside a quarter.
+    """
+    quarters = round(abs(seconds) / _QUARTER)
+    besides = abs(abs(seconds) - quarters * _QUARTER)
+    return 2 <= quarters <= _ZONES_APART and besides <= min(limit, _SMALL)
+
+
+def clock_fault(seconds: float, limit: float | None, zone: str) -> str:
+    """Given by how much a device's clock is ahead, say so, and what to do: what follows on `its clock is`.
+
+    `limit` is what it may be off by, `zone` the name of its time zone in the inventory.
+    """
+    off = off_in_words(seconds)
+    if may_be_the_zone(seconds, _SMALL if limit is None else limit):
+        return f"{off}, and so are its punches: is timezone: {zone} right? If it is, put the clock right"
+    return f"{off}, and so are its punches; put it right"
+
+
+def clock_suspect(time: datetime, zone: tzinfo, drift: float | None, latest: datetime | None = None) -> bool:
     """Given a record's wall clock time and how far its device's clock is ahead, say whether to doubt it.
 
-    `drift` is in seconds; None, where it is not known, is no reason for doubt.
+    `drift` is in seconds; None, where it is not known, is no reason for doubt. `latest` is a wall clock time
+    after which nobody can have punched yet, where no drift tells it.
     """
-    return time.year < REAL_YEAR or (drift is not None and abs(drift) > DAY) or in_gap(time, zone)
+    return (
+        time.year < REAL_YEAR
+        or (drift is not None and abs(drift) > DAY)
+        or (latest is not None and time > latest)
+        or in_gap(time, zone)
+    )
+
+
+class Stamps(dict["date", "tuple[str, bool] | None"]):
+    """What all times of a date share: their offset, and whether to doubt them. Filled as dates occur.
+
+    None for a date of which each time has to be asked: where the offset changes, or the times that nobody
+    can have punched yet begin. `drift` and `latest` are those of `clock_suspect`.
+    """
+
+    def __init__(self, zone: tzinfo, drift: float | None = None, latest: datetime | None = None) -> None:
+        super().__init__()
+        self._zone = zone
+        self._drift = drift
+        self._latest = latest
+
+    def __missing__(self, day: date) -> tuple[str, bool] | None:
+        one = _changes(self._zone)[day] is None and (self._latest is None or self._latest.date() != day)
+        self[day] = found = self._asked(datetime(day.year, day.month, day.day, 12)) if one else None
+        return found
+
+    def of(self, time: datetime) -> tuple[str, bool]:
+        """Given a wall clock time (its `fold` counts), return its offset as text, and whether to doubt it."""
+        return self[time.date()] or self._asked(time)
+
+    def _asked(self, time: datetime) -> tuple[str, bool]:
+        return offset(time, self._zone), clock_suspect(time, self._zone, self._drift, self._latest)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,37 @@
-"""Measure everything, print it, and fail if a target is missed."""
+"""Measure everything, print the table, and end with 1 if a target is missed.
 
+python -m tests.benchmarks [--short] [PART ...]
+"""
+
+import os
 import sys
 
-from tests.benchmarks import decoding, delivery, first_sync, pushing, reading, startup
+from tests.benchmarks import (
+    bridging,
+    decoding,
+    delivery,
+    first_sync,
+    fleet,
+    growth,
+    pushing,
+    reading,
+    startup,
+    stores,
+)
+from tests.benchmarks.measure import HEAD, SHORT, WHOLE
 
-missed = False
-for part in (decoding, reading, first_sync, delivery, pushing, startup):
-    for figure in part.figures():
-        print(figure, flush=True)  # noqa: T201  # a report for a person
-        missed |= not figure.met
+PARTS = (startup, decoding, reading, first_sync, delivery, growth, pushing, bridging, stores, fleet)
+
+asked = set(sys.argv[1:])
+scale = SHORT if "--short" in asked else WHOLE
+if os.environ.get("BENCH_LONG"):
+    scale = scale.longer()
+names = asked - {"--short"}
+parts = [part for part in PARTS if not names or part.__name__.rpartition(".")[2] in names]
+missed = 0
+print(HEAD, flush=True)  # noqa: T201  # a report for a person
+for part in parts:
+    for row in part.rows(scale):
+        print(row.line(scale.slack), flush=True)  # noqa: T201
+        missed += not row.met(scale.slack)
 sys.exit(1 if missed else 0)

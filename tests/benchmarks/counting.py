@@ -1,9 +1,4 @@
-"""A dashboard that only counts, as a process of its own: it takes next to nothing from who is measured.
-
-    python -m tests.benchmarks.counting
-
-Prints its port, then counts ids until its standard input ends, and prints how many there were.
-"""
+"""A dashboard that only counts ids: it takes next to nothing from who is measured."""
 
 from __future__ import annotations
 
@@ -48,13 +43,13 @@ class _Connection:
 
 
 def main() -> None:
-    """Count until nobody wants to know any more."""
+    """Print its address, count until standard input ends, and print how many ids there were."""
     total = 0
     with (
         selectors.DefaultSelector() as selector,
         socket.create_server(("127.0.0.1", 0), backlog=64) as server,
     ):
-        print(server.getsockname()[1], flush=True)  # noqa: T201  # for who starts us
+        print(f"http://127.0.0.1:{server.getsockname()[1]}/", flush=True)  # noqa: T201  # for who starts us
         selector.register(server, selectors.EVENT_READ)
         selector.register(sys.stdin, selectors.EVENT_READ)
         while True:
@@ -71,7 +66,3 @@ def main() -> None:
                     selector.unregister(key.fileobj)
                     key.data.sock.close()
                 total += found or 0
-
-
-if __name__ == "__main__":
-    main()

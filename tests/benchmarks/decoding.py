@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from functools import partial
 from struct import Struct
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from zk import ZK
 
-from tests.benchmarks.measure import Figure, best_of
+from tests.benchmarks.measure import Row, in_turns
 from zkpoll.pull.layouts import LAYOUTS
 from zkpoll.simulator import Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-RECORDS = 100_000
-_FIELDS = Struct("<H24sBIB8s")
+    from tests.benchmarks.measure import Scale
+
+_FIELDS: Final = Struct("<H24sBIB8s")
 
 
 class _Fed(ZK):  # type: ignore[misc]  # pyzk has no types
@@ -38,19 +39,23 @@ class _Fed(ZK):  # type: ignore[misc]  # pyzk has no types
         return self._table, len(self._table)
 
 
-def figures() -> Iterator[Figure]:
+def rows(scale: Scale) -> Iterator[Row]:
     """Measure decoding."""
-    log = b"".join(Terminal.with_samples(2 * RECORDS, users=300).log)
-    once, twice = log[: 40 * RECORDS], log
+    count = scale.records
+    log = b"".join(Terminal.with_samples(2 * count, users=300).log)
+    once, twice = log[: 40 * count], log
     decode = LAYOUTS[40].decode
-    ours = best_of(9, partial(decode, once, {}))
-    bare = best_of(7, partial(_bare_pass, once))
-    pyzk = best_of(1, _Fed(once).get_attendance)
-    double = best_of(9, partial(decode, twice, {}))
-    faster, slower = pyzk / ours, ours / bare
-    yield Figure("decoding 100,000 records: faster than pyzk's get_attendance", faster, "x", "at least", 40)
-    yield Figure("decoding 100,000 records: slower than a bare iter_unpack", slower, "x", "at most", 15)
-    yield Figure("decoding 200,000 records against 100,000", double / ours, "x", "at most", 2.3)
+    took = in_turns(
+        2 * scale.turns + 1,
+        ours=partial(decode, once, {}),
+        bare=partial(_bare_pass, once),
+        double=partial(decode, twice, {}),
+    )
+    if not scale.short:
+        pyzk = in_turns(1, pyzk=_Fed(once).get_attendance)["pyzk"]
+        yield Row(f"decoding {count:,} records: pyzk", took["ours"], peer=pyzk, target=0.025)
+    yield Row(f"decoding {count:,} records: a bare iter_unpack", took["ours"], floor=took["bare"], target=15)
+    yield Row(f"decoding {2 * count:,} records: half as many", took["double"], peer=took["ours"], target=2.3)
 
 
 def _bare_pass(log: bytes) -> None:

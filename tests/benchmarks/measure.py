@@ -1,52 +1,113 @@
-"""How a figure is measured, and how it is shown beside its target."""
+"""How work is measured, and how a figure is shown beside its floor, its peer and its target."""
 
 from __future__ import annotations
 
 import gc
-import operator
+import json
 import os
 import subprocess
 import sys
 import time
-import timeit
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass, replace
+from statistics import median
+from typing import TYPE_CHECKING, Final, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-_HOLDS = {"at least": operator.ge, "at most": operator.le}
+    from collections.abc import Callable, Mapping, Sequence
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
-    """One measured figure."""
+class Scale:
+    """How much is measured."""
 
-    what: str
-    value: float
-    unit: str = "x"
-    bound: Literal["at least", "at most"] | None = None
-    target: float = 0.0
+    records: int
+    """Of a long log."""
+    one_by_one: int
+    """Punches that are sent one a request."""
+    turns: int
+    """How often each piece of work is done; an odd number, as its median counts."""
+    sizes: tuple[int, ...]
+    """Punches of journals that are compared, the smallest first."""
+    terminals: int
+    """Of a large fleet."""
+    slack: float = 1.0
+    """How many times its target a figure may be until it is missed."""
+    short: bool = False
+
+    def longer(self) -> Self:
+        """Return it with a journal of 5 million punches as well."""
+        return replace(self, sizes=(*self.sizes, 5_000_000))
+
+
+WHOLE: Final = Scale(100_000, 2_000, 3, (10_000, 100_000, 1_000_000), 1_000)
+SHORT: Final = Scale(100_000, 1_000, 1, (10_000, 100_000), 200, slack=1.5, short=True)
+"""What the gate runs. A busy machine is no fault: a target has to be missed by half."""
+
+HEAD: Final = f"{'':<54} {'ours':>9} {'floor':>9} {'peer':>9} {'ratio':>7}  target"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table: a figure of ours, and what it is held against. Less is better, always."""
+
+    work: str
+    ours: float
+    unit: str = "s"
+    floor: float | None = None
+    """The least that this can cost here: the same bare work, without any program around it."""
+    peer: float | None = None
+    """What others cost, or we ourselves in the other case that the work names."""
+    target: float | None = None
+    """The most that the ratio may be; of a figure without floor and peer, the most that itself may be."""
 
     @property
-    def met(self) -> bool:
-        """Whether the target is met; a figure without one always does."""
-        return self.bound is None or _HOLDS[self.bound](self.value, self.target)
+    def ratio(self) -> float | None:
+        """Return it against its floor, else against its peer."""
+        other = self.peer if self.floor is None else self.floor
+        return None if other is None else self.ours / other
 
-    def __str__(self) -> str:
-        """Return the figure, its target and whether it is met, in one line."""
-        line = f"{self.what:<62} {self.value:>10,.2f} {self.unit:<10}"
-        if self.bound is None:
-            return line
-        return f"{line} {self.bound} {self.target:g}  {'ok' if self.met else 'MISSED'}"
+    def met(self, slack: float) -> bool:
+        """Say whether it is no more than `slack` times its target."""
+        figure = self.ours if self.ratio is None else self.ratio
+        return self.target is None or figure <= self.target * slack
+
+    def line(self, slack: float) -> str:
+        """Return it as a line of the table."""
+        ratio = "" if self.ratio is None else f"{self.ratio:,.2f}"
+        told = [_shown(one, self.unit) for one in (self.ours, self.floor, self.peer)]
+        target = ""
+        if self.target is not None:
+            most = _shown(self.target, self.unit) if self.ratio is None else f"{self.target:g}"
+            target = f"<= {most}{'' if self.met(slack) else '  MISSED'}"
+        return f"{self.work:<54} {told[0]:>9} {told[1]:>9} {told[2]:>9} {ratio:>7}  {target}".rstrip()
 
 
-def best_of(times: int, work: Callable[[], object]) -> float:
-    """Return the seconds of the fastest of `times` runs of `work`: the one that was disturbed least.
+def _shown(value: float | None, unit: str) -> str:
+    if value is None:
+        return ""
+    if unit == "s":
+        return f"{value:,.2f} s" if value >= 1 else f"{value * 1000:,.1f} ms"
+    return f"{value:,.0f} {unit}".rstrip()
 
-    Without the garbage collector, as `timeit` has it: it looks at all that is alive, whoever made it.
+
+def in_turns(turns: int, **works: Callable[[], object]) -> dict[str, float]:
+    """Do each of `works` so often, in turns; return the median of what each took, in seconds, by its name.
+
+    In turns, so that a slow moment of the machine meets all of them. Work that returns a number of seconds
+    tells itself what it took, as where it has to be prepared. Else all of it is timed. Without the garbage
+    collector, as `timeit` has it: it looks at all that is alive, whoever made it.
     """
-    return min(timeit.repeat(work, gc.collect, repeat=times, number=1))
+    took: dict[str, list[float]] = {name: [] for name in works}
+    for _ in range(turns):
+        for name, work in works.items():
+            gc.collect()
+            gc.disable()
+            began = time.perf_counter()
+            told = work()
+            seconds = time.perf_counter() - began
+            gc.enable()
+            took[name].append(told if isinstance(told, float) else seconds)
+    return {name: median(each) for name, each in took.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,27 +115,42 @@ class Cost:
     """What a process took."""
 
     seconds: float
+    cpu: float
+    """Seconds of CPU, the kernel's for it included."""
     megabytes: float
     """Its peak memory."""
 
 
-_METER = """
-import resource, subprocess, sys
+_METER: Final = """
+import json, resource, subprocess, sys, time
+began = time.perf_counter()
 code = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode
-print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+took, used = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+print(json.dumps([took, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024]))
 sys.exit(code)
 """
 """A small process in between: a child's peak memory begins with that of the process it was forked from."""
 
 
-def run(command: Sequence[str], environment: dict[str, str] | None = None) -> Cost:
-    """Run a process to its end. Raise `RuntimeError` when it does not end well."""
-    began = time.perf_counter()
+def run(
+    command: Sequence[str], environment: Mapping[str, str] | None = None, *, may_end_with: int = 0
+) -> Cost:
+    """Run a process to its end. Raise `RuntimeError` when it ends otherwise than well, or as it may."""
+    # A program that is installed has its bytecode.
+    ours = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     metered = [sys.executable, "-S", "-c", _METER, *command]
     done = subprocess.run(
-        metered, capture_output=True, text=True, env=os.environ | (environment or {}), check=False
+        metered, capture_output=True, text=True, env={**ours, **(environment or {})}, check=False
     )
-    seconds = time.perf_counter() - began
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}: {done.stderr}")
-    return Cost(seconds, int(done.stdout) / 1024)
+    if done.returncode not in {0, may_end_with}:
+        raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}: {done.stderr[:500]}")
+    return Cost(*json.loads(done.stdout))
+
+
+def median_cost(costs: Sequence[Cost]) -> Cost:
+    """Return the median of each of its figures."""
+    return Cost(
+        median(one.seconds for one in costs),
+        median(one.cpu for one in costs),
+        median(one.megabytes for one in costs),
+    )

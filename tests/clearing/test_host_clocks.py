@@ -54,9 +54,10 @@ class Host(World):
     def told(self, outcome: Outcome, now: datetime) -> list[str]:
         """Return what a run tells, and what `status` shows after it."""
         lines: list[str] = []
+        inventory = load(self.folder / "devices.yaml", {"TOKEN": "t"})
         with open_journal(self.journal) as journal:
-            news.tell(journal, outcome, {}, now, lines.extend)
-            shown = status(load(self.folder / "devices.yaml", {"TOKEN": "t"}), journal, now)
+            news.tell(journal, outcome, {}, now, lines.extend, inventory)
+            shown = status(inventory, journal, now)
         return [*lines, *shown.lines()]
 
 

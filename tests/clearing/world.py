@@ -301,7 +301,7 @@ def _sync(inventory: Path) -> Outcome:
     """Run once, and tell what there is to tell, as the command does."""
     settings = load(inventory, {"TOKEN": TOKEN})
     outcome = sync(settings)
-    with open_journal(settings.journal) as journal:
+    with open_journal(settings.home) as journal:
         conditions.strike(journal, outcome.untold)
     return outcome
 

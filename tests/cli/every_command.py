@@ -12,6 +12,7 @@ import click
 
 from tests.cli.test_delivery import refusing
 from tests.cli.test_quarantine import SERIAL
+from tests.cli.time_net import TimeNet
 from tests.forks import START, Forked
 from tests.site import Site, entry
 from zkpoll.journal import callers
@@ -27,11 +28,12 @@ INSTALLED: Final = Path(sys.executable).with_name("zkpoll")
 
 ASKS: Final = {
     "sync": "",
-    "backfill": "--to dashboard --from {day} --to-date {day} --held --dry-run",
+    "backfill": "--to dashboard --from {day} --until {day} --held --dry-run",
     "devices ping": "",
     "devices info": "{name}",
     "devices clock": "",
     "devices discover": "127.0.0.1/32 --port {port}",
+    "databases ping": "",
     "dashboards ping": "",
     "users export": "",
     "users diff": "{folder}/users.csv",
@@ -43,6 +45,8 @@ LOOKS: Final = {
     "explain": "{user} {day}",
     "devices list": "",
     "devices pending": "",
+    "databases list": "",
+    "databases changes": "{database}",
     "punches export": "",
     "outbox list": "",
     "quarantine list": "",
@@ -62,6 +66,10 @@ ELSEWHERE: Final = {
     "outbox retry": "decides something, and says so in a line",
     "outbox discard": "asks a person first, and has tests of that",
     "quarantine accept": "asks a person first, and has tests of that",
+    "quarantine assign": "asks a person first, and has tests of that",
+    "journal copy": "needs a PostgreSQL server, and has tests of that",
+    "dispatch": "needs a broker, and has tests of that",
+    "worker": "runs until it is stopped",
     "simulate": "runs until it is stopped",
     "serve": "runs until it is stopped",
     "demo": "makes a site of its own, and is tested as a whole",
@@ -88,7 +96,7 @@ class Prepared(Site):
         self.environment |= {"ZKPOLL_CONFIG": str(self.inventory)}
         first = terminal.history[0]
         self.words = {"user": first.user_id, "day": first.time.date(), "port": port, "folder": folder}
-        self.words["name"] = "front-door"
+        self.words |= {"name": "front-door", "database": "head-office"}
 
     def command(self, *arguments: str) -> list[str]:
         """Return the words that run the installed command, or those by which it is forked."""
@@ -102,13 +110,23 @@ class Prepared(Site):
 def prepare(site: Prepared, dashboard: SampleDashboard, terminal: Terminal) -> None:
     """Have a log read: one record goes into quarantine, a person's punches are parked; a copy is kept.
 
-    Users are exported, and one comes after that.
+    Users are exported, and one comes after that. A database has a row, which is edited once it was read.
     """
     name = str(site.words["name"])
+    vendor = TimeNet(site.folder / "ZKTimeNet.db")
+    vendor.punch("2026-11-22 08:59:58")
     device = entry(name, ("127.0.0.1", int(str(site.words["port"]))))
-    site.write(dashboard.url, device, entry("warehouse-gate-2", ("127.0.0.1", 9), enabled="false"))
+    database = f"{{name: {site.words['database']}, kind: zktime-net, file: ZKTimeNet.db}}"
+    site.write(
+        dashboard.url,
+        device,
+        entry("warehouse-gate-2", ("127.0.0.1", 9), enabled="false"),
+        more=f"databases:\n  - {database}\n",
+    )
     dashboard.answers.extend([refusing(dashboard, str(site.words["user"]))] * 50)
     assert site.sync().code == 1
+    vendor.run("UPDATE att_punches SET workstate = 1")
+    assert site.sync("--device", str(site.words["database"]), "--full", "--no-deliver").code == 1
     dashboard.answers.clear()
     assert site.run("users", "export", "--output", str(site.folder / "users.csv")).code == 0
     terminal.users.append(EnrolledUser(99, "9001", "Rahima"))

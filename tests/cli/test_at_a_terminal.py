@@ -162,10 +162,10 @@ def test_for_a_program(shown: Shown, name: str) -> None:
 
 
 @pytest.mark.long
-def test_a_reader_that_has_gone(shown: Shown) -> None:
-    """A reader that has gone before the first word is no reason for a traceback."""
+def test_a_reader_that_has_gone(shown: Shown, name: str) -> None:
+    """A reader that has gone before the first word is no failure; a sync tells how the run went."""
     assert not [word for word in FAILURES if word in shown.unread.err]
-    assert shown.unread.code in {0, 1}
+    assert shown.unread.code == 0 or (name == "sync" and shown.unread.code == shown.piped.code)
 
 
 @pytest.mark.long
@@ -185,4 +185,4 @@ def test_the_first_line(site: Prepared, words: str) -> None:
         process.stdout.close()
         assert process.stderr.read() == ""
     assert head.stdout.count(b"\n") == 1
-    assert process.returncode in {0, 1}
+    assert process.returncode == 0

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.site import Site
     from zkpoll.simulator import SampleDashboard
 
-DAY = ("--from", "2026-11-22", "--to-date", "2026-11-22")
+DAY = ("--from", "2026-11-22", "--until", "2026-11-22")
 HERE = ("--to", "dashboard")
 
 
@@ -62,9 +62,9 @@ def test_older_punches_are_delivered(journalled: Site, dashboard: SampleDashboar
     ("arguments", "told"),
     [
         ((*DAY,), "Missing option '--to'"),
-        ((*HERE, "--from", "2026-11-22"), "Missing option '--to-date'"),
-        ((*HERE, "--from", "22.11.2026", "--to-date", "2026-11-22"), "does not match the format"),
-        ((*HERE, "--from", "2026-11-23", "--to-date", "2026-11-22"), "--from is later than --to-date"),
+        ((*HERE, "--from", "2026-11-22"), "Missing option '--until'"),
+        ((*HERE, "--from", "22.11.2026", "--until", "2026-11-22"), "is no day; expected"),
+        ((*HERE, "--from", "2026-11-23", "--until", "2026-11-22"), "--from is later than --until"),
         (("--to", "old", *DAY), "no dashboard 'old' in the inventory; there are dashboard"),
         ((*HERE, *DAY, "--device", "window"), "no device 'window' in the journal"),
     ],

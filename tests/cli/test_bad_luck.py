@@ -341,17 +341,17 @@ def test_a_second_signal(
 
 
 @pytest.mark.parametrize(
-    ("closed", "arguments", "code"),
+    ("closed", "arguments"),
     [
-        ("stdout", ["--json"], 1),
-        ("stdout", ["-v"], 0),
-        ("stderr", ["-v"], 0),
-        ("stderr", ["--json", "-v"], 0),
-        ("stderr", [], 0),
+        ("stdout", ["--json"]),
+        ("stdout", ["-v"]),
+        ("stderr", ["-v"]),
+        ("stderr", ["--json", "-v"]),
+        ("stderr", []),
     ],
 )
 def test_nobody_listens(
-    site: Site, dashboard: SampleDashboard, terminal: Terminal, closed: str, arguments: list[str], code: int
+    site: Site, dashboard: SampleDashboard, terminal: Terminal, closed: str, arguments: list[str]
 ) -> None:
     """A pipe whose reader has gone stops no delivery, and is no reason for a traceback."""
     with start(site, "sync", *arguments) as process:
@@ -361,7 +361,7 @@ def test_nobody_listens(
         said = (process.stderr if closed == "stdout" else process.stdout).read()
     assert "Traceback" not in said
     assert "ignored" not in said
-    assert process.returncode == code
+    assert process.returncode == 0
     check_nothing_lost(site, dashboard, punches=ids_of(terminal))
 
 
@@ -388,7 +388,7 @@ def test_the_first_line_only(site: Site, dashboard: SampleDashboard) -> None:
             assert json.loads(process.stdout.readline())["device"] == "front"
             process.stdout.close()
             assert process.stderr.read() == ""
-    assert process.returncode == 1
+    assert process.returncode == 0
 
 
 @pytest.fixture

@@ -135,8 +135,9 @@ def test_status(site: Site, dashboard: SampleDashboard, front: str, known: bool)
     assert site.sync().code == 0
     told = site.run("status")
     assert (told.code, told.err) == (1, "")
-    assert told.out.startswith("device  gate  calls us  never called, TOO LONG\ndevice  front  read ")
-    assert "\ndoor  push  no `zkpoll serve` runs, so no punches arrive; " in told.out
+    assert "\ndevice  gate  calls us  never called, TOO LONG\ndevice  front  read " in told.out
+    assert "\ntrouble  push gate: it has never called; " in told.out
+    assert "\ntrouble  push door: no `zkpoll serve` runs, so no punches arrive; " in told.out
     gate, _ = site.run("status", "--json").document()["devices"]
     assert (gate["calls_us"], gate["stale"], gate["ahead_of_clock"]) == (True, False, False)
     code, screen = at_a_terminal(site, "status")
@@ -147,14 +148,14 @@ def test_status(site: Site, dashboard: SampleDashboard, front: str, known: bool)
 def test_its_punches_are_known_by_its_name(site: Site) -> None:
     """What looks into the journal, or changes it, takes the name of a device without a host as any other."""
     with_old_punches(site, NOWHERE)
-    days = ("--from", "2026-11-20", "--to-date", "2026-11-20")
+    days = ("--from", "2026-11-20", "--until", "2026-11-20")
     assert len(json.loads(site.run("punches", "export", "--device", "gate", "--json").out)) == 3
     assert len(json.loads(site.run("outbox", "list", "--pending", "--device", "gate", "--json").out)) == 3
     assert site.run("backfill", "--to", "dashboard", *days, "--device", "gate", "--dry-run").code == 0
     assert "gate" in site.run("explain", "1", "2026-11-20").out
     nothing = site.run("explain", "9", "2026-11-20")
     assert (
-        nothing.out.splitlines()[1]
+        nothing.out.splitlines()[2]
         == "gate: calls us, never until now; what it has not sent yet is not known"
     )
     (device,) = site.run("explain", "9", "2026-11-20", "--json").document()["devices"]

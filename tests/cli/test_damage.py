@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from tests.cli.bad_luck import check_the_last_word, ids_of
-from tests.look import look
+from tests.look import inside, look
 from tests.site import Site, entry
 from zkpoll.simulator import HttpAnswer, SampleDashboard, Terminal, serve
 
@@ -88,15 +88,28 @@ def test_a_damaged_index(site: Site, dashboard: SampleDashboard, terminal: Termi
 def test_a_damaged_word_of_what_is_settled(
     site: Site, dashboard: SampleDashboard, terminal: Terminal
 ) -> None:
-    """A punch that was confirmed, and is in no state now, is told in each run, not once a day."""
+    """A punch that was confirmed, and is in no state now, is told by each run that counts all again."""
     assert site.sync().code == 0
     with closing(sqlite3.connect(site.journal)) as db:
         db.execute("PRAGMA journal_mode = DELETE")
     flip(site, rb"confirmed(?=20\d\d-)")
+    assert site.sync().code == 0
     for _ in range(2):
-        check_it_is_told(site, site.sync())
+        check_it_is_told(site, site.sync("--full"))
     assert len(sent(dashboard)) == len(ids_of(terminal))
     check_the_last_word(site.run("journal", "backup", str(site.folder / "copy.db")), 74, "is damaged")
+
+
+@pytest.mark.usefixtures("terminal", "dashboard")
+def test_a_dashboard_that_left_is_counted_again_too(site: Site) -> None:
+    """What was settled with one that no inventory names any more is told as well where it is gone."""
+    assert site.sync().code == 0
+    with inside(site.journal) as db:
+        db.execute(
+            "INSERT INTO destination (name, after, given_up_since, discarded) VALUES ('old', 0, '2026', 1)"
+        )
+    assert site.sync().code == 0
+    check_it_is_told(site, site.sync("--full"))
 
 
 def test_one_that_was_lost_when_it_was_damaged(
@@ -108,7 +121,7 @@ def test_one_that_was_lost_when_it_was_damaged(
     assert site.sync().code == 1
     with closing(sqlite3.connect(site.journal)) as db:
         db.execute("PRAGMA journal_mode = DELETE")
-    assert look(site.journal, "SELECT count(*) FROM carried") == [(RECORDS,)]
+    assert look(site.journal, "SELECT punches, places FROM request") == [(RECORDS, f"1-{RECORDS}")]
     flip(site, ROW)
     check_it_is_told(site, site.sync())
     assert len(dashboard.requests) == 1

@@ -130,7 +130,7 @@ def test_one_that_left_is_an_error_until_given_up(site: Site, dashboard: SampleD
         assert site.run(*discard).code == 0
         over = site.sync()
         assert over.code == 0
-        assert "dashboard old: well again" in over.err
+        assert "dashboard old: ended" in over.err
         terminal.punch(terminal.users[0].user_id)
         assert site.sync().code == 0
 

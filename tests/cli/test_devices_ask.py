@@ -76,6 +76,9 @@ def test_asking_for_some(site: Site) -> None:
         ("front", 2, "front does not push; `zkpoll sync --full` reads all of it"),
         ("off", 2, "off is taken out (enabled: false), and may not call"),
         ("gate --since 2026-11-02 --until 2026-11-01", 2, "it is before --since"),
+        ("gate --since 2026-11-01T25:00", 2, "'2026-11-01T25:00' has no time of day such as 08:00"),
+        ("gate --since 1/11/2026", 2, "which of the two is the month?"),
+        ("gate --since yesterday --until today", 1, "gate has never called"),
         ("gate", 1, "zkpoll: gate has never called, so nothing can be asked of it"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.peers import closed_port
-from tests.site import TOKEN, entry
+from tests.site import TOKEN, at_a_terminal, entry
 from zkpoll.inventory import load
 from zkpoll.journal.clearance import Clearance
 from zkpoll.journal.opening import lock, open_journal
@@ -46,12 +47,20 @@ def clock_of(site: Site, *, put_right: bool) -> Drift:
 
 
 def test_devices_that_are_well(site: Site) -> None:
-    """Every step is a line with its outcome and time, and nothing is written: neither journal nor lock."""
-    with serve(Terminal.with_samples(7)) as a, serve(Terminal.with_samples(5), transport="udp") as b:
+    """Each is a line, and with -v each step is; -q prints nothing. No journal is written, and no lock."""
+    other = Terminal.with_samples(5, model=Model(serial="OTHER1"))
+    with serve(Terminal.with_samples(7)) as a, serve(other, transport="udp") as b:
         site.write(NOWHERE, entry("front", a), entry("back", b, transport="udp"))
-        told = site.run("devices", "ping")
-    assert (told.code, told.err) == (0, "")
-    lines = [line.split("  ") for line in told.out.splitlines()]
+        short, told, quiet = (site.run("devices", "ping", *option) for option in ((), ("-v",), ("-q",)))
+    assert [(one.code, one.err) for one in (short, told, quiet)] == [(0, "")] * 3
+    assert re.fullmatch(
+        rf"front  ok      {SERIAL}, 7 of 100,000 records, clock [-+]\d+ s, [\d.]+ m?s\n"
+        r"back   ok      OTHER1, 5 of 100,000 records, clock [-+]\d+ s, [\d.]+ m?s\n"
+        r"2 of 2 well\n",
+        short.out,
+    )
+    assert quiet.out == ""
+    lines = [line.split("  ") for line in told.out.splitlines()[:-1]]
     assert [line[:3] for line in lines] == [
         [name, step, "ok"] for name in ("front", "back") for step in STEPS
     ]
@@ -64,12 +73,20 @@ def test_some_that_are_not(site: Site) -> None:
     """One that fails is attention, and told with what to do; where none is reached, the code says so."""
     with serve(Terminal.with_samples(3)) as good, closed_port() as away:
         site.write(NOWHERE, entry("front", good), entry("away", away), entry("off", away, enabled="false"))
-        both, none, one = (site.run("devices", "ping", *names) for names in ((), ("away", "off"), ("front",)))
-    assert (both.code, none.code, one.code) == (1, 69, 0)
-    assert "away  port  failed  " in both.out
-    assert "refuses the connection, and nothing answers on UDP; check host: and port:" in both.out
-    assert "off  " not in both.out
-    assert "off  port  failed" in none.out
+        words: tuple[tuple[str, ...], ...] = ((), ("away", "off"), ("front",), ("-q",))
+        both, none, one, quiet = (site.run("devices", "ping", *more) for more in words)
+        code, screen = at_a_terminal(site, "devices", "ping")
+    assert (both.code, none.code, one.code, quiet.code, code) == (1, 69, 0, 1, 1)
+    why = "refuses the connection, and nothing answers on UDP; check host: and port:"
+    failed = f"failed  port: 127.0.0.1:{away[1]} {why}"
+    assert f"\naway   {failed}\n1 of 2 well: away not\n" in both.out
+    assert "off" not in both.out
+    assert none.out == f"away  {failed}\noff   {failed}\n0 of 2 well: away, off not\n"
+    assert quiet.out == f"away   {failed}\n"
+    assert screen.startswith(f"front  ok      {SERIAL}, 3 of 100,000 records, clock ")
+    assert "\naway   failed  port\n  name  ok " in screen
+    assert screen.endswith("\n1 of 2 well: away not\n")
+    assert max(map(len, screen.splitlines())) <= 80
 
 
 def test_one_that_refuses_is_no_unreachable_one(site: Site) -> None:
@@ -110,8 +127,9 @@ def test_a_device_that_another_run_is_at(site: Site, dashboard: SampleDashboard)
         with lock(site.journal, f"device {a.host}:{a.port}"):
             one, both = site.run("devices", "ping", "front"), site.run("devices", "ping")
             clock = site.run("devices", "clock", "front")
-    assert (one.code, both.code, clock.code) == (75, 1, 75)
-    assert one.out == "front  lock  failed  -  another run is at it; it is left to that one\n"
+    assert (one.code, both.code, clock.code) == (75, 0, 75)
+    assert one.out == "front  busy    another run is at it; it is left to that one\n"
+    assert both.out.endswith("\n1 of 1 well: another run is at front\n")
     assert terminal.connections == visits
 
 
@@ -214,7 +232,7 @@ def test_clocks(site: Site) -> None:
     lines = [line.split("  ") for line in told.out.splitlines()]
     assert (told.code, one.code, none.code) == (1, 0, 69)
     assert [line[0] for line in lines] == ["near", "far", "away"]
-    assert [line[3].partition(" ")[0] for line in lines] == ["ok", "off", f"127.0.0.1:{away[1]}"]
+    assert [line[3].partition(" ")[0] for line in lines] == ["ok", "2", f"127.0.0.1:{away[1]}"]
     (found,) = json.loads(one.out)
     assert set(found) == {"name", "clock", "drift", "was", "problem", "kind"}
     assert found["drift"] == pytest.approx(40, abs=4)

@@ -87,6 +87,8 @@ def test_terminals_are_found(tmp_path: Path, port: int) -> None:
         "model": "Simulator",
         "needs_comm_key": False,
         "device": None,
+        "moved_from": None,
+        "place_of": None,
     }
     assert [one["needs_comm_key"] for one in document] == [False, True, False]
     assert {*old.commands, *new.commands, *locked.commands} <= HARMLESS
@@ -200,3 +202,34 @@ def test_a_stop_ends_a_search(port: int) -> None:
     with pytest.raises(Stopped):
         list(discover(["127.7.7.1"] * 500, port, rate=5, stopped=lambda: time.monotonic() > began + 0.5))
     assert time.monotonic() - began < 10
+
+
+def test_one_that_has_moved(site: Site, dashboard: SampleDashboard, port: int) -> None:
+    """A terminal at another address than its own is named with both, and so is another in its place."""
+    gate, hall = (Terminal.with_samples(3, model=Model(serial=serial)) for serial in ("G1", "H1"))
+    with serve(gate, "127.7.7.9", port) as first, serve(hall, "127.7.7.3", port) as second:
+        site.write(dashboard.url, entry("gate", first), entry("hall", second))
+        assert site.sync().code == 0
+    with (
+        serve(gate, "127.7.7.7", port),
+        serve(Terminal(Model(serial="X1")), "127.7.7.9", port),
+        serve(hall, "127.7.7.3", port),
+        serve(Terminal(Model(serial="H1")), "127.7.7.4", port),
+    ):
+        command = ("devices", "discover", NETWORK, "--port", str(port))
+        told, entries, document = (site.run(*command, *more) for more in ([], ["--yaml"], ["--json"]))
+    assert [line.rsplit("  ", 1)[1] for line in told.out.splitlines()] == [
+        "hall",
+        "another terminal with the serial number of hall",
+        "gate is at 127.7.7.7 now (127.7.7.9 in the inventory)",
+        "another terminal, where gate belongs",
+    ]
+    assert entries.err == "zkpoll: gate is at 127.7.7.7 now (127.7.7.9 in the inventory)\n"
+    assert entries.out.count("name:") == 1
+    shown = [(one["device"], one["moved_from"], one["place_of"]) for one in json.loads(document.out)]
+    assert shown == [
+        ("hall", None, None),
+        (None, None, None),
+        ("gate", "127.7.7.9", None),
+        (None, None, "gate"),
+    ]

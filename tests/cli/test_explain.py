@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,9 +12,12 @@ from tests.journal.helpers import KEY, odd, piece, punch, visit
 from tests.site import at_a_terminal, entry
 from zkpoll.journal.decisions import Decisions, Selection
 from zkpoll.journal.devices import Devices
+from zkpoll.journal.exports import keep_users
 from zkpoll.journal.opening import open_journal
 from zkpoll.journal.outbox import JournalOutbox
+from zkpoll.journal.spans import Places
 from zkpoll.model.delivery import Settled
+from zkpoll.model.user import User
 
 if TYPE_CHECKING:
     from tests.site import Site
@@ -37,7 +40,9 @@ def journalled(site: Site) -> Site:
         Devices(journal).note_reading(KEY, READING)
         ids = [event.id for event in outbox.next(9).events]
         outbox.settle(Settled((ids[0],), {ids[1]: WORDS}))
-        Decisions(journal, "main").discard(Selection(frozenset(), ids=(ids[2],)), 9, "a test (by bob)")
+        Decisions(journal, "main").discard(
+            Selection(frozenset(), ids=(ids[2],)), Places([(1, 9)]), "a test (by bob)"
+        )
         JournalOutbox(journal, "late")
     return site
 
@@ -69,6 +74,9 @@ def test_as_json(journalled: Site) -> None:
         "stranger": False,
         "line_rest": None,
         "places": first["places"],
+        "manual": False,
+        "doors": ["pull"],
+        "rows": [],
     }
     late, main = first["places"]
     assert (late["dashboard"], late["state"]) == ("late", None)
@@ -79,7 +87,7 @@ def test_as_json(journalled: Site) -> None:
     assert (twin["hold"], twin["id"] != first["id"]) == ("same second", True)
     front, back = found["devices"]
     assert front["quarantined"] == {"no such date": 1}
-    assert (back["last_success"], back["read_after_that_day"]) == (None, False)
+    assert (back["read_at"], back["read_after_that_day"]) == (None, False)
 
 
 def test_lines_for_a_pipe(journalled: Site) -> None:
@@ -87,6 +95,8 @@ def test_lines_for_a_pipe(journalled: Site) -> None:
     result = journalled.run("explain", "1001", DAY)
     assert (result.code, result.err) == (0, "")
     lines = [line.split("  ") for line in result.out.splitlines()]
+    assert lines[0][0] == "user 1001 on Sunday 2026-11-22"
+    del lines[0]
     fates = [line[-1] for line in lines if line[-2] == "main"]
     assert lines[1][:4] == ["2026-11-22T08:59:58+06:00", "front-door", "finger (1)", "check_in (0)"]
     assert fates[0].startswith("confirmed 20")
@@ -104,22 +114,95 @@ def test_a_screen_for_a_person(journalled: Site) -> None:
     code, shown = at_a_terminal(journalled, "explain", "1001", DAY)
     assert code == 0
     assert max(map(len, shown.splitlines())) <= 80
+    first, shown = shown.split("\n", 1)
+    assert first == "user 1001 on Sunday 2026-11-22"
     assert shown.startswith(f"08:59:58  front-door ({KEY})\n  finger (1), check_in (0), 2026-11-22T08:59:58")
     assert "  main: confirmed 20" in shown
     assert shown.count("front-door") == 5
 
 
-@pytest.mark.parametrize(("user", "day"), [("1003", DAY), ("1001", "2026-11-21"), ("100", DAY), ("%", DAY)])
-def test_nothing_was_shown(journalled: Site, user: str, day: str) -> None:
-    """Where no device has shown a punch, it says so, and how far each device is known."""
-    result = journalled.run("explain", user, day)
+def test_nothing_was_shown(journalled: Site) -> None:
+    """Where no device has shown a punch, it says so, and how far each device is known: code 0."""
+    result = journalled.run("explain", "1001", "2026-11-21")
     assert (result.code, result.err) == (0, "")
-    none, front, back = result.out.splitlines()
-    assert none == f"No device has shown a punch of user {user} on {day}."
+    whose, none, front, back = result.out.splitlines()
+    assert whose == "user 1001 on Saturday 2026-11-21"
+    assert none == "No device has shown a punch of user 1001 on 2026-11-21."
     assert front.startswith("front-door: read 20")
     assert ", read whole 20" in front
     assert front.endswith(", 1 in quarantine: no such date")
     assert back == "back: never read"
+
+
+def test_nobody(journalled: Site) -> None:
+    """An id that nothing knows is answered with the nearest ones, and how far devices are read: code 1."""
+    result = journalled.run("explain", "10O1", DAY)
+    assert (result.code, result.err) == (
+        1,
+        "zkpoll: nobody has the id 10O1; the nearest is 1001\n",
+    )
+    assert result.out.splitlines()[1] == f"No device has shown a punch of user 10O1 on {DAY}."
+    nothing = journalled.run("explain", "%", DAY, "--json")
+    assert (nothing.code, nothing.document()) == (1, {"candidates": []})
+    assert nothing.err == (
+        "zkpoll: nobody has the id %, and no names are known; `zkpoll users export` keeps them\n"
+    )
+    empty = journalled.run("explain", " ", DAY)
+    assert (empty.code, "Invalid value for WHO: it is empty, expected a user id or" in empty.err) == (2, True)
+
+
+def exported(site: Site) -> None:
+    """Have the users of two terminals exported: `front-door`, which punched, and `back`, never read."""
+    front = [User(1, "1001", b"Rahim Uddin", 0, 0, 1, False), User(2, "1010", b"Karim", 0, 0, 1, False)]
+    back = [
+        User(1, "1001", b"R. Uddin", 0, 0, 1, False),
+        User(2, "1020", "José".encode("cp1252"), 0, 0, 1, False),
+    ]
+    site.write(
+        "http://127.0.0.1:9/",
+        entry("front-door", NOBODY),
+        entry("back", NOBODY, transport="udp", serial="B7", encoding="cp1252"),
+        more="dates: day/month/year\n",
+    )
+    with open_journal(site.journal) as journal:
+        keep_users(journal, KEY, front)
+        keep_users(journal, "B7", back)
+
+
+def test_a_name(journalled: Site) -> None:
+    """A name, or a part of one, finds its person; several are listed, and nobody is guessed."""
+    exported(journalled)
+    for who, day in (("rahim", "22/11/2026"), ("r. UDDIN", DAY), ("1001", "2026-11-22")):
+        one = journalled.run("explain", who, day)
+        assert (one.code, one.err) == (0, "")
+        assert one.out.splitlines()[0] == "user 1001 (R. Uddin / Rahim Uddin) on Sunday 2026-11-22"
+        assert len(one.out.splitlines()) == 11
+    assert journalled.run("explain", "jose", DAY, "--json").document()["name"] == "José"
+    several = journalled.run("explain", "i", DAY)
+    assert (several.code, several.err) == (1, "zkpoll: 2 people fit 'i'; say the user id\n")
+    assert several.out.splitlines() == [
+        "1001  R. Uddin / Rahim Uddin  back, front-door",
+        "1010  Karim  front-door",
+    ]
+    code, shown = at_a_terminal(journalled, "explain", "i", DAY)
+    assert code == 1
+    assert "1010  Karim" in shown
+    nobody = journalled.run("explain", "Rahmi", DAY)
+    assert (nobody.code, nobody.out) == (1, "")
+    assert nobody.err.startswith(
+        "zkpoll: nobody has the id or the name Rahmi; the nearest is 1001 (R. Uddin /"
+    )
+
+
+def test_today_is_the_inventorys(journalled: Site) -> None:
+    """Today, yesterday and weekdays are those of the inventory's zone, by this host's clock."""
+    before = datetime.now(UTC).date()
+    today = explained(journalled, "1001", "today")["date"]
+    sunday = explained(journalled, "1001", "Sunday")["date"]
+    after = datetime.now(UTC).date()
+    assert before.isoformat() <= today <= after.isoformat()
+    assert date.fromisoformat(sunday).weekday() == 6
+    assert timedelta(0) <= before - date.fromisoformat(sunday) < timedelta(7)
 
 
 def test_a_device_that_was_not_read_since(journalled: Site) -> None:
@@ -136,16 +219,24 @@ def test_a_terminal_that_is_not_accepted(journalled: Site) -> None:
     """A punch of a stranger says that its terminal is not accepted, and a clock in doubt is told."""
     change(journalled, "UPDATE device SET held = 1")
     change(journalled, "UPDATE punch SET clock_suspect = 1")
-    line = journalled.run("explain", "1001", DAY).out.splitlines()[0]
+    line = journalled.run("explain", "1001", DAY).out.splitlines()[1]
     assert "its clock cannot have been right  its terminal is not accepted" in line
 
 
-@pytest.mark.parametrize("day", ["22.11.2026", "2026-02-30", "yesterday"])
-def test_what_is_no_date(journalled: Site, day: str) -> None:
-    """A date that is none is wrong usage."""
+@pytest.mark.parametrize(
+    ("day", "told"),
+    [
+        ("22.11.2026", "is no day; expected one such as 20"),
+        ("2026-02-30", "is no day of the calendar"),
+        ("23/11/2026", "which of the two is the month? Write it as 20"),
+    ],
+)
+def test_what_is_no_date(journalled: Site, day: str, told: str) -> None:
+    """A date that is none, or may be two, is wrong usage."""
     result = journalled.run("explain", "1001", day)
-    assert result.code == 2
-    assert "%Y-%m-%d" in result.err
+    assert (result.code, result.out) == (2, "")
+    assert f"'{day}'" in result.err
+    assert told in " ".join(result.err.split())
 
 
 def test_the_day_is_the_devices(journalled: Site) -> None:
@@ -154,3 +245,4 @@ def test_the_day_is_the_devices(journalled: Site) -> None:
     found = explained(journalled, "1001", "2026-11-23")
     assert [datetime.fromisoformat(punch["timestamp"]).hour for punch in found["punches"]] == [0]
     assert len(explained(journalled, "1001")["punches"]) == 4
+    assert journalled.run("explain", "1001", "9999-12-31").err == ""  # after which there is no day

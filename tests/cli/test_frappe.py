@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import signal
+import sqlite3
 from collections import Counter
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.delivery.frappe_site import TOKEN, FrappeSite
+from tests.delivery.frappe_site import TOKEN, FrappeSite, error_body
+from tests.delivery.troubled import CUT
+from tests.host_clock import YEARS, on_a_host
 from tests.site import Site, entry
-from zkpoll.simulator import Model, Terminal, serve
+from zkpoll.simulator import HttpAnswer, Model, Terminal, serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from tests.site import Result
-    from zkpoll.simulator import Record
+    from zkpoll.simulator import Received, Record
 
 DHAKA = ZoneInfo("Asia/Dhaka")
 LOG_TYPES = {0: "IN", 1: "OUT"}
 RUNS = 15
-"""In which everything must be delivered at last; each has six attempts for each request that fails."""
+"""In a row, of which one must bring something through; each has six attempts for each request that fails."""
 
 Checkin = tuple[str, str, str | None]
 """An employee, the time by the clock of the site, and the log type."""
@@ -67,11 +71,20 @@ def sums(run: Result) -> dict[str, int]:
     return states
 
 
-def until_nothing_is_pending(site: Site) -> list[Result]:
-    """Run until nothing is pending, or so often that something must be wrong; return all runs."""
+def _waiting(run: Result) -> int:
+    return sums(run)["pending"] + sums(run)["parked"]
+
+
+def until_nothing_waits(site: Site) -> list[Result]:
+    """Run until nothing is pending or parked; return all runs. Fail where so many bring nothing through.
+
+    A site that fails so often may have a punch parked; a person sends it again.
+    """
     runs: list[Result] = []
-    while not runs or sums(runs[-1])["pending"]:
-        assert len(runs) < RUNS, runs[-1]
+    while not runs or _waiting(runs[-1]):
+        assert len(runs) < RUNS or _waiting(runs[-1]) < _waiting(runs[-RUNS]), runs[-1]
+        if runs and sums(runs[-1])["parked"]:
+            assert site.run("outbox", "retry", "--all").code == 0
         runs.append(site.sync("--json", "-v"))
     return runs
 
@@ -94,7 +107,7 @@ def test_whatever_goes_wrong_each_is_there_once(site: Site, seed: int) -> None:
         frappe.language = "de"
         employ(frappe, front)
         write(site, frappe, entry("front", one), entry("gate", other, direction="none"))
-        runs = until_nothing_is_pending(site)
+        runs = until_nothing_waits(site)
     assert frappe.troubles
     assert found(frappe) == expected(frappe, front.history, LOG_TYPES) + expected(frappe, gate.history, {})
     assert sums(runs[-1])["confirmed"] == len(frappe.checkins) == 25
@@ -150,7 +163,7 @@ def test_a_site_that_refuses_everything_parks_nothing(site: Site) -> None:
         write(site, frappe, entry("front", address))
         refused = site.sync("--json")
         (delivery,) = refused.document()["deliveries"]
-        assert (delivery["pending"], delivery["kind"]) == (30, "refused")
+        assert (delivery["pending"], delivery["failure"]) == (30, "refused")
         assert "No module named 'hrms'" in delivery["problem"]
         frappe.app = "hrms"
         assert site.sync().code == 0
@@ -188,3 +201,158 @@ def test_a_site_in_another_zone(site: Site) -> None:
         frappe.zone = "Asia/Dhaka"
         assert site.sync().code == 0
         assert len(frappe.checkins) == 3
+
+
+ATTEMPTS = 6
+"""How often a request is sent in a run, as `write` has it."""
+
+
+def zones_asked(frappe: FrappeSite) -> int:
+    """Return how often a site was asked for its time zone."""
+    return sum(request.path.endswith("get_time_zone") for request in frappe.requests)
+
+
+def test_a_site_that_never_told_its_zone(site: Site) -> None:
+    """Where the first answer is lost in all attempts, nothing is sent; the next run is told, and sends."""
+    terminal = Terminal.with_samples(3, users=2)
+    with FrappeSite() as frappe, serve(terminal) as address:
+        employ(frappe, terminal)
+        write(site, frappe, entry("front", address))
+        frappe.answers.extend([CUT] * ATTEMPTS)
+        lost = site.sync("--json")
+        (delivery,) = lost.document()["deliveries"]
+        assert (lost.code, delivery["failure"], delivery["pending"]) == (1, "unreachable", 3)
+        assert [request.method for request in frappe.requests] == ["GET"] * ATTEMPTS
+        frappe.answers.append(CUT)
+        assert site.sync().code == 0
+    assert found(frappe) == expected(frappe, terminal.history, LOG_TYPES)
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (
+            HttpAnswer(403, error_body("PermissionError", "Not permitted")),
+            "403 to the question for its time zone; let the user of token:, and whatever stands before",
+        ),
+        (HttpAnswer(200, b'{"message": {"time_zone": null}}'), "set Time Zone in its System Settings"),
+        (HttpAnswer(200, b'{"message": {"time_zone": "Mars/X"}}'), "a time zone that is unknown here"),
+    ],
+)
+def test_a_site_that_cannot_tell_its_zone(site: Site, answer: HttpAnswer, told: str) -> None:
+    """What keeps a site from telling is told, with what to do, and nothing is sent."""
+    terminal = Terminal.with_samples(3, users=2)
+    with FrappeSite() as frappe, serve(terminal) as address:
+        employ(frappe, terminal)
+        write(site, frappe, entry("front", address))
+        frappe.answers.append(answer)
+        refused = site.sync()
+        assert (refused.code, len(frappe.requests), frappe.checkins) == (1, 1, [])
+        assert told in refused.err
+        assert site.sync().code == 0
+    assert found(frappe) == expected(frappe, terminal.history, LOG_TYPES)
+
+
+def a_day_later(site: Site) -> None:
+    """Let what the site told have been told more than a day ago."""
+    past = datetime.now(UTC) - timedelta(hours=25)
+    with closing(sqlite3.connect(site.journal)) as db, db:
+        db.execute("UPDATE destination SET answered_at = ?", [past.isoformat(timespec="milliseconds")])
+
+
+def test_the_zone_is_asked_for_daily(site: Site) -> None:
+    """A day later it is asked for again; an answer that is lost then stops nothing, a changed one all."""
+    terminal = Terminal.with_samples(2, users=2)
+    with FrappeSite() as frappe, serve(terminal) as address:
+        employ(frappe, terminal)
+        write(site, frappe, entry("front", address))
+
+        def punched() -> tuple[int, int]:
+            """Punch, run, and return how often the zone was asked for, and how many checkins there are."""
+            del frappe.requests[:]
+            terminal.punch(terminal.users[0].user_id, terminal.history[-1].time + timedelta(minutes=1))
+            site.sync()
+            return zones_asked(frappe), len(frappe.checkins)
+
+        assert punched() == (1, 3)
+        assert punched() == (0, 4)
+        a_day_later(site)
+        frappe.answers.append(CUT)
+        assert punched() == (1, 5)
+        frappe.zone = "Asia/Kolkata"
+        assert punched() == (1, 5)
+        frappe.answers.append(CUT)
+        assert punched() == (1, 5)
+        frappe.zone = "Asia/Dhaka"
+        assert punched() == (1, 8)
+
+
+def test_a_zone_that_was_told_in_a_time_to_come(site: Site) -> None:
+    """What a host whose clock was wrong has written down counts for nothing once it is right."""
+    terminal = Terminal.with_samples(2, users=2)
+    with FrappeSite() as frappe, serve(terminal) as address:
+        employ(frappe, terminal)
+        write(site, frappe, entry("front", address))
+        with on_a_host(site, ahead=YEARS):
+            site.sync()
+        assert (zones_asked(frappe), len(frappe.checkins)) == (1, 2)
+        terminal.punch(terminal.users[0].user_id, terminal.history[-1].time + timedelta(minutes=1))
+        frappe.answers.extend([CUT] * ATTEMPTS)
+        site.sync()
+        assert (zones_asked(frappe), len(frappe.checkins)) == (1 + ATTEMPTS, 2)
+        site.sync()
+        assert (zones_asked(frappe), len(frappe.checkins)) == (2 + ATTEMPTS, 3)
+
+
+def test_another_address_or_zone_is_asked_for_anew(site: Site) -> None:
+    """What one site told is no answer of another one, nor to another `timezone:`."""
+    terminal = Terminal.with_samples(2, users=2)
+    with FrappeSite() as frappe, FrappeSite() as other, serve(terminal) as address:
+        for one in (frappe, other):
+            employ(one, terminal)
+        write(site, frappe, entry("front", address))
+        assert site.sync().code == 0
+        terminal.punch(terminal.users[0].user_id, terminal.history[-1].time + timedelta(minutes=1))
+        write(site, other, entry("front", address))
+        other.answers.extend([CUT] * ATTEMPTS)
+        assert (site.sync().code, other.checkins) == (1, [])
+        inventory = site.inventory.read_text("utf-8")
+        site.inventory.write_text(
+            inventory.replace("timezone: Asia/Dhaka}", "timezone: Asia/Kolkata}"), "utf-8"
+        )
+        assert "and timezone: says Asia/Kolkata" in site.sync().err
+        site.inventory.write_text(inventory, "utf-8")
+        assert site.sync().code == 0
+        assert (len(frappe.checkins), len(other.checkins)) == (2, 1)
+
+
+def test_killed_while_the_site_tells_its_zone(site: Site) -> None:
+    """A run that is killed before it heard the zone has sent nothing; the next one asks, and sends all."""
+    terminal = Terminal.with_samples(4, users=2)
+    with FrappeSite() as frappe, serve(terminal) as address:
+        employ(frappe, terminal)
+        write(site, frappe, entry("front", address))
+        run = site.start("sync")
+
+        def kill(request: Received) -> HttpAnswer:
+            run.kill()
+            return frappe.serve(request)
+
+        frappe.answers.append(kill)
+        assert site.finish(run).code == -signal.SIGKILL
+        assert (zones_asked(frappe), len(frappe.requests), frappe.checkins) == (1, 1, [])
+        assert site.sync().code == 0
+        assert zones_asked(frappe) == 2
+    assert found(frappe) == expected(frappe, terminal.history, LOG_TYPES)
+
+
+@pytest.mark.parametrize("command", [("dashboards", "ping"), ("sync", "--dry-run")])
+def test_a_look_writes_down_no_zone(site: Site, command: tuple[str, ...]) -> None:
+    """What a ping hears is not what a delivery goes by, and a preview asks for nothing."""
+    terminal = Terminal.with_samples(2, users=2)
+    with FrappeSite() as frappe, serve(terminal) as address:
+        employ(frappe, terminal)
+        write(site, frappe, entry("front", address))
+        site.run(*command)
+        frappe.answers.extend([CUT] * ATTEMPTS)
+        assert (site.sync().code, frappe.checkins) == (1, [])

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,8 +15,8 @@ import pytest
 from tests.host_clock import YEARS, on_a_host
 from tests.look import inside, look
 from tests.site import TOKEN, at_a_terminal, entry
-from zkpoll.journal.opening import open_journal
-from zkpoll.simulator import Terminal, serve
+from zkpoll.journal.opening import folders, open_journal
+from zkpoll.simulator import Model, Terminal, serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,14 +98,18 @@ def test_what_the_terminal_still_shows_is_not_doubled(site: Site, dashboard: Sam
                 "undelivered": 0,
                 "held": 0,
                 "same_second": 0,
-                "on_device": 60,
-                "why": "its log was never cleared by zkpoll",
+                "in_database": 0,
+                "why": (
+                    "its log was never cleared by zkpoll; it holds 100,000 records, and the last 200,000 that"
+                    " were read stay"
+                ),
             }
         ]
         assert site.sync("--full").code == 0
         assert dashboard.duplicates == 0
         with inside(site.journal) as db:
             db.executescript("DELETE FROM outbox; DELETE FROM form; DELETE FROM punch")
+            db.execute("UPDATE destination SET due = 0, confirmed = 0")  # else it is told as a damage
         (device,) = site.report("--full")["devices"]
     assert (device["first_seen"], device["seen_before"]) == (60, 0)
     assert dashboard.duplicates == 60
@@ -122,10 +127,37 @@ def test_a_log_that_was_put_back_is_not_doubled(site: Site, dashboard: SampleDas
         site.sync("--full")
         document = pruned(site)
         (device,) = document["devices"]
-        assert (document["removed"], device["on_device"] + device["same_second"]) == (0, 60)
-        assert device["why"] == "its log shows records older than its clearing"
+        assert (document["removed"], device["removable"]) == (0, 0)
+        assert device["why"].startswith("its log shows records older than its clearing; ")
         site.sync("--full")
     assert (len(dashboard.events), dashboard.duplicates) == (60, 0)
+
+
+@pytest.mark.parametrize("when_full", ["drop", "overwrite"])
+def test_a_log_that_is_never_cleared(site: Site, dashboard: SampleDashboard, when_full: Any) -> None:
+    """Of a log that was filled anew twice old punches go, and are known should all of them come back."""
+    terminal = Terminal(Model(capacity=30, when_full=when_full))
+    begin = datetime(2026, 11, 22, 9)
+    with serve(terminal) as address:
+        write(site, dashboard, address, clear="never")
+        for number in range(100):
+            terminal.punch(str(1000 + number % 7), begin + timedelta(minutes=number))
+            if number % 10 == 9:
+                assert site.sync().code in {0, 1}  # 1: it is nearly full, which is told once
+        a_year_passes(site)
+        document = pruned(site)
+        assert (document["removed"], document["devices"][0]["removable"]) == (40, 40)
+        assert "holds 30 records, and the last 60 that were read stay" in document["devices"][0]["why"]
+        (device,) = site.report("--full")["devices"]
+        assert (device["first_seen"], device["seen_before"]) == (0, 30)
+        assert pruned(site)["removed"] == 0
+        terminal.clear()
+        terminal.record(terminal.history[:30])
+        site.sync("--full")
+        (device,) = site.report("--full")["devices"]
+        assert (device["first_seen"], device["seen_before"]) == (0, 30)
+    assert (len(dashboard.events), dashboard.duplicates) == (100, 0)
+    assert look(site.journal, "SELECT count(*) FROM punch") == [(60,)]
 
 
 def test_what_is_not_delivered_stays(site: Site, dashboard: SampleDashboard) -> None:
@@ -136,7 +168,10 @@ def test_what_is_not_delivered_stays(site: Site, dashboard: SampleDashboard) -> 
         site.sync("--no-deliver")
         a_year_passes(site)
         with inside(site.journal) as db:
-            db.execute("UPDATE device SET cleared_at = read_at, on_device = 0")
+            db.executescript(
+                "UPDATE device SET cleared_at = read_at, cleared_after = 20, cleared_quarantined = 0,"
+                " on_device = 0; DELETE FROM watermark"
+            )
         assert pruned(site)["devices"][0]["undelivered"] == 20
         site.sync()
     assert len(dashboard.events) == 20
@@ -152,7 +187,7 @@ def test_a_device_that_left(site: Site, dashboard: SampleDashboard) -> None:
     site.write(dashboard.url, entry("back", ("127.0.0.1", 9)))
     told = site.run("journal", "prune", "--older-than", "365d", "--yes")
     assert told.out.splitlines() == [
-        "front  0 may go  20 on device  (it left the inventory: --device front)",
+        "front  0 may go  others may be on the device: it left the inventory: --device front",
         "Nothing is removed.",
     ]
     with on_a_host(site):
@@ -176,7 +211,7 @@ def test_a_person_is_asked(cleared: Site, answer: str, code: int, left: int) -> 
     """At a terminal the numbers are shown and a person is asked; only yes removes anything."""
     ended, shown = at_a_terminal(cleared, "journal", "prune", "--older-than", "365d", answer=answer)
     assert ended == code
-    assert "device  may go  undelivered  held  same second  on device" in shown
+    assert "device  may go  undelivered  held  same second  in a database" in shown
     assert "Remove 3 punches from the journal? [y/N]: " in shown
     assert ("Nothing is removed." in shown) == (left > 0)
     assert all(len(line) <= 80 for line in shown.splitlines())
@@ -274,6 +309,40 @@ def test_a_backup_says_what_it_is(cleared: Site) -> None:
     assert (again.code, again.out) == (1, "")
     assert again.err == f"zkpoll: {file} is there already; --force overwrites it\n"
     assert cleared.run("journal", "backup", str(file), "--force").code == 0
+
+
+def test_the_last_backups_are_kept(cleared: Site) -> None:
+    """Each backup has a name of its own, older ones beyond the last go, and cron hears nothing."""
+    folder = cleared.folder / "backups"
+    into = ("journal", "backup", "--keep", "2", str(folder))
+    nowhere = cleared.run(*into)
+    assert (nowhere.code, nowhere.out) == (1, "")
+    assert nowhere.err.startswith(
+        f"zkpoll: {folder} is no folder that is there; make it, or mount what it is on"
+    )
+    folder.mkdir()
+    (folder / "notes.txt").write_text("a person's")
+    first = cleared.run(*into)
+    assert (first.code, first.out, first.err) == (0, "", "")
+    made = [cleared.run(*into, "--json").document() for _ in range(2)]
+    assert [len(one["removed"]) for one in made] == [0, 1]
+    assert sorted(path.name for path in folder.glob("zkpoll-*.db")) == [
+        Path(one["file"]).name for one in made
+    ]
+    assert [path.name for path in (folder / "raw").iterdir()] == [
+        path.name for path in folders(cleared.journal).raw_copies.iterdir()
+    ]
+    assert (folder / "notes.txt").read_text() == "a person's"
+    code, shown = at_a_terminal(cleared, *into, columns=200)
+    assert (code, "3 punches, " in shown, shown.rstrip().endswith("1 older backup removed")) == (
+        0,
+        True,
+        True,
+    )
+    cleared.journal.write_bytes(b"no journal")
+    broken = cleared.run(*into)
+    assert (broken.code, len(list(folder.glob("zkpoll-*.db")))) == (74, 2)
+    assert cleared.run(*into, "--force").code == 2
 
 
 def test_no_journal(site: Site, dashboard: SampleDashboard) -> None:

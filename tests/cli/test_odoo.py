@@ -138,7 +138,7 @@ def test_a_module_that_is_not_installed(site: Site) -> None:
         result = site.sync()
         assert result.code == 1
         assert "has no x_punch; check url: (Odoo 19 or newer), database: and model:" in result.err
-        pinged = site.run("dashboards", "ping")
+        pinged = site.run("dashboards", "ping", "-v")
         assert (pinged.code, KEY in pinged.out + pinged.err) == (1, False)
         assert "404 to a look at x_punch" in pinged.out
         write(site, server, address)

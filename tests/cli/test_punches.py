@@ -17,11 +17,13 @@ import pytest
 from tests.cli.test_users import PEAK, measured
 from tests.journal.helpers import KEY, piece, punch, visit
 from tests.site import Site, at_a_terminal, entry
+from zkpoll.journal.exports import keep_users
 from zkpoll.journal.opening import open_journal
 from zkpoll.journal.outbox import JournalOutbox
 from zkpoll.model.delivery import Settled
 from zkpoll.model.log import Slice
 from zkpoll.model.punch import Form, Punch
+from zkpoll.model.user import User
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,12 +67,29 @@ def test_as_json(journalled: Site) -> None:
         "punch_state": "check_in",
         "work_code": 0,
         "source": "pull",
+        "name": None,
+        "manual": False,
         "clock_suspect": False,
         "hold": None,
         "journalled_at": first["journalled_at"],
         "dashboards": {"dashboard": None, "old": "confirmed"},
     }
     assert datetime.fromisoformat(first["journalled_at"]).tzinfo == UTC
+
+
+def test_names(journalled: Site) -> None:
+    """A name is that of the person at the punch's device, else the only one of the id, else none."""
+    users = [("1001", b"=Rahim"), ("1002", b"Jos\xe9"), ("9", b"Eve")]
+    others = [("1001", b"R. Uddin"), ("-1003", b"Karim")]
+    with open_journal(journalled.journal) as journal:
+        for key, found in ((KEY, users), ("B7", others)):
+            keep_users(journal, key, [User(1, *one, 0, 0, 1, False) for one in found])
+    text = journalled.inventory.read_text()
+    journalled.inventory.write_text(text.replace("port: 9", "port: 9, encoding: cp1252"))
+    assert [one["name"] for one in exported(journalled)] == ["=Rahim", "José", "José", "Karim"]
+    header, first, *_ = csv.reader(io.StringIO(journalled.run("punches", "export").out, newline=""))
+    assert dict(zip(header, first, strict=True))["name"] == "'=Rahim"
+    assert "1002 José" in at_a_terminal(journalled, "punches", "export")[1]
 
 
 def test_states_and_holds(journalled: Site) -> None:
@@ -89,8 +108,8 @@ def test_as_csv(journalled: Site) -> None:
     told = journalled.run("punches", "export")
     assert (told.code, told.err) == (0, "")
     header, first, *_, last = csv.reader(io.StringIO(told.out, newline=""))
-    assert header[-5:] == [
-        *("clock_suspect", "hold", "journalled_at", "dashboards.dashboard", "dashboards.old")
+    assert header[-6:] == [
+        *("manual", "clock_suspect", "hold", "journalled_at", "dashboards.dashboard", "dashboards.old")
     ]
     assert dict(zip(header, first, strict=True))["dashboards.old"] == "confirmed"
     assert last[0] == "'-1003"
@@ -109,8 +128,8 @@ def test_as_ndjson_to_a_file(journalled: Site, tmp_path: Path) -> None:
     ("arguments", "users"),
     [
         (("--from", "2026-11-23"), ["-1003"]),
-        (("--to", "2026-11-22"), ["1001", "1002", "1002"]),
-        (("--from", "2026-11-22", "--to", "2026-11-22", "--user", "1002"), ["1002", "1002"]),
+        (("--until", "2026-11-22"), ["1001", "1002", "1002"]),
+        (("--from", "2026-11-22", "--until", "2026-11-22", "--user", "1002"), ["1002", "1002"]),
         (("--device", "front-door", "--user", "1001"), ["1001"]),
         (("--from", "2027-01-01"), []),
     ],
@@ -124,8 +143,8 @@ def test_which_are_exported(journalled: Site, arguments: tuple[str, ...], users:
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("--from", "2026-11-23", "--to", "2026-11-22"),
-        ("--from", "yesterday"),
+        ("--from", "2026-11-23", "--until", "2026-11-22"),
+        ("--from", "22.11.2026"),
         ("--device", "yard"),
         ("--json", "--format", "ndjson"),
     ],

@@ -10,9 +10,11 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests.delivery.frappe_site import TOKEN, FrappeSite
+from tests.delivery.troubled import CUT
 from tests.peers import closed_port
 from tests.site import Site, at_a_terminal, entry
 from zkpoll.simulator import Model, Terminal, serve
+from zkpoll.simulator.wire import pack_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,6 +70,14 @@ def company(site: Site) -> Iterator[Company]:
     with FrappeSite() as erp, ExitStack() as stack:
         erp.employ("1", "2")
         yield Company(site, erp, stack)
+
+
+def punch_the_impossible(terminal: Terminal) -> None:
+    """Have a log of enough punches, and one record in it of 30 February."""
+    for minute in range(30):
+        terminal.punch("1", AN_HOUR_AGO + timedelta(minutes=minute))
+    second = pack_time(datetime(2026, 2, 28, 8)) + 2 * 86_400
+    terminal.append(terminal.log[0][:27] + second.to_bytes(4, "little") + terminal.log[0][31:])
 
 
 def shift(document: dict[str, Any]) -> dict[str, Any]:
@@ -175,7 +185,8 @@ def test_a_clock_that_is_off(company: Company, off: timedelta) -> None:
     company.back.set_clock(datetime.now() + off)
     before = datetime.now(UTC)
     document = company.sync()
-    assert document["exit_code"] == 0
+    assert document["exit_code"] == 1
+    assert document["troubles"]["device back"]["kind"] == "clock"
     assert abs(company.stands - (before - abs(off))) <= MARGIN
     assert shift(document)["held_by"] == "back, last read then"
 
@@ -270,7 +281,7 @@ def test_a_site_that_stops_answering(company: Company) -> None:
     company.erp.requests_left = 2  # the question for the zone, and the punch
     document = company.sync()
     (delivery,) = document["deliveries"]
-    assert (delivery["confirmed_now"], delivery["kind"]) == (1, "unreachable")
+    assert (delivery["confirmed_now"], delivery["failure"]) == (1, "unreachable")
     assert delivery["problem"].startswith("shift Day: its last_sync_of_checkin was not moved: ")
     assert delivery["shifts"] == []
     assert list(document["troubles"]) == ["dashboard erp"]
@@ -281,7 +292,7 @@ def test_a_site_that_is_away(company: Company) -> None:
     company.front.punch("1")
     company.erp.requests_left = 0
     document = company.sync()
-    assert document["deliveries"][0]["kind"] == "unreachable"
+    assert document["deliveries"][0]["failure"] == "unreachable"
     assert document["deliveries"][0]["shifts"] == []
 
 
@@ -307,3 +318,47 @@ def test_the_log_of_a_run(company: Company) -> None:
     assert told.code == 0
     stands = company.stands.strftime("%Y-%m-%d %H:%M:%S")
     assert f"erp: shift Day is complete until {stands} (Asia/Dhaka): " in told.err
+
+
+def test_a_record_in_quarantine_holds_it(company: Company) -> None:
+    """A record of which nobody knows the time keeps the shift where it stands, until a person accepts it."""
+    company.sync()
+    stood = company.stands
+    punch_the_impossible(company.back)
+    document = company.sync()
+    assert (document["exit_code"], len(company.erp.checkins)) == (1, 30)
+    told = document["troubles"]["shift Day of erp"]["text"]
+    assert (
+        "back, with 1 record in quarantine, of a time that nobody knows: see zkpoll quarantine list" in told
+    )
+    assert told.endswith("then zkpoll quarantine accept --device back")
+    held = shift(document)
+    assert (datetime.fromisoformat(held["until"]), held["moved"], held["late"]) == (stood, False, True)
+    assert not shift(company.sync("--full"))["moved"]
+    assert "shift Day of erp: its punches are complete until" in company.site.sync().err
+    assert "shift Day of erp" in company.site.run("status").out
+    assert company.stands == stood
+    assert company.site.run("quarantine", "accept", "--device", "back", "--yes").code == 0
+    assert company.site.sync().code == 0
+    assert company.stands > stood
+    assert "shift" not in company.site.run("status").out
+
+
+def test_a_record_in_quarantine_before_the_shift_was_ever_moved(company: Company) -> None:
+    """The first run does not move it, either."""
+    punch_the_impossible(company.front)
+    company.erp.shift_types[0]["last_sync_of_checkin"] = None
+    document = company.sync()
+    assert (document["exit_code"], company.erp.moves, shift(document)["until"]) == (1, [], None)
+
+
+def test_no_shift_is_moved_before_the_zone_is_known(company: Company) -> None:
+    """A shift's time is told in the site's zone: where that was never heard, and is wrong, none is told."""
+    company.erp.answers.append(CUT)
+    (delivery,) = company.sync()["deliveries"]
+    assert (delivery["failure"], delivery["shifts"], company.erp.moves) == ("unreachable", [], [])
+    company.erp.zone = "Asia/Kolkata"
+    (delivery,) = company.sync()["deliveries"]
+    assert (delivery["failure"], delivery["shifts"], company.erp.moves) == ("configuration", [], [])
+    company.erp.zone = "Asia/Dhaka"
+    assert shift(company.sync())["moved"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +15,14 @@ from zkpoll.journal.clearance import Clearance
 from zkpoll.journal.devices import Devices
 from zkpoll.journal.opening import open_journal
 from zkpoll.journal.outbox import JournalOutbox
+from zkpoll.journal.runs import note_run
 from zkpoll.model.delivery import Settled
 from zkpoll.model.log import Reading
+from zkpoll.simulator import Model, Terminal, serve
 
 if TYPE_CHECKING:
     from tests.site import Site
+    from zkpoll.simulator import SampleDashboard
 
 NOBODY = ("127.0.0.1", 9)
 READING = Reading(40, 5, 0, 50, 100, -3.2, whole=True, before=0, continued=False)
@@ -40,6 +44,7 @@ def journalled(site: Site) -> Site:
         Devices(journal).note_reading(KEY, READING)
         ids = [event.id for event in outbox.next(9).events]
         outbox.settle(Settled((ids[0],), {ids[1]: "no"}))
+    change(site, "UPDATE punch SET timestamp = ?", ago(days=2))
     return site
 
 
@@ -64,7 +69,7 @@ def document(site: Site, code: int = 0) -> dict[str, Any]:
 def test_as_json(journalled: Site) -> None:
     """For a program it is one document with all that is known, and code 0 while nothing is too old."""
     found = document(journalled)
-    assert (found["attention"], found["alert_after"], found["troubles"]) == (False, 86_400, [])
+    assert (found["attention"], found["alert_after"], found["troubles"]) == (False, 86_400, {})
     front, off = found["devices"]
     assert front == {
         "name": "front-door",
@@ -73,9 +78,9 @@ def test_as_json(journalled: Site) -> None:
         "calls_us": False,
         "stale": False,
         "ahead_of_clock": False,
-        "last_success": front["last_success"],
-        "last_whole": front["last_success"],
-        "records": 50,
+        "read_at": front["read_at"],
+        "whole_at": front["read_at"],
+        "on_device": 50,
         "capacity": 100,
         "per_day": None,
         "full_on": None,
@@ -88,10 +93,10 @@ def test_as_json(journalled: Site) -> None:
         "push": None,
     }
     assert found["push_door"] is None
-    assert (off["enabled"], off["stale"], off["last_success"]) == (False, False, None)
+    assert (off["enabled"], off["stale"], off["read_at"]) == (False, False, None)
     main, old = found["dashboards"]
     assert (main["pending"], main["parked"], main["held"], main["in_inventory"]) == (1, 1, 1, True)
-    assert main["oldest_unconfirmed"] <= front["last_success"]
+    assert main["oldest_unconfirmed"] <= front["read_at"]
     assert (old["name"], old["pending"], old["in_inventory"], old["stale"]) == ("old", 3, False, False)
 
 
@@ -99,24 +104,27 @@ def test_lines_for_a_pipe(journalled: Site) -> None:
     """In a pipe each device and each dashboard has a line."""
     result = journalled.run("status")
     assert (result.code, result.err) == (0, "")
-    front, off, main, old = (line.split("  ") for line in result.out.splitlines())
+    verdict, front, off, main, old = (line.split("  ") for line in result.out.splitlines())
+    well = "1 terminal and 1 dashboard well, 1 terminal switched off"
+    assert verdict == [f"{well}; no run has ended yet; 1 of 3 punches confirmed"]
     assert front[:2] == ["device", "front-door"]
     assert front[3:] == ["50 of 100 (50%)", "clock -3 s", "1 quarantined"]
     assert off == ["device", "off", "read never", "enabled: false"]
-    assert main[:3] == ["dashboard", "dashboard", "1 pending, 1 parked, 1 held"]
+    assert main[:3] == ["dashboard", "dashboard", "1 confirmed, 1 pending, 1 parked, 1 held"]
+    assert main[3].startswith("last delivery ")
     assert old[-1] == "not in the inventory"
 
 
 def test_a_screen_for_a_person(journalled: Site) -> None:
     """On a terminal it is one screen of tables, no wider than 80 columns."""
     change(journalled, "UPDATE device SET met_at = ?", ago(days=9))
-    change(journalled, "UPDATE punch SET journalled_at = ?", ago(days=2))
     code, shown = at_a_terminal(journalled, "status")
     assert code == 0
     assert max(map(len, shown.splitlines())) <= 80
     lines = [line.split() for line in shown.splitlines()]
-    assert lines[0] == ["device", "last", "read", "log", "full", "on", "clock"]
-    full_on = (datetime.now(UTC) + timedelta(days=50 * 8 / 4)).date()
+    assert lines[0][:6] == ["1", "terminal", "and", "1", "dashboard", "well,"]
+    lines = lines[lines.index(["device", "last", "read", "log", "full", "on", "clock"]) :]
+    full_on = datetime.now(UTC).date() + timedelta(days=50 * 9 / 4)
     assert lines[1][-7:] == ["50", "of", "100", "(50%)", str(full_on), "-3", "s"]
     assert "front-door: 1 quarantined" in shown
 
@@ -154,12 +162,13 @@ def test_a_device_that_may_be_disabled_needs_a_person(journalled: Site) -> None:
         told = journalled.run("status")
         assert told.code == 1
         (line,) = (line for line in told.out.splitlines() if "DISABLED" in line)
-        assert line.startswith("device  front-door  ")
-        assert "MAY STILL BE DISABLED since " in line
+        assert line.startswith("trouble  device front-door: IT MAY STILL BE DISABLED")
         assert line.count("so that nobody can punch: switch it off and on") == 1
+        assert " (since 20" in line
         code, shown = at_a_terminal(journalled, "status")
         assert code == 1
-        assert "front-door: MAY STILL BE DISABLED since" in shown
+        assert shown.startswith("1 thing needs you; ")
+        assert "-  device front-door: IT MAY STILL BE DISABLED" in shown
         journalled.write("http://127.0.0.1:9/", entry("front-door", NOBODY, enabled="false"))
         assert "MAY STILL BE DISABLED" in journalled.run("status").out
         assert document(journalled, code=1)["maybe_disabled"] == ["front-door"]
@@ -167,7 +176,7 @@ def test_a_device_that_may_be_disabled_needs_a_person(journalled: Site) -> None:
         assert document(journalled, code=1)["maybe_disabled"] == ["front-door"]
         told = journalled.run("status")
         assert told.code == 1
-        assert "device  front-door  IT MAY STILL BE DISABLED, so that nobody can punch" in told.out
+        assert "trouble  device front-door: IT MAY STILL BE DISABLED, so that nobody can punch" in told.out
         clearance.done()
     assert document(journalled)["maybe_disabled"] == []
 
@@ -187,13 +196,99 @@ def test_a_device_that_was_never_read(journalled: Site) -> None:
 
 
 def test_what_cron_told_is_shown(journalled: Site) -> None:
-    """A condition that lasts is there, with when it began."""
+    """A trouble that lasts needs a person, in the words it was told in; advice, and what ended, need none."""
+    sql = "INSERT INTO condition VALUES ({}, ?, ?, {})"
+    for values, rest in [
+        ("'way to dashboard main', 'exposed'", "'use https', 1, NULL"),
+        ("'device side', 'clock'", "'its clock was off', 0, 'ended'"),
+    ]:
+        change(journalled, sql.format(values, rest), ago(days=3), ago(days=1))
+    assert document(journalled)["needs"] == []
+    values, rest = "'device back', 'clock'", "'its clock is off by 59 min', 0, NULL"
+    change(journalled, sql.format(values, rest), ago(days=3), ago(days=1))
     change(
-        journalled, "INSERT INTO condition VALUES ('device back', 'clock', ?, ?)", ago(days=3), ago(days=1)
+        journalled,
+        "INSERT INTO condition (subject, kind, since, told_at) VALUES ('shift Day of main', 'late', ?, ?)",
+        ago(days=3),
+        ago(days=1),
     )
-    (trouble,) = document(journalled)["troubles"]
-    assert (trouble["subject"], trouble["kind"]) == ("device back", "clock")
-    assert "trouble  device back  since 20" in journalled.run("status").out
+    found = document(journalled, code=1)
+    assert found["verdict"].startswith("2 things need you; ")
+    assert list(found["troubles"]) == ["device back", "shift Day of main", "way to dashboard main"]
+    assert found["troubles"]["shift Day of main"]["text"] is None
+    told = journalled.run("status")
+    verdict, back, shift, *_, advice = told.out.splitlines()
+    assert (told.code, verdict) == (1, found["verdict"])
+    assert back.startswith("trouble  device back: its clock is off by 59 min (since 20")
+    assert shift.startswith("trouble  shift Day of main: late (since 20")
+    assert advice.startswith("advice  way to dashboard main: use https (since 20")
+
+
+def test_what_a_run_finds_is_shown_until_it_is_well(site: Site, dashboard: SampleDashboard) -> None:
+    """Whoever runs it and in whatever words, `status` says what is wrong, and then that all is well.
+
+    Cron hears that it began, and that it ended, once each.
+    """
+    front, back = Terminal.with_samples(3), Terminal.with_samples(2, model=Model(serial="B2"))
+    with serve(front) as here, serve(back) as there:
+        site.write(dashboard.url, entry("front", here), entry("back", NOBODY, enabled="false"))
+        assert site.sync("-v").code == 0
+        well = site.run("status")
+        assert well.code == 0
+        assert re.fullmatch(
+            r"1 terminal and 1 dashboard well, 1 terminal switched off; last run \d+ s ago;"
+            r" 3 of 3 punches confirmed",
+            well.out.splitlines()[0],
+        )
+        site.write(dashboard.url, entry("front", here), entry("back", NOBODY))
+        bad = []
+        for run in (("-v",), ("--json",), ()):  # systemd's, a program's, cron's
+            told = site.sync(*run)
+            assert told.code == 1
+            bad.append(site.run("status"))
+        verdict, trouble, *_ = bad[0].out.splitlines()
+        assert re.fullmatch(r"1 thing needs you; last run \d+ s ago; 3 of 3 punches confirmed", verdict)
+        sentence = trouble.removeprefix("trouble  ").partition(" (since ")[0]
+        assert told.err == f"zkpoll: {sentence}\n"
+        assert [(one.code, one.out.splitlines()[1]) for one in bad] == [(1, trouble)] * 3
+        site.write(dashboard.url, entry("front", here), entry("back", there))
+        assert site.sync("-v").code == 0
+        well = site.run("status")
+        assert (well.code, well.out.count("trouble")) == (0, 0)
+        assert well.out.startswith("2 terminals and 1 dashboard well; ")
+        assert site.sync().err == "zkpoll: device back: well again, after 0 min\n"
+        assert site.sync().err == ""
+
+
+def test_two_hundred_devices_fit_a_screen(site: Site) -> None:
+    """On a terminal those that need a person are shown, and others counted; `--all` and a pipe have all."""
+    names = [f"dhaka-{number}" for number in range(200)]
+    out = {"dhaka-7", "dhaka-9"}
+    off = {name: {"enabled": "false"} if name in out else {} for name in names}
+    at = (("127.0.0.1", port) for port in range(20_000, 20_200))
+    site.write("http://127.0.0.1:9/", *(entry(name, next(at), **off[name]) for name in names))
+    with open_journal(site.journal) as journal:
+        for name in names[2:]:
+            Devices(journal).meet(name, name.upper())
+            Devices(journal).note_reading(name.upper(), READING)
+        note_run(journal)
+    code, shown = at_a_terminal(site, "status")
+    lines = shown.splitlines()
+    assert (code, max(map(len, lines)) <= 80, len(lines) < 24) == (1, True, True)
+    assert lines[0].startswith("2 things need you; last run ")
+    assert [line.split()[:3] for line in lines if line.startswith(("-", "dhaka"))] == [
+        ["-", "device", "dhaka-0:"],
+        ["-", "device", "dhaka-1:"],
+        ["dhaka-0", "never,", "TOO"],
+        ["dhaka-1", "never,", "TOO"],
+    ]
+    assert "device: 196 more are well, 2 switched off; --all shows them" in lines
+    assert "enabled: false: dhaka-7, dhaka-9" in lines
+    assert (
+        sum(line.startswith("dhaka-") for line in at_a_terminal(site, "status", "--all")[1].splitlines())
+        == 200
+    )
+    assert site.run("status").out.count("\ndevice  dhaka-") == 200
 
 
 def test_no_journal_yet(site: Site) -> None:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.journal.conftest import journal, path
+from tests.journal.conftest import journal, path, store
 
-__all__ = ["journal", "path"]
+__all__ = ["journal", "path", "store"]

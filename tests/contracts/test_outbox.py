@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 
 from tests.delivery.outbox import MemoryOutbox, some_events
+from tests.journal.conftest import new_journal
 from tests.journal.helpers import piece, punch, visit
 from zkpoll.journal.outbox import JournalOutbox
 from zkpoll.model.delivery import Batch, SentRequest, Settled
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
-    from zkpoll.delivery.loop import Outbox
+    from zkpoll.delivery.destination import Outbox
     from zkpoll.journal.database import Journal
     from zkpoll.model.punch import Event
 
@@ -57,12 +59,14 @@ class InMemory:
         self._memory.add(some_events(last - first + 1, first))
 
 
-@pytest.fixture(params=["journal", "memory"])
-def world(request: pytest.FixtureRequest) -> World:
+@pytest.fixture(params=["sqlite", "postgres", "memory"])
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     """Return each kind of outbox, empty."""
     if request.param == "memory":
-        return InMemory()
-    return InJournal(request.getfixturevalue("journal"))
+        yield InMemory()
+        return
+    with new_journal(request.param, tmp_path) as journal:
+        yield InJournal(journal)
 
 
 def ids(events: Sequence[Event]) -> tuple[str, ...]:
@@ -170,6 +174,50 @@ class TestOutbox:
         found = world.outbox.next(9)
         assert (shown(found), found.request) == (([1, 2, 3], 2, 2, False), before)
 
+    def test_several_that_go_one_after_the_other(self, world: World) -> None:
+        """Those written down together go without another word; what was answered for is settled."""
+        world.arrive(1, 4)
+        one, two, three, _ = ids(world.outbox.next(4).events)
+        assert world.outbox.send(SentRequest((one,)), (two, three))
+        world.outbox.decide(Settled((one,)), (one,))
+        assert not world.outbox.send(SentRequest((two,)))
+        world.outbox.decide(Settled((), {two: "unknown user"}), (two,))
+        assert not world.outbox.send(SentRequest((three,)))
+        world.outbox.decide(Settled((three,)), (three,))
+        assert shown(world.outbox.next(9)) == ([4], 0, 0, False)
+        world.outbox.flush()
+        assert shown(world.outbox.next(9)) == ([4], 0, 0, False)
+
+    def test_what_was_to_follow_and_did_not(self, world: World) -> None:
+        """What has not gone out when anything else happens is not in flight; what has gone out is."""
+        world.arrive(1, 5)
+        one, two, three, four, _ = ids(world.outbox.next(5).events)
+        world.outbox.send(SentRequest((one,)), (two, three, four))
+        world.outbox.decide(Settled((one,)), (one,))
+        world.outbox.send(SentRequest((two,)))
+        assert shown(world.outbox.next(9)) == ([2, 3, 4, 5], 1, 1, False)
+        world.outbox.send(SentRequest((four,)), (three,))
+        world.outbox.flush()
+        assert shown(world.outbox.next(9)) == ([4, 2, 3, 5], 1, 2, False)
+
+    def test_one_that_follows_is_called_back(self, world: World) -> None:
+        """One that did not go out after all takes what was to follow with it."""
+        world.arrive(1, 3)
+        one, two, _ = ids(world.outbox.next(3).events)
+        request = SentRequest((one,))
+        assert world.outbox.send(request, (two,))
+        world.outbox.recall(request)
+        assert shown(world.outbox.next(9)) == ([1, 2, 3], 0, 0, False)
+
+    def test_one_that_was_answered_for_is_sent_again(self, world: World) -> None:
+        """It is in flight again, though those that it was written down with are not through."""
+        world.arrive(1, 3)
+        one, two, three = ids(world.outbox.next(3).events)
+        world.outbox.send(SentRequest((one,)), (two, three))
+        world.outbox.decide(Settled(), (one,))
+        assert world.outbox.send(SentRequest((one,)))
+        assert shown(world.outbox.next(9)) == ([1, 2, 3], 1, 1, False)
+
     def test_several_requests_with_their_bytes(self, world: World) -> None:
         """One of several comes alone, the last one first; what it shares with others is settled for them."""
         world.arrive(1, 5)
@@ -231,11 +279,31 @@ class TestOutbox:
         world.outbox.settle(Settled((found[0].id,)), (found[0].id,))
         assert shown(world.outbox.next(9)) == ([1, 2, 3], 0, 0, False)
 
+    def test_the_newest_are_none_in_flight(self, world: World) -> None:
+        """What is in flight is left out of the newest, as long as there is anything else."""
+        world.arrive(1, 4)
+        world.outbox.send(SentRequest(ids(world.outbox.next(9).events[2:])))
+        world.outbox.next(9)
+        assert [int(event.user_id) for event in world.outbox.newest_of_people(9)] == [2, 1]
+        world.outbox.send(SentRequest(ids(world.outbox.next(9).events)))
+        assert [int(event.user_id) for event in world.outbox.newest_of_people(9)] == [4, 3, 2, 1]
+
     def test_gone(self, world: World) -> None:
         """What a dashboard said when it was gone for good is remembered."""
         assert world.outbox.halted() is None
         world.outbox.halt("moved to Mars")
         assert world.outbox.halted() == "moved to Mars"
+
+    def test_what_the_dashboard_told(self, world: World) -> None:
+        """Its last answer is kept, with the moment; to another question there is none."""
+        assert world.outbox.kept_answer(b"one") is None
+        world.outbox.keep_answer(b"one", "Asia/Dhaka")
+        told = world.outbox.kept_answer(b"one")
+        assert told is not None
+        assert told.text == "Asia/Dhaka"
+        assert abs(datetime.now(UTC) - told.at) < timedelta(minutes=1)
+        world.outbox.keep_answer(b"another", "UTC")
+        assert world.outbox.kept_answer(b"one") is None
 
     @staticmethod
     def _park_without_asking(world: World) -> None:

@@ -42,15 +42,22 @@ _FOLDERS: Final = frozenset(
 """What `os` and `shutil` have besides; elsewhere these names mean other things."""
 
 UNREACHED: Final[Mapping[str, str]] = {
+    "bridge/access.py _Opening.__init__": "opens an Access file, to read alone",
+    "bridge/sql_rights.py may_write": "only of a server; it looks",
+    "bridge/sql_sessions.py _patient.connect": "only to PostgreSQL; nothing is written there",
+    "bridge/sql_sessions.py _try": "only of a server's session: it makes it one that cannot write",
+    "bridge/sql_sessions.py _says_yes": "only of a server; it looks",
     "delivery/transport.py _TlsConnection.request": "hands on to _Connection.request, where runs are killed",
     "durable.py _take_name": "only where the file system knows no hard links",
-    "journal/locks.py LockFiles.__init__": "only where the system has no locks of an open file",
-    "journal/locks.py LockFiles.take": "only there, too",
+    "journal/locks.py LockFiles.take": "only where the system has no locks of an open file",
     "journal/locks.py LockFiles.free": "only there, too",
+    "journal/opening.py _mark": "only with state_dir:; the mark is whole, or what it was before",
     "journal/sqlite.py SqliteJournal._undo_part": "only for a slice with known records between new ones",
     "journal/sqlite.py SqliteJournal._wait_for_others": "only a pushed batch has a limit of its own",
     "journal/sqlite.py copy_journal": "only `journal backup` comes to it",
     "journal/sqlite.py _copied": "only `journal backup` comes to it",
+    "reports/inventory_news.py Memory.keep": "only of a bad inventory, with which no run begins",
+    "silence.py unless_silent": "only of a server's session; it waits",
     "cli/journal.py backup": "a command of its own, which writes another file than the journal",
     "cli/streams.py prepare_streams": "opens the null device, and only for callers without streams",
 }
@@ -60,6 +67,12 @@ PUSHED: Final = frozenset(
      "settle_command", "forget_commands", "note_caller", "forget_least_recent", "forget_callers")
 )  # fmt: skip
 """Statements of `zkpoll serve` and of commands on devices that push; tests/serve kills that."""
+ERRANDS: Final = frozenset(
+    ("claim_errands", "give_errands_back", "take_errand", "end_errand", "forget_errands")
+)
+"""Statements of `zkpoll dispatch` and of workers; tests/fleet kills these."""
+PRUNED: Final = frozenset(("forget_punch", "remove_form", "add_kind_of_forgotten"))
+"""Statements of `zkpoll journal prune`, and on what it pruned; tests/journal/test_forgotten.py kills that."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,19 @@ class Well:
 
 
 @dataclass(frozen=True)
+class Trips:
+    """Take everything, but fail at requests that hold a record of somebody guilty."""
+
+    over: Evades
+    """How it fails."""
+
+    def __call__(self, odd: Odd, events: Sequence[JsonEvent]) -> Said:
+        """Answer with a 200, or with what decides nothing."""
+        guilty = any(event["user_id"] in odd.guilty for event in events)
+        return (self.over if guilty else Takes())(odd, events)
+
+
+@dataclass(frozen=True)
 class Refuses:
     """Refuse everything, and say not why."""
 
@@ -193,6 +206,10 @@ class Heard:
     """Format and batch size of that time."""
     made_by: tuple[str, int]
     """Format and batch size of when it was first sent."""
+    run: int = 0
+    """The run in which it came."""
+    parked: bool = False
+    """Whether it holds records that were parked before that run."""
 
     @property
     def ids(self) -> frozenset[str]:
@@ -224,6 +241,10 @@ class Odd(SampleDashboard):
     then: Mood = Well()
     """When there are no more moods."""
     heard: list[Heard] = field(default_factory=list)
+    run: int = 0
+    """The run that is under way."""
+    parked: frozenset[str] = frozenset()
+    """Ids of what was parked when it began."""
 
     def __post_init__(self) -> None:
         super().__init__()
@@ -240,13 +261,24 @@ class Odd(SampleDashboard):
         said = (self.moods.popleft() if self.moods else self.then)(self, events)
         before = [one for one in self.heard if one.request.body == request.body]
         made_by = before[-1].made_by if before else self.settings
-        self.heard.append(Heard(request, events, said, self.settings, made_by))
+        parked = any(event["id"] in self.parked for event in events)
+        self.heard.append(Heard(request, events, said, self.settings, made_by, self.run, parked))
         return said.answer
 
 
 def named_in(heard: Iterable[Heard]) -> set[str]:
     """Return the ids that were rejected by name."""
     return {one for each in heard for one in each.said.named}
+
+
+def failed_alone_in(heard: Iterable[Heard]) -> set[str]:
+    """Return the ids that were in a request of their own that was not answered for."""
+    return {one for each in heard for one in each.ids if not each.said.decides and len(each.ids) == 1}
+
+
+def is_doubted(heard: Sequence[Heard]) -> bool:
+    """Say whether two runs, that of the last request among them, had answers that decide nothing."""
+    return len({each.run for each in heard if not each.said.decides}) > 1
 
 
 def refused_alone_in(heard: Iterable[Heard]) -> set[str]:

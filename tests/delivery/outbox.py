@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from zkpoll.model.delivery import Batch, SentRequest, Settled
+from zkpoll.model.delivery import Batch, KeptAnswer, SentRequest, Settled
 from zkpoll.model.punch import Event, punch_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from datetime import datetime
 
 SERIAL = "CQZ7224760045"
 
@@ -61,12 +61,40 @@ class MemoryOutbox:
         """What was written down as in flight, each time."""
         self.confirmations: list[tuple[str, ...]] = []
         self.gone: str | None = None
+        self.answers: dict[bytes, KeptAnswer] = {}
+        """What the dashboard told about itself last, by what it was asked."""
+        self.failures = 0
+        self._together: set[str] = set()
+        """The ids of those in flight that were written down together."""
+        self._ahead: set[str] = set()
+        """Those of them that have not gone out."""
 
     def add(self, events: Iterable[Event]) -> None:
         """Put `events` behind what is pending."""
         found = {event.id: event for event in events}
         self._order += found
         self._pending.update(found)
+
+    def kept_answer(self, asked: bytes) -> KeptAnswer | None:
+        """Return what the dashboard told when it was asked this."""
+        return self.answers.get(asked)
+
+    def keep_answer(self, asked: bytes, text: str) -> None:
+        """Remember what the dashboard told, and nothing else of it."""
+        self.answers = {asked: KeptAnswer(text, datetime.now(UTC))}
+
+    def tell(self, off: timedelta) -> None:
+        """Let all that it told have been told so much later than now."""
+        self.answers = {
+            asked: KeptAnswer(one.text, datetime.now(UTC) + off) for asked, one in self.answers.items()
+        }
+
+    def shares(self, count: int) -> Sequence[MemoryOutbox]:
+        """Return outboxes of which one has all: they are punches of one device."""
+        return [self, *(MemoryOutbox() for _ in range(count - 1))]
+
+    def look_from_start(self) -> None:
+        """It always does."""
 
     def halted(self) -> str | None:
         """Return what the dashboard said when it was gone."""
@@ -76,8 +104,17 @@ class MemoryOutbox:
         """Remember that the dashboard is gone."""
         self.gone = words
 
+    def failed_runs(self) -> int:
+        """Return what was remembered."""
+        return self.failures
+
+    def remember_failed_runs(self, runs: int) -> None:
+        """Remember how many runs ended at a failure."""
+        self.failures = runs
+
     def next(self, limit: int) -> Batch:
         """Return what is in flight, then the oldest pending, as the journal does."""
+        self.flush()
         known = self._pending | self._parked
         again = next((one for one in self.requests[::-1] if one[0].body is not None), None)
         found = [again] if again else self.requests[::-1]
@@ -100,8 +137,11 @@ class MemoryOutbox:
         return list(dict.fromkeys(one for _, left in self.requests for one in left))
 
     def newest_of_people(self, limit: int) -> list[Event]:
-        """Return the newest pending, newest first: each is of another person."""
-        return list(self._pending.values())[: -limit - 1 : -1]
+        """Return the newest pending, newest first: each is of another person. In flight are none, or all."""
+        self.flush()
+        newest = list(self._pending.values())[::-1]
+        flying = set(self.in_flight)
+        return ([event for event in newest if event.id not in flying] or newest)[:limit]
 
     def parked(self, limit: int, tried_before: datetime, after: Event | None) -> Batch:  # noqa: ARG002
         """Return the parked that were not tried in this run, or about which nobody was asked."""
@@ -113,16 +153,24 @@ class MemoryOutbox:
         ]
         return Batch(tuple(due[:limit]), tried_before=True)
 
-    def send(self, request: SentRequest) -> bool:
-        """Remember what is in flight."""
-        self.sent.append(request.ids)
-        if request in [known for known, _ in self.requests]:
+    def send(self, request: SentRequest, ahead: Sequence[str] = ()) -> bool:
+        """Remember what is in flight, and what is to follow."""
+        if not request.ids:
             return False
-        self.requests.append((request, list(request.ids)))
+        self.sent.append(request.ids)
+        self._ahead -= set(request.ids)
+        if request in [known for known, _ in self.requests] or set(request.ids) <= self._together:
+            return False
+        self.flush()
+        ids = (*request.ids, *ahead)
+        self.requests.append((SentRequest(ids) if ahead else request, list(ids)))
+        if ahead:
+            self._ahead, self._together = set(ahead), set(ids)
         return True
 
     def recall(self, request: SentRequest) -> None:
         """Forget what did not go out."""
+        self.flush()
         self.requests = [one for one in self.requests if one[0] != request]
 
     def settle(self, settled: Settled, answered: Sequence[str]) -> None:
@@ -133,6 +181,7 @@ class MemoryOutbox:
             for known, ids in left
             if ids
         ]
+        self._together -= set(answered)
         for one in settled.confirmed:
             self._parked.pop(one) if one in self._parked else self._pending.pop(one)
         for one in settled.parked:
@@ -141,6 +190,20 @@ class MemoryOutbox:
         self.refusals |= settled.parked
         if settled.confirmed:
             self.confirmations.append(settled.confirmed)
+
+    def decide(self, settled: Settled, answered: Sequence[str]) -> None:
+        """Take out what is settled."""
+        self.settle(settled, answered)
+
+    def flush(self) -> None:
+        """Forget what was to follow. What is decided is settled, as long as this lives."""
+        if self._ahead:
+            self.settle(Settled(), list(self._ahead))
+            self._ahead = set()
+
+    def rest(self) -> None:
+        """Let what is parked be due again."""
+        self._tried.clear()
 
     @property
     def left(self) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from tests.delivery.answers import HAS_ONE, IDS, PAGE, REJECTS_ONE, REJECTS_SOME, Case
+from tests.delivery.answers import CHALLENGE, HAS_ONE, IDS, PAGE, REJECTS_ONE, REJECTS_SOME, RIDDLE, Case
 from zkpoll.delivery.contract import Failure, Reply, Verdict
 from zkpoll.inventory.formats.template import Success
 
@@ -33,7 +33,9 @@ def _all(*statuses: int, body: bytes = OK, content_type: str = "application/json
 CASES: Final = (
     TemplateCase(
         "2xx as `success:` asks for",
-        _all(200, 201) + _all(200, body=b'{"ok": true, "error": "none", "success": 0}'),
+        _all(200, 201)
+        + _all(200, body=b'{"ok": true, "error": "none", "success": 0, "status": 500}')
+        + _all(200, content_type="text/html; charset=UTF-8"),
         Verdict.CONFIRMED,
     ),
     TemplateCase(
@@ -53,7 +55,7 @@ CASES: Final = (
     ),
     TemplateCase(
         "2xx without JSON, where there is a `path`",
-        _all(200, body=b"OK") + _all(200, body=b""),
+        _all(200, body=b"OK") + _all(200, body=b"") + _all(200, body=b'Saved{"ok": true}'),
         Verdict.SUSPECT,
     ),
     TemplateCase(
@@ -95,6 +97,15 @@ CASES: Final = (
         _all(200, 400, 417, 422, body=PAGE, content_type="text/html") + _all(200, body=PAGE),
         Verdict.CONFIGURATION,
     ),
+    TemplateCase(
+        "any, with a challenge or block of Cloudflare or AWS WAF",
+        (
+            Reply(200, body=OK, marks=CHALLENGE),
+            Reply(409, "text/html", PAGE, marks=CHALLENGE),
+            Reply(201, marks=RIDDLE),
+        ),
+        Verdict.CONFIGURATION,
+    ),
     TemplateCase("409 with a web page", _all(409, body=PAGE), Verdict.TRY_AGAIN, ids=("a1",)),
     TemplateCase("2xx with more than 4 MB", (Reply(200, body=OK, whole=False),), Verdict.CONFIGURATION),
     TemplateCase("400, 417, 422", _all(400, 417, 422), Verdict.SUSPECT),
@@ -108,7 +119,7 @@ CASES: Final = (
     TemplateCase("401, 403, 404, any other 4xx", _all(401, 403, 404, 405, 415, 451), Verdict.CONFIGURATION),
     TemplateCase("3xx: redirects are not followed", _all(301, 302, 307, 308), Verdict.CONFIGURATION),
     TemplateCase(
-        "no TLS, or a certificate that is not accepted",
+        "no TLS, none newer than 1.1, or a certificate that is not accepted",
         (Failure("expired", lasting=True),),
         Verdict.CONFIGURATION,
     ),

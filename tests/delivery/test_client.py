@@ -415,7 +415,7 @@ OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
 NO_HTTP = {
     "another protocol": (b"SSH-2.0-OpenSSH_9.6\r\n", 'it begins with "SSH-2.0-OpenSSH_9.6"'),
-    "bytes": (b"\x15\x03\x01\x00\x02\x1b[31m\n", 'it begins with "[31m"'),
+    "bytes": (b"\x15\x02\x01\x00\x02\x1b[31m\n", 'it begins with "[31m"'),
     "a body alone": (b'{"ok": true}\n', 'it begins with "{"ok": true}"'),
     "another version": (b"HTTP/2.0 200 OK\r\n\r\n", 'it begins with "HTTP/2.0 200 OK"'),
     "a status that Python reads": (b"HTTP/1.1 2_0_0 OK\r\n\r\n", 'it begins with "HTTP/1.1 2_0_0 OK"'),
@@ -468,8 +468,9 @@ def test_what_is_not_http_echoes_no_secret(serve: Serve, before: int) -> None:
         (b"HTTP/1.1 2", "complete: its head broke off"),
         (OK + b"Content-Le", "complete: its head broke off"),
         (OK + b"Content-Length: 1100\r\n\r\n{}", "complete: 2 of 1,100 bytes of its body came"),
-        (CHUNKED, "complete"),
-        (CHUNKED + b"5\r\nhe", "complete"),
+        (CHUNKED, "complete: its body broke off"),
+        (CHUNKED + b"5\r\nhe", "complete: its body broke off"),
+        (CHUNKED + b"2\r\n{}\r\n", "complete: its body broke off"),
         (b"HTTP/1.1 103 Early Hints\r\n\r\n", "complete"),
     ],
 )

@@ -69,14 +69,38 @@ FAILURES: Final = {
     "status": '{"status": "Error", "message": "maintenance"}',
     "a record in a list": '[{"id": "0a", "ok": true}, {"id": "0b", "ok": false}]',
     "a record of a list": '{"results": [{"id": "0b", "error": "unknown employee"}]}',
+    "status is no yes": '{"status": false, "message": "no such device"}',
+    "another status": '{"status": 500, "message": "Server Error"}',
+    "another status as a text": '{"statusCode": "503"}',
+    "of several": '[{"id": "0a", "status": 201}, {"id": "0b", "status": 500}]',
+    "JSON-RPC": '{"jsonrpc": "2.0", "id": 1, "error": {"code": 200, "message": "Server Error"}}',
+    "some failed": '{"inserted": 2, "failed": 1}',
+    "those that failed": '{"inserted": ["0a", "0c"], "failures": [{"id": "0b"}]}',
     "false": "false",
+    "zero": "0",
+    "a word in quotes": '"error"',
     "and the word": '{"ok": false, "error": "0b was rejected"}',
 }
+SPOKEN: Final = {
+    "a word": "ERROR",
+    "no": "False",
+    "a word and more": "Error: database is locked",
+    "behind a mark": "\ufeff FAILED - duplicate entry",
+    "a warning": "\nWarning: mysqli_connect(): Connection refused in /var/www/in.php on line 3\nOK",
+    "a fatal error": "PHP Fatal error:  Uncaught mysqli_sql_exception in /var/www/in.php:3\nStack trace:",
+    "a notice behind": "OK\nNotice: Undefined index: id in C:\\xampp\\htdocs\\in.php on line 12",
+}
+"""What a program says in plain words, typed as HTML mostly."""
 ANSWERS: Final = {
     "an object": '{"accepted": 3}',
     "nothing rejected": '{"accepted": 3, "rejected": []}',
     "none rejected": '{"accepted": 3, "rejected": 0}',
     "no failure": '{"ok": true, "success": "yes", "error": null, "errors": [], "status": "success"}',
+    "another status": '{"status": 200, "statusCode": "201"}',
+    "none failed": '{"inserted": 3, "failed": 0, "failures": []}',
+    "our own punch": '{"events": [{"id": "0a", "status": 1, "type": 0}]}',
+    "how many": "3",
+    "one": "1",
     "a list": '[{"id": "0a"}, {"id": "0b"}, {"id": "0c"}]',
     "null": "null",
     "a tag in a text": '{"note": "<b>"}',
@@ -86,7 +110,14 @@ ANSWERS: Final = {
     "nothing": "",
     "blanks": " \r\n",
 }
-WORDS: Final = {"a word": "OK", "some words": "3 punches taken, none refused", "a number in brackets": "[3]"}
+WORDS: Final = {
+    "no failures": "Failed: 0, inserted: 3",
+    "no error": "error=0",
+    "errors": "No errors on line 1",
+    "a word": "OK",
+    "some words": "3 punches taken, none refused",
+    "a number in brackets": "[3]",
+}
 
 ENCODINGS: Final = [
     *("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"),
@@ -133,6 +164,33 @@ def test_a_good_status_that_failed(text: str) -> None:
     decision = judge(Reply(200, "", text.encode()), (), IDS)
     assert "answered 200 and says that it failed (" in decision.message
     assert "it says: " in decision.message
+
+
+@pytest.mark.parametrize("text", SPOKEN.values(), ids=SPOKEN)
+@pytest.mark.parametrize("kind", ["", "text/html; charset=UTF-8", "text/plain", "nonsense"])
+def test_a_failure_in_plain_words(kind: str, text: str) -> None:
+    """A word for a failure, or an error that PHP shows, is a refusal as well."""
+    for encoding in ENCODINGS:
+        assert judge(Reply(200, kind, text.encode(encoding)), (), IDS).verdict is SUSPECT, encoding
+    decision = judge(Reply(200, kind, text.encode()), (), IDS)
+    assert "answered 200 and says that it failed (" in decision.message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'Connected successfully{"ok":false}',
+        'Array\n(\n    [0] => 1\n)\n{ "ok": true }',
+        ')]}\',\n{"ok":true}',
+        '{"ok":true}<script src="//counter.example"></script>',
+        "{'ok': False}",
+        '[{"ok": false',
+    ],
+)
+def test_words_around_json(text: str) -> None:
+    """JSON with words in front of it or behind is none, whatever its type: nobody reads what it says."""
+    assert verdicts(text) == {CONFIGURATION}
+    assert "what should be JSON and is none" in judge(Reply(200, "text/html", text.encode()), (), IDS).message
 
 
 @pytest.mark.parametrize("text", ANSWERS.values(), ids=ANSWERS)

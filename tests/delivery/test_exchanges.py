@@ -4,14 +4,28 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING
+
+import pytest
 
 from tests.delivery.dashboard import DROP, Dashboard, Received, Script
 from tests.delivery.outbox import MemoryOutbox, some_events
 from zkpoll.delivery.access import Access
-from zkpoll.delivery.contract import Decision, Failure, Probe, Reply, Request, Verdict, carried_out, carrying
+from zkpoll.delivery.contract import (
+    Decision,
+    Failure,
+    Preflight,
+    Probe,
+    Reply,
+    Request,
+    Verdict,
+    carried_out,
+    carrying,
+)
+from zkpoll.delivery.destination import Delivered, Destination
 from zkpoll.delivery.formats.events import compact
-from zkpoll.delivery.loop import Delivered, Destination, deliver
+from zkpoll.delivery.loop import deliver
 from zkpoll.delivery.verdicts import judge
 from zkpoll.model.delivery import SentRequest
 
@@ -29,7 +43,7 @@ class Looking:
     """A format that looks for what may be there already, and notes what it was told."""
 
     most: int | None = 2
-    asks: Probe | None = None
+    asks: Preflight | None = None
     told: list[tuple[tuple[str, ...], bool]] = field(default_factory=list)
 
     def carry(self, events: Sequence[Event]) -> Request:
@@ -50,7 +64,7 @@ class Looking:
     def resend(self, request: Request) -> None:
         """Send nothing again as it was."""
 
-    def preflight(self) -> Probe | None:
+    def preflight(self) -> Preflight | None:
         """Ask what the test says."""
         return self.asks
 
@@ -218,28 +232,102 @@ def test_answers_go_to_who_asked() -> None:
     assert heard.message == repr((Reply(201), Failure("away")))
 
 
-def asking(ok: bool | None) -> Probe:
-    """Return a question whose answer shows this."""
-    return Probe("zone", "a question", Request(method="GET", path="/zone"), lambda _: (ok, "the wrong zone"))
+def asking(compared_with: str = "here") -> Preflight:
+    """Return a question that is to be answered with 200, and shows a flaw where something else is wanted."""
+
+    def told(answer: Answer) -> str | Decision:
+        return "here" if isinstance(answer, Reply) and answer.status == 200 else judge(answer)
+
+    def flaw(text: str) -> str | None:
+        return None if text == compared_with else "the wrong zone"
+
+    return Preflight(Request(method="GET", path="/zone"), compared_with, told, flaw)
+
+
+def paths(server: Dashboard) -> list[str]:
+    """Return the ends of the paths that a server was asked for."""
+    return [got.path.removeprefix("/v1/attendance") for got in server.received]
 
 
 def test_a_question_before_the_first(serve: Serve) -> None:
-    """What is wrong with all punches is found before one of them is sent, and each delivery asks once."""
+    """What is wrong with all punches is found before one of them is sent."""
     server, outbox = serve(), MemoryOutbox(some_events(4))
-    result = run(Looking(asks=asking(False)), server, outbox)
+    result = run(Looking(asks=asking("there")), server, outbox)
     assert (result.kind, result.problem, result.confirmed) == ("configuration", "the wrong zone", 0)
-    assert [got.path for got in server.received] == ["/v1/attendance/zone"]
+    assert paths(server) == ["/zone"]
     assert (outbox.in_flight, len(outbox.left)) == ([], 4)
-    for ok in (True, None):
-        server, outbox = serve(), MemoryOutbox(some_events(4))
-        assert run(Looking(asks=asking(ok)), server, outbox) == Delivered(4, 3)
 
 
-def test_a_question_that_is_not_answered(serve: Serve) -> None:
-    """A question without an answer keeps nothing back; and where nothing is to be sent, none is asked."""
-    assert (
-        run(Looking(asks=asking(False)), serve(DROP, Script()), MemoryOutbox(some_events(2))).confirmed == 2
-    )
+def test_a_question_is_asked_once_a_day(serve: Serve) -> None:
+    """What was answered is known to the next delivery, and asked again after a day."""
+    server, outbox = serve(), MemoryOutbox(some_events(4))
+    assert run(Looking(asks=asking()), server, outbox) == Delivered(4, 3)
+    outbox.add(some_events(1, 9))
+    assert run(Looking(asks=asking()), server, outbox) == Delivered(1, 1)
+    outbox.tell(timedelta(hours=-25))
+    outbox.add(some_events(1, 10))
+    assert run(Looking(asks=asking()), server, outbox) == Delivered(1, 2)
+    assert paths(server) == ["/zone", "", "", "", "/zone", ""]
+
+
+@pytest.mark.parametrize("lost", [DROP, Script(503), Script(429)])
+def test_a_question_that_was_never_answered(serve: Serve, lost: Script) -> None:
+    """Without an answer nothing is sent, nor written down as sent; it is asked as often as any request."""
+    server, outbox = serve(lost, lost, lost, Script()), MemoryOutbox(some_events(2))
+    result = run(Looking(asks=asking()), server, outbox)
+    assert (result.kind, result.confirmed, result.requests) == ("unreachable", 0, 3)
+    assert (outbox.sent, paths(server)) == ([], ["/zone"] * 3)
+    assert run(Looking(asks=asking()), server, outbox).confirmed == 2
+
+
+def test_a_question_that_is_answered_at_last(serve: Serve) -> None:
+    """An answer to the second attempt lets the punches go, and they were not sent before."""
+    form, server = Looking(asks=asking()), serve(DROP, Script(200))
+    assert run(form, server, MemoryOutbox(some_events(2))) == Delivered(2, 3)
+    assert (paths(server), form.told) == (["/zone", "/zone", ""], [(ids(2), False)])
+
+
+def test_a_later_answer_that_is_lost(serve: Serve) -> None:
+    """What was told before is compared, and the question is asked but once."""
+    server, outbox = serve(Script(), Script(), DROP, Script()), MemoryOutbox(some_events(2))
+    assert run(Looking(asks=asking()), server, outbox).confirmed == 2
+    outbox.tell(timedelta(days=-2))
+    outbox.add(some_events(2, 9))
+    assert run(Looking(asks=asking()), server, outbox) == Delivered(2, 2)
+    assert paths(server) == ["/zone", "", "/zone", ""]
+
+
+def test_what_was_told_in_a_time_to_come(serve: Serve) -> None:
+    """An answer that was kept by a wrong clock counts for nothing."""
+    server, outbox = serve(Script(), Script(), DROP, Script()), MemoryOutbox(some_events(2))
+    assert run(Looking(asks=asking()), server, outbox).confirmed == 2
+    outbox.tell(timedelta(days=700))
+    outbox.add(some_events(2, 9))
+    assert run(Looking(asks=asking()), server, outbox, attempts=1).confirmed == 0
+    assert run(Looking(asks=asking()), server, outbox, attempts=1).confirmed == 2
+
+
+def test_what_is_wrong_is_asked_until_it_is_right(serve: Serve) -> None:
+    """A flaw that was told stays one while the answers are lost, and is asked about in each delivery."""
+    server, outbox = serve(Script(200), DROP), MemoryOutbox(some_events(2))
+    form = Looking(asks=asking("there"))
+    problems = [run(form, server, outbox, attempts=1).problem for _ in range(3)]
+    assert problems == ["the wrong zone"] * 3
+    assert paths(server) == ["/zone"] * 3
+
+
+def test_another_setting_or_address_asks_anew(serve: Serve) -> None:
+    """What one dashboard told by its old settings is no answer of another, or to another question."""
+    server, other, outbox = serve(), serve(), MemoryOutbox(some_events(2))
+    assert run(Looking(asks=asking()), server, outbox).confirmed == 2
+    outbox.add(some_events(2, 9))
+    assert run(Looking(asks=asking("there")), server, outbox).problem == "the wrong zone"
+    assert run(Looking(asks=asking()), other, outbox) == Delivered(2, 2)
+    assert (paths(server), paths(other)) == (["/zone", "", "/zone"], ["/zone", ""])
+
+
+def test_where_nothing_is_to_be_sent_nothing_is_asked(serve: Serve) -> None:
+    """A delivery without punches costs no request."""
     server = serve()
-    run(Looking(asks=asking(False)), server, MemoryOutbox())
+    run(Looking(asks=asking()), server, MemoryOutbox())
     assert server.received == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
+from typing import TYPE_CHECKING
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,8 +11,11 @@ from hypothesis import strategies as st
 from tests.delivery.outbox import EXAMPLE
 from zkpoll.delivery.formats.fields import WALL_CLOCK, values
 from zkpoll.delivery.origins import Origins
-from zkpoll.inventory import Device, Push, Source
+from zkpoll.inventory import Database, Device, Push, Source
 from zkpoll.inventory.documents import NAMES
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 FRONT = Device.model_validate(
     {
@@ -40,6 +44,8 @@ def test_all_of_the_example() -> None:
         "punch_state": "check_in",
         "work_code": 0,
         "source": "pull",
+        "manual": False,
+        "clock_suspect": False,
         "local": "2026-11-22 08:59:58",
         "date": "2026-11-22",
         "time": "08:59:58",
@@ -62,6 +68,19 @@ def test_a_source_without_an_address() -> None:
         found = values(EXAMPLE, Origins({"front-door": one}))
         shown = [found[name] for name in OF_THE_TERMINAL]
         assert shown == [None, None, None, "Asia/Dhaka", 23.7806, -90.4]
+
+
+def test_a_database(tmp_path: Path) -> None:
+    """Of a punch that only a database has shown its settings are told, and the zone of the terminal."""
+    machines = {"1": EXAMPLE.serial_number, "2": {"serial": "B", "timezone": "Europe/London"}}
+    given = {"name": "hq", "kind": "att2000", "file": tmp_path / "a.mdb", "timezone": "Asia/Dhaka"}
+    database = Database.model_validate({**given, "machines": machines, "latitude": 1, "longitude": 2})
+    typed = EXAMPLE._replace(device="hq", source="bridge", manual=True)
+    found = values(typed, Origins({"hq": database}))
+    assert [found[name] for name in OF_THE_TERMINAL] == [None, None, None, "Asia/Dhaka", 1, 2]
+    assert (found["source"], found["manual"]) == ("bridge", True)
+    other = values(typed._replace(serial_number="B"), Origins({"hq": database}))
+    assert other["timezone"] == "Europe/London"
 
 
 def test_there_is_a_value_for_each_name() -> None:

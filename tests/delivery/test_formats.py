@@ -14,6 +14,9 @@ from hypothesis import strategies as st
 from tests.delivery.forms import FORMS, carried
 from tests.delivery.outbox import EXAMPLE, some_events
 from zkpoll.delivery.contract import most_of
+from zkpoll.delivery.formats.registry import format_of
+from zkpoll.delivery.origins import Origins
+from zkpoll.inventory import Dashboard
 from zkpoll.model.punch import as_json
 
 CONTRACT = (
@@ -59,6 +62,19 @@ def test_key_is_the_hash_of_the_body() -> None:
     """The idempotency key is the SHA-256 of exactly the bytes that are sent."""
     asked = carried("events", some_events(3))
     assert asked.key == hashlib.sha256(asked.body).hexdigest()
+
+
+@pytest.mark.parametrize("name", ["events", "event"])
+def test_extra_fields(name: str) -> None:
+    """An event says whether its clock is doubted only where that is asked for, behind all else."""
+    doubted = EXAMPLE._replace(clock_suspect=True)
+    asked = Dashboard(url="http://127.0.0.1/", format=name, extra_fields=("clock_suspect",))
+    assert carried(name, [doubted]) == carried(name, [EXAMPLE])
+    for event, word in ((doubted, b"true"), (EXAMPLE, b"false")):
+        request = next(format_of(asked, Origins(), ()).exchange([event], unsure=False))
+        plain, body = carried(name, [event]).body, request.body or b""
+        assert body.replace(b',"clock_suspect":' + word, b"") == plain
+        assert body.endswith(b'"clock_suspect":' + word + (b"}" if name == "event" else b"}]}"))
 
 
 @pytest.mark.parametrize(("name", "most"), [("events", 3), ("event", 1)])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import logging
+import random
 import threading
 import time
 from collections.abc import Callable
@@ -15,8 +17,9 @@ import pytest
 from tests.delivery.dashboard import DROP, Dashboard, MuteServer, Received, Script
 from tests.delivery.outbox import MemoryOutbox, some_events
 from zkpoll.delivery.access import Access
+from zkpoll.delivery.destination import Delivered, Destination
 from zkpoll.delivery.formats.events import Events, SingleEvent
-from zkpoll.delivery.loop import Delivered, Destination, deliver
+from zkpoll.delivery.loop import deliver
 from zkpoll.model.delivery import SentRequest
 
 if TYPE_CHECKING:
@@ -274,19 +277,24 @@ def test_a_refusal_of_what_is_the_same_now(serve: Serve) -> None:
     assert run(outbox, destination(serve(Script(415)).url, batch_size=4)).requests == 1
 
 
-def test_no_answer_lets_go_of_nothing(serve: Serve) -> None:
-    """As long as nobody answers, run after run, the same request is sent, whatever the settings say."""
+@pytest.mark.parametrize("script", [DROP, Script(503), Script(409), Script(raw=b"no HTTP")])
+def test_no_answer_lets_go_of_nothing(serve: Serve, script: Script) -> None:
+    """Where nobody answers, run after run, the same request is sent, whatever the settings say."""
     outbox = MemoryOutbox(some_events(3))
     lost = in_flight(outbox, batch_size=3, serve=serve)
-    for script, size in ((DROP, 1), (Script(503), 2), (Script(409), 1), (Script(raw=b"no HTTP"), 2)):
-        server = serve(script)
-        assert run(outbox, destination(server.url, batch_size=size, attempts=2)).kind == "unreachable"
-        assert [same(lost, got) for got in server.received] == [True, True]
+    with MuteServer() as gone:
+        nowhere = f"http://{gone.place}/"
+    for size in (1, 2, 1):
+        assert run(outbox, destination(nowhere, batch_size=size)).kind == "unreachable"
+    server = serve(script)
+    assert run(outbox, destination(server.url, batch_size=1, attempts=2)).kind == "unreachable"
+    assert [same(lost, got) for got in server.received] == [True, True]
     unusable = run(outbox, destination("no address", batch_size=1))
     assert (unusable.kind, unusable.requests) == ("configuration", 1)
+    outbox.add(some_events(1, first=4))
     server = serve()
-    assert run(outbox, destination(server.url, batch_size=1)) == Delivered(3, 1)
-    assert same(lost, server.received[0])
+    assert run(outbox, destination(server.url, batch_size=1)) == Delivered(4, 2)
+    assert (server.received[0].ids, same(lost, server.received[1])) == (ids(4)[3:], True)
 
 
 def test_what_did_not_go_out_is_not_in_flight(serve: Serve) -> None:
@@ -310,6 +318,24 @@ def test_a_secret_is_not_kept(serve: Serve) -> None:
     run(outbox, replace(where, access=replace(where.access, in_bodies=(TOKEN,))))
     assert [request for request, _ in outbox.requests] == [SentRequest(tuple(ids(2)))]
     assert len({got.body for got in lost.received}) == 1
+
+
+class _Counting(MemoryOutbox):
+    most = 0
+    """Punches that were in flight at a time, at most."""
+
+    def send(self, request: SentRequest, ahead: Sequence[str] = ()) -> bool:
+        new = super().send(request, ahead)
+        self.most = max(self.most, len(self.in_flight))
+        return new
+
+
+def test_what_is_not_asked_about_goes_by_itself(serve: Serve) -> None:
+    """No other punch is in flight with one that would be sent again, though its bytes are not kept."""
+    outbox = _Counting(some_events(4))
+    where = destination(serve().url, format="event", batch_size=1)
+    result = run(outbox, replace(where, access=replace(where.access, in_bodies=(TOKEN,))))
+    assert (result.confirmed, outbox.most) == (4, 1)
 
 
 class _KnowsLater(Events):
@@ -492,6 +518,182 @@ def _rejecting(one: str) -> bytes:
     return b'{"rejected": [{"id": "%s", "error": "unknown"}]}' % one.encode()
 
 
+# --- records at which it fails ---
+
+FAILURES = {
+    "500": Script(500, body=b"KeyError: 'dept'"),
+    "503": Script(503),
+    "409": Script(409),
+    "a page with 400": Script(400, {"Content-Type": "text/html"}, b"<h1>Server Error</h1>"),
+    "a warning": Script(200, {"Content-Type": "application/json"}, b"Warning: Undefined index"),
+    "a page with 200": Script(200, body=b"<br /><b>Warning</b>: Undefined index"),
+    "reset": DROP,
+    "late": Script(delay=60),
+}
+
+
+def tripping(failure: Script, *users: int) -> Callable[[Received], Script]:
+    """Return a dashboard's way to treat a request: it fails while it holds one of these people's records."""
+    bad = [event.id.encode() for user in users for event in some_events(1, first=user)]
+    return lambda request: failure if any(one in request.body for one in bad) else Script()
+
+
+@pytest.mark.parametrize("form", ["events", "event"])
+@pytest.mark.parametrize("failure", FAILURES)
+def test_one_that_trips_it_is_parked_in_the_third_run(serve: Serve, failure: str, form: str) -> None:
+    """However it fails at one punch: two runs end there, the third brings all others and parks that one."""
+    outbox, server = MemoryOutbox(some_events(30)), serve(tripping(FAILURES[failure], 1))
+    where = destination(server.url, form, batch_size=10, attempts=1, timeout=0.5)
+    for _ in range(2):
+        ended = run(outbox, where)
+        assert (ended.confirmed, ended.parked, ended.requests) == (0, 0, 1)
+        assert ended.problem is not None
+    third = run(outbox, where)
+    assert (third.confirmed, third.parked, third.problem) == (29, 1, None)
+    assert (outbox.left, outbox.put_aside, outbox.in_flight, outbox.failures) == ([], ids(1), [], 0)
+    assert outbox.refusals[ids(1)[0]].startswith("it fails at this one alone: ")
+
+
+@pytest.mark.parametrize("places", [(1,), (15,), (9, 10), (10, 11), (1, 2, 3), (3, 14, 25), (28, 29)])
+@pytest.mark.parametrize(("form", "size"), [("events", 10), ("events", 500), ("event", 1)])
+def test_those_that_trip_it_are_parked(serve: Serve, places: tuple[int, ...], form: str, size: int) -> None:
+    """One or more, side by side or not: all others arrive, once, and those are parked, in a few runs."""
+    outbox, server = MemoryOutbox(some_events(30)), serve(tripping(FAILURES["500"], *places))
+    for day in range(20):
+        outbox.add(some_events(3, first=100 + 3 * day))
+        run(outbox, destination(server.url, form, batch_size=size, attempts=1))
+        if not outbox.left:
+            break
+    guilty = [some_events(1, first=place)[0].id for place in places]
+    assert day < 12
+    assert (sorted(outbox.put_aside), outbox.left) == (sorted(guilty), [])
+    assert len(set(outbox.confirmed)) == len(outbox.confirmed) == 30 + 3 * (day + 1) - len(places)
+
+
+@pytest.mark.parametrize("form", ["events", "event"])
+@pytest.mark.parametrize("failure", FAILURES)
+def test_an_outage_parks_nothing_and_asks_no_more(serve: Serve, failure: str, form: str) -> None:
+    """A dashboard that fails at all is asked as often in each of ten runs, and gets all when it is back."""
+    outbox, server = MemoryOutbox(some_events(30)), serve(FAILURES[failure])
+    where = destination(server.url, form, batch_size=10, attempts=2, timeout=0.2)
+    asked = []
+    for day in range(10):
+        outbox.add(some_events(1, first=100 + day))
+        ended = run(outbox, where)
+        assert (ended.confirmed, ended.parked, ended.problem is None) == (0, 0, False)
+        asked.append(ended.requests)
+    assert set(asked) == {1 if "page" in failure or "warning" in failure else 2}
+    assert len(outbox.requests) <= 5  # the batch, and the few that were tried in its place
+    lost = [(one.body, one.headers["Idempotency-Key"]) for one in server.received]
+    server = serve()
+    assert run(outbox, replace(where, access=replace(where.access, url=server.url))).confirmed == 40
+    again = [(one.body, one.headers["Idempotency-Key"]) for one in server.received]
+    # Behind one that shows that it is back, each that nobody answered for comes as it was, the last first.
+    assert [one for one in again if one in lost] == list(dict.fromkeys(lost[::-1]))
+    assert (outbox.left, outbox.put_aside, outbox.in_flight) == ([], [], [])
+
+
+def test_down_in_the_middle_of_a_trial(serve: Serve) -> None:
+    """A dashboard that dies while a batch is taken apart parks nothing, and is not asked for ever."""
+    outbox, dead = MemoryOutbox(some_events(100)), threading.Event()
+
+    def treat(request: Received) -> Script:
+        failure = Script(500) if dead.is_set() else tripping(Script(500), 40)(request)
+        if len(request.ids) == 25:
+            dead.set()
+        return failure
+
+    server = serve(treat)
+    where = destination(server.url, batch_size=100, attempts=1)
+    ended = [run(outbox, where) for _ in range(3)][-1]
+    assert (ended.parked, outbox.put_aside) == (0, [])
+    assert ended.requests <= 2 + 2 * 16
+    assert ended.kind == "unreachable"
+    dead.clear()
+    server = serve(tripping(Script(500), 40))
+    for _ in range(2):
+        run(outbox, destination(server.url, batch_size=100, attempts=1))
+    assert (outbox.left, outbox.put_aside) == ([], [ids(40)[39]])
+
+
+def test_a_batch_that_takes_too_long(serve: Serve) -> None:
+    """Where each part of a batch is taken and the whole never, later ones of the run are smaller."""
+    server = serve(lambda request: Script(504) if len(request.ids) > 30 else Script())
+    outbox = MemoryOutbox(some_events(500))
+    where = destination(server.url, batch_size=100, attempts=1)
+    ended = [run(outbox, where) for _ in range(3)][-1]
+    assert (ended.confirmed, ended.parked, outbox.put_aside) == (500, 0, [])
+    assert [len(got.ids) for got in server.received[4:7]] == [50, 25, 25]
+    assert max(len(got.ids) for got in server.received[10:]) <= 25
+
+
+def test_nobody_else_can_show_it(serve: Serve) -> None:
+    """One that fails with nobody behind it stays pending: it may be the dashboard; two more settle it."""
+    outbox, server = MemoryOutbox(some_events(1)), serve(tripping(Script(500), 1))
+    where = destination(server.url, batch_size=10, attempts=1)
+    for _ in range(4):
+        assert run(outbox, where).kind == "unreachable"
+    outbox.add(some_events(1, first=2))
+    assert (run(outbox, where).confirmed, outbox.put_aside) == (1, [])
+    outbox.add(some_events(2, first=3))
+    assert (run(outbox, where).problem, outbox.left, outbox.put_aside) == (None, [], ids(1))
+
+
+@pytest.mark.parametrize(("size", "seed"), [(1, 1), (1, 2), (10, 1), (10, 2), (500, 1)])
+def test_those_of_one_device_are_at_fault_and_always_the_newest(
+    monkeypatch: pytest.MonkeyPatch, serve: Serve, size: int, seed: int
+) -> None:
+    """Where all of one device trip it, and it is always read last, those of the others still arrive."""
+    dice = random.Random(seed)
+    monkeypatch.setattr("zkpoll.delivery.loop.random", dice)
+    guilty: set[bytes] = set()
+    server = serve(
+        lambda request: Script(500) if any(one in request.body for one in guilty) else Script(),
+    )
+    outbox, good = MemoryOutbox(), set[str]()
+    for day in range(30):
+        batch = some_events(12, first=100 * day)
+        bad = [event._replace(device="gate") for event in batch[6:]]
+        guilty |= {event.id.encode() for event in bad}
+        good |= {event.id for event in batch[:6]}
+        outbox.add([*batch[:6], *bad])
+        run(outbox, destination(server.url, batch_size=size, attempts=1))
+    assert not good & set(outbox.put_aside)
+    assert len(good & set(outbox.confirmed)) > len(good) / 3
+
+
+@pytest.mark.parametrize(("form", "size"), [("event", 1), ("events", 10)])
+def test_one_that_fails_now_and_then_parks_nothing(serve: Serve, form: str, size: int) -> None:
+    """A dashboard that fails twice in each five requests, whatever they hold, is not taken for sound."""
+    counted = itertools.count()
+    server = serve(lambda _: Script(500) if next(counted) % 5 in {1, 2} else Script())
+    outbox = MemoryOutbox(some_events(60))
+    for day in range(20):
+        outbox.add(some_events(2, first=100 + 2 * day))
+        run(outbox, destination(server.url, form, batch_size=size, attempts=2, retry_wait=0))
+    assert outbox.refusals == {}
+    assert len(outbox.left) <= 10
+
+
+def test_a_dashboard_that_dies_at_it(serve: Serve) -> None:
+    """One at which the process dies is found, though nobody is there at the attempts that follow."""
+    outbox = MemoryOutbox(some_events(30))
+    for _ in range(2):
+        server = serve(tripping(DROP, 5))
+        where = destination(server.url, batch_size=10, attempts=2, retry_wait=0.2)
+        stopping = threading.Thread(target=_close_when_seen, args=(server,))
+        stopping.start()
+        assert run(outbox, where).kind == "unreachable"
+        stopping.join()
+    assert outbox.failures == 2
+
+
+def _close_when_seen(server: Dashboard) -> None:
+    server.seen.wait()
+    time.sleep(0.05)
+    server.server_close()
+
+
 # --- parked before ---
 
 
@@ -507,6 +709,30 @@ def test_parked_ones_stay_parked_without_alarm(serve: Serve) -> None:
     server, outbox = serve(guilty(3)), MemoryOutbox(parked=some_events(3, first=2))
     assert run(outbox, destination(server.url, batch_size=4)) == Delivered(2, 5)
     assert outbox.put_aside == [some_events(1, first=3)[0].id]
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_parked_ones_that_trip_it_again(serve: Serve, alone: bool) -> None:
+    """One that fails again stays parked without alarm; others are taken, and nobody waits behind it."""
+    bad, good = some_events(1, first=7), some_events(3, first=8)
+    outbox, server = MemoryOutbox(some_events(2), parked=bad + good), serve(tripping(Script(500), 7))
+    where = destination(server.url, batch_size=10, attempts=1)
+    if alone:
+        run(outbox, where)
+        outbox.rest()
+    done = run(outbox, where)
+    assert (done.problem, done.parked, outbox.put_aside, outbox.in_flight) == (None, 0, [bad[0].id], [])
+    assert done.confirmed == (0 if alone else 5)
+    outbox.add(some_events(2, first=20))
+    assert run(outbox, where).confirmed == 2
+
+
+def test_parked_ones_in_an_outage(serve: Serve) -> None:
+    """What is parked when a dashboard is down stays due: the next run tries it, behind what is pending."""
+    outbox, server = MemoryOutbox(parked=some_events(40)), serve(Script(503))
+    done = run(outbox, destination(server.url, batch_size=10, attempts=2))
+    assert (done.requests, done.parked, outbox.in_flight, outbox.refusals) == (2, 0, [], {})
+    assert run(outbox, destination(serve().url, batch_size=10)).confirmed == 40
 
 
 class _ClockSetBack(MemoryOutbox):

@@ -20,8 +20,9 @@ from tests.delivery.outbox import EXAMPLE, MemoryOutbox, some_events
 from zkpoll.delivery.access import Access
 from zkpoll.delivery.client import Client
 from zkpoll.delivery.contract import Decision, Reply, Request, Verdict
+from zkpoll.delivery.destination import Delivered, Destination
 from zkpoll.delivery.formats.odoo import OdooFormat
-from zkpoll.delivery.loop import Delivered, Destination, deliver
+from zkpoll.delivery.loop import deliver
 from zkpoll.delivery.origins import Origins
 from zkpoll.delivery.ping import Ping, ping
 from zkpoll.inventory import Device

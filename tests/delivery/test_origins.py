@@ -8,7 +8,7 @@ import pytest
 
 from tests.delivery.outbox import EXAMPLE, SERIAL
 from zkpoll.delivery.origins import Origins, direction
-from zkpoll.inventory import Device
+from zkpoll.inventory import Database, Device
 
 
 def device(name: str, **settings: Any) -> Device:
@@ -16,7 +16,13 @@ def device(name: str, **settings: Any) -> Device:
     return Device.model_validate({"name": name, "host": "192.0.2.1", "timezone": "UTC"} | settings)
 
 
-def terminals(*devices: Device, **names: str) -> Origins:
+def database(name: str, **settings: Any) -> Database:
+    """Return a database."""
+    given = {"name": name, "kind": "biotime", "url": "mysql://u@h/d", "timezone": "UTC"}
+    return Database.model_validate(given | settings)
+
+
+def terminals(*devices: Device | Database, **names: str) -> Origins:
     """Return the terminals of an inventory; `names` are those of the journal, by device key."""
     return Origins.of_inventory(devices, names)
 
@@ -87,6 +93,29 @@ def test_a_terminal_that_is_gone(left: list[dict[str, Any]], way: str | None) ->
     found = terminals(*(device(f"d{number}", **settings) for number, settings in enumerate(left)))
     assert found.of(EXAMPLE) is None
     assert found.direction(EXAMPLE) == way
+
+
+def test_a_punch_of_a_database() -> None:
+    """A punch that only a database has shown means what the database says, under the database's own name."""
+    hq, front = database("hq", direction="out"), device("front-door", direction="in")
+    shown = EXAMPLE._replace(device="hq", source="bridge", serial_number="UNKNOWN")
+    assert terminals(front, hq).of(shown) is hq
+    assert terminals(front, hq).direction(shown) == "out"
+
+
+def test_a_punch_of_a_device_that_a_database_has_shown() -> None:
+    """A punch that only a database has shown means what that says, under its name."""
+    hq, front = database("hq", direction="out"), device("front-door", direction="in")
+    for name in ("front-door", "hq"):  # as it was named when the punch was journalled
+        shown = EXAMPLE._replace(device=name, source="bridge")
+        assert terminals(front, hq, **{SERIAL: "front-door"}).of(shown) is front
+
+
+def test_a_database_that_is_gone() -> None:
+    """Its punches mean what all others' mean, be they devices or databases, if that is one thing."""
+    shown = EXAMPLE._replace(device="gone", source="bridge", serial_number="UNKNOWN")
+    assert terminals(device("a"), database("b")).direction(shown) == "in"
+    assert terminals(device("a"), database("b", in_states=[4])).direction(shown) is None
 
 
 def test_whose_punches_of_one_that_is_gone() -> None:

@@ -38,6 +38,12 @@ MAY_SAY: Final = {
     "pull/user_table.py": {"_TEMPLATE"},  # a finger's, as terminals keep it
     "cli/simulate_push.py": {"template"},  # of a finger, too
     "push/reaction.py": {"event"},  # a route of the push protocol
+    # of a database: its table of door events
+    "bridge/contract.py": {"events"},
+    "bridge/schemas.py": {"events"},
+    "inventory/databases.py": {"events"},
+    "inventory/schema.py": {"events"},
+    "tasks/database_contact.py": {"events"},
 }
 """What may name a format elsewhere, or seems to, and why."""
 

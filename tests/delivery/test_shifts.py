@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from zkpoll.delivery.contract import Answer, Decision, Failure, Reply, Request, Verdict, carried_out
 from zkpoll.delivery.formats.frappe.answers import Judge
 from zkpoll.delivery.formats.frappe.shifts import bound as bound_by
-from zkpoll.delivery.formats.frappe.shifts import moving
+from zkpoll.delivery.formats.frappe.shifts import follow_up, moving
 from zkpoll.inventory.formats.frappe import Shift
 from zkpoll.model.delivery import Reach, ShiftMove
 
@@ -125,6 +125,78 @@ def test_never_past_anything_that_is_missing(reaches: dict[str, Reach]) -> None:
         assert reach.complete_until is not None
         assert found.until <= reach.complete_until
         assert reach.unsettled_since is None or found.until <= reach.unsettled_since
+
+
+# --- what may be of any time ---
+
+ADVICE = "of a time that nobody knows: see zkpoll quarantine list, then zkpoll quarantine accept --device"
+UNDATED = [
+    (Reach(READ, quarantined=1), f"warehouse, with 1 record in quarantine, {ADVICE} warehouse"),
+    (Reach(READ, quarantined=1_200), f"warehouse, with 1,200 records in quarantine, {ADVICE} warehouse"),
+    (
+        Reach(READ, BEFORE, pending=1, quarantined=2),
+        f"warehouse, with 2 records in quarantine, {ADVICE} warehouse",
+    ),
+    (
+        Reach(READ, set_aside={"office": 1}),
+        f"warehouse, with 1 row set aside in its database office, {ADVICE} office",
+    ),
+]
+
+
+def told_of(
+    reaches: Mapping[str, Reach], *answers: Answer, late_before: datetime = BEFORE - timedelta(days=9)
+) -> tuple[ShiftMove | Decision, list[str]]:
+    """Return what came of telling a site of the shift, and by which methods it was asked."""
+    asked: list[str] = []
+
+    def send(request: Request) -> Answer:
+        asked.append(request.method)
+        return answers[len(asked) - 1]
+
+    step = follow_up(DAY, DHAKA, Judge((SECRET,)))
+    return carried_out(step.exchange(reaches, late_before), send), asked
+
+
+@pytest.mark.parametrize(("reach", "told"), UNDATED)
+def test_a_record_of_any_time_holds_it_where_it_stands(reach: Reach, told: str) -> None:
+    """While a person has not seen to it, the shift is not moved, and they hear of it at once."""
+    found = told_of({"front-door": Reach(READ), "warehouse": reach}, stands("2026-11-22 14:00:00"))
+    assert found == (ShiftMove("Day", BEFORE - timedelta(hours=2), told, late=True), ["GET"])
+
+
+def test_it_is_said_to_be_no_further_than_all_is_read() -> None:
+    """A site that was set further than all is there is not taken at its word."""
+    reaches = {"front-door": Reach(READ, quarantined=1), "warehouse": Reach(BEFORE)}
+    (move, asked) = told_of(reaches, stands("2026-11-22 17:59:59"))
+    assert isinstance(move, ShiftMove)
+    assert (move.until, move.late, asked) == (BEFORE, True, ["GET"])
+
+
+def test_a_shift_that_stands_nowhere_yet() -> None:
+    """One that was never moved is not moved for the first time, either."""
+    (move, asked) = told_of({name: Reach(READ, quarantined=1) for name in DAY.devices}, stands(None))
+    assert isinstance(move, ShiftMove)
+    assert (move.until, move.late, move.moved, asked) == (None, True, False, ["GET"])
+    assert "front-door, with 1 record" in move.held_by
+    assert "warehouse, with 1 record" in move.held_by
+
+
+def test_a_record_of_another_device_holds_nothing() -> None:
+    """What is in quarantine of a device at which nobody of the shift punches is another shift's."""
+    reaches = {"front-door": Reach(READ), "warehouse": Reach(READ), "canteen": Reach(READ, quarantined=3)}
+    (move, asked) = told_of(reaches, stands(None), stands("2026-11-22 18:00:00"))
+    assert isinstance(move, ShiftMove)
+    assert (move.until, move.moved, asked) == (READ, True, ["GET", "PUT"])
+
+
+def test_a_site_that_does_not_tell_where_it_stands() -> None:
+    """What keeps a site from telling is told as it is of any shift."""
+    reaches = {"front-door": Reach(READ), "warehouse": Reach(READ, quarantined=1)}
+    move, _ = told_of(reaches, Reply(404, "application/json", b"{}"))
+    assert isinstance(move, ShiftMove)
+    assert "no Shift Type of that name" in (move.problem or "")
+    assert isinstance(told_of(reaches, Failure("away"))[0], Decision)
 
 
 # --- telling the site ---

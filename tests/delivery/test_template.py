@@ -20,10 +20,11 @@ from tests.delivery.template_server import API_KEY, WAYS, JsonApi, Manners
 from tests.site import TOKEN
 from zkpoll.delivery.access import Access
 from zkpoll.delivery.contract import Reply, Verdict
+from zkpoll.delivery.destination import Delivered, Destination
 from zkpoll.delivery.formats.events import compact
 from zkpoll.delivery.formats.fields import values
 from zkpoll.delivery.formats.template import TemplateFormat
-from zkpoll.delivery.loop import Delivered, Destination, deliver
+from zkpoll.delivery.loop import deliver
 from zkpoll.delivery.origins import Origins
 from zkpoll.inventory import Device, load
 from zkpoll.inventory.documents import NAMES, PLACEHOLDER

@@ -237,12 +237,18 @@ def test_any_meaning(name: str, answers: list[Answer], unsure: bool) -> None:
 def test_any_meaning_to_questions(name: str, answers: list[Answer]) -> None:
     """What a dashboard answers to a ping, and behind a delivery, is well or not, in few words."""
     kind = form(name)
-    preflight = kind.preflight()
-    for probe in (*kind.probes(), *([preflight] if preflight else ())):
+    for probe in kind.probes():
         for answer in answers:
             meaning = probe.meaning(answer) if isinstance(answer, Reply) else None
             if meaning:
                 check_words(meaning[1])
+    if preflight := kind.preflight():
+        for known in map(preflight.told, answers):
+            if isinstance(known, Decision):
+                check_decision(known)
+            else:
+                check_words(known)
+                check_words(preflight.flaw(known) or "")
     now = datetime(2026, 11, 22, 9, tzinfo=UTC)
     for step in kind.follow_ups():
         told = carried_out(step.exchange({"x": Reach(complete_until=now)}, now), Asked(answers))

@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 from tests.forks import START, Forked
-from tests.look import look
+from tests.look import MISCOUNTED, look
 from tests.site import TOKEN, Result, Site, entry
 from zkpoll.journal.opening import folders
 from zkpoll.pull import layouts, raw_copy
@@ -462,6 +462,7 @@ class Day:
         assert not self._wrong, self._wrong
         assert self._ids("confirmed") <= self.dashboard.events.keys()
         assert not self.dashboard.conflicts
+        assert not self._rows(MISCOUNTED)
         intended = {key for (key,) in self._rows("SELECT key FROM intent JOIN device ON id = device")}
         for unit in self.units:
             assert not self._forms(unit) - unit.stored, "a record is in the journal that nobody made"

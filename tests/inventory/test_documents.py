@@ -206,7 +206,7 @@ def test_what_variables_hold_is_a_secret(tmp_path: Path) -> None:
     shown = inventory.masked()["dashboard"][0]["template"]["body"]
     mask = "********"
     assert shown == {"id": "{{ id }}", "a": mask, "b": mask, "c": mask, "d": [mask], "e": mask, "f": 1000.0}
-    checked = CliRunner().invoke(config, ["check", "-c", str(tmp_path / "devices.yaml")], env=env)
+    checked = CliRunner().invoke(config, ["check", "-c", str(tmp_path / "devices.yaml"), "--show"], env=env)
     assert yaml.safe_load(checked.stdout)["dashboard"][0]["template"]["body"] == shown
     for text in (repr(inventory), str(inventory), checked.output):
         assert "hunter2" not in text

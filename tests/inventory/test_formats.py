@@ -9,13 +9,17 @@ from pydantic import ValidationError
 
 from tests.inventory.helpers import GOOD, dashboard, device, read, wrong
 from zkpoll.inventory import Dashboard, Device, load
+from zkpoll.inventory.dashboards import CREDENTIALS
 from zkpoll.inventory.documents import NAMES
+from zkpoll.inventory.formats.facts import FACTS
 from zkpoll.inventory.formats.frappe import Frappe, Shift
 from zkpoll.inventory.formats.odoo import Odoo
 from zkpoll.inventory.formats.template import Success, Template
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from zkpoll.inventory.formats.facts import Facts
 
 TEMPLATE = 'template: {body: {key: "{{ id }}"}'
 SECTION = "expected a mapping of settings (name: value)"
@@ -136,6 +140,10 @@ ONLY = "means something with format:"
         (
             ["format: template"],
             "1: dashboard.template: missing (format: template needs the body of a request)",
+        ),
+        (
+            ["format: odoo", "extra_fields: [clock_suspect]"],
+            "4: dashboard.extra_fields: means something with format: events or event only",
         ),
         (
             ["format: odoo", "gzip: true"],
@@ -343,7 +351,7 @@ def test_a_shift_may_name_a_device_that_is_wrong_itself(tmp_path: Path) -> None:
     """A mistake in a device makes no second one of the shifts that name it."""
     text = frappe("shifts: [{name: A, devices: [front]}, {name: B, devices: [front]}]") + "    port: 0\n"
     (line,) = wrong(tmp_path, text)
-    assert "devices[0].port" in line
+    assert "devices[0] (front).port" in line
 
 
 STATE = "expected a whole number from 0 to 254"
@@ -381,7 +389,7 @@ LONGITUDE = "expected degrees from -180 to 180, such as 23.7808"
 )
 def test_what_punches_mean_is_one_exact_line(tmp_path: Path, lines: list[str], told: str) -> None:
     """A state means an arrival or a departure, and a place has two coordinates."""
-    assert wrong(tmp_path, device(*lines)) == [f"devices.yaml:10: devices[0].{told}"]
+    assert wrong(tmp_path, device(*lines)) == [f"devices.yaml:10: devices[0] (front).{told}"]
 
 
 def test_what_punches_mean_is_read(tmp_path: Path) -> None:
@@ -444,6 +452,43 @@ def test_what_only_matters_on_the_way_out_can_be_left_out(tmp_path: Path) -> Non
     made = load(path, {}, secrets=False)
     assert made.dashboards == (Dashboard(url="https://a"),)
     assert made.devices == (Device(name="front", host="192.168.1.201", timezone="Asia/Dhaka"),)
+
+
+SETTINGS = {
+    "frappe": "{timezone: Asia/Dhaka}", "odoo": "{database: hr}", "template": "{body: {a: '{{ id }}'}}"
+}  # fmt: skip
+
+
+def everything(row: Facts) -> dict[str, str]:
+    """Return all settings that a dashboard of a format may have, but for those of who we are."""
+    keys = {
+        "was": "old", "batch_size": "7", "attempts": "2", "retry_wait": "3", "timeout": "9",
+        "max_per_run": "70", "park_retry_every": "2d", "user_id": "{strip_zeros: true}",
+    }  # fmt: skip
+    keys |= {"extra_fields": "[clock_suspect]"} if row.sends_events else {}
+    keys |= {"gzip": "true"} if row.unpacks else {}
+    keys |= {"lanes": "4"} if row.side_by_side else {}
+    keys |= {row.name: SETTINGS[row.name]} if row.settings else {}
+    return keys | {"token": "'key:secret'", "format": row.name}
+
+
+@pytest.mark.parametrize("row", FACTS.values(), ids=list(FACTS))
+def test_whatever_is_set_may_be_looked_at_without_secrets(tmp_path: Path, row: Facts) -> None:
+    """What a run takes, a look into the journal takes: no setting asks for one that is left out there."""
+    lines = [f"{key}: {value}" for key, value in everything(row).items()]
+    text = dashboard("url: https://a", *lines)
+    whole = read(tmp_path, text).dashboards[0]
+    assert whole.model_fields_set == {"url", *everything(row)}
+    (looked_at,) = load(tmp_path / "devices.yaml", {}, secrets=False).dashboards
+    assert (looked_at.name, looked_at.max_per_run, looked_at.format) == (whole.name, 70, "events")
+
+
+def test_all_settings_of_a_dashboard_are_among_those() -> None:
+    """But for those of the way there and of who we are."""
+    known = {"name", "url", *CREDENTIALS}
+    assert {key for row in FACTS.values() for key in everything(row)} - known == {
+        *Dashboard.model_fields
+    } - known
 
 
 def test_formats_take_typed_values_and_refuse_bad_ones() -> None:

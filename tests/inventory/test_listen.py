@@ -205,17 +205,17 @@ def test_a_wrong_push_is_one_exact_line(tmp_path: Path, line: str, told: str) ->
         "- name: front\n    serial: CQZ7224760045", f"- {{name: front, serial: A, {line}}}"
     )
     (only,) = wrong(tmp_path, text)
-    assert only == f"devices.yaml:8: devices[0].{told}"
+    assert only == f"devices.yaml:8: devices[0] (front).{told}"
     assert "hunter2" not in only
 
 
 def test_a_device_has_a_door(tmp_path: Path) -> None:
     """A device that is neither called nor pushes is an error that names both settings, at its line."""
-    told = "devices[0].host: missing, and push: as well (host: to call it, push: true if it calls us)"
+    told = "devices[0] (front).host: missing, and push: as well (host: to call it, push: true if it calls us)"
     assert wrong(tmp_path, calling()) == [f"devices.yaml:8: {told}"]
     assert wrong(tmp_path, calling("push: no", "port: 1")) == [
         f"devices.yaml:8: {told}",
-        f"devices.yaml:11: devices[0].port: {NEEDS_HOST}",
+        f"devices.yaml:11: devices[0] (front).port: {NEEDS_HOST}",
     ]
 
 
@@ -224,7 +224,7 @@ def test_what_pushes_is_known_by_its_serial(tmp_path: Path, where: str) -> None:
     """Also if it is called as well, or pushes by default, and beside any other mistake."""
     text = GOOD + where if where else GOOD.replace("  timezone", "  push: true\n  timezone")
     line = 8 if where else 9
-    told = f"devices.yaml:{line}: devices[0].serial: missing (a device that pushes is known by it)"
+    told = f"devices.yaml:{line}: devices[0] (front).serial: missing (a device that pushes is known by it)"
     assert wrong(tmp_path, text) == [told]
     assert wrong(tmp_path, text + "    latitude: x\n")[0] == told
 
@@ -235,7 +235,7 @@ def test_a_serial_that_no_call_can_tell(tmp_path: Path, serial: str) -> None:
     (only,) = wrong(tmp_path, device(f"serial: {serial}", "push: true"), {"S": "hunter 2"})
     shown = repr(serial)
     expected = "expected 1 to 32 letters, digits, - and _, as the device tells it"
-    assert only == f"devices.yaml:10: devices[0].serial: found {shown}, {expected}"
+    assert only == f"devices.yaml:10: devices[0] (front).serial: found {shown}, {expected}"
 
 
 def test_a_secret_for_all_is_none(tmp_path: Path) -> None:
@@ -251,7 +251,7 @@ def test_two_that_push_are_two_devices(tmp_path: Path) -> None:
     one = calling("push: true")
     assert len(read(tmp_path, one + "  - {name: b, serial: B, push: true}\n").devices) == 2
     assert wrong(tmp_path, one + "  - {name: b, serial: CQZ7224760045, push: true}\n") == [
-        "devices.yaml:11: devices[1].serial: serial CQZ7224760045 is already an enabled device on line 8"
+        "devices.yaml:11: devices[1] (b).serial: serial CQZ7224760045 is already an enabled device on line 8"
     ]
 
 

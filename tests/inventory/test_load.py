@@ -11,7 +11,7 @@ from pydantic import SecretStr, ValidationError
 from tests.certificates import Authority
 from tests.inventory.helpers import GOOD, dashboard, device, read
 from zkpoll.errors import InventoryError
-from zkpoll.inventory import Clear, ClockSetting, Dashboard, Device, Inventory, load
+from zkpoll.inventory import Clear, ClockSetting, Dashboard, Database, Device, Inventory, load
 from zkpoll.inventory.models import SECRETS
 
 KEY = "c2lnbmluZy1zZWNyZXQtb2YtMzItYnl0ZXMtMDEyMw=="
@@ -46,11 +46,12 @@ def test_the_smallest_inventory_gets_every_default(tmp_path: Path) -> None:
             ),
         ),
         journal=tmp_path / "journal.db",
-        parallel=16,
+        parallel=None,
         keep_raw=400 * 86_400,
         alert_after=86_400,
         metrics=None,
         health=None,
+        zone_by_default="Asia/Dhaka",
         devices=(
             Device(
                 name="front",
@@ -152,6 +153,20 @@ def test_quiet_hours_and_the_clock_may_stand_in_defaults(tmp_path: Path) -> None
     front, back = read(tmp_path, text).devices
     assert (front.quiet_hours, front.clock) == ((time(22), time(5)), ClockSetting(set_when_off_by=30))
     assert (back.quiet_hours, back.clock) == ((time(1), time(2)), ClockSetting(set_when_off_by=120))
+
+
+def test_from_when_on_a_person_is_told(tmp_path: Path) -> None:
+    """A device takes it from the defaults or says it itself, and it is shown as it is written."""
+    quiet = GOOD.replace("devices:", "  warn_full: never\n  warn_clock: never\ndevices:")
+    (one,) = read(tmp_path, quiet).devices
+    assert (one.warned_full, one.warned_clock) == (None, None)
+    inventory = read(tmp_path, f"{quiet}    warn_full: 75%\n    warn_clock: 10m\n")
+    (one,) = inventory.devices
+    assert (one.warned_full, one.warned_clock) == (75, 600)
+    (shown,) = inventory.masked()["devices"]
+    assert (shown["warn_full"], shown["warn_clock"]) == ("75%", 600)
+    (shown,) = read(tmp_path, quiet).masked()["devices"]
+    assert (shown["warn_full"], shown["warn_clock"]) == ("never", "never")
 
 
 @pytest.mark.parametrize(
@@ -398,6 +413,7 @@ def test_without_secrets_only_they_are_not_needed(tmp_path: Path) -> None:
     assert made == Inventory(
         dashboards=(Dashboard(url="https://a"),),
         journal=tmp_path / "journal.db",
+        zone_by_default="Asia/Dhaka",
         devices=(Device(name="front", host="192.168.1.201", timezone="Asia/Dhaka"),),
     )
     with pytest.raises(InventoryError, match="journal: environment variable JOURNAL is not set"):
@@ -408,11 +424,11 @@ def test_without_secrets_only_they_are_not_needed(tmp_path: Path) -> None:
 
 def test_every_secret_setting_can_be_left_out() -> None:
     """What may be left out is what is masked, what names a file that may be ours alone, and what needs it."""
-    fields = {**Dashboard.model_fields, **Device.model_fields}
+    fields = {**Dashboard.model_fields, **Device.model_fields, **Database.model_fields}
     secret = {key for key, field in fields.items() if "Secret" in str(field.annotation)}
-    files = {"token_file", "ca_file", "client_cert", "client_key"}
-    outward = {"format", "frappe", "odoo", "template", "user_id"}
-    assert secret | files | outward | {"basic", "signing", "health", "secret"} == SECRETS
+    files = {"token_file", "ca_file", "client_cert", "client_key", "password_file"}
+    outward = {"format", "frappe", "odoo", "template", "user_id", "lanes"}
+    assert secret | files | outward | {"basic", "signing", "health", "secret", "broker"} == SECRETS
 
 
 WATCHED = GOOD.replace(
@@ -459,6 +475,21 @@ def test_commented_out_defaults_are_no_defaults(tmp_path: Path) -> None:
     """`defaults:` with nothing under it is allowed, as when all of it is commented out."""
     text = GOOD.replace("timezone:", "# timezone:") + "    timezone: UTC\n"
     assert read(tmp_path, text).devices[0].timezone == "UTC"
+
+
+@pytest.mark.parametrize(
+    ("called", "at_once"), [(1, 16), (192, 16), (193, 17), (400, 34), (768, 64), (1000, 64)]
+)
+def test_more_devices_are_visited_at_the_same_time_where_there_are_more(
+    tmp_path: Path, called: int, at_once: int
+) -> None:
+    """Without `parallel:` a twelfth of the devices that we call are; a written one wins."""
+    more = "".join(f"  - {{name: d{number}, host: h{number}}}\n" for number in range(called - 1))
+    pushing = "".join(f"  - {{name: p{number}, serial: S{number}, push: true}}\n" for number in range(30))
+    listening = "listen: {address: 127.0.0.1:8081}\n"
+    inventory = read(tmp_path, listening + GOOD + more + pushing)
+    assert (inventory.at_once, inventory.masked()["parallel"]) == (at_once, at_once)
+    assert read(tmp_path, "parallel: 3\n" + listening + GOOD + more + pushing).at_once == 3
 
 
 @pytest.mark.parametrize("what", ["inventory", "dashboard", "device", "clock", "clear"])

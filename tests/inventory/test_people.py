@@ -120,7 +120,7 @@ def test_a_wrong_map_is_named_with_its_line(tmp_path: Path, content: bytes | str
         path.write_bytes(content.encode() if isinstance(content, str) else content)
     told = told.format(path=path)
     assert wrong(tmp_path, device("user_id: {map_file: badges.csv}")) == [
-        f"devices.yaml:10: devices[0].user_id.map_file: {told}"
+        f"devices.yaml:10: devices[0] (front).user_id.map_file: {told}"
     ]
     assert "hunter2" not in told
 
@@ -184,7 +184,7 @@ LABEL = "expected 1 to 64 printable characters, no space around them"
 def test_a_wrong_rule_is_one_exact_line(tmp_path: Path, written: str, told: str) -> None:
     """A rule is checked alike where a dashboard, a device and the defaults have it."""
     line = f"user_id: {written}"
-    assert wrong(tmp_path, device(line)) == [f"devices.yaml:10: devices[0].user_id{told}"]
+    assert wrong(tmp_path, device(line)) == [f"devices.yaml:10: devices[0] (front).user_id{told}"]
     assert wrong(tmp_path, dashboard("url: https://a", line)) == [f"devices.yaml:3: dashboard.user_id{told}"]
     text = GOOD.replace("devices:", f"  {line}\ndevices:")
     assert wrong(tmp_path, text) == [f"devices.yaml:7: defaults.user_id{told}"]

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 LABEL = "expected 1 to 64 printable characters, no space around them"
 TIMEOUT = "expected a duration from 10ms to 1h, such as 10 (seconds), 500ms, 15m or 2h"
 KNOWN = (
-    "name, host, port, transport, comm_key, timezone, timeout, visit_limit, quiet_hours, clock, clear,"
-    " since, repeat_within, direction, in_states, out_states, latitude, longitude, user_id, encoding, serial,"
-    " push, enabled"
+    "name, was, host, port, transport, comm_key, site, timezone, timeout, visit_limit, quiet_hours, clock,"
+    " warn_clock, clear, warn_full, since, repeat_within, direction, in_states, out_states, latitude,"
+    " longitude, user_id, encoding, serial, trust, push, enabled"
 )
 KEY = "expected a whole number from 0 to 4294967295"
 WAIT = TIMEOUT.replace("10ms", "0")
@@ -55,7 +55,7 @@ LIMIT = "Set the clock after a reading when it is off by more than this, in seco
         ("port: [4370]", "port: found a list, expected a whole number from 1 to 65535"),
         ("port:", "port: found nothing, expected a whole number from 1 to 65535"),
         ("port: ~", "port: found nothing, expected a whole number from 1 to 65535"),
-        ("transport: TCP", "transport: found 'TCP', expected tcp or udp"),
+        ("transport: UPD", "transport: found 'UPD', expected tcp or udp"),
         ("transport: [tcp]", "transport: found a list, expected tcp or udp"),
         ("timeout: 0", f"timeout: found '0', {TIMEOUT}"),
         ("timeout: -1", f"timeout: found '-1', {TIMEOUT}"),
@@ -102,13 +102,14 @@ LIMIT = "Set the clock after a reading when it is off by more than this, in seco
         ("since: 2026-11-01T24:00", f"since: found '2026-11-01T24:00', {DATE}"),
         ("since:", f"since: found nothing, {DATE}"),
         ("encoding: latin1", f"encoding: found 'latin1', {ENCODING}"),
-        ("encoding: UTF-8", f"encoding: found 'UTF-8', {ENCODING}"),
         ("repeat_within: 0", f"repeat_within: found '0', {OFF_BY}"),
         ("repeat_within: 2h", f"repeat_within: found '2h', {OFF_BY}"),
         ("clock: 30s", f"clock: found text, {SECTION}"),
         ("clock: [30s]", f"clock: found a list, {SECTION}"),
         ("clock:", f"clock: found nothing, {SECTION}"),
         ("clock: {}", f"clock.set_when_off_by: missing ({LIMIT})"),
+        ("warn_full: 90", "warn_full: found '90', expected a share from 0% to 99%, such as 80%, or never"),
+        ("warn_clock: 2d", f"warn_clock: found '2d', {OFF_BY.replace('1s to 1h', '10s to 1d')}, or never"),
         ("clock: {set_when_off_by: }", f"clock.set_when_off_by: found nothing, {OFF_BY}"),
         ("clock: {set_when_off_by: 0}", f"clock.set_when_off_by: found '0', {OFF_BY}"),
         ("clock: {set_when_off_by: 999ms}", f"clock.set_when_off_by: found '999ms', {OFF_BY}"),
@@ -119,7 +120,6 @@ LIMIT = "Set the clock after a reading when it is off by more than this, in seco
             "clock.set_when_off_by: environment variable NOPE is not set",
         ),
         ("clear: always", f"clear: found 'always', {CLEAR}"),
-        ("clear: Never", f"clear: found 'Never', {CLEAR}"),
         ("clear: 80%", f"clear: found '80%', {CLEAR}"),
         ("clear: [confirmed]", f"clear: found a list, {CLEAR}"),
         ("clear:", f"clear: found nothing, {CLEAR}"),
@@ -134,7 +134,7 @@ LIMIT = "Set the clock after a reading when it is off by more than this, in seco
         ("clear: {above: 79.5%}", f"clear.above: found '79.5%', {SHARE}"),
         ("clear: {above: ٨٠%}", f"clear.above: found '٨٠%', {SHARE}"),
         ("clear: {above: [80%]}", f"clear.above: found a list, {SHARE}"),
-        ("name: again", "name: written twice, first on line 8"),
+        ("name: again", "name: written twice, first on line 8; if it is another entry, it begins with -"),
         ("serial: ${NOPE}", "serial: environment variable NOPE is not set"),
         ("serial: ${file:$NOPE/serial}", "serial: environment variable NOPE is not set"),
         ("serial: ${file:}", f"serial: {VARIABLE}"),
@@ -163,7 +163,7 @@ LIMIT = "Set the clock after a reading when it is off by more than this, in seco
 )
 def test_a_wrong_device_setting_is_one_exact_line(tmp_path: Path, line: str, told: str) -> None:
     """A wrong setting is told with file, line, place, what was found and what was expected."""
-    expected = [f"devices.yaml:10: devices[0].{told}"]
+    expected = [f"devices.yaml:10: devices[0] (front).{told}"]
     assert wrong(tmp_path, device(line), {"EMPTY": ""}) == expected
 
 
@@ -186,7 +186,7 @@ def test_what_is_no_host_is_refused(tmp_path: Path, host: str, told: str) -> Non
     """Nothing that a shell, a URL or the C library could misread is a host."""
     text = GOOD.replace("192.168.1.201", "'" + host.replace("'", "''") + "'")
     shown = repr(host) if len(host) <= 60 else repr(host[:60]) + " ..."
-    assert wrong(tmp_path, text) == [f"devices.yaml:9: devices[0].host: found {shown}, {told}"]
+    assert wrong(tmp_path, text) == [f"devices.yaml:9: devices[0] (front).host: found {shown}, {told}"]
 
 
 def test_a_dns_name_has_a_longest_length(tmp_path: Path) -> None:
@@ -312,6 +312,12 @@ TOKEN = "expected one line of ASCII characters without spaces, and without the w
         ("ca_file:", "ca_file: found nothing, expected a path"),
         ("client_key: a.key", "client_key: needs the certificate it belongs to, in client_cert"),
         ("gzip: 9", "gzip: found '9', expected true or false"),
+        ("extra_fields: [who]", "extra_fields[0]: found 'who', expected clock_suspect"),
+        ("lanes: 17", "lanes: found '17', expected a whole number from 1 to 16"),
+        (
+            "lanes: 2",
+            "lanes: is for one punch a request; format: events takes many, which is faster: see batch_size",
+        ),
         ("max_per_run: 0", "max_per_run: found '0', expected a whole number from 1 to 10000000"),
         ("park_retry_every: 30s", f"park_retry_every: found '30s', {RETRY}"),
         ("retry_wait: soon", f"retry_wait: found 'soon', {WAIT}"),
@@ -359,7 +365,7 @@ def test_a_file_that_gives_no_value_is_named(tmp_path: Path, content: bytes, tol
     path = tmp_path / "value"
     path.write_bytes(content)
     assert wrong(tmp_path, device("serial: ${file:value}")) == [
-        f"devices.yaml:10: devices[0].serial: {told.format(path=path)}"
+        f"devices.yaml:10: devices[0] (front).serial: {told.format(path=path)}"
     ]
 
 
@@ -449,10 +455,13 @@ def test_two_tokens_are_one_too_many(tmp_path: Path) -> None:
         ("{}", "devices.yaml:1: the file is empty, expected an inventory"),
         ("- a\n", "devices.yaml:1: found a list, expected a mapping of settings (name: value)"),
         ("hunter2", "devices.yaml:1: found text, expected a mapping of settings (name: value)"),
-        ("a: [1\n", "devices.yaml:2:1: not YAML: expected ',' or ']', but got '<stream end>'"),
-        ("a: b: c\n", "devices.yaml:1:5: not YAML: mapping values are not allowed here"),
-        ("a: *hunter2\n", "devices.yaml:1:4: not YAML: found undefined alias (hidden)"),
-        ("a: 1\n--- b\n", "devices.yaml:2:1: not YAML: but found another document"),
+        (
+            "a: 1\n--- b\n",
+            (
+                "devices.yaml:2: found ---, which begins another document; an inventory is one; the rest is"
+                " checked once this is mended"
+            ),
+        ),
         ("a: x\0y\n", "devices.yaml:1:5: not YAML: a control character"),
         ('a: "\\UFFFFFFFF"\n', "devices.yaml: not YAML: a character or number out of range"),
         ("[" * 5000, "devices.yaml: nested too deeply for an inventory"),
@@ -500,8 +509,8 @@ def test_what_is_missing_is_said_with_its_meaning(tmp_path: Path) -> None:
     text = "dashboard:\n  - token: a\ndevices:\n  - port: 1\n"
     assert wrong(tmp_path, text) == [
         (
-            "devices.yaml:1: journal: missing (The journal's file; a relative path starts at the"
-            " inventory's folder)"
+            "devices.yaml:1: journal: missing (The journal's file, a relative path from the inventory's"
+            " folder; or its PostgreSQL database, postgresql://... or {url: ..., password_file: ...})"
         ),
         (
             "devices.yaml:2: dashboard[0].name: missing (The name used in messages; needed in a list"
@@ -514,7 +523,7 @@ def test_what_is_missing_is_said_with_its_meaning(tmp_path: Path) -> None:
         ),
         (
             "devices.yaml:4: devices[0].timezone: missing (The time zone of its wall clock, such as"
-            " Asia/Dhaka, here or in defaults)"
+            " Asia/Dhaka, here, in its site or in defaults)"
         ),
         (
             "devices.yaml:4: devices[0].host: missing, and push: as well (host: to call it, push: true if it"
@@ -528,11 +537,6 @@ def test_unknown_keys_at_the_top_get_the_nearest_name(tmp_path: Path) -> None:
     text = GOOD.replace("dashboard:", "dashboards:").replace("journal:", "jurnal:")
     assert wrong(tmp_path, text) == [
         "devices.yaml:1: dashboards: unknown setting, did you mean dashboard?",
-        "devices.yaml:1: dashboard: missing (where punches go: a mapping with a url)",
-        (
-            "devices.yaml:1: journal: missing (The journal's file; a relative path starts at the"
-            " inventory's folder)"
-        ),
         "devices.yaml:4: jurnal: unknown setting, did you mean journal?",
     ]
 
@@ -541,10 +545,7 @@ def test_a_secret_that_became_a_key_is_not_shown(tmp_path: Path) -> None:
     """A missing space after `token:` does not print the token."""
     text = GOOD[GOOD.index("journal") :] + "dashboard: {url: 'http://a', token:hunter2}\n"
     assert wrong(tmp_path, text) == [
-        (
-            "devices.yaml:7: dashboard: unknown setting (hidden, as it may be a secret; no space after its"
-            " colon?), did you mean token?"
-        )
+        ("devices.yaml:7: dashboard: no space behind the colon of token:, expected token: and its value")
     ]
 
 
@@ -557,9 +558,9 @@ HIDDEN = "unknown setting (hidden, as it may be a secret)"
 def test_a_bare_key_may_be_a_secret(tmp_path: Path, key: str) -> None:
     """What was written in the place of a name is told by its line and place, in every section."""
     for text, line, place in [
-        (GOOD + f"  - {{name: b, host: b, {key}}}\n", 10, "devices[1]"),
-        (GOOD + f"  - name: b\n    host: b\n    {key}:\n", 12, "devices[1]"),
-        (GOOD + f"    clock: {{set_when_off_by: 9, {key}}}\n", 10, "devices[0].clock"),
+        (GOOD + f"  - {{name: b, host: b, {key}}}\n", 10, "devices[1] (b)"),
+        (GOOD + f"  - name: b\n    host: b\n    {key}:\n", 12, "devices[1] (b)"),
+        (GOOD + f"    clock: {{set_when_off_by: 9, {key}}}\n", 10, "devices[0] (front).clock"),
         (dashboard("url: http://a", f"{key}:"), 3, "dashboard"),
         (dashboard("url: http://a", f"basic: {{user: a, password: b, {key}}}"), 3, "dashboard.basic"),
         (GOOD.replace("defaults:", f"defaults:\n  {key}:"), 6, "defaults"),
@@ -578,10 +579,10 @@ def test_no_place_shows_what_is_no_name(tmp_path: Path) -> None:
         assert lines
         assert not any("hunter2" in line for line in lines)
     assert wrong(tmp_path, device("location: Dhaka")) == [
-        f"devices.yaml:10: devices[0].location: unknown setting, known here: {KNOWN}"
+        f"devices.yaml:10: devices[0] (front).location: unknown setting, known here: {KNOWN}"
     ]
     assert wrong(tmp_path, device("port1: 4371")) == [
-        f"devices.yaml:10: devices[0]: {HIDDEN}, did you mean port?"
+        f"devices.yaml:10: devices[0] (front): {HIDDEN}, did you mean port?"
     ]
 
 
@@ -601,12 +602,14 @@ def test_a_mistake_within_a_clock_names_its_place_and_line(tmp_path: Path) -> No
     """What is wrong in a mapping of settings is told where it stands, with the nearest name."""
     text = f"{GOOD}  - name: b\n    host: b\n    clock:\n      set_when_of_by: 30s\n"
     assert wrong(tmp_path, text) == [
-        f"devices.yaml:12: devices[1].clock.set_when_off_by: missing ({LIMIT})",
-        "devices.yaml:13: devices[1].clock.set_when_of_by: unknown setting, did you mean set_when_off_by?",
+        (
+            "devices.yaml:13: devices[1] (b).clock.set_when_of_by: unknown setting, did you mean"
+            " set_when_off_by?"
+        ),
     ]
     text = text.replace("of_by", "off_by").replace("30s", "soon")
     assert wrong(tmp_path, text) == [
-        f"devices.yaml:13: devices[1].clock.set_when_off_by: found 'soon', {OFF_BY}"
+        f"devices.yaml:13: devices[1] (b).clock.set_when_off_by: found 'soon', {OFF_BY}"
     ]
 
 
@@ -622,7 +625,7 @@ def test_a_mistake_within_clear_names_its_place_and_line(tmp_path: Path) -> None
     """An unknown setting within `clear` is told where it stands, also in the defaults."""
     told = "unknown setting, did you mean above?"
     text = f"{GOOD}    clear:\n      above: 80%\n      abov: 80%\n"
-    assert wrong(tmp_path, text) == [f"devices.yaml:12: devices[0].clear.abov: {told}"]
+    assert wrong(tmp_path, text) == [f"devices.yaml:12: devices[0] (front).clear.abov: {told}"]
     text = GOOD.replace("  timezone", "  clear: {above: 80%, abov: 80%}\n  timezone")
     assert wrong(tmp_path, text) == [f"devices.yaml:6: defaults.clear.abov: {told}"]
 
@@ -639,6 +642,7 @@ def test_copies_are_kept_for_a_day_at_least(tmp_path: Path, written: str, told: 
     ("written", "told"),
     [
         ("alert_after: 5", f"alert_after: found '5', {TIMEOUT.replace('10ms to 1h', '1m to 365d')}"),
+        ("dates: d/m/y", "dates: found 'd/m/y', expected day/month/year or month/day/year"),
         ("metrics: zkpoll.prom", f"metrics: found text, {SECTION}"),
         ("metrics: {textfile: }", "metrics.textfile: found nothing, expected a path"),
         ("metrics: {file: a}", "metrics.file: unknown setting, did you mean textfile?"),
@@ -670,8 +674,8 @@ def test_names_are_unique(tmp_path: Path) -> None:
         "dashboard:\n  - {name: a, url: 'http://a'}\n  - {name: a, url: 'http://b'}\n"
     )
     assert wrong(tmp_path, text) == [
-        "devices.yaml:7: devices[1].name: 'front' is already the name on line 5",
-        "devices.yaml:10: dashboard[1].name: 'a' is already the name on line 9",
+        "devices.yaml:7: devices[1] (front).name: 'front' is already the name on line 5",
+        "devices.yaml:10: dashboard[1] (a).name: 'a' is already the name on line 9",
     ]
 
 
@@ -688,7 +692,10 @@ def test_one_terminal_is_visited_under_one_name(tmp_path: Path, first: str, seco
     """Two enabled devices at one address are an error, however the address is spelled."""
     text = GOOD.replace("192.168.1.201", first) + f"  - name: b\n    host: '{second}'\n"
     assert wrong(tmp_path, text) == [
-        f"devices.yaml:11: devices[1].host: {second} port 4370 (tcp) is already an enabled device on line 8"
+        (
+            f"devices.yaml:11: devices[1] (b).host: {second} port 4370 (tcp) is already an enabled device on"
+            " line 8"
+        )
     ]
 
 
@@ -696,7 +703,7 @@ def test_one_serial_is_one_device(tmp_path: Path) -> None:
     """Two enabled devices with one serial would share their punches' identity."""
     text = device("serial: 0012") + "  - {name: b, host: b, serial: 0012}\n"
     assert wrong(tmp_path, text) == [
-        "devices.yaml:11: devices[1].serial: serial 0012 is already an enabled device on line 8"
+        "devices.yaml:11: devices[1] (b).serial: serial 0012 is already an enabled device on line 8"
     ]
 
 
@@ -716,11 +723,10 @@ devices:
         ["devices.yaml:1", "dashboard.token"],
         ["devices.yaml:2", "journal"],
         ["devices.yaml:3", "parallel"],
-        ["devices.yaml:5", "devices[0].comm_key"],
-        ["devices.yaml:5", "devices[0].timezone"],
-        ["devices.yaml:6", "devices[1].prot"],
-        ["devices.yaml:6", "devices[1].name"],
-        ["devices.yaml:6", "devices[1].host"],
+        ["devices.yaml:5", "devices[0] (a).comm_key"],
+        ["devices.yaml:5", "devices[0] (a).timezone"],
+        ["devices.yaml:6", "devices[1] (a).prot"],
+        ["devices.yaml:6", "devices[1] (a).name"],
     ]
     assert "hunter2" not in "".join(lines)
 
@@ -814,9 +820,9 @@ def test_any_file_is_an_inventory_or_an_inventory_error(tmp_path: Path, text: st
 def test_any_value_of_a_device_is_taken_or_told(tmp_path: Path, key: str, value: str) -> None:
     """Whatever a variable holds, a setting takes it or the error names the setting."""
     text = GOOD.replace("    host: 192.168.1.201\n", "").replace("  - name: front\n", "  -\n")
-    lines = {"name": "n", "host": "h"} | {key: "${VALUE}"}
+    lines = {"name": "n", "host": "h", "serial": "S1"} | {key: "${VALUE}"}
     text += "".join(f"    {name}: {written}\n" for name, written in lines.items())
     path = tmp_path / "devices.yaml"
     path.write_text(text, encoding="utf-8")
     result = outcome(path, {"VALUE": value})
-    assert isinstance(result, Inventory) or re.fullmatch(rf".*devices\[0\]\.{key}: .+", result)
+    assert isinstance(result, Inventory) or re.fullmatch(rf".*devices\[0\]( \(n\))?\.{key}: .+", result)

@@ -6,25 +6,30 @@ import re
 from collections.abc import Callable
 from datetime import datetime, time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 import yaml
 
 from tests.certificates import Authority
 from tests.inventory.helpers import GOOD
+from zkpoll.bridge.schemas import PUNCH_EVENTS
 from zkpoll.inventory import (
     Binding,
     Clear,
     ClockSetting,
     Dashboard,
+    Database,
     Device,
     Inventory,
     Listen,
+    Machine,
     Push,
     UserIds,
+    Workers,
     load,
 )
+from zkpoll.inventory.databases import Program
 from zkpoll.inventory.formats.frappe import Frappe
 from zkpoll.inventory.formats.odoo import Odoo
 from zkpoll.inventory.formats.template import Template
@@ -70,7 +75,12 @@ def _properties(shapes: dict[str, Shape], value: dict[str, Any], _: Shape) -> bo
 
 
 def _additional(other: Shape | bool, value: dict[str, Any], shape: Shape) -> bool:
-    rest = value.keys() - shape.get("properties", {}).keys()
+    patterns = shape.get("patternProperties", {})
+    rest = {
+        key
+        for key in value.keys() - shape.get("properties", {}).keys()
+        if not any(re.search(pattern, key) for pattern in patterns)
+    }
     return all(accepts(other, value[key]) for key in rest) if isinstance(other, dict) else not rest
 
 
@@ -90,6 +100,7 @@ CHECKS: dict[str, tuple[Any, Check]] = {
     "required": (dict, lambda names, value, _: set(names) <= set(value)),
     "properties": (dict, _properties),
     "additionalProperties": (dict, _additional),
+    "patternProperties": (dict, lambda *_: True),  # as "additionalProperties" has it; they hold anything
     "dependentRequired": (dict, _dependent),
     "minProperties": (dict, lambda least, value, _: len(value) >= least),
     "items": (list, lambda shape, value, _: all(accepts(shape, each) for each in value)),
@@ -113,6 +124,8 @@ def edited(old: str, new: str) -> Any:
         ("name: front", "name: front"),
         ("name: front", "name: no"),
         ("name: front", "name: front\n    serial: 0012"),
+        ("name: front", "name: front\n    serial: A\n    trust: inventory"),
+        ("name: front", "name: front\n    trust: device"),
         ("name: front", "name: front\n    port: '4370'"),
         ("name: front", "name: front\n    port: ${PORT}"),
         ("name: front", "name: front\n    port: ${PORT:-4370}"),
@@ -130,11 +143,15 @@ def edited(old: str, new: str) -> Any:
         ("name: front", "name: front\n    clear: {above: 80%}"),
         ("name: front", "name: front\n    clear: {above: '${SHARE}'}"),
         ("name: front", "name: front\n    clear: ${CLEAR}"),
+        ("name: front", "name: front\n    warn_full: never\n    warn_clock: 90"),
         ("  timezone", "  clear: confirmed\n  timezone"),
-        ("defaults:", "keep_raw: 400d\ndefaults:"),
+        ("defaults:", "keep_raw: 400d\ndates: month/day/year\ndefaults:"),
         ("defaults:", "alert_after: 2h\nmetrics: {textfile: a.prom}\ndefaults:"),
         ("defaults:", "health: {ping_url: '${PING_URL}'}\ndefaults:"),
         ("defaults:", "health: {ping_url: 'https://hc.example.com/a'}\ndefaults:"),
+        ("defaults:", "workers: {broker: 'rediss://:${PW}@10.0.0.5/1', every: 10m}\ndefaults:"),
+        ("defaults:", "workers: {broker: 'amqp://a@b:5672/c', password_file: '${DIR}/broker'}\ndefaults:"),
+        ("defaults:", "workers: {broker: '${BROKER}'}\ndefaults:"),
         ("name: front", "name: front\n    comm_key: 123"),
         ("name: front", "name: front\n    comm_key: ${KEY}"),
         ("192.168.1.201", "fe80::1%eth0"),
@@ -167,7 +184,10 @@ def edited(old: str, new: str) -> Any:
         ("name: front", "name: front\n    direction: in\n    in_states: []\n    out_states: [1, '${OUT}']"),
         ("name: front", "name: front\n    latitude: -33.9\n    longitude: '18.4'"),
         ("  timezone", "  latitude: ${LATITUDE}\n  user_id: {prefix: '${PREFIX}'}\n  timezone"),
-        ("secret-token", "a\n  gzip: true\n  max_per_run: 10\n  park_retry_every: 1d"),
+        (
+            "secret-token",
+            "a\n  extra_fields: [clock_suspect]\n  gzip: true\n  max_per_run: 10\n  park_retry_every: 1d",
+        ),
         ("name: front", "name: front\n    since: '2026-11-01'\n    repeat_within: 30s"),
         ("name: front", "name: front\n    since: '2026-11-01T06:00'"),
         ("name: front", "name: front\n    since: ${SINCE}"),
@@ -186,6 +206,23 @@ def edited(old: str, new: str) -> Any:
         ("defaults:", "listen: {address: '0.0.0.0:8081'}\ndefaults:"),
         ("defaults:", "listen: {address: systemd, health: '[::1]:0', poll_every: 1m}\ndefaults:"),
         ("defaults:", "listen: {address: '${ADDRESS}', trusted_proxies: [10.0.0.0/8]}\ndefaults:"),
+        *(
+            ("devices:", f"databases: [{{name: a, {one}}}]\ndevices:")
+            for one in (
+                "kind: att2000, file: a, machines: {1: 0012, 3: {serial: 7, timezone: UTC}}, states: {I: 0}",
+                "kind: zkaccess, file: a.mdb, take: events, events: [0, '3', 14-19]",
+                "kind: '${KIND}', url: 'postgresql+psycopg://u@h:1/d', password: 1234",
+                "kind: biotime, url: '${URL}', password_file: a, enabled: no, serial: 12",
+                "kind: custom, url: 'mysql://u@h/d', table: a.b, columns: {user_id: a, time: b}",
+                "kind: custom, file: a.mdb, query: select 1, columns: {user_id: a, time: b, machine: c}",
+            )
+        ),
+        ("devices:", "databases:\ndevices:"),
+        ("name: front", "transport: TCP\n    name: front"),
+        ("defaults:", "sites: {dhaka: , hq-2: {timezone: UTC, clear: never}}\ndefaults:"),
+        ("name: front", "name: front\n    site: dhaka"),
+        ("defaults:", "x-slow: &slow {timeout: 30s, anything: [1]}\ndefaults:"),
+        ("host: 192.168.1.201", "site: dhaka\nsites: {dhaka: {push: true}}"),
     ],
 )
 def test_the_schema_takes_what_people_write(old: str, new: str) -> None:
@@ -210,16 +247,25 @@ def test_the_schema_takes_what_people_write(old: str, new: str) -> None:
         ("name: front", "clock: {set_when_off_by: 30s, at: noon}\n    name: front"),
         ("  timezone", "  clock: {set_when_of_by: 30s}\n  timezone"),
         ("name: front", "clear: always\n    name: front"),
+        ("name: front", "warn_full: 90\n    name: front"),
         ("name: front", "clear: {}\n    name: front"),
         ("name: front", "clear: {above: 80}\n    name: front"),
         ("name: front", "clear: {above: 100%}\n    name: front"),
         ("name: front", "clear: {above: 80%, at: noon}\n    name: front"),
         ("defaults:", "keep_raw: 3600\ndefaults:"),
         ("defaults:", "alert_after: 5\ndefaults:"),
+        ("defaults:", "dates: day.month.year\ndefaults:"),
         ("defaults:", "metrics: a.prom\ndefaults:"),
         ("defaults:", "metrics: {}\ndefaults:"),
         ("defaults:", "health: {ping_url: hc.example.com}\ndefaults:"),
-        ("name: front", "transport: TCP\n    name: front"),
+        ("defaults:", "workers: 8\ndefaults:"),
+        ("defaults:", "workers: {every: 5m}\ndefaults:"),
+        ("defaults:", "workers: {broker: 'http://a'}\ndefaults:"),
+        ("defaults:", "workers: {broker: 'redis://a', every: 30}\ndefaults:"),
+        ("defaults:", "dhaka: {timezone: UTC}\ndefaults:"),
+        ("defaults:", "sites: [dhaka]\ndefaults:"),
+        ("defaults:", "sites: {dhaka: {name: a}}\ndefaults:"),
+        ("defaults:", "sites: {dhaka: {quiet_hours: 1-2}}\ndefaults:"),
         ("name: front", "enabled: maybe\n    name: front"),
         ("name: front", "port: 1"),
         ("192.168.1.201", "a b"),
@@ -281,11 +327,46 @@ def test_the_schema_takes_what_people_write(old: str, new: str) -> None:
         ("defaults:", "listen: {address: 'a:1', health: systemd}\ndefaults:"),
         ("defaults:", "listen: {address: 'a:1', poll_every: 90}\ndefaults:"),
         ("defaults:", "listen: {address: 'a:1', trusted_proxies: [proxy]}\ndefaults:"),
+        *(
+            ("devices:", f"databases: [{{name: a, {one}}}]\ndevices:")
+            for one in (
+                "file: a.mdb",
+                "kind: att2000",
+                "kind: access, file: a.mdb",
+                "kind: att2000, file: a.mdb, url: 'mysql://u@h/d'",
+                "kind: att2000, file: a.mdb, host: 10.0.0.1",
+                "kind: att2000, file: a.mdb, password: a",
+                "kind: att2000, file: a.mdb, machines: CQZ1",
+                "kind: att2000, file: a.mdb, machines: {1: {timezone: UTC}}",
+                "kind: att2000, file: a.mdb, states: {I: 256}",
+                "kind: att2000, file: a.mdb, manual: drop",
+                "kind: att2000, file: a.mdb, table: a",
+                "kind: zkaccess, file: a.mdb, events: [1]",
+                "kind: zkaccess, file: a.mdb, take: events, events: [a]",
+                "kind: biotime, url: 'http://u@h/d'",
+                "kind: biotime, url: 'mysql://u@h/d', password: a, password_file: b",
+                "kind: custom, url: 'mysql://u@h/d'",
+                "kind: custom, url: 'mysql://u@h/d', table: a",
+                "kind: custom, url: 'mysql://u@h/d', table: a, columns: {time: b}",
+                "kind: custom, file: a, table: a, query: SELECT 1, columns: {user_id: a, time: b}",
+                "kind: custom, url: 'mysql://u@h/d', query: DELETE, columns: {user_id: a, time: b}",
+            )
+        ),
+        ("devices:", "databases: a.mdb\ndevices:"),
     ],
 )
 def test_the_schema_marks_what_is_wrong(old: str, new: str) -> None:
     """An editor marks the mistakes that zkpoll would refuse."""
     assert not accepts(schema(), edited(old, new))
+
+
+def test_the_schema_wants_a_device_or_a_database() -> None:
+    """Either list may be missing or empty to the editor, and not both."""
+    top, one = GOOD[: GOOD.index("devices:")], "databases: [{name: a, kind: att2000, file: a}]\n"
+    for text in (top + one, f"{top}devices: []\n{one}", f"{top}devices:\n{one}", f"{GOOD}databases: []\n"):
+        assert accepts(schema(), yaml.safe_load(text))
+    for text in (top, f"{top}devices: []\n", f"{top}devices:\ndatabases: []\n"):
+        assert not accepts(schema(), yaml.safe_load(text))
 
 
 def test_every_setting_is_described() -> None:
@@ -299,29 +380,35 @@ def test_every_setting_is_described() -> None:
     sections["success"] = dashboard["template"]["properties"]["success"]
     assert device["user_id"]["properties"] == dashboard["user_id"]["properties"]
     sections["push"] = device["push"]["anyOf"][-1]
-    sections |= {key: made["properties"][key] for key in ("metrics", "health", "listen")}
-    objects = [made, *made["$defs"].values(), made["properties"]["defaults"]["anyOf"][0], *sections.values()]
+    database = made["$defs"]["database"]["properties"]
+    sections["machines"] = database["machines"]["additionalProperties"]["anyOf"][-1]
+    sections["columns"] = database["columns"]
+    sections |= {key: made["properties"][key] for key in ("metrics", "health", "listen", "workers")}
+    sections["journal"] = made["properties"]["journal"]["anyOf"][-1]
+    objects = [made, *made["$defs"].values(), *sections.values()]
     for shape in objects:
         assert all(each["description"] for each in shape["properties"].values())
         assert shape["additionalProperties"] is False
     assert set(made["$defs"]["device"]["properties"]) == set(Device.model_fields)
     assert set(made["$defs"]["dashboard"]["properties"]) == set(Dashboard.model_fields)
+    assert set(database) == set(Database.model_fields)
     assert sections.keys() == SECTIONS.keys()
     for key, shape in sections.items():
         assert set(shape["properties"]) == set(SECTIONS[key].model_fields)
-    defaults = made["properties"]["defaults"]["anyOf"][0]["properties"]
-    assert set(Device.model_fields) - set(defaults) == {"name", "host", "serial"}
+    defaults = made["$defs"]["shared"]["properties"]
+    assert set(Device.model_fields) - set(defaults) == {"name", "was", "host", "serial", "site"}
 
 
 def test_the_schemas_defaults_are_the_defaults() -> None:
     """An editor shows the default of each setting that has one, and of no other."""
-    models: dict[str, type[BaseModel]] = {"dashboard": Dashboard, "device": Device}
+    models: dict[str, type[BaseModel]] = {"dashboard": Dashboard, "device": Device, "database": Database}
     for name, model in models.items():
         properties = schema()["$defs"][name]["properties"]
         shown = {key: shape["default"] for key, shape in properties.items() if "default" in shape}
         fields = {key: field.default for key, field in model.model_fields.items() if not field.is_required()}
         if "clear" in fields:
             fields["clear"] = fields["clear"].written()
+            fields["warn_full"] = f"{fields['warn_full']}%"
         lists = {key: list(default) for key, default in fields.items() if isinstance(default, tuple)}
         assert shown == {key: default for key, default in (fields | lists).items() if default is not None}
 
@@ -345,6 +432,7 @@ def test_the_examples_optional_settings_load_too(tmp_path: Path) -> None:
     path.write_text(re.sub(r"(?m)^ +(token_file|basic):.*\n", "", text), encoding="utf-8")
     env = {"ZKPOLL_TOKEN": "abc", "WAREHOUSE_KEY": "123", "API_KEY": "456", "SIGNING": "c2ln" * 8}
     env |= {"CREDENTIALS_DIRECTORY": str(tmp_path), "PING_URL": "https://hc.example.com/a"}
+    env |= {"BROKER_PASSWORD": "a/b"}
     inventory = load(path, env)
     assert inventory.devices[2].serial == "CQZ7224760045"
     assert inventory.devices[2].push == Push()
@@ -353,6 +441,9 @@ def test_the_examples_optional_settings_load_too(tmp_path: Path) -> None:
     )
     assert inventory.metrics is not None
     assert inventory.health is not None
+    assert inventory.workers is not None
+    assert inventory.workers.broker_url() == "redis://:a%2Fb@10.0.0.5:6379/1"
+    assert inventory.workers.every == Workers.model_fields["every"].default
     for each in inventory.devices:
         assert each.quiet_hours == (time(22), time(5))
         assert each.clock == ClockSetting(set_when_off_by=30)
@@ -377,12 +468,35 @@ def test_the_examples_device_that_calls_us_loads_too(tmp_path: Path) -> None:
     """A device without a host can be switched on as it stands, at the end of the list."""
     text = EXAMPLE.read_text(encoding="utf-8")
     path = tmp_path / "devices.yaml"
-    path.write_text(re.sub(r"(?m)^  # (- name: gate|  serial|  push)", r"  \1", text), encoding="utf-8")
+    above, databases, below = text.partition("databases:\n")
+    above = re.sub(r"(?m)^  # (- name: gate|  serial|  push)", r"  \1", above)
+    path.write_text(above + databases + below, encoding="utf-8")
     secret = "x" * 16
     made = load(path, {"ZKPOLL_TOKEN": "a", "WAREHOUSE_KEY": "1", "GATE_PATH": secret}).devices[3]
     assert (made.name, made.host, made.serial) == ("gate", None, "CQZ7224760046")
     assert made.push is not None
     assert (made.push.secret_text(), list(map(str, made.push.networks))) == (secret, ["203.0.113.0/24"])
+    assert accepts(schema(), yaml.safe_load(path.read_text(encoding="utf-8")))
+
+
+def test_the_examples_databases_load_too(tmp_path: Path) -> None:
+    """Each database can be switched on as it stands, and there is one of each kind, in its usual place."""
+    text = EXAMPLE.read_text(encoding="utf-8")
+    assert load(EXAMPLE, {"ZKPOLL_TOKEN": "a", "WAREHOUSE_KEY": "1"}).databases == ()
+    above, below = text.split("databases:\n")
+    (tmp_path / "secret").write_text("x\n", encoding="utf-8")
+    below = re.sub(r"(?m)^  # ( *\S)", r"  \1", below).replace("/etc/zkpoll/campus-password", "secret")
+    path = tmp_path / "devices.yaml"
+    path.write_text(f"{above}databases:\n{below}", encoding="utf-8")
+    env = {"ZKPOLL_TOKEN": "a", "WAREHOUSE_KEY": "1", "DOORS_PASSWORD": "x"}
+    made = load(path, env).databases
+    assert [one.kind for one in made] == [*get_args(Program), "custom"]
+    hq, doors, campus, *_ = made
+    assert hq.manual == Database.model_fields["manual"].default
+    assert hq.machines["3"] == Machine(serial="CQZ7000000003", timezone="Europe/London")
+    assert doors.events == PUNCH_EVENTS["zkaccess"]
+    assert campus.password_text() == "x"
+    assert [one.take for one in made].count("events") == 2
     assert accepts(schema(), yaml.safe_load(path.read_text(encoding="utf-8")))
 
 
@@ -420,7 +534,7 @@ def test_the_examples_defaults_are_the_defaults() -> None:
         journal=Path("j"),
         devices=(Device(name="a", host="a", timezone="UTC"),),
     )
-    assert written["parallel"] == str(minimal.parallel)
+    assert written["parallel"] == str(minimal.at_once)
     assert written["keep_raw"] == f"{minimal.keep_raw / 86_400:g}d"
     assert written["alert_after"] == f"{minimal.alert_after / 86_400:g}d"
     made = minimal.dashboards[0]
@@ -447,14 +561,25 @@ def test_the_examples_defaults_are_the_defaults() -> None:
     [
         *Dashboard.model_fields,
         *Device.model_fields,
-        *("dashboard", "journal", "parallel", "keep_raw", "alert_after", "metrics", "health"),
-        *("listen", "defaults", "devices"),
+        *(
+            "dashboard",
+            "journal",
+            "state_dir",
+            "parallel",
+            "keep_raw",
+            "alert_after",
+            "dates",
+            "metrics",
+            "health",
+        ),
+        *("listen", "workers", "defaults", "sites", "devices", "databases"),
+        *(name for name in Database.model_fields if name not in Device.model_fields),
     ],
 )
 def test_the_example_mentions_every_setting(name: str) -> None:
     """The example is complete: each setting stands in it, on a line of its own."""
     text = EXAMPLE.read_text(encoding="utf-8")
-    assert re.search(rf"(?m)^ *(- |# )?{name}:", text)
+    assert re.search(rf"(?m)^ *(- |# |  #   )?{name}:", text)
 
 
 def test_the_example_names_the_schema_by_a_path_that_is_there() -> None:

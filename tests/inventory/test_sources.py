@@ -28,4 +28,4 @@ def test_an_order_names_every_setting() -> None:
     assert list(in_order("two", "one")(Pair).model_fields) == ["two", "one"]
     with pytest.raises(KeyError):
         in_order("two")(Pair)
-    assert list(Device.model_fields)[:3] == ["name", "host", "port"]
+    assert list(Device.model_fields)[:3] == ["name", "was", "host"]

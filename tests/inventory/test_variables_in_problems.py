@@ -66,7 +66,7 @@ FRAPPE = "format: frappe", "frappe: {timezone: UTC}"
         (
             GOOD + "  - {name: '${S}', host: b}\n",
             "front",
-            "devices[1].name: '${S}' is already the name on line 8",
+            "devices[1] (${S}).name: '${S}' is already the name on line 8",
         ),
         (
             GOOD + "  - {name: b, host: '${S}'}\n",
@@ -81,7 +81,7 @@ FRAPPE = "format: frappe", "frappe: {timezone: UTC}"
         (
             GOOD + "    serial: hunter2\n  - {name: b, host: b, serial: '${S}'}\n",
             "hunter2",
-            "devices[1].serial: serial ${S} is already an enabled device on line 8",
+            "devices[1] (b).serial: serial ${S} is already an enabled device on line 8",
         ),
         (
             device("in_states: [2, 123]", "out_states: [7, '${S}']"),

@@ -4,35 +4,54 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+import pytest
+
 from zkpoll.journal import watermarks
+from zkpoll.journal.database import of_device
 from zkpoll.journal.devices import Devices
 from zkpoll.journal.holds import HOLD_NOTHING
 from zkpoll.journal.intake import Intake, Sorted
+from zkpoll.journal.ledger import Ledger
 from zkpoll.journal.pushed import Pushed
-from zkpoll.journal.sqlite import SqliteJournal
+from zkpoll.journal.sqlite import SqliteJournal, queries
+from zkpoll.journal.taking import Place, Taking
+from zkpoll.model.bridged import AsideRow, BucketRows, SettledRow
 from zkpoll.model.delivery import Settled
 from zkpoll.model.log import Records, Slice, Watermark
 from zkpoll.model.punch import LAYOUT_FORMS, Form, Punch, Quarantined
+from zkpoll.model.sums import BridgeTally
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import tzinfo
     from pathlib import Path
 
     from zkpoll.journal.database import Journal
     from zkpoll.journal.holds import HeldReason, Holding
     from zkpoll.journal.outbox import JournalOutbox
+    from zkpoll.model.bridged import AsideReason
     from zkpoll.model.punch import Event
     from zkpoll.model.sums import Tally
 
 KEY = "CQZ7224760045"
 DHAKA = ZoneInfo("Asia/Dhaka")
 START = datetime(2026, 11, 22, 8, 59, 58)
+SHOWN = """
+SELECT shown, (SELECT count(DISTINCT punch) FROM (
+    SELECT punch FROM form
+    WHERE form.device = device.id AND CAST(substr(bytes, 1, 3) AS TEXT) <> 'db' || char(10)
+    UNION ALL
+    SELECT punch FROM forgotten_form WHERE forgotten_form.device = device.id AND punch IN
+        (SELECT punch FROM forgotten_punch WHERE kinds <> 64)) AS shown_ever)
+FROM device
+"""
+"""How many punches each device has shown itself, as it was counted, and as a walk finds."""
 
 
 def punch(
@@ -107,8 +126,7 @@ def push(
     fail: Exception | None = None,
 ) -> Tally:
     """Take a batch as `zkpoll serve` does: with its stamp, in one transaction. At its end raise `fail`."""
-    with journal.transaction():
-        met = Devices(journal).meet_caller(name, key)
+    with Devices(journal).transaction_of_caller(name, key) as met:
         intake = Intake(journal, name, met.key, zone, source="push", held=met.held, holding=holding)
         tally = intake.add(batch(*records), rests)
         times = [record.time for record in records if isinstance(record, Punch)]
@@ -139,7 +157,7 @@ class Visiting:
 
     def take(self, piece: Slice) -> Tally:
         """Keep a slice of the log."""
-        with self.journal.transaction():
+        with self.journal.transaction(only=of_device(self.key)):
             tally = self.intake.add(piece)
             if piece.mark:
                 watermarks.store(self.journal, self.key, piece.mark)
@@ -198,6 +216,110 @@ def spoil(path: Path, seq: int, state: str = "pendinf") -> None:
 
 
 def connection(journal: Journal) -> sqlite3.Connection:
-    """Return the connection of an open journal in SQLite, to see what it does or to break it."""
-    assert isinstance(journal, SqliteJournal)
+    """Return the connection of an open journal in SQLite, to see what it does or to break it.
+
+    The test ends here where the journal is in another store.
+    """
+    if not isinstance(journal, SqliteJournal):
+        pytest.skip("it looks at SQLite itself")
     return journal._db
+
+
+class Nothing(dict[str, object]):
+    """NULL for every named parameter."""
+
+    def __missing__(self, name: str) -> None:
+        return None
+
+
+def plan(journal: Journal, query: str) -> list[str]:
+    """Return SQLite's plan for the named query, a line a step."""
+    steps = connection(journal).execute(f"EXPLAIN QUERY PLAN {queries()[query]}", Nothing())
+    return [str(detail) for *_, detail in steps]
+
+
+# --- rows of a database ---
+
+
+def row(
+    user: str = "1001",
+    second: int = 0,
+    *,
+    state: int = 0,
+    verify: int = 1,
+    work_code: int = 0,
+    manual: bool = False,
+    device: str = KEY,
+    key: str | None = None,
+) -> SettledRow:
+    """Return the same punch as `punch` does, as a row of a database shows it, known by person and second."""
+    time = START + timedelta(seconds=second)
+    canonical = f"db\n{user}\t{time.isoformat()}".encode()
+    found = Punch(user, time, verify, state, work_code, canonical)
+    return SettledRow(key or f"{user} {time}", device, found, f"raw {user} {time} {state}", manual)
+
+
+def aside(key: str, reason: AsideReason = "no person", detail: str = "") -> AsideRow:
+    """Return a row that is no punch for now."""
+    return AsideRow(key, f"raw {key}", reason, detail)
+
+
+def bucket(number: int, *rows: SettledRow | AsideRow, ends: bool = True) -> BucketRows:
+    """Return rows of a bucket, with a fingerprint of them."""
+    digest = sha256(repr(rows).encode()).digest()[:16]
+    return BucketRows(number, rows, digest if ends else b"", ends)
+
+
+class Bridge:
+    """The visits of `zkpoll sync` to one database."""
+
+    def __init__(self, journal: Journal, address: str = "att2000.mdb", name: str = "head-office") -> None:
+        """Meet a database."""
+        self.journal = journal
+        self.name = name
+        self.ledger = Ledger(journal, address)
+        with journal.transaction():
+            self.ledger.meet(name, "att2000", name)
+
+    def taking(
+        self,
+        holding: Holding = HOLD_NOTHING,
+        *,
+        by_key: bool = True,
+        held_manual: bool = False,
+        judge_sudden: bool = False,
+        zone: tzinfo = DHAKA,
+    ) -> Taking:
+        """Begin a visit."""
+        return Taking(
+            self.ledger,
+            lambda _: Place(self.name, zone, holding),
+            by_key=by_key,
+            held_manual=held_manual,
+            judge_sudden=judge_sudden,
+        )
+
+    def take(self, *buckets: BucketRows) -> BridgeTally:
+        """Take buckets in a visit that does not come to its end."""
+        taking = self.taking()
+        with self.journal.transaction():
+            return taking.take(buckets)
+
+    def visit(
+        self,
+        buckets: Mapping[int, Sequence[SettledRow | AsideRow]],
+        taking: Taking | None = None,
+        *,
+        whole: bool = False,
+    ) -> BridgeTally:
+        """Read all buckets of which one has changed, to the end, each in a transaction of its own."""
+        taking = taking or self.taking()
+        known = {} if whole else self.ledger.fingerprints()
+        tally = BridgeTally()
+        for one in (bucket(number, *rows) for number, rows in buckets.items()):
+            if known.get(one.bucket) != one.fingerprint or whole:
+                with self.journal.transaction():
+                    tally += taking.take([one])
+        self.ended = self.ledger.end(buckets.keys(), b"lookups", None, whole=whole)
+        assert tally.difference == 0
+        return replace(tally, gone=self.ended.gone)

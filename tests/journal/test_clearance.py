@@ -15,13 +15,14 @@ from tests.journal.helpers import KEY, START, Visiting, confirm, connection, odd
 from tests.look import look
 from tests.site import entry
 from zkpoll.errors import JournalError, WrongSerial
-from zkpoll.journal.clearance import Clearance, Numbers, Unsettled
+from zkpoll.journal.clearance import Clearance, Numbers, Unsettled, intended
 from zkpoll.journal.decisions import Decisions, Selection
 from zkpoll.journal.devices import STRANGER, Devices
 from zkpoll.journal.holds import Holding
 from zkpoll.journal.opening import open_empty, open_journal
 from zkpoll.journal.outbox import JournalOutbox
 from zkpoll.journal.quarantine import accept, quarantined
+from zkpoll.journal.spans import Places
 from zkpoll.journal.sqlite import queries
 from zkpoll.model.delivery import Settled
 from zkpoll.model.log import Watermark
@@ -94,7 +95,7 @@ def test_every_dashboard_must_have_it(journal: Journal) -> None:
     assert unsettled(journal, *log) == Unsettled(pending={"main": 1}, parked={"old": 2})
     confirm(main, main.next(9).events)
     assert unsettled(journal, *log) == Unsettled(parked={"old": 2})
-    assert Decisions(journal, "old").discard(ALL, 10**9, "shut down") == 2
+    assert Decisions(journal, "old").discard(ALL, Places([(1, 10**9)]), "shut down") == 2
     assert unsettled(journal, *log) == Unsettled()
 
 
@@ -104,9 +105,9 @@ def test_what_is_tried_again_stays(journal: Journal) -> None:
     visit(journal).take(piece(punch()))
     desk = Decisions(journal, "main")
     ids = tuple(one.id for one in desk.punches(ALL))
-    desk.discard(ALL, 10**9, "x")
+    desk.discard(ALL, Places([(1, 10**9)]), "x")
     assert unsettled(journal, punch()) == Unsettled()
-    desk.retry(Selection(frozenset(), ids=ids), 10**9)
+    desk.retry(Selection(frozenset(), ids=ids), Places([(1, 10**9)]))
     assert unsettled(journal, punch()) == Unsettled(pending={"main": 1})
 
 
@@ -284,7 +285,7 @@ def test_the_numbers_of_a_device(journal: Journal) -> None:
     visit(journal).take(piece(*log, odd(b"1"), odd(b"2")))
     park(old)
     confirm(main, main.next(1).events)
-    Decisions(journal, "old").discard(Selection(frozenset({"parked"}), user="b"), 10**9, "x")
+    Decisions(journal, "old").discard(Selection(frozenset({"parked"}), user="b"), Places([(1, 10**9)]), "x")
     accept(journal, quarantined(journal)[:1])
     JournalOutbox(journal, "late")
     visit(journal, "gate", NEW).take(piece(punch("z"), odd(b"3")))
@@ -315,15 +316,15 @@ def test_an_intent_is_on_disk_until_it_is_struck_out(path: Path) -> None:
     with open_journal(path) as journal:
         visit(journal)
         visit(journal, "gate", NEW)
-        assert not Clearance(journal, KEY).intended()
+        assert not intended(journal, KEY)
         Clearance(journal, KEY).intend()
         assert look(path, "SELECT key FROM intent JOIN device ON id = device") == [(KEY,)]
     with open_journal(path) as journal:
-        assert (Clearance(journal, KEY).intended(), Clearance(journal, NEW).intended()) == (True, False)
+        assert (intended(journal, KEY), intended(journal, NEW)) == (True, False)
         Clearance(journal, NEW).done()
-        assert Clearance(journal, KEY).intended()
+        assert intended(journal, KEY)
         Clearance(journal, KEY).done()
-        assert not Clearance(journal, KEY).intended()
+        assert not intended(journal, KEY)
         assert look(path, "SELECT * FROM intent") == []
 
 
@@ -337,7 +338,7 @@ def test_an_intent_is_as_old_as_the_first(journal: Journal, path: Path) -> None:
     assert look(path, "SELECT since FROM intent") == first
     clearance.done()
     clearance.done()
-    assert not clearance.intended()
+    assert not intended(journal, KEY)
 
 
 def test_an_intent_follows_the_terminal(journal: Journal) -> None:
@@ -348,7 +349,7 @@ def test_an_intent_follows_the_terminal(journal: Journal) -> None:
     known.meet("portal", KEY)
     known.meet_stranger("portal", NEW)
     known.accept_as_same("portal")
-    assert Clearance(journal, known.key_of("portal") or "").intended()
+    assert intended(journal, known.key_of("portal") or "")
 
 
 def test_looking_needs_no_right_to_write(journal: Journal, path: Path) -> None:
@@ -357,7 +358,7 @@ def test_looking_needs_no_right_to_write(journal: Journal, path: Path) -> None:
     Clearance(journal, KEY).intend()
     with open_journal(path, writable=False) as look:
         clearance = Clearance(look, KEY)
-        assert (clearance.intended(), clearance.refused(), clearance.numbers().punches) == (True, None, 1)
+        assert (intended(journal, KEY), clearance.refused(), clearance.numbers().punches) == (True, None, 1)
         assert unsettled(look, punch()) == Unsettled()
 
 
@@ -378,7 +379,7 @@ def test_a_cleared_log_begins_again(journal: Journal, path: Path) -> None:
     clearance.intend()
     clearance.cleared()
     assert ledger.watermark() == Watermark(40, 0, (), all_read=True)
-    assert not clearance.intended()
+    assert not intended(journal, KEY)
     ((cleared_at, on_device),) = look(path, "SELECT cleared_at, on_device FROM device")
     assert datetime.now(UTC) - datetime.fromisoformat(cleared_at) < timedelta(minutes=1)
     assert on_device == 0
@@ -397,7 +398,7 @@ def test_clearing_is_noted_whole_or_not_at_all(journal: Journal, path: Path) -> 
     )
     with pytest.raises(JournalError):
         clearance.cleared()
-    assert clearance.intended()
+    assert intended(journal, KEY)
     assert ledger.watermark() == before
     assert look(path, "SELECT cleared_at FROM device") == [(None,)]
 
@@ -410,7 +411,7 @@ def test_a_clear_whose_end_is_unknown(journal: Journal, path: Path) -> None:
     clearance.intend()
     clearance.done(clear_sent=True)
     assert ledger.watermark() == Watermark(40, 0, (), before_clear=(1, (punch().canonical,)))
-    assert not clearance.intended()
+    assert not intended(journal, KEY)
     assert look(path, "SELECT cleared_at FROM device") == [(None,)]
 
 

@@ -16,13 +16,15 @@ from zkpoll.journal.decisions import (
     Selection,
     Span,
     dashboards,
-    has_device,
+    device_names,
+    names_of_punches,
     why_not_discarded,
     why_not_retried,
 )
 from zkpoll.journal.devices import STRANGER, Devices
 from zkpoll.journal.holds import Holding
 from zkpoll.journal.outbox import JournalOutbox
+from zkpoll.journal.spans import Places
 from zkpoll.model.delivery import Settled
 from zkpoll.model.punch import punch_id
 from zkpoll.model.sums import Counts
@@ -39,7 +41,7 @@ PARKED = Selection(frozenset({"parked"}))
 ANY = Selection(frozenset({"parked", "held", "pending", "discarded"}))
 DAY = date(2026, 11, 22)
 SPAN = Span(DAY, DAY)
-END = 10**9
+END = Places([(1, 10**9)])
 WORDS = "no such employee"
 NEW = "OIN7030067091200012"
 
@@ -132,8 +134,8 @@ def test_choosing(journal: Journal) -> None:
     states = ANY.states
     assert users(seen(journal, Selection(states, user="a"))) == ["a"]
     assert len(seen(journal, Selection(states, user="b"))) == 3
-    assert len(seen(journal, Selection(states, device="portal"))) == 2
-    assert len(seen(journal, Selection(states, user="b", device="gate"))) == 1
+    assert len(seen(journal, Selection(states, devices=frozenset({"portal"})))) == 2
+    assert len(seen(journal, Selection(states, user="b", devices=frozenset({"gate", "x"})))) == 1
     (one,) = seen(journal, Selection(states, user="a"))
     assert seen(journal, Selection(frozenset(), ids=(one.id, "no such id"))) == [one]
     assert seen(journal, Selection(frozenset(), user="b", ids=(one.id,))) == []
@@ -147,7 +149,8 @@ def test_names(journal: Journal) -> None:
     visit(journal, "gate").take(piece(punch()))
     Devices(journal).meet("portal", KEY)
     assert dashboards(journal) == ["main", "old"]
-    assert [has_device(journal, name) for name in ("gate", "portal", "window")] == [True, True, False]
+    assert device_names(journal) == frozenset({"portal"})
+    assert names_of_punches(journal) == frozenset({"gate"})
 
 
 def test_a_dashboard_that_nobody_met(journal: Journal) -> None:
@@ -272,9 +275,9 @@ def test_only_up_to_what_was_shown(journal: Journal, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(decisions, "PAGE", 2)
     main, spare = JournalOutbox(journal, "main"), JournalOutbox(journal, "spare")
     visit(journal).take(piece(*map(punch, "abc")))
-    last = seen(journal)[-1].seq
+    shown = Places((one.seq, one.seq) for one in seen(journal))
     visit(journal, "gate", "OTHER1").take(piece(punch("a", 60)))
-    assert Decisions(journal, "main").discard(Selection(ANY.states), last, "x") == 3
+    assert Decisions(journal, "main").discard(Selection(ANY.states), shown, "x") == 3
     assert main.counts() == Counts(punches=4, pending=1, discarded=3)
     assert spare.counts() == Counts(punches=4, pending=4)
 
@@ -327,7 +330,7 @@ def test_days_and_devices(journal: Journal) -> None:
     visit(journal, "gate", "OTHER1").take(piece(punch("gate", day)))
     JournalOutbox(journal, "late")
     span = Span(DAY + timedelta(days=1), DAY + timedelta(days=2))
-    assert backfill(journal, Span(span.first, span.last, "front-door")) == Backfilled(added=2)
+    assert backfill(journal, Span(span.first, span.last, frozenset({"front-door"}))) == Backfilled(added=2)
     assert list(states(journal, "late")) == ["1", "2"]
     assert backfill(journal, span) == Backfilled(added=1, left=2)
 

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections import defaultdict
 from contextlib import suppress
 from datetime import timedelta
-from pathlib import Path
 from typing import NamedTuple
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tests.examples import examples
 from tests.journal.helpers import KEY, START, Visiting, confirm, line, pending, push, visit
-from tests.look import look
+from tests.journal.stores import InPostgres, InSqlite, Store
 from zkpoll.journal import watermarks
 from zkpoll.journal.clearance import Clearance
 from zkpoll.journal.devices import Devices
-from zkpoll.journal.opening import open_journal
 from zkpoll.journal.outbox import JournalOutbox
 from zkpoll.model.log import Reading, Slice, Watermark
 from zkpoll.model.punch import LAYOUT_FORMS, Punch
@@ -66,12 +64,13 @@ class Record(NamedTuple):
 class BothDoors(RuleBasedStateMachine):
     """A terminal, people, its two doors and a dashboard."""
 
+    kind: type[Store] = InSqlite
+
     @initialize(layout=LAYOUTS)
     def create(self, layout: int) -> None:
         """Begin with a journal that was just made, and an empty log."""
-        self.folder = tempfile.TemporaryDirectory()
-        self.path = Path(self.folder.name) / "journal.db"
-        self.journal = open_journal(self.path)
+        self.store = self.kind()
+        self.journal = self.store.open()
         self.outbox = JournalOutbox(self.journal, "main")
         self.layout = layout
         self.second = 0
@@ -85,7 +84,7 @@ class BothDoors(RuleBasedStateMachine):
     def teardown(self) -> None:
         """Leave nothing behind."""
         self.journal.__exit__(None, None, None)
-        self.folder.cleanup()
+        self.store.close()
 
     # --- the terminal ---
 
@@ -216,7 +215,7 @@ class BothDoors(RuleBasedStateMachine):
     @invariant()
     def the_journal_has_what_was_shown_once(self) -> None:
         """Neither door loses, doubles or invents a punch."""
-        rows = look(self.path, "SELECT user_id, timestamp, state FROM punch")
+        rows = self.store.look("SELECT user_id, timestamp, state FROM punch")
         found = [(user, timestamp[:WALL], state) for user, timestamp, state in rows]
         assert len(found) == len(set(found))
         assert set(found) == self.shown
@@ -225,7 +224,7 @@ class BothDoors(RuleBasedStateMachine):
     def only_contradictions_are_held(self) -> None:
         """Of a person's second one punch goes out, in or out; the other waits for somebody to look at it."""
         holds = defaultdict(list)
-        rows = look(self.path, "SELECT user_id, timestamp, hold FROM punch ORDER BY seq")
+        rows = self.store.look("SELECT user_id, timestamp, hold FROM punch ORDER BY seq")
         for user, timestamp, hold in rows:
             holds[user, timestamp].append(hold)
         for found in holds.values():
@@ -240,3 +239,13 @@ class BothDoors(RuleBasedStateMachine):
 
 TestBothDoors = BothDoors.TestCase
 TestBothDoors.settings = settings(max_examples=examples(100), stateful_step_count=25, deadline=None)
+
+
+class BothDoorsOnPostgres(BothDoors):
+    """The same in PostgreSQL."""
+
+    kind = InPostgres
+
+
+TestBothDoorsOnPostgres = pytest.mark.long(BothDoorsOnPostgres.TestCase)
+TestBothDoorsOnPostgres.settings = settings(TestBothDoors.settings, max_examples=examples(20))

@@ -15,6 +15,7 @@ from zkpoll.journal.devices import STRANGER, Devices
 from zkpoll.journal.exports import Wanted, keep_users, last_users
 from zkpoll.journal.holds import Holding
 from zkpoll.journal.outbox import JournalOutbox
+from zkpoll.journal.spans import Places
 from zkpoll.model.delivery import Settled
 from zkpoll.model.user import User
 
@@ -85,7 +86,7 @@ def test_a_punch_says_how_it_stands(journal: Journal) -> None:
     ledger.take(piece(punch("4"), punch("5")))
     events = {event.user_id: event.id for event in old.next(9).events}
     old.settle(Settled((events["1"],), {events["2"]: "no such employee"}))
-    Decisions(journal, "main").discard(Selection(frozenset({"pending"}), user="5"), 99, "left")
+    Decisions(journal, "main").discard(Selection(frozenset({"pending"}), user="5"), Places([(1, 99)]), "left")
     assert [(one.event.user_id, one.states, one.hold) for one in found(journal)] == [
         ("1", {"old": "confirmed"}, None),
         ("2", {"old": "parked"}, None),
@@ -126,11 +127,11 @@ def test_a_strangers_punches(journal: Journal) -> None:
         (Wanted(date(2026, 11, 23), date(2026, 11, 23)), ["1", "3"]),
         (Wanted(date(2026, 11, 24)), []),
         (Wanted(user="1"), ["1", "1"]),
-        (Wanted(device="back-door"), ["2"]),
-        (Wanted(device="yard"), ["2"]),
-        (Wanted(date(2026, 11, 23), user="1", device="front-door"), ["1"]),
+        (Wanted(devices=frozenset({"back-door"})), ["2"]),
+        (Wanted(devices=frozenset({"yard"})), ["2"]),
+        (Wanted(date(2026, 11, 23), user="1", devices=frozenset({"front-door", "x"})), ["1"]),
     ],
-    ids=str,
+    ids=lambda given: repr(given) if isinstance(given, list) else None,
 )
 def test_which_punches_are_meant(journal: Journal, wanted: Wanted, users: list[str]) -> None:
     """Days by the device's own clock, a user, and a device by any name it had, choose together."""

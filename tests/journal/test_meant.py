@@ -40,7 +40,7 @@ def test_what_comes_later_is_not_meant(journal: Journal) -> None:
     journalled(journal)
     portion = meant(journal, ["other"], PENDING, why_not_discarded, shown=1).portions["other"]
     visit(journal).take(piece(*punches(3, first=5)))
-    assert Decisions(journal, "other").discard(PENDING, portion.last, "why") == 5
+    assert Decisions(journal, "other").discard(PENDING, portion.seen, "why") == 5
     assert len(list(Decisions(journal, "other").punches(PENDING))) == 3
 
 

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from pathlib import Path
 from typing import NamedTuple
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tests.examples import examples
 from tests.journal.helpers import DHAKA, KEY, START, visit
-from tests.look import look
-from zkpoll.journal.opening import open_journal
+from tests.journal.stores import InPostgres, InSqlite, Store
 from zkpoll.journal.outbox import JournalOutbox
+from zkpoll.journal.overview import dashboard_standings
 from zkpoll.model.delivery import Settled
 from zkpoll.model.log import Slice, Watermark
 from zkpoll.model.punch import Form, Punch, Quarantined, punch_id
@@ -118,19 +117,20 @@ def decoded(number: int, users: tuple[str, str]) -> Punch | Quarantined:
 class JournalMachine(RuleBasedStateMachine):
     """One device, two dashboards: whatever comes in whatever order, both sums come out."""
 
+    kind: type[Store] = InSqlite
+
     @initialize(form=st.sampled_from([Form.PULL_8, Form.PULL_40]))
     def create(self, form: Form) -> None:
         """Begin with a journal that was just made, and a device whose records carry a number or not."""
-        self.folder = tempfile.TemporaryDirectory()
-        self.path = Path(self.folder.name) / "journal.db"
-        self.journal = open_journal(self.path)
+        self.store = self.kind()
+        self.journal = self.store.open()
         self.outboxes: dict[str, JournalOutbox] = {}
         self.model = Model(form, {}, {}, set(), {})
 
     def teardown(self) -> None:
         """Leave nothing behind."""
         self.journal.__exit__(None, None, None)
-        self.folder.cleanup()
+        self.store.close()
 
     @rule(slices=SLICES, users=USERS, proved_new=st.booleans())
     def visits(self, slices: list[list[int]], users: tuple[str, str], proved_new: bool) -> None:
@@ -176,21 +176,20 @@ class JournalMachine(RuleBasedStateMachine):
     def ends_and_begins_again(self) -> None:
         """End the program and run it again."""
         self.journal.__exit__(None, None, None)
-        self.journal = open_journal(self.path)
+        self.journal = self.store.open()
         self.outboxes = {name: JournalOutbox(self.journal, name) for name in self.outboxes}
 
     @invariant()
     def the_journal_holds_exactly_the_punches(self) -> None:
         """Nothing is lost, doubled or renamed."""
         found: dict[bytes, list[Kept]] = {}
-        for bytes_, *fields in look(
-            self.path,
+        for bytes_, *fields in self.store.look(
             "SELECT form.bytes, id, user_id, verify, hold, nth FROM form JOIN punch ON seq = form.punch"
             " ORDER BY bytes, occurrence",
         ):
             found.setdefault(bytes_, []).append(Kept(*fields))
         assert found == {bytes_: kept for bytes_, kept in self.model.kept.items() if kept}
-        assert {raw for (raw,) in look(self.path, "SELECT raw FROM quarantine")} == self.model.quarantined
+        assert {raw for (raw,) in self.store.look("SELECT raw FROM quarantine")} == self.model.quarantined
 
     @invariant()
     def ids_are_unique(self) -> None:
@@ -204,7 +203,19 @@ class JournalMachine(RuleBasedStateMachine):
             counts = outbox.counts()
             assert counts.difference == 0
             assert counts == Counts(**self.model.states[name])
+        confirmed = {one.name: one.confirmed for one in dashboard_standings(self.journal)}
+        assert confirmed == {name: self.model.states[name]["confirmed"] for name in self.outboxes}
 
 
 TestJournal = JournalMachine.TestCase
 TestJournal.settings = settings(max_examples=examples(60), stateful_step_count=12, deadline=None)
+
+
+class JournalMachineOnPostgres(JournalMachine):
+    """The same in PostgreSQL."""
+
+    kind = InPostgres
+
+
+TestJournalOnPostgres = pytest.mark.long(JournalMachineOnPostgres.TestCase)
+TestJournalOnPostgres.settings = settings(TestJournal.settings, max_examples=examples(20))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -11,12 +12,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 import zkpoll
-from tests.journal.helpers import KEY, piece, punch, punches, spoil, visit
+from tests.journal.helpers import KEY, START, piece, punch, punches, spoil, visit
 from tests.look import inside, look
-from zkpoll.errors import JournalError
-from zkpoll.journal.decisions import Decisions
+from zkpoll.errors import JournalError, JournalUnfit
+from zkpoll.journal.decisions import Decisions, Selection
 from zkpoll.journal.opening import open_journal
 from zkpoll.journal.outbox import JournalOutbox, first_again, waiting
+from zkpoll.journal.overview import sightings
+from zkpoll.journal.spans import Places
 from zkpoll.model.delivery import Batch, SentRequest, Settled
 from zkpoll.model.punch import Event, punch_id
 from zkpoll.model.sums import Counts
@@ -35,6 +38,11 @@ def users(outbox: JournalOutbox, limit: int = 99) -> list[str]:
 def confirm(outbox: JournalOutbox, count: int) -> None:
     """Confirm the oldest pending punches."""
     outbox.settle(Settled(tuple(event.id for event in outbox.next(count).events)))
+
+
+def discard_upto(journal: Journal, upto: int) -> None:
+    """Discard what is pending for the dashboard, up to a place in the journal."""
+    Decisions(journal, "main").discard(Selection(frozenset({"pending"})), Places([(1, upto)]), "a mistake")
 
 
 def test_an_event_is_whole(journal: Journal) -> None:
@@ -100,13 +108,12 @@ def test_confirming_twice_is_harmless(journal: Journal, path: Path) -> None:
     assert outbox.counts() == Counts(punches=3, pending=1, confirmed=2)
 
 
-def test_what_a_person_discarded_stays_so(journal: Journal, path: Path) -> None:
+def test_what_a_person_discarded_stays_so(journal: Journal) -> None:
     """A confirmation moves what is pending, and no punch that was decided on meanwhile."""
     outbox = JournalOutbox(journal, "main")
     visit(journal).take(piece(*punches(2)))
     ids = Settled(tuple(event.id for event in outbox.next(2).events))
-    with inside(path) as person:
-        person.execute("UPDATE outbox SET state = 'discarded' WHERE punch = 1")
+    discard_upto(journal, 1)
     outbox.settle(ids)
     assert outbox.counts() == Counts(punches=2, confirmed=1, discarded=1)
 
@@ -217,13 +224,12 @@ def test_what_nobody_was_asked_about_is_tried_at_once(journal: Journal) -> None:
     assert tuple(found) == ids[:4]
 
 
-def test_what_was_discarded_in_flight_is_not_sent(journal: Journal, path: Path) -> None:
+def test_what_was_discarded_in_flight_is_not_sent(journal: Journal) -> None:
     """A person's word counts for what was in flight, too."""
     outbox = JournalOutbox(journal, "main")
     visit(journal).take(piece(*punches(3)))
     send(outbox, 2)
-    with inside(path) as person:
-        person.execute("UPDATE outbox SET state = 'discarded' WHERE punch = 1")
+    discard_upto(journal, 1)
     assert outbox.next(9).in_flight == 1
     assert len(outbox.next(9).events) == 2
 
@@ -240,7 +246,7 @@ def test_a_request_is_kept_byte_for_byte(journal: Journal, path: Path) -> None:
         assert timedelta(0) <= datetime.now(UTC) - began < timedelta(minutes=1)
         other.settle(Settled(request.ids), request.ids)
         assert first_again(elsewhere, "main") is None
-    assert look(path, "SELECT (SELECT count(*) FROM request), (SELECT count(*) FROM carried)") == [(0, 0)]
+    assert look(path, "SELECT * FROM request") == []
 
 
 def kept(outbox: JournalOutbox, count: int) -> SentRequest:
@@ -474,11 +480,47 @@ def test_what_no_index_lists(journal: Journal, path: Path) -> None:
     """A punch that waits, and that no index lists, would wait for ever: the sum does not come out."""
     outbox = JournalOutbox(journal, "main")
     visit(journal).take(piece(*punches(3)))
-    confirm(outbox, 1)
-    spoil(path, 1, "pending")
-    assert len(outbox.next(9).events) == 2
+    Decisions(journal, "main").discard(Selection(frozenset({"pending"})), Places([(1, 1)]), "a mistake")
+    spoil(path, 2, "parked")
     with damaged(path):
         outbox.counts()
+
+
+def test_what_is_gone(journal: Journal, path: Path) -> None:
+    """A punch that waits and has no place any more is missed; so is one whose place no row stands behind."""
+    outbox = JournalOutbox(journal, "main")
+    visit(journal).take(piece(*punches(3)))
+    with inside(path) as db:
+        db.execute("DELETE FROM outbox WHERE punch = 2")
+    for count in (outbox.counts, outbox.recount):
+        with damaged(path):
+            count()
+
+
+@pytest.mark.parametrize("settled", ["confirmed", "discarded"])
+@pytest.mark.parametrize("damage", ["its word", "its place", "the punch and its place", "no index"])
+def test_damage_among_what_is_settled(journal: Journal, path: Path, settled: str, damage: str) -> None:
+    """What is settled is walked by a recount alone, which finds all that is wrong there."""
+    outbox = JournalOutbox(journal, "main")
+    visit(journal).take(piece(*punches(3)))
+    if settled == "confirmed":
+        confirm(outbox, 2)
+    else:
+        discard_upto(journal, 2)
+    assert outbox.recount() == outbox.counts()
+    if damage == "its word":
+        spoil(path, 1)
+    elif damage == "no index":
+        spoil(path, 1, "pending")
+    else:
+        with inside(path) as db:
+            db.execute("DELETE FROM outbox WHERE punch = 1")
+            if damage == "the punch and its place":
+                db.execute("DELETE FROM form WHERE punch = 1")
+                db.execute("DELETE FROM punch WHERE seq = 1")
+    assert outbox.counts().pending == 1
+    with damaged(path):
+        outbox.recount()
 
 
 @contextmanager
@@ -503,13 +545,36 @@ def test_the_newest_of_each_person(journal: Journal) -> None:
     assert users(outbox) == ["a", "b", "a"]
 
 
-def test_what_is_discarded_in_flight_is_not_confirmed(journal: Journal, path: Path) -> None:
+def test_the_newest_of_all_devices(journal: Journal) -> None:
+    """The devices take turns, so that the newest of one do not crowd out those of another."""
+    outbox = JournalOutbox(journal, "main")
+    visit(journal).take(piece(punch("a", 1), punch("b", 2)))
+    visit(journal, "gate", "GATE").take(piece(punch("c", 3), punch("d", 4), punch("e", 5)))
+    outbox.next(1)
+    assert [event.user_id for event in outbox.newest_of_people(3)] == ["e", "b", "d"]
+
+
+@pytest.mark.parametrize("text", ["", "1-", "x", "1-9", "3-1"])
+def test_places_in_flight_that_are_damaged(journal: Journal, path: Path, text: str) -> None:
+    """They are no places of what the request carried: nobody guesses, neither a run nor who explains."""
+    outbox = JournalOutbox(journal, "main")
+    visit(journal).take(piece(*punches(3)))
+    kept(outbox, 2)
+    with inside(path) as db:
+        db.execute("UPDATE request SET places = ?, first = 0, last = 9", [text])
+    with damaged(path):
+        outbox.next(9)
+    if text not in {"1-9", "3-1"}:  # numbers they are
+        with damaged(path):
+            sightings(journal, "1", START.date())
+
+
+def test_what_is_discarded_in_flight_is_not_confirmed(journal: Journal) -> None:
     """An answer that confirms a whole batch leaves alone what a person discarded of it meanwhile."""
     outbox = JournalOutbox(journal, "main")
     visit(journal).take(piece(*punches(2)))
     ids = send(outbox, 2)
-    with inside(path) as person:
-        person.execute("UPDATE outbox SET state = 'discarded' WHERE punch = 1")
+    discard_upto(journal, 1)
     outbox.settle(Settled(ids))
     assert outbox.counts() == Counts(punches=2, confirmed=1, discarded=1)
 
@@ -597,3 +662,107 @@ def test_what_was_in_flight_at_an_upgrade(path: Path) -> None:
         assert main.counts() == Counts(punches=5, pending=2, confirmed=3)
     assert look(path, "SELECT count(*) FROM request") == [(0,)]
     assert not look(path, "PRAGMA foreign_key_check")
+
+
+# --- one transaction for an answer and the next request ---
+
+
+def on_disk(path: Path) -> tuple[list[str], list[str]]:
+    """Return the state of each punch, and what the requests in flight carry."""
+    states = look(path, "SELECT state FROM outbox ORDER BY punch")
+    return [row[0] for row in states], [row[0] for row in look(path, "SELECT places FROM request")]
+
+
+def test_what_is_decided_is_on_disk_with_the_next_request(journal: Journal, path: Path) -> None:
+    """Until the next request goes out, the one before is in flight; then it is settled, at once."""
+    outbox = JournalOutbox(journal, "main")
+    visit(journal).take(piece(*punches(3)))
+    first, second, third = (event.id for event in outbox.next(3).events)
+    outbox.send(SentRequest((first,)))
+    outbox.decide(Settled((first,)), (first,))
+    assert on_disk(path) == (["pending"] * 3, ["1"])
+    outbox.send(SentRequest((second,)))
+    assert on_disk(path) == (["confirmed", "pending", "pending"], ["2"])
+    outbox.decide(Settled(parked={second: "no"}), (second,))
+    assert [event.id for event in outbox.next(3).events] == [third]
+    outbox.flush()
+    assert on_disk(path) == (["confirmed", "parked", "pending"], [])
+
+
+def test_requests_that_follow_each_other_are_written_down_together(journal: Journal, path: Path) -> None:
+    """So are their answers; a run that is killed in between leaves all of them in flight."""
+    outbox = JournalOutbox(journal, "main")
+    visit(journal).take(piece(*punches(5)))
+    first, second, third, fourth, fifth = (event.id for event in outbox.next(5).events)
+    outbox.send(SentRequest((first,)), (second, third))
+    assert on_disk(path) == (["pending"] * 5, ["1-3"])
+    for one in (first, second):
+        outbox.decide(Settled((one,)), (one,))
+    outbox.send(SentRequest((third,)))
+    assert on_disk(path) == (["pending"] * 5, ["1-3"])
+    killed = JournalOutbox(journal, "main").next(5)
+    assert (killed.in_flight, killed.sent_before) == (3, 3)
+    outbox.decide(Settled((third,)), (third,))
+    outbox.send(SentRequest((fourth,)), (fifth,))
+    assert on_disk(path) == (["confirmed"] * 3 + ["pending"] * 2, ["4-5"])
+    outbox.decide(Settled(parked={fourth: "no"}), (fourth,))
+    outbox.flush()
+    assert on_disk(path) == (["confirmed"] * 3 + ["parked", "pending"], [])
+
+
+def test_answers_are_written_down_each_second(
+    journal: Journal, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A dashboard that takes its time does not keep from the disk what it said long ago."""
+    outbox = JournalOutbox(journal, "main")
+    visit(journal).take(piece(*punches(3)))
+    first, second, third = (event.id for event in outbox.next(3).events)
+    outbox.send(SentRequest((first,)), (second, third))
+    outbox.decide(Settled((first,)), (first,))
+    moment = time.monotonic() + 1.1
+    monkeypatch.setattr("zkpoll.journal.outbox.time.monotonic", lambda: moment)
+    assert not outbox.send(SentRequest((second,)))
+    assert on_disk(path) == (["confirmed", "pending", "pending"], ["2"])
+    assert outbox.send(SentRequest((third,)))
+
+
+def test_a_run_killed_before_it_wrote_an_answer_down_sends_again(journal: Journal, path: Path) -> None:
+    """What was decided and is not on disk is in flight for the next run, byte for byte where that is kept."""
+    outbox = JournalOutbox(journal, "main")
+    visit(journal).take(piece(*punches(3)))
+    request = kept(outbox, 2)
+    outbox.decide(Settled(request.ids), request.ids)
+    assert [event.user_id for event in outbox.next(9).events] == ["2"]
+    with open_journal(path) as elsewhere:
+        batch = JournalOutbox(elsewhere, "main").next(9)
+    assert (batch.request, batch.in_flight) == (request, 2)
+
+
+def test_a_transaction_that_fails_settles_nothing_and_forgets_nothing(journal: Journal, path: Path) -> None:
+    """Where the next request cannot be written down, the decision is neither on disk nor lost."""
+    outbox = JournalOutbox(journal, "main")
+    visit(journal).take(piece(*punches(2)))
+    first, second = (event.id for event in outbox.next(2).events)
+    outbox.send(SentRequest((first,)))
+    outbox.decide(Settled((first,)), (first,))
+    with inside(path) as other:
+        other.execute("DELETE FROM outbox WHERE punch = 2")
+    with pytest.raises(JournalUnfit):
+        outbox.send(SentRequest((second,)))
+    assert on_disk(path) == (["pending"], ["1"])
+    outbox.flush()
+    assert on_disk(path) == (["confirmed"], [])
+
+
+@pytest.mark.parametrize("held", [False, True], ids=["side by side", "with gaps"])
+def test_what_is_decided_is_not_handed_out(journal: Journal, path: Path, held: bool) -> None:
+    """What was decided is passed over, on disk or not; nothing else that is pending is."""
+    outbox = JournalOutbox(journal, "main")
+    visit(journal).take(piece(*punches(6)))
+    ids = [event.id for event in outbox.next(4).events]
+    chosen = [ids[0], ids[3]] if held else ids
+    outbox.send(SentRequest(tuple(chosen)))
+    outbox.decide(Settled(tuple(chosen)), chosen)
+    expected = ["1", "2", "4", "5"] if held else ["4", "5"]
+    assert [event.user_id for event in outbox.next(9).events] == expected
+    assert bool(look(path, "SELECT * FROM request")) is not held

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.journal.helpers import DHAKA, KEY, connection, odd, piece, punch, punches, visit
-from tests.journal.test_sql import plan
+from tests.journal.helpers import DHAKA, KEY, connection, odd, piece, plan, punch, punches, visit
 from zkpoll.journal.clearance import Clearance
 from zkpoll.journal.comparison import Restoring
 from zkpoll.journal.decisions import Decisions, Selection
@@ -25,6 +24,8 @@ from zkpoll.journal.overview import (
     sightings,
 )
 from zkpoll.journal.quarantine import accept, quarantined
+from zkpoll.journal.rates import kept_rates, rates_by_now
+from zkpoll.journal.spans import Places
 from zkpoll.model.delivery import SentRequest, Settled
 from zkpoll.model.log import Reading
 
@@ -37,37 +38,12 @@ TODAY = date(2026, 11, 22)
 READING = Reading(40, 5, 0, 50, 100, 1.5, whole=True, before=0, continued=False)
 
 
-def busy(days: int, a_day: int, *, met: int = 60, read_ago: timedelta = timedelta(0)) -> DeviceStanding:
-    """Return a device that was met `met` days ago, with so many punches on each of the last whole days."""
-    journalled = {TODAY - timedelta(days=n): a_day for n in range(1, days + 1)}
-    return DeviceStanding(
-        "front",
-        met_at=NOW - timedelta(days=met),
-        read_at=NOW - read_ago,
-        on_device=700,
-        capacity=1000,
-        journalled=journalled,
-    )
+def busy(read_ago: timedelta = timedelta(0)) -> DeviceStanding:
+    """Return a device whose log has 700 of 1,000 records, and gets 10 a day."""
+    return DeviceStanding("front", read_at=NOW - read_ago, on_device=700, capacity=1000, per_day=10)
 
 
 # --- reckoned; pure ---
-
-
-def test_the_day_a_log_is_full() -> None:
-    """Free places are filled at the rate of the last 28 days, whole weeks, counted from the last reading."""
-    device = busy(28, 10)
-    assert device.per_day == 10
-    assert device.full_on == date(2026, 12, 22)
-    assert busy(60, 10).per_day == 10
-    assert busy(14, 10).per_day == 5
-
-
-def test_first_contact_is_no_rate() -> None:
-    """What a log had gathered before it was first read does not count as what a day brings."""
-    assert busy(3, 10, met=3).per_day == 10  # of four days the first is left out, and it had 10 as well
-    young = busy(1, 50_000, met=1)
-    assert (young.per_day, young.full_on) == (None, None)
-    assert DeviceStanding("front").per_day is None
 
 
 @pytest.mark.parametrize(
@@ -84,28 +60,16 @@ def test_logs_that_are_full_or_do_not_tell(
 
 def test_a_reading_that_is_stamped_ahead_of_now() -> None:
     """What is stamped with a time to come was read just now: the day a log is full is not put off by it."""
-    device = replace(busy(28, 10, read_ago=-700 * DAY), as_of=NOW)
-    assert (device.per_day, device.full_on) == (10, busy(28, 10).full_on)
+    device = replace(busy(-700 * DAY), as_of=NOW)
+    assert device.full_on == busy().full_on == date(2026, 12, 22)
     assert not device.is_stale(DAY, NOW)
-    assert (device.is_ahead(NOW), busy(28, 10).is_ahead(NOW)) == (True, False)
+    assert (device.is_ahead(NOW), busy().is_ahead(NOW)) == (True, False)
     assert DashboardStanding("a", None, 1, 0, 0, NOW + DAY).is_ahead(NOW)
-
-
-def test_nothing_is_full_in_a_thousand_years() -> None:
-    """A rate so low that no calendar holds the day gives none, and neither does no punch at all."""
-    slow = DeviceStanding(
-        "a", met_at=NOW - 60 * DAY, read_at=NOW, on_device=0, capacity=10**9, journalled={TODAY - DAY: 1}
-    )
-    assert slow.full_on is None
-    assert busy(0, 0).full_on is None
 
 
 def test_a_cleared_log_fills_from_when_it_was_cleared() -> None:
     """After clearing, the empty log counts from then, not from the reading before it."""
-    device = DeviceStanding(
-        "a", met_at=NOW - 60 * DAY, read_at=NOW - 2 * DAY, cleared_at=NOW, on_device=0, capacity=280,
-        journalled={TODAY - 10 * DAY: 280},
-    )  # fmt: skip
+    device = replace(busy(2 * DAY), cleared_at=NOW, on_device=0, capacity=280)
     assert device.full_on == TODAY + 28 * DAY
 
 
@@ -138,21 +102,49 @@ def test_a_device_as_the_journal_knows_it(journal: Journal) -> None:
     for moment in (device.met_at, device.read_at, device.whole_at, device.disabled_since):
         assert moment is not None
         assert before - timedelta(seconds=1) < moment <= datetime.now(UTC)
-    assert sum(device.journalled.values()) == 1
 
 
 def test_only_the_last_weeks_are_counted(journal: Journal) -> None:
-    """Of a long journal only the days of the window are counted, each punch by its own device."""
-    visit(journal).take(piece(*punches(30)))
-    visit(journal, "back", "B2").take(piece(*punches(20)))
-    moments = {60: 10, 27: 15, 1: 25}  # days ago -> the first place that was journalled later
+    """Punches count by the day of their own timestamps, of a first reading, too; no doubtful ones."""
+    for name, key, number in (("front-door", KEY, 60), ("back", "B2", 20), ("new", "N3", 6)):
+        visit(journal, name, key).take(piece(*punches(number)))
+        Devices(journal).note_reading(key, READING)
+    days = {60: range(1, 11), 27: range(11, 26), 3: range(61, 81), 1: range(26, 61), -2: range(81, 84)}
     with journal.transaction():
-        for ago, first in zip(moments, [1, 11, 26], strict=True):
-            text = (NOW - ago * DAY).isoformat(timespec="milliseconds")
-            connection(journal).execute("UPDATE punch SET journalled_at = ? WHERE seq >= ?", (text, first))
-    known = device_standings(journal, NOW)
-    assert known["front-door"].journalled == {TODAY - 27 * DAY: 15, TODAY - DAY: 5}
-    assert known["back"].journalled == {TODAY - DAY: 20}
+        db = connection(journal)
+        for ago, places in days.items():
+            stamped = (NOW - ago * DAY).isoformat(timespec="seconds")
+            for place in places:
+                db.execute("UPDATE punch SET timestamp = ? WHERE seq = ?", (stamped, place))
+        db.execute("UPDATE punch SET clock_suspect = 1 WHERE seq > 55 AND seq <= 60")
+        db.execute("UPDATE punch SET journalled_at = ? WHERE seq <= 10", ((NOW - 60 * DAY).isoformat(),))
+        db.execute("UPDATE device SET met_at = ?, read_at = ?", (NOW.isoformat(), NOW.isoformat()))
+    pace = {name: one.per_day for name, one in device_standings(journal, NOW).items()}
+    assert pace == {"front-door": (15 + 30) / 27, "back": 20 / 3, "new": None}
+    assert {one.per_day for one in device_standings(journal, NOW, rates=False).values()} == {None}
+
+
+def test_rates_are_counted_once_a_day(journal: Journal) -> None:
+    """What was counted is kept for a day, as a walk over weeks of punches is nothing for every run."""
+    visit(journal).take(piece(*punches(30)))
+    with journal.transaction():
+        connection(journal).execute("UPDATE punch SET timestamp = ?", ((NOW - 5 * DAY).isoformat(),))
+    first = rates_by_now(journal, ["front-door", "nobody"], NOW)
+    assert first == {}  # it was never read to its end
+    Devices(journal).note_reading(KEY, READING)
+    with journal.transaction():
+        connection(journal).execute(
+            "UPDATE device SET met_at = ?, read_at = ?", (NOW.isoformat(), NOW.isoformat())
+        )
+    assert rates_by_now(journal, [], NOW) == {"front-door": None}  # nobody asks
+    assert rates_by_now(journal, ["front-door"], NOW) == {"front-door": 6}
+    with journal.transaction():
+        connection(journal).execute("UPDATE punch SET clock_suspect = 1 WHERE seq > 20")
+    for later, rate in ((19, 6), (21, 4), (-24 * 900, None)):  # counted by a clock that was ahead: again
+        moment = NOW + timedelta(hours=later)
+        assert rates_by_now(journal, ["front-door"], moment) == {"front-door": rate}
+        assert kept_rates(journal)["front-door"].per_day == rate
+    assert [one.per_day for one in device_standings(journal, NOW, rates=False).values()] == [None]
 
 
 def test_an_empty_journal(journal: Journal) -> None:
@@ -175,7 +167,9 @@ def test_what_waits_for_a_dashboard(journal: Journal) -> None:
     assert (main.name, main.pending, main.parked, main.held, main.halted) == ("main", 2, 1, 1, None)
     assert main.oldest is not None
     assert datetime.now(UTC) - main.oldest < timedelta(minutes=5)
-    assert done == DashboardStanding("other", "gone", 0, 0, 1, None)
+    assert (main.confirmed, main.due, done.confirmed, done.due) == (1, 4, 4, 4)
+    assert main.confirmed_at is not None
+    assert done == DashboardStanding("other", "gone", 0, 0, 1, None, 4, done.confirmed_at)
 
 
 def test_the_oldest_is_the_one_that_waits_longest(journal: Journal) -> None:
@@ -217,7 +211,7 @@ def test_what_was_discarded_keeps_its_reason(journal: Journal) -> None:
     """A punch that a person gave up says why."""
     JournalOutbox(journal, "main")
     visit(journal).take(piece(punch("1001")))
-    Decisions(journal, "main").discard(Selection(frozenset({"pending"})), 9, "a test (by bob)")
+    Decisions(journal, "main").discard(Selection(frozenset({"pending"})), Places([(1, 9)]), "a test (by bob)")
     (seen,) = sightings(journal, "1001", TODAY)
     assert [(place.state, place.reason) for place in seen.places] == [("discarded", "a test (by bob)")]
 
@@ -232,7 +226,7 @@ def test_what_was_restored_is_seen(journal: Journal) -> None:
 # --- how it is found ---
 
 
-@pytest.mark.parametrize("query", ["journalled_from", "journalled_by_day", "places_of_punch"])
+@pytest.mark.parametrize("query", ["journalled_from", "punched_by_day", "places_of_punch"])
 def test_a_look_at_the_last_weeks_walks_no_table(journal: Journal, query: str) -> None:
     """However long the journal grows, a look takes the time of the last weeks."""
     assert not [step for step in plan(journal, query) if re.match(r"SCAN (punch|outbox)\b", step)]

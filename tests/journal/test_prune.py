@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.journal.helpers import KEY, confirm, line, odd, pending, piece, punch, punches, push, visit
-from tests.look import inside, look
+from tests.look import MISCOUNTED, inside, look
 from zkpoll.errors import ExitCode, JournalError
 from zkpoll.journal import prune, sqlite
 from zkpoll.journal.backup import Backup, BackupFailed, backup
@@ -27,6 +27,7 @@ from zkpoll.journal.opening import open_journal
 from zkpoll.journal.outbox import JournalOutbox
 from zkpoll.journal.prune import ALL, DeviceLog, Limit, Terms, off_device
 from zkpoll.journal.pushed import Contact, contacts
+from zkpoll.journal.spans import Places
 from zkpoll.model.delivery import SentRequest, Settled
 from zkpoll.model.log import Reading
 from zkpoll.model.sums import Counts
@@ -156,6 +157,26 @@ def test_a_damaged_journal_is_no_backup(path: Path, target: Path) -> None:
     assert target.read_text() == "good"
 
 
+@pytest.mark.parametrize(
+    "lost", ["DELETE FROM outbox WHERE punch = 7", "UPDATE outbox SET state = 'discarded' WHERE punch = 7"]
+)
+def test_a_journal_that_lost_what_was_settled_is_no_backup(path: Path, target: Path, lost: str) -> None:
+    """A file that is sound by itself is no backup where it holds other punches than were counted."""
+    with open_journal(path) as journal:
+        outbox = JournalOutbox(journal, "main")
+        visit(journal).take(piece(*punches(9)))
+        confirm(outbox, pending(outbox))
+        backup(path, target)
+        good = target.read_bytes()
+        with inside(path) as db:
+            db.execute(lost)
+        assert outbox.counts().confirmed == 9  # nobody sees it who does not walk
+    with pytest.raises(JournalError, match="is damaged; it was not backed up: its punches"):
+        backup(path, target, force=True)
+    assert [file.name for file in target.parent.iterdir()] == ["journal.db"]
+    assert target.read_bytes() == good
+
+
 @contextmanager
 def files_of_at_most(size: int) -> Iterator[None]:
     """Let no file grow larger."""
@@ -205,9 +226,11 @@ CLEARED = DeviceLog(
     1, KEY, "front-door", read_at="2027-12-01", cleared_at="2026-06-01T03:00:00.000+00:00", cleared_after=700
 )
 """A device in use that zkpoll cleared, and that showed nothing since."""
-THEN = Limit(700)
+THEN = Limit(700, why="they came after its last clearing")
 """What that clearing lets go."""
 NEVER = replace(CLEARED, cleared_at=None, cleared_after=None)
+UNTOLD = "it never told how many records that holds"
+UNKNOWN = f"its log was never cleared by zkpoll; {UNTOLD}"
 GONE = DeviceLog(2, "OIN7030067091200012", read_at="2026-06-01T03:00:00.000+00:00")
 """A device that has no name any more."""
 
@@ -234,22 +257,31 @@ def test_what_cannot_be_on_its_device(log: DeviceLog, device: str | None, expect
     ("log", "device", "why"),
     [
         (CLEARED, "other", "not asked for"),
-        (NEVER, None, "its log was never cleared by zkpoll"),
-        (NEVER, KEY, "its log was never cleared by zkpoll"),
+        (NEVER, None, UNKNOWN),
+        (NEVER, KEY, UNKNOWN),
+        (
+            replace(NEVER, capacity=5),
+            None,
+            "its log was never cleared by zkpoll; it holds 5 records, and the last 10 that were read stay",
+        ),
         (
             replace(NEVER, read_at=None, called_at="2027-12-01"),
             KEY,
-            "it may push all of its log again, which was never cleared by zkpoll",
+            f"it may push all of its log again, which was never cleared by zkpoll; {UNTOLD}",
         ),
         (
             replace(CLEARED, cleared_after=None),
             None,
-            "it was cleared by an older zkpoll; wait until it is cleared again",
+            f"it was cleared by an older zkpoll; wait until it is cleared again; {UNTOLD}",
         ),
         (replace(CLEARED, maybe_disabled=True), None, "a clearing of its log was broken off; sync it first"),
-        (replace(CLEARED, records=5, since_cleared=4), None, "its log shows records older than its clearing"),
+        (
+            replace(CLEARED, records=5, since_cleared=4),
+            None,
+            f"its log shows records older than its clearing; {UNTOLD}",
+        ),
         (GONE, None, f"it left the inventory: --device {GONE.key}"),
-        (replace(GONE, seen_as="front-door"), GONE.key, "its log was never cleared by zkpoll"),
+        (replace(GONE, seen_as="front-door"), GONE.key, UNKNOWN),
         (
             replace(GONE, read_at="2026-11-28T00:00:00.000+00:00"),
             GONE.key,
@@ -313,7 +345,7 @@ def test_only_what_every_dashboard_is_done_with_goes(journal: Journal, path: Pat
     main.settle(
         Settled((ids["both"], ids["main only"], ids["held"]), {ids["parked"]: "no", ids["given up"]: "no"})
     )
-    Decisions(journal, "main").discard(Selection(frozenset(), ids=(ids["given up"],)), 9, "x")
+    Decisions(journal, "main").discard(Selection(frozenset(), ids=(ids["given up"],)), Places([(1, 9)]), "x")
     pending(spare)
     spare.settle(Settled(tuple(ids[name] for name in names if name not in {"main only", "held"})))
     with inside(path) as db:
@@ -328,6 +360,7 @@ def test_only_what_every_dashboard_is_done_with_goes(journal: Journal, path: Pat
     assert users(path) == ["main only", "parked", "held"]
     assert main.counts() == Counts(punches=3, confirmed=2, parked=1)
     assert spare.counts() == Counts(punches=3, pending=1, confirmed=1, held=1)
+    assert look(path, MISCOUNTED) == []
     assert look(path, "PRAGMA foreign_key_check") == []
     assert prune.prune(journal, TERMS) == 0
 
@@ -348,7 +381,7 @@ def test_what_is_in_flight_stays(journal: Journal, path: Path) -> None:
     main = JournalOutbox(journal, "main")
     visit(journal).take(piece(punch("a"), punch("b")))
     main.send(SentRequest(tuple(event.id for event in pending(main))))
-    Decisions(journal, "main").discard(DISCARDABLE, 9, "x")
+    Decisions(journal, "main").discard(DISCARDABLE, Places([(1, 9)]), "x")
     age_and_clear(journal, path)
     assert prune.prune(journal, TERMS) == 0
     main.settle(Settled())
@@ -395,7 +428,7 @@ def test_what_its_device_still_shows_stays(journal: Journal, path: Path) -> None
     delivered(journal, "a", "b")
     age(path)
     (share,) = prune.old_punches(journal, TERMS)
-    assert (share.counts, share.why) == ({"on_device": 2}, "its log was never cleared by zkpoll")
+    assert (share.counts, share.why) == ({}, UNKNOWN)
     assert prune.prune(journal, TERMS) == 0
     assert visit(journal).take(piece(punch("a"), punch("b"))).seen_before == 2
     with inside(path) as db:
@@ -409,7 +442,8 @@ def test_a_cleared_log_that_comes_back_stays(journal: Journal, path: Path) -> No
     age_and_clear(journal, path)
     delivered(journal, "a", "b")
     (share,) = prune.old_punches(journal, TERMS)
-    assert share.why == "its log shows records older than its clearing"
+    assert share.why
+    assert share.why.startswith("its log shows records older than its clearing; ")
     assert prune.prune(journal, TERMS) == 0
 
 
@@ -441,7 +475,8 @@ def test_a_clearing_of_unknown_place_lets_nothing_go(journal: Journal) -> None:
     delivered(journal, "a")
     Clearance(journal, KEY).cleared()
     (share,) = prune.old_punches(journal, TERMS)
-    assert share.why == "it was cleared by an older zkpoll; wait until it is cleared again"
+    assert share.why
+    assert share.why.startswith("it was cleared by an older zkpoll; wait until it is cleared again")
     assert prune.prune(journal, TERMS) == 0
 
 
@@ -483,7 +518,8 @@ def test_old_quarantined_records_are_no_new_ones(journal: Journal, path: Path) -
         db.execute("UPDATE quarantine SET quarantined_at = '2099-01-01T00:00:00.000+00:00'")
     delivered(journal, "a", "b")  # a person put the old log back
     (share,) = prune.old_punches(journal, TERMS)
-    assert share.why == "its log shows records older than its clearing"
+    assert share.why
+    assert share.why.startswith("its log shows records older than its clearing; ")
 
 
 def test_what_came_after_the_clearing_stays(journal: Journal, path: Path) -> None:
@@ -493,14 +529,14 @@ def test_what_came_after_the_clearing_stays(journal: Journal, path: Path) -> Non
     delivered(journal, "c", "d")
     visit(journal).take(piece(odd(b"?"), end=3))
     (share,) = prune.old_punches(journal, TERMS)
-    assert share.counts == {"removable": 2, "on_device": 2}
+    assert (share.counts, share.why) == ({"removable": 2}, "they came after its last clearing")
     assert prune.prune(journal, TERMS) == 2
     tally = visit(journal).take(piece(punch("c"), punch("d"), odd(b"?")))
     assert (tally.first_seen, tally.seen_before) == (0, 2)
 
 
 def test_what_a_device_may_push_again_stays(journal: Journal, path: Path) -> None:
-    """Of a device that only pushes nothing goes: its whole log may come again, and would come in as new."""
+    """Of a device that only pushes nothing goes: its whole log may come again. Once it left it is known."""
     main = JournalOutbox(journal, "main")
     push(journal, line("a"), line("b"), rests=[b"1", b"2"])
     moment = datetime.now(UTC)
@@ -508,13 +544,16 @@ def test_what_a_device_may_push_again_stays(journal: Journal, path: Path) -> Non
     confirm(main, pending(main))
     age(path)
     (share,) = prune.old_punches(journal, TERMS)
-    assert share.counts == {"on_device": 2}
-    assert share.why == "it may push all of its log again, which was never cleared by zkpoll"
+    assert share.counts == {}
+    assert share.why
+    assert share.why.startswith("it may push all of its log again, which was never cleared by zkpoll")
     assert prune.prune(journal, TERMS) == 0
     assert push(journal, line("a"), line("b")).seen_before == 2
     gone = replace(TERMS, inventory=frozenset(), device="front-door")
     assert prune.prune(journal, gone) == 2
     left = "SELECT seq FROM punch UNION ALL SELECT punch FROM form UNION ALL SELECT punch FROM push_line"
+    assert look(path, left) == []
+    assert push(journal, line("a"), line("b"), rests=[b"1", b"2"]).seen_before == 2
     assert look(path, left) == []
 
 
@@ -526,7 +565,8 @@ def test_what_was_pushed_since_a_clearing_is_not_what_the_log_shows(journal: Jou
     push(journal, line("c"), line("d"), odd(b"2"), odd(b"3"))
     delivered(journal, "a", "b")
     (share,) = prune.old_punches(journal, TERMS)
-    assert share.why == "its log shows records older than its clearing"
+    assert share.why
+    assert share.why.startswith("its log shows records older than its clearing; ")
     assert prune.prune(journal, TERMS) == 0
 
 
@@ -571,17 +611,17 @@ def test_a_device_that_left_must_be_named(journal: Journal, path: Path) -> None:
     assert users(path) == ["a"]
 
 
-def test_identity_survives(journal: Journal, path: Path) -> None:
-    """A record that comes back all the same has the id it always had; new punches get new places."""
+def test_what_comes_back_is_known(journal: Journal, path: Path) -> None:
+    """A record that is shown again is no new one, and nobody is sent it; new ones have new places."""
     delivered(journal, "a", "b")
-    before = look(path, "SELECT id FROM punch ORDER BY seq")
     ((last,),) = look(path, "SELECT max(seq) FROM punch")
     age_and_clear(journal, path)
     assert prune.prune(journal, TERMS) == 2
-    visit(journal).take(piece(punch("a"), punch("b")))
-    assert look(path, "SELECT id FROM punch ORDER BY seq") == before
+    tally = visit(journal).take(piece(punch("a"), punch("b"), punch("c")))
+    assert (tally.seen_before, tally.first_seen) == (2, 1)
+    assert users(path) == ["c"]
     assert look(path, "SELECT min(seq) FROM punch") > [(last,)]
-    assert JournalOutbox(journal, "main").counts() == Counts(punches=2, pending=2)
+    assert JournalOutbox(journal, "main").counts() == Counts(punches=1, pending=1)
 
 
 def test_a_new_dashboard_after_pruning(journal: Journal, path: Path) -> None:

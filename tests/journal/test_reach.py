@@ -7,10 +7,25 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from tests.journal.helpers import KEY, START, Visiting, confirm, pending, piece, punch, visit
+from tests.journal.helpers import (
+    KEY,
+    START,
+    Bridge,
+    Visiting,
+    aside,
+    bucket,
+    confirm,
+    odd,
+    pending,
+    piece,
+    punch,
+    row,
+    visit,
+)
 from zkpoll.journal.devices import STRANGER, Devices
 from zkpoll.journal.opening import open_journal
 from zkpoll.journal.outbox import JournalOutbox, first_pending, newest_punch
+from zkpoll.journal.quarantine import accept, accept_rows, quarantined, rows_set_aside
 from zkpoll.model.delivery import Reach, Settled
 from zkpoll.model.log import Reading
 
@@ -154,3 +169,33 @@ def test_a_device_that_was_renamed_and_then_replaced(journal: Journal) -> None:
     Devices(journal).meet_stranger("main-entrance", "NEW1")
     Devices(journal).accept("main-entrance")
     assert outbox.reaches(NOW) == {"main-entrance": Reach(None, at(0), pending=1)}
+
+
+def test_what_is_in_quarantine(journal: Journal) -> None:
+    """Records that nobody has accepted are counted, for the device that has the name now."""
+    outbox = JournalOutbox(journal, "main")
+    visit(journal).take(piece(odd(b"1"), odd(b"2")))
+    visit(journal, "warehouse", "W1").take(piece(odd(b"1")))
+    Devices(journal).note_reading(KEY, READING)
+    assert outbox.reaches(NOW) == {
+        "front-door": Reach(UNTIL, quarantined=2),
+        "warehouse": Reach(quarantined=1),
+    }
+    accept(journal, [one for one in quarantined(journal) if one.serial_number == KEY])
+    assert outbox.reaches(NOW) == {"front-door": Reach(UNTIL), "warehouse": Reach(quarantined=1)}
+    Devices(journal).meet_stranger("warehouse", "NEW1")
+    Devices(journal).accept("warehouse")
+    assert outbox.reaches(NOW)["warehouse"] == Reach()
+
+
+def test_what_a_database_has_set_aside(journal: Journal) -> None:
+    """Rows that are nobody's may be of each device of which that database has rows, and of no other."""
+    outbox = JournalOutbox(journal, "main")
+    visit(journal).take(piece(punch("1")))
+    visit(journal, "warehouse", "W1").take(piece(punch("2")))
+    Bridge(journal).take(bucket(1, row("1"), aside("z"), aside("y")))
+    Bridge(journal, "other.mdb", "other").take(bucket(1, row("2", device="W1")))
+    confirm(outbox, pending(outbox))
+    assert outbox.reaches(NOW) == {"front-door": Reach(set_aside={"head-office": 2}), "warehouse": Reach()}
+    accept_rows(journal, rows_set_aside(journal))
+    assert outbox.reaches(NOW) == {"front-door": Reach(), "warehouse": Reach()}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, get_args
 import pytest
 
 import zkpoll
-from tests.journal.helpers import connection
+from tests.journal.helpers import Nothing, connection, plan
 from tests.look import look
 from zkpoll.journal.database import statements
 from zkpoll.journal.holds import HeldReason
@@ -23,16 +23,10 @@ if TYPE_CHECKING:
 
     from zkpoll.journal.database import Journal
 
+ONLY_SQLITE = True
 PACKAGE = Path(zkpoll.__file__).parent
 MIGRATIONS = sorted((PACKAGE / "journal" / "sql" / "migrations").glob("*.sql"))
 OBJECTS = "SELECT type, name, tbl_name, sql FROM sqlite_master"
-
-
-class Nothing(dict[str, object]):
-    """NULL for every named parameter."""
-
-    def __missing__(self, name: str) -> None:
-        return None
 
 
 def bare(sql: str | None) -> str:
@@ -43,12 +37,6 @@ def bare(sql: str | None) -> str:
 def normalised(objects: Iterable[tuple[str, str, str, str | None]]) -> set[tuple[str, str, str, str]]:
     """Return what a database consists of, without comments and line breaks."""
     return {(kind, name, table, bare(sql)) for kind, name, table, sql in objects}
-
-
-def plan(journal: Journal, query: str) -> list[str]:
-    """Return SQLite's plan for the named query, a line a step."""
-    steps = connection(journal).execute(f"EXPLAIN QUERY PLAN {queries()[query]}", Nothing())
-    return [str(detail) for *_, detail in steps]
 
 
 @pytest.mark.usefixtures("journal")

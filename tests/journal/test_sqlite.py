@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -19,34 +20,71 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.journal.helpers import DHAKA, KEY, START, Visiting, connection, piece, punch, punches, visit
+from tests.journal.helpers import (
+    DHAKA,
+    KEY,
+    START,
+    Bridge,
+    Visiting,
+    aside,
+    bucket,
+    connection,
+    piece,
+    punch,
+    punches,
+    row,
+    visit,
+)
 from tests.journal.opener import ROUNDS
 from tests.look import inside, look
 from tests.places import ordinary_user, public_folder
-from zkpoll.errors import ExitCode, JournalError, WrongSerial
-from zkpoll.journal import callers, conditions, exports, overview, prune, pushed, sqlite, watermarks
-from zkpoll.journal.clearance import Clearance
+from zkpoll.errors import ExitCode, JournalError, JournalUnfit, WrongSerial
+from zkpoll.journal import (
+    backlog,
+    callers,
+    conditions,
+    database_overview,
+    errands,
+    exports,
+    names,
+    overview,
+    prune,
+    pushed,
+    quarantine,
+    rates,
+    renames,
+    runs,
+    sqlite,
+    watermarks,
+)
+from zkpoll.journal.clearance import Clearance, intended, seconds_since_intended
 from zkpoll.journal.comparison import Restoring, meet
 from zkpoll.journal.database import Journal
-from zkpoll.journal.decisions import Decisions, Selection, Span, dashboards, has_device
+from zkpoll.journal.decisions import Decisions, Selection, Span, dashboards, device_names, names_of_punches
 from zkpoll.journal.devices import Devices
 from zkpoll.journal.intake import Intake
+from zkpoll.journal.ledger import Ledger
 from zkpoll.journal.opening import open_empty, open_journal
 from zkpoll.journal.outbox import JournalOutbox, first_pending, newest_punch
 from zkpoll.journal.pushed import Command, CommandNews, Contact, Gap, Pushed
-from zkpoll.journal.quarantine import accept, quarantined
+from zkpoll.journal.quarantine import SetAside, accept, accept_rows, quarantined, rows_set_aside
+from zkpoll.journal.spans import Places
 from zkpoll.journal.sqlite import APPLICATION_ID, SqliteJournal
+from zkpoll.journal.taking import Taking
 from zkpoll.model.delivery import SentRequest, Settled
+from zkpoll.model.errand import Errand
 from zkpoll.model.log import Reading, Watermark
 from zkpoll.model.report import News
 from zkpoll.model.sums import Counts
 from zkpoll.model.user import User
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
 ROOT = Path(__file__).parents[2]
+
+ONLY_SQLITE = True
 
 
 @contextmanager
@@ -76,7 +114,7 @@ def mode(path: Path) -> int:
         ("synchronous", 2),  # FULL
         ("foreign_keys", 1),
         ("application_id", APPLICATION_ID),
-        ("user_version", 10),
+        ("user_version", 21),
     ],
 )
 def test_settings(journal: Journal, setting: str, value: object) -> None:
@@ -214,6 +252,15 @@ def test_a_journal_in_memory_leaves_no_file(tmp_path: Path, monkeypatch: pytest.
 # --- what it refuses ---
 
 
+def test_a_newer_zkpoll_came_while_it_ran(journal: Journal, path: Path) -> None:
+    """What runs on in the old form writes nothing any more, and says that it has to be started again."""
+    visit(journal).take(piece(punch()))
+    newer(path)
+    with pytest.raises(JournalUnfit, match="start this one again"):
+        visit(journal)
+    assert look(path, "SELECT count(*) FROM punch") == [(1,)]
+
+
 def newer(path: Path) -> None:
     """Make a journal of a form yet to come."""
     with open_journal(path) as journal:
@@ -286,7 +333,7 @@ def not_a_disk(_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("make", "why"),
     [
-        (newer, "was written by a newer zkpoll (form 99; this one knows 10); upgrade zkpoll"),
+        (newer, "was written by a newer zkpoll (form 99; this one knows 21); upgrade zkpoll"),
         (foreign, "is some other program's database"),
         (foreign_but_empty, "is some other program's database"),
         (text, "is not a journal but some other kind of file"),
@@ -436,15 +483,15 @@ def test_what_raises_inside_a_transaction_undoes_it(journal: Journal) -> None:
 
     def half(error: type[BaseException]) -> None:
         with journal.transaction():
-            journal.run("remember_condition", subject="x", kind="x", since="x", told_at="x")
+            journal.run("owe", subject="x", text="x", now="x")
             raise error
 
     for error in (ValueError, KeyboardInterrupt):
         with pytest.raises(error):
             half(error)
-    assert journal.all("conditions") == []
+    assert journal.all("owed") == []
     with journal.transaction():
-        journal.run("forget_condition", subject="x")
+        journal.run("strike_owed", subject="x", text="x")
 
 
 # --- every public method ---
@@ -463,9 +510,30 @@ class Rooms:
     restoring: Restoring
     pushed: Pushed
     confirmable: str
+    bridge: Bridge
+    set_aside: list[SetAside]
 
 
-def inserted(journal: Journal, rows: list[dict[str, object]]) -> list[int]:
+def counted_rows(rooms: Rooms) -> None:
+    """Count a row, in a transaction, as a visit does."""
+    with rooms.journal.transaction():
+        rooms.bridge.ledger.add_rows_there(1)
+
+
+def met(rooms: Rooms) -> None:
+    """Meet a database."""
+    with rooms.journal.transaction():
+        rooms.bridge.ledger.meet("branch", "att2000", "x")
+
+
+def retaken(rooms: Rooms) -> None:
+    """Try a row again that was set aside."""
+    taking = rooms.bridge.taking()
+    with rooms.journal.transaction():
+        taking.retake([row("x", key="x")])
+
+
+def inserted(journal: Journal, rows: list[tuple[object, ...]]) -> Sequence[int]:
     """Return what dashboards that were inserted together are numbered."""
     with journal.transaction(), journal.savepoint():
         return journal.insert_all("meet_destination", rows)
@@ -478,23 +546,56 @@ PENDING = Selection(frozenset({"pending"}))
 TERMS = prune.Terms(datetime.now(UTC), frozenset({"front-door"}))
 USER = User(1, "1001", b"", 0, 0, 0, has_password=True)
 SPAN = Span(date(2026, 11, 22), date(2026, 11, 22))
+
+
+def decide(it: Rooms, times: int) -> None:
+    """Take down what an answer decided."""
+    for _ in range(times):
+        it.outbox.decide(Settled((it.confirmable,)), (it.confirmable,))
+
+
+def decide_and_flush(it: Rooms) -> None:
+    """Take it down, and write it down."""
+    decide(it, 1)
+    it.outbox.flush()
+
+
+def look_and_hand_out(it: Rooms) -> None:
+    """Look at all that is pending; to want to do so costs nothing."""
+    it.outbox.look_from_start()
+    it.outbox.next(1)
+
+
+ERRAND, SENT = Errand("visit", "front-door"), datetime.now(UTC)
 CALLS: dict[str, Callable[[Rooms], object]] = {
+    "renames.follow": lambda it: renames.follow(it.journal, renames.Rename("device", "front-door", "gate")),
     "Journal.all": lambda it: it.journal.all("conditions"),
     "Journal.one": lambda it: it.journal.one("last_punch"),
     "Journal.run": lambda it: it.journal.run("forget_requests", destination=1),
     "Journal.run_over": lambda it: it.journal.run_over("remove_punches", [0]),
+    "Journal.run_later": lambda it: it.journal.run_later("forget_condition", [{"subject": "x"}]),
+    "Journal.run_at_end": lambda it: it.journal.run_at_end("forget_requests", destination=1),
     "Journal.run_many": lambda it: it.journal.run_many("meet_destination", [{"name": "x"}]),
-    "Journal.insert_all": lambda it: inserted(it.journal, [{"name": "x"}]),
+    "Journal.insert_all": lambda it: inserted(it.journal, [("x",)]),
     "Journal.look_up": lambda it: it.journal.look_up("punches_by_id", ["x"]),
     "Journal.transaction": lambda it: it.journal.transaction().__enter__(),
     "Journal.savepoint": lambda it: inserted(it.journal, []),
+    "Devices.last_readings": lambda it: it.devices.last_readings(),
     "Devices.key_of": lambda it: it.devices.key_of("front-door"),
     "Devices.name_of": lambda it: it.devices.name_of(KEY),
+    "Devices.key_of_serial": lambda it: it.devices.key_of_serial("X1"),
+    "Devices.meet_in_rows": lambda it: it.devices.meet_in_rows("X1"),
+    "Devices.renamed": lambda it: it.devices.renamed(),
+    "Devices.whose": lambda it: it.devices.whose(KEY),
+    "Devices.stranger_at": lambda it: it.devices.stranger_at("front-door"),
+    "Devices.answered_in_turn": lambda it: it.devices.answered_in_turn("front-door", "X1"),
+    "Devices.is_being_met": lambda it: it.devices.is_being_met("front-door", "device front-door"),
     "Devices.names": lambda it: it.devices.names(),
     "Devices.aliases": lambda it: it.devices.aliases("front-door"),
     "Devices.key_of_caller": lambda it: it.devices.key_of_caller("gate", "X1"),
     "Devices.meet": lambda it: it.devices.meet("front-door", KEY),
     "Devices.meet_caller": lambda it: it.devices.meet_caller("gate", "X1"),
+    "Devices.transaction_of_caller": lambda it: it.devices.transaction_of_caller("gate", "X1").__enter__(),
     "Devices.meet_stranger": lambda it: it.devices.meet_stranger("front-door", "X1"),
     "Devices.accept": lambda it: it.devices.accept("front-door"),
     "Devices.accept_as_same": lambda it: it.devices.accept_as_same("front-door"),
@@ -503,32 +604,67 @@ CALLS: dict[str, Callable[[Rooms], object]] = {
     "Devices.newest_reading": lambda it: it.devices.newest_reading(),
     "Devices.last_reading": lambda it: it.devices.last_reading("front-door"),
     "Intake": lambda it: Intake(it.journal, "front-door", KEY, DHAKA, source="pull"),
+    "Ledger": lambda it: Ledger(it.journal, "x"),
+    "Ledger.meet": met,
+    "Ledger.fingerprints": lambda it: it.bridge.ledger.fingerprints(),
+    "Ledger.people_news": lambda it: it.bridge.ledger.people_news({}),
+    "Ledger.set_aside": lambda it: list(it.bridge.ledger.set_aside()),
+    "Ledger.begin_whole": lambda it: it.bridge.ledger.begin_whole(b"x", {"2": "b"}),
+    "Ledger.keep_lookups": lambda it: it.bridge.ledger.keep_lookups(b"x"),
+    "Ledger.misses": lambda it: it.bridge.ledger.misses([2]),
+    "Ledger.end": lambda it: it.bridge.ledger.end([2], b"", {"2": "b"}, whole=True),
+    "Ledger.add_rows_there": counted_rows,
+    "Taking.take": lambda it: it.bridge.take(bucket(1, row("7"), aside("z"))),
+    "Taking.retake": retaken,
+    "Taking.look": lambda it: it.bridge.taking().look([bucket(1, row("7"))]),
+    "backlogs": lambda it: backlog.backlogs(it.journal, datetime.now(UTC)),
+    "note_backlogs": lambda it: backlog.note_backlogs(it.journal, datetime.now(UTC), {"main"}),
+    "database_standings": lambda it: database_overview.database_standings(it.journal),
+    "rows_of_punch": lambda it: database_overview.rows_of_punch(it.journal, 1),
+    "row_changes": lambda it: list(database_overview.row_changes(it.journal, "head-office")),
+    "rows_set_aside": lambda it: rows_set_aside(it.journal),
+    "accept_rows": lambda it: accept_rows(it.journal, it.set_aside),
     "watermarks.load": lambda it: watermarks.load(it.journal, KEY),
     "watermarks.store": lambda it: watermarks.store(it.journal, KEY, Watermark(40, 0, ())),
     "Intake.sort": lambda it: it.ledger.intake.sort(piece(punch())),
     "Intake.add": lambda it: it.ledger.take(piece(punch())),
     "quarantined": lambda it: quarantined(it.journal),
     "accept": lambda it: accept(it.journal, []),
+    "to_be_judged": lambda it: quarantine.to_be_judged(it.journal, KEY),
+    "people_of": lambda it: quarantine.people_of(it.journal, KEY, b"a", b"b", 8),
+    "assign": lambda it: quarantine.assign(it.journal, KEY, it.ledger.intake, {}, 7, "bob"),
     "JournalOutbox": lambda it: JournalOutbox(it.journal, "main"),
+    "JournalOutbox.has_its_name": lambda it: it.outbox.has_its_name(),
     "JournalOutbox.next": lambda it: it.outbox.next(1),
     "JournalOutbox.newest_of_people": lambda it: it.outbox.newest_of_people(1),
     "JournalOutbox.parked": lambda it: it.outbox.parked(1, datetime.now(UTC)),
     "JournalOutbox.send": lambda it: it.outbox.send(SentRequest((it.confirmable,))),
     "JournalOutbox.recall": lambda it: it.outbox.recall(SentRequest((it.confirmable,))),
     "JournalOutbox.settle": lambda it: it.outbox.settle(Settled((it.confirmable,))),
+    "JournalOutbox.decide": lambda it: decide(it, 2),  # the second writes down the first
+    "JournalOutbox.flush": decide_and_flush,
+    "JournalOutbox.owes_nothing": lambda it: it.outbox.owes_nothing(),
+    "JournalOutbox.look_from_start": look_and_hand_out,
+    "JournalOutbox.shares": lambda it: it.outbox.shares(2)[0].next(1),
+    "JournalOutbox.kept_answer": lambda it: it.outbox.kept_answer(b"x"),
+    "JournalOutbox.keep_answer": lambda it: it.outbox.keep_answer(b"x", "UTC"),
     "JournalOutbox.halted": lambda it: it.outbox.halted(),
+    "JournalOutbox.failed_runs": lambda it: it.outbox.failed_runs(),
+    "JournalOutbox.remember_failed_runs": lambda it: it.outbox.remember_failed_runs(1),
     "JournalOutbox.halt": lambda it: it.outbox.halt("gone"),
     "JournalOutbox.counts": lambda it: it.outbox.counts(),
+    "JournalOutbox.recount": lambda it: it.outbox.recount(),
     "JournalOutbox.oldest_pending": lambda it: it.outbox.oldest_pending(),
     "JournalOutbox.reaches": lambda it: it.outbox.reaches(datetime.now(UTC)),
     "first_pending": lambda it: first_pending(it.journal, "main"),
     "newest_punch": lambda it: newest_punch(it.journal),
     "dashboards": lambda it: dashboards(it.journal),
-    "has_device": lambda it: has_device(it.journal, "front-door"),
+    "device_names": lambda it: device_names(it.journal),
+    "names_of_punches": lambda it: names_of_punches(it.journal),
     "Decisions": lambda it: Decisions(it.journal, "main"),
     "Decisions.punches": lambda it: list(it.decisions.punches(PENDING)),
-    "Decisions.retry": lambda it: it.decisions.retry(PENDING, 1),
-    "Decisions.discard": lambda it: it.decisions.discard(PENDING, 1, "x"),
+    "Decisions.retry": lambda it: it.decisions.retry(PENDING, Places([(1, 1)])),
+    "Decisions.discard": lambda it: it.decisions.discard(PENDING, Places([(1, 1)]), "x"),
     "Decisions.backfill": lambda it: it.decisions.backfill(SPAN, repeats=True, dry_run=False),
     "Decisions.give_up": lambda it: it.decisions.give_up(),
     "Decisions.resume": lambda it: it.decisions.resume(),
@@ -536,8 +672,9 @@ CALLS: dict[str, Callable[[Rooms], object]] = {
     "Clearance.unsettled": lambda it: it.clearance.unsettled(piece(punch())),
     "Clearance.refused": lambda it: it.clearance.refused(),
     "Clearance.numbers": lambda it: it.clearance.numbers(),
-    "Clearance.intended": lambda it: it.clearance.intended(),
+    "intended": lambda it: intended(it.journal, KEY),
     "Clearance.intend": lambda it: it.clearance.intend(),
+    "seconds_since_intended": lambda it: seconds_since_intended(it.journal, KEY),
     "Clearance.done": lambda it: it.clearance.done(),
     "Clearance.cleared": lambda it: it.clearance.cleared(),
     "Clearance.note_clear_ignored": lambda it: it.clearance.note_clear_ignored(),
@@ -547,6 +684,7 @@ CALLS: dict[str, Callable[[Rooms], object]] = {
     "Pushed.digest": lambda it: it.pushed.digest("ATTLOG"),
     "Pushed.last_time": lambda it: it.pushed.last_time(),
     "Pushed.keep_batch": lambda it: it.pushed.keep_batch("ATTLOG", "1", b"x", last=START, skews=[1.5]),
+    "Pushed.keep_call": lambda it: it.pushed.keep_call(CONTACT),
     "Pushed.registry_code": lambda it: it.pushed.registry_code(),
     "Pushed.held": lambda it: it.pushed.held(),
     "Pushed.not_pushed": lambda it: it.pushed.not_pushed(0, START, datetime.now(UTC)),
@@ -573,11 +711,25 @@ CALLS: dict[str, Callable[[Rooms], object]] = {
     "meet": lambda it: meet(it.journal, "front-door", "X1"),
     "exports.last_users": lambda it: exports.last_users(it.journal, KEY),
     "exports.keep_users": lambda it: exports.keep_users(it.journal, KEY, [USER]),
+    "names.exported_names": lambda it: list(names.exported_names(it.journal)),
+    "names.has_punched": lambda it: names.has_punched(it.journal, "1001"),
+    "names.ids_of_punches": lambda it: names.ids_of_punches(it.journal),
     "exports.punches": lambda it: list(exports.punches(it.journal, exports.Wanted())),
     "device_standings": lambda it: overview.device_standings(it.journal, datetime.now(UTC)),
+    "kept_rates": lambda it: rates.kept_rates(it.journal),
+    "rates_by_now": lambda it: rates.rates_by_now(it.journal, ["front-door"], datetime.now(UTC)),
     "dashboard_standings": lambda it: overview.dashboard_standings(it.journal),
     "conditions.told": lambda it: conditions.told(it.journal),
     "sightings": lambda it: overview.sightings(it.journal, "1001", date(2026, 11, 22)),
+    "runs.note_run": lambda it: runs.note_run(it.journal),
+    "runs.last_run": lambda it: runs.last_run(it.journal),
+    "errands.claim": lambda it: errands.claim(it.journal, {ERRAND: "x"}, SENT, SENT),
+    "errands.give_back": lambda it: errands.give_back(it.journal, [ERRAND], SENT),
+    "errands.sent_with": lambda it: errands.sent_with(it.journal, ERRAND, SENT),
+    "errands.take": lambda it: errands.take(it.journal, ERRAND, SENT, "x", SENT),
+    "errands.done": lambda it: errands.done(it.journal, ERRAND, SENT, "x", SENT, "read"),
+    "errands.standings": lambda it: errands.standings(it.journal),
+    "errands.forget_but": lambda it: errands.forget_but(it.journal, []),
     "memory.tell": lambda it: conditions.tell(it.journal, lambda before: News((), before)),
 }
 
@@ -592,7 +744,17 @@ def rooms(path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rooms]:
         ledger.take(piece(punch()))
         rooms = Devices(journal), ledger, outbox, Decisions(journal, "main"), Clearance(journal, KEY)
         restoring = Restoring(journal, "front-door", KEY, DHAKA, source="pull")
-        yield Rooms(journal, *rooms, restoring, Pushed(journal, KEY), outbox.next(1).events[0].id)
+        bridge = Bridge(journal)
+        bridge.take(bucket(1, aside("x")))
+        yield Rooms(
+            journal,
+            *rooms,
+            restoring,
+            Pushed(journal, KEY),
+            outbox.next(1).events[0].id,
+            bridge,
+            rows_set_aside(journal),
+        )
 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
@@ -627,7 +789,8 @@ def test_no_truth_value_goes_into_a_number(
         def noting(journal: SqliteJournal, query: str, *given: object, **parameters: object) -> object:
             rows = given[0] if name in {"run_many", "insert_all"} else [parameters]
             assert isinstance(rows, list)
-            found.update(query for row in rows for value in row.values() if isinstance(value, bool))
+            values = (value for row in rows for value in (row if isinstance(row, tuple) else row.values()))
+            found.update(query for value in values if isinstance(value, bool))
             return verb(journal, query, *given, **parameters)
 
         return noting
@@ -636,17 +799,17 @@ def test_no_truth_value_goes_into_a_number(
         monkeypatch.setattr(SqliteJournal, name, noted(name, getattr(SqliteJournal, name)))
     with suppress(WrongSerial):
         call(rooms)
-    assert found <= {"note_reading"}  # where it is a condition
+    assert found <= {"note_reading", "end_visit"}  # where it is a condition
+
+
+ROOMS = (
+    Journal, Devices, Intake, JournalOutbox, Decisions, Clearance, Pushed, Restoring, Ledger, Taking,
+)  # fmt: skip
 
 
 def test_no_method_is_forgotten() -> None:
     """The two tests above meet every public method of the room."""
-    public = {
-        f"{room.__name__}.{name}"
-        for room in (Journal, Devices, Intake, JournalOutbox, Decisions, Clearance, Pushed, Restoring)
-        for name in vars(room)
-        if not name.startswith("_")
-    }
+    public = {f"{room.__name__}.{name}" for room in ROOMS for name in vars(room) if not name.startswith("_")}
     public -= {
         "Journal.lock",
         "Journal.is_locked",
@@ -681,3 +844,56 @@ def test_patience_is_for_all_others(path: Path) -> None:
         other.execute("ROLLBACK")
         with journal.transaction(0.2):
             pass
+
+
+def test_threads_wait_for_another_process_together(path: Path) -> None:
+    """One that gave up did so for all that wait behind it; once the journal is free, all can write."""
+    open_journal(path).__exit__(None, None, None)
+    with (
+        SqliteJournal(path, patience=2) as journal,
+        closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other,
+        ThreadPoolExecutor(8) as pool,
+    ):
+        other.execute("BEGIN IMMEDIATE")
+
+        def write() -> str:
+            try:
+                with journal.transaction():
+                    return ""
+            except JournalError as error:
+                return str(error)
+
+        began = time.monotonic()
+        said = [one.result() for one in [pool.submit(write) for _ in range(8)]]
+        assert all("is locked by another program" in one for one in said), said
+        assert 2 <= time.monotonic() - began < 8  # each by itself: 16
+        freed = threading.Timer(0.5, other.execute, ["ROLLBACK"])
+        freed.start()
+        assert write() == ""
+        freed.join()
+
+
+def test_a_thread_of_little_patience_gives_up_alone(path: Path) -> None:
+    """Another one that waits behind it goes on waiting, and writes once the journal is free."""
+    open_journal(path).__exit__(None, None, None)
+    with (
+        SqliteJournal(path, patience=20) as journal,
+        closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other,
+        ThreadPoolExecutor(3) as pool,
+    ):
+        other.execute("BEGIN IMMEDIATE")
+
+        def write(patience: float | None) -> str:
+            try:
+                with journal.transaction(patience):
+                    return ""
+            except JournalError as error:
+                return str(error)
+
+        hasty = pool.submit(write, 1)
+        time.sleep(0.3)  # it waits for the other process by now
+        patient = [pool.submit(write, one) for one in (None, 20)]
+        assert "is locked by another program" in hasty.result()
+        time.sleep(0.3)
+        other.execute("ROLLBACK")
+        assert [one.result() for one in patient] == ["", ""]

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass, field
 from hashlib import sha256
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from tests.examples import examples
 from tests.journal.helpers import piece, punch, visit
-from tests.look import look
+from tests.journal.stores import InPostgres, InSqlite, Store
 from zkpoll.journal.decisions import Decisions, Selection
-from zkpoll.journal.opening import open_journal
 from zkpoll.journal.outbox import JournalOutbox
+from zkpoll.journal.spans import Places, count_of, spans_in
 from zkpoll.model.delivery import Batch, SentRequest, Settled
 
 if TYPE_CHECKING:
@@ -41,11 +40,12 @@ class Run:
 class TwoRuns(RuleBasedStateMachine):
     """What the dashboard took, and what the journal says of it, whatever comes between the two."""
 
+    kind: type[Store] = InSqlite
+
     @initialize()
     def create(self) -> None:
         """Begin with a journal that was just made."""
-        self.folder = tempfile.TemporaryDirectory()
-        self.path = Path(self.folder.name) / "journal.db"
+        self.store = self.kind()
         self.people = 0
         self.taken: set[str] = set()
         self.named: set[str] = set()
@@ -56,10 +56,10 @@ class TwoRuns(RuleBasedStateMachine):
         """Leave nothing behind."""
         for run in self.runs:
             run.journal.__exit__(None, None, None)
-        self.folder.cleanup()
+        self.store.close()
 
     def _begun(self) -> Run:
-        journal = open_journal(self.path)
+        journal = self.store.open()
         return Run(journal, JournalOutbox(journal, "main"))
 
     @rule(count=st.integers(1, 6))
@@ -129,11 +129,13 @@ class TwoRuns(RuleBasedStateMachine):
         if free := sorted(set(left) - waiting):
             one = data.draw(st.sampled_from(free))
             self.discarded.add(one)
-            Decisions(self.runs[0].journal, "main").discard(Selection(frozenset(), ids=(one,)), 10**9, "x")
+            Decisions(self.runs[0].journal, "main").discard(
+                Selection(frozenset(), ids=(one,)), Places([(1, 10**9)]), "x"
+            )
 
     def _states(self) -> list[tuple[str, str]]:
-        return look(
-            self.path, "SELECT punch.id, outbox.state FROM outbox JOIN punch ON punch.seq = outbox.punch"
+        return self.store.look(
+            "SELECT punch.id, outbox.state FROM outbox JOIN punch ON punch.seq = outbox.punch"
         )
 
     @invariant()
@@ -148,12 +150,12 @@ class TwoRuns(RuleBasedStateMachine):
     @invariant()
     def what_is_in_flight_is_written_down(self) -> None:
         """A request that was answered leaves nothing behind, and none has punches that it did not carry."""
-        assert not look(self.path, "PRAGMA foreign_key_check")
-        counted = look(
-            self.path,
-            "SELECT punches, count(carried.punch) FROM request LEFT JOIN carried ON request = id GROUP BY id",
-        )
-        assert all(0 < left <= punches for punches, left in counted)
+        assert not self.store.look("PRAGMA foreign_key_check")
+        requests = self.store.look("SELECT punches, first, last, places FROM request")
+        for punches, first, last, places in requests:
+            left = spans_in(places)
+            assert 0 < count_of(left) <= punches
+            assert (left[0][0], left[-1][1]) == (first, last)
 
     @rule()
     def a_good_day(self) -> None:
@@ -170,8 +172,18 @@ class TwoRuns(RuleBasedStateMachine):
             outbox.settle(Settled(ids), ids)
         counts = outbox.counts()
         assert (counts.pending, counts.difference) == (0, 0)
-        assert look(self.path, "SELECT * FROM request") == []
+        assert self.store.look("SELECT * FROM request") == []
 
 
 TestTwoRuns = TwoRuns.TestCase
 TestTwoRuns.settings = settings(max_examples=examples(60), stateful_step_count=30, deadline=None)
+
+
+class TwoRunsOnPostgres(TwoRuns):
+    """The same in PostgreSQL."""
+
+    kind = InPostgres
+
+
+TestTwoRunsOnPostgres = pytest.mark.long(TwoRunsOnPostgres.TestCase)
+TestTwoRunsOnPostgres.settings = settings(TestTwoRuns.settings, max_examples=examples(20))

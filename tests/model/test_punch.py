@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zkpoll.model.log import Slice
-from zkpoll.model.punch import NAMESPACE, Event, Form, Punch, Quarantined, event, punch_id
+from zkpoll.model.punch import NAMESPACE, Event, Form, Punch, Quarantined, events, punch_id
 from zkpoll.model.sums import Counts, Tally
+from zkpoll.wall_clock import Stamps
 
 DHAKA = ZoneInfo("Asia/Dhaka")
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -23,6 +24,12 @@ TALLIES = st.builds(Tally, NUMBERS, NUMBERS, NUMBERS, NUMBERS, NUMBERS)
 def at(time: datetime) -> Punch:
     """Return a punch of user 1001 at that wall clock time."""
     return Punch("1001", time, verify=15, state=4, work_code=7, canonical=b"record")
+
+
+def event(punch: Punch, key: str, name: str, zone: ZoneInfo, door: str) -> Event:
+    """Return a punch as an event."""
+    (found,) = events([punch], key, name, Stamps(zone), door)
+    return found
 
 
 # --- identity ---

@@ -88,6 +88,10 @@ class Keeping:
         self._note("will_disable")
         self.intent = True
 
+    def check_locks(self) -> None:
+        """Prove the locks."""
+        self._note("check_locks")
+
     def enabled(self, *, clear_sent: bool) -> None:
         """Strike the intent out."""
         self._note("enabled")

@@ -57,9 +57,9 @@ def held(terminal: Terminal) -> list[Shown]:
 
 
 def as_shown(record: Record, layout: int) -> Shown:
-    """Return what a layout has room for: 22 bytes no verify, 8 bytes two bits of it, 16 a work code."""
+    """Return what a layout has room for: 22 bytes no verify, 8 bytes two bits of it, both no work code."""
     verify = {8: record.verify & 3, 22: 0}.get(layout, record.verify)
-    work_code = record.work_code if layout == 16 else 0
+    work_code = 0 if layout in {8, 22} else record.work_code
     return Shown(record.user_id, record.time, verify, record.state, work_code)
 
 

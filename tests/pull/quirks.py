@@ -12,7 +12,8 @@ from struct import Struct
 from typing import TYPE_CHECKING, Final, Literal
 
 from tests.pull.devices import terminal_of
-from zkpoll.simulator import Command, Faults, Terminal, WireFrame, refuse
+from zkpoll.simulator import Command, EnrolledUser, Faults, Record, Terminal, WireFrame, refuse
+from zkpoll.simulator.records import encode_user, table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -174,18 +175,40 @@ def ids_of_all_kinds(terminal: Terminal) -> None:
         terminal.punch(user_id, LATER + timedelta(minutes=number))
 
 
+def one_byte_id(terminal: Terminal) -> None:
+    """Let one person make half as many records as all others, under an id of one byte that is no ASCII."""
+    for number in range(SOME // 2):
+        moment = 27 * _DAYS_OF_A_YEAR * 86_400 + number * 60
+        terminal.log.append(_RECORD_40.pack(number, b"\xd2", 1, moment, 0))
+
+
 def users_deleted(terminal: Terminal) -> None:
     """Delete all users but one."""
     del terminal.users[1:]
 
 
-def long_and_short(terminal: Terminal) -> None:
-    """Put short records behind the long ones, which hold the seconds since the last of those."""
-    last = terminal.history[-1]
-    for seconds in range(10, 200, 10):
-        later = last._replace(time=last.time + timedelta(seconds=seconds))
-        terminal.history.append(later)
-        terminal.log.append(later.uid.to_bytes(2, "little") + bytes((1 << 3, seconds)))
+def keys_of_all_kinds(terminal: Terminal) -> None:
+    """Let most people press keys that are set to other states than 0 to 5."""
+    for number in range(2 * SOME):
+        terminal.punch("1002", LATER + timedelta(minutes=number), state=(10, 15, 250)[number % 3])
+
+
+def measured(terminal: Terminal) -> None:
+    """Let people's temperatures be measured, with and without a mask."""
+    for number in range(SOME // 4):
+        terminal.record(
+            [
+                Record(
+                    len(terminal.history) + 1,
+                    2,
+                    "1002",
+                    LATER + timedelta(minutes=number),
+                    verify=15,
+                    mask=number % 2,
+                    temperature=f"36.{number % 10}",
+                )
+            ]
+        )
 
 
 # --- the connection ---
@@ -208,6 +231,64 @@ def session_of_many_ones(terminal: Terminal) -> None:
         return connect
 
     wrapped(terminal, Command.CONNECT, numbered)
+
+
+def slots_are_ids(terminal: Terminal) -> None:
+    """Let everybody's id be the slot, and let them punch."""
+    terminal.users = [replace(user, user_id=str(user.uid)) for user in terminal.users]
+    for number, user in enumerate(terminal.users):
+        terminal.punch(user.user_id, LATER + timedelta(minutes=number))
+
+
+def sixty_three(terminal: Terminal) -> None:
+    """Let it have as many users as make their table divide by 28 and by 72, whether of 16 or of 36 bytes."""
+    terminal.users = [EnrolledUser(uid=slot, user_id=str(slot), name="Ann") for slot in range(1, 64)]
+
+
+def users_of_36_bytes(terminal: Terminal) -> None:
+    """Let its users have eight bytes more than those of 28."""
+    sixty_three(terminal)
+    rows = [encode_user(user, 28) + bytes(8) for user in terminal.users]
+
+    def widened(handler: Handler) -> Handler:
+        def handle(session: ClientSession, request: WireFrame) -> list[WireFrame]:
+            if request.data[1] != Command.USERTEMP_RRQ:
+                return handler(session, request)
+            session.buffer = table(rows)
+            size = len(session.buffer).to_bytes(4, "little")
+            return [WireFrame(Command.ACK_OK, session.id, request.reply_id, b"\0" + size + size + bytes(4))]
+
+        return handle
+
+    wrapped(terminal, Command.PREPARE_BUFFER, widened)
+
+
+def two_in_one_slot(terminal: Terminal) -> None:
+    """Let two users have one slot."""
+    terminal.users[7] = replace(terminal.users[7], uid=terminal.users[6].uid)
+
+
+def telling(serial: bytes) -> Change:
+    """Return the change of answering the question for the serial number so."""
+
+    def change(terminal: Terminal) -> None:
+        def told(handler: Handler) -> Handler:
+            return lambda session, request: (
+                [WireFrame(Command.ACK_OK, session.id, request.reply_id, serial)]
+                if request.data.startswith(b"~SerialNumber")
+                else handler(session, request)
+            )
+
+        wrapped(terminal, Command.OPTIONS_RRQ, told)
+
+    return change
+
+
+def confused(code: int) -> Faults:
+    """Return the fault of answering each question and each read with `code` once."""
+    asked = (Command.CONNECT, Command.OPTIONS_RRQ, Command.GET_TIME, Command.GET_FREE_SIZES)
+    reads = (Command.PREPARE_BUFFER, Command.READ_BUFFER)
+    return Faults(instead=tuple(refuse(command, code, times=1) for command in (*asked, *reads)))
 
 
 # --- datagrams ---
@@ -263,6 +344,18 @@ QUIRKS: Final = (
         "fails",
         of(faults=replace(refusing(Command.PREPARE_BUFFER, code=4989), legacy_rubbish=True)),
     ),
+    Quirk(
+        "1503 lays out an empty log, command 13 sends it",
+        "reads",
+        "empty",
+        of(records=60, faults=Faults(lays_out_nothing=True)),
+    ),
+    Quirk(
+        "1503 lays out an empty log, command 13 is refused",
+        "fails",
+        "empty",
+        of(records=60, faults=replace(refusing(Command.ATTLOG_RRQ), lays_out_nothing=True)),
+    ),
     Quirk("1503 tells too small a size", "reads", "wrong", of(40, SOME, tells_too_small_a_size)),
     Quirk("only the users are refused", "reads", "fails", of(40, SOME, keeps_its_users_to_itself)),
     Quirk(
@@ -314,12 +407,21 @@ QUIRKS: Final = (
     Quirk("records of 22 bytes", "reads", "fails", of(22)),
     Quirk("records of 16 bytes", "reads", "wrong", of(16)),
     Quirk("records of 8 bytes", "reads", "fails", of(8)),
-    Quirk("records of 8 and of 4 bytes", "fails", "wrong", of(8, 10, long_and_short)),
+    Quirk("users whose slot is their id", "reads", "wrong", of(8, 0, slots_are_ids, second_ids=False)),
+    Quirk("users of 16 bytes", "fails", "fails", of(8, SOME, sixty_three, user_width=16)),
+    Quirk("users of 36 bytes", "fails", "fails", of(8, SOME, users_of_36_bytes)),
+    Quirk("two users in one slot", "fails", "fails", of(8, SOME, two_in_one_slot)),
+    Quirk("check-outs in records of 8 bytes", "reads", "fails", of(8, SOME, punched(9, state=1))),
+    Quirk("records of 8 and of 4 bytes", "reads", "wrong", of(8, SOME, short_records=True)),
+    Quirk("states other than 0 to 5", "reads", "reads", of(40, 20, keys_of_all_kinds)),
+    Quirk("masks and temperatures", "reads", "fails", of(49, SOME, measured)),
+    Quirk("work codes", "reads", "reads", of(40, SOME, punched(30, work_code=53))),
     Quirk("a date that does not exist", "reads", "fails", of(40, 40, the_30th_of_february)),
     Quirk("the clock restarted", "reads", "reads", of(40, SOME, clock_restarted)),
     Quirk("an exact repeat", "reads", "reads", of(40, SOME, repeated)),
     Quirk("state 255", "reads", "reads", of(40, SOME, punched(3, state=255))),
     Quirk("ids that are no numbers", "reads", "reads", of(40, SOME, ids_of_all_kinds)),
+    Quirk("an id that is no ASCII", "reads", "wrong", of(40, SOME, one_byte_id)),
     Quirk("records of deleted users", "reads", "reads", of(40, SOME, users_deleted)),
     # The connection
     Quirk(
@@ -345,6 +447,35 @@ QUIRKS: Final = (
         key=131071,
     ),
     Quirk(
+        "a comm key that is asked for after the login",
+        "reads",
+        "fails",
+        of(comm_key=65535, faults=Faults(wants_key_late=True)),
+        key=65535,
+    ),
+    Quirk("a session of the number 0", "reads", "reads", of(faults=Faults(session_zero=True))),
+    Quirk("questions are answered with 2003 once", "reads", "fails", of(faults=confused(2003))),
+    Quirk("questions are answered with 2004 once", "reads", "fails", of(faults=confused(2004))),
+    Quirk("questions are answered with 65535 once", "reads", "fails", of(faults=confused(0xFFFF))),
+    Quirk(
+        "the serial number is answered with a control character",
+        "fails",
+        "reads",
+        of(40, SOME, telling(b"\x01")),
+    ),
+    Quirk(
+        "the serial number is answered with its name",
+        "fails",
+        "reads",
+        of(40, SOME, telling(b"~SerialNumber\0")),
+    ),
+    Quirk(
+        "the serial number is answered with another option",
+        "fails",
+        "reads",
+        of(40, SOME, telling(b"~DeviceName=K40\0")),
+    ),
+    Quirk(
         "options and the clock are refused",
         "reads",
         "reads",
@@ -355,6 +486,8 @@ QUIRKS: Final = (
     Quirk("a datagram is lost", "reads", "wrong", of(40, SOME, LOST), "udp"),
     Quirk("a datagram comes twice", "reads", "fails", of(40, SOME, DOUBLED), "udp"),
     Quirk("two datagrams change places", "reads", "fails", of(40, SOME, SWAPPED), "udp"),
+    Quirk("every checksum is wrong", "fails", "reads", of(faults=Faults(wrong_checksums=True)), "udp"),
+    Quirk("the last frame comes again", "reads", "empty", of(faults=Faults(repeats_last=True)), "udp"),
     Quirk("a tenth of the datagrams is lost", "reads", "fails", of(faults=Faults(drop_share=0.1)), "udp"),
 )
 
@@ -395,16 +528,19 @@ COLLECTED: Final[Mapping[int, tuple[str, ...]]] = {
         "records of 22 bytes",
         "records of 16 bytes",
         "records of 8 bytes",
+        "check-outs in records of 8 bytes",
         "records of 8 and of 4 bytes",
+        "masks and temperatures",
+        "work codes",
     ),
     18: ("a date that does not exist",),
     19: ("the clock restarted",),
     20: ("an exact repeat",),
     21: ("the number in front of a 40-byte record",),
     22: ("records of 16 bytes",),
-    23: ("state 255",),
+    23: ("state 255", "states other than 0 to 5"),
     24: ("records of deleted users", "slots of deleted users"),
-    25: ("ids that are no numbers",),
+    25: ("ids that are no numbers", "an id that is no ASCII"),
     26: ("a full log drops or overwrites its oldest records",),
     27: ("the terminal swallows quick repeats",),
     28: (

@@ -60,15 +60,19 @@ def record_22(made: Made) -> bytes:
 
 
 def record_40(made: Made, tail: bytes = b"") -> bytes:
-    """Return u16 number, 24 ASCII id, u8 verify, u32 time, u8 state, 8 tail."""
-    return pack(
-        "<H24sBIB8s", made.number & 0xFFFF, made.user.encode(), made.verify, made.time, made.state, tail
-    )
+    """Return u16 number, 24 ASCII id, u8 verify, u32 time, u8 state, u32 work code, 4 others."""
+    head = pack("<H24sBIB", made.number & 0xFFFF, made.user.encode(), made.verify, made.time, made.state)
+    return head + pack("<I4s", made.work_code, tail)
 
 
-def record_49(made: Made, text: bytes = b"255") -> bytes:
-    """Return a 40-byte record, u8 0xff, 8 ASCII."""
-    return record_40(made) + b"\xff" + text.ljust(8, b"\0")
+def record_49(made: Made, text: bytes = b"255", mask: int = 0xFF) -> bytes:
+    """Return a 40-byte record, u8 mask, 8 ASCII temperature."""
+    return record_40(made) + bytes([mask]) + text.ljust(8, b"\0")
+
+
+def record_4(slot: int, flags: int, seconds: int) -> bytes:
+    """Return u16 slot, u8 flags with the bit of a short record and two of its seconds, u8 the others."""
+    return pack("<HBB", slot, flags | 0x04 | seconds >> 8, seconds & 0xFF)
 
 
 RECORDS: dict[int, Callable[[Made], bytes]] = {

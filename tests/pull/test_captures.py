@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
 from tests.pull.captures import Capture, captures
 from tests.pull.three_ways import read_three_ways
 from zkpoll.errors import UnknownLayout, WireError
 from zkpoll.model import packed_time
+from zkpoll.model.punch import punch_state
 from zkpoll.model.user import User
 from zkpoll.pull import sizes, user_table
 from zkpoll.pull.framing import Frame, FrameReader, checksum, decode, encode, encode_tcp
-from zkpoll.pull.layouts import LAYOUTS, detect
+from zkpoll.pull.layouts import ANY_SLOT, LAYOUTS, detect
 from zkpoll.pull.session import scramble_key
 
 if TYPE_CHECKING:
@@ -271,15 +274,18 @@ def test_8_byte_records_of_an_ma300() -> None:
 
 
 def test_8_byte_records_of_a_zem500() -> None:
-    """Slots and local times of three records (https://github.com/fananimi/pyzk/issues/99); two make no 16."""
+    """Slots and local times of three records (https://github.com/fananimi/pyzk/issues/99); two make no 16.
+
+    They went in the evening: the state stands at the top of the flags.
+    """
     log = bytes.fromhex("07002800a8eba71e 7b0028004beca71e 7b0028004eeca71e")
     for count in (1, 2, 3):
         assert detect(log[: 8 * count], 8 * count).width == 8
     punches = LAYOUTS[8].decode(log, {7: "7", 123: "123"}).punches
     assert [(punch.user_id, str(punch.time), punch.verify, punch.state) for punch in punches] == [
-        ("7", "2016-01-01 19:02:00", 1, 0),
-        ("123", "2016-01-01 19:04:43", 1, 0),
-        ("123", "2016-01-01 19:04:46", 1, 0),
+        ("7", "2016-01-01 19:02:00", 1, 1),
+        ("123", "2016-01-01 19:04:43", 1, 1),
+        ("123", "2016-01-01 19:04:46", 1, 1),
     ]
 
 
@@ -310,6 +316,32 @@ def test_16_byte_records_with_an_exact_repeat() -> None:
     assert {(punch.time.date().isoformat(), punch.verify, punch.work_code) for punch in punches} == {
         ("2018-06-06", 0, 0)
     }
+
+
+_REPORTS = Path(__file__).parents[1] / "captures" / "reports.yaml"
+REPORTED = yaml.safe_load(_REPORTS.read_text("utf-8"))["records"]
+
+
+@pytest.mark.parametrize(
+    "reported", [one for one in REPORTED if "hex" in one], ids=lambda one: str(one["id"])
+)
+def test_records_that_were_reported(reported: dict[str, Any]) -> None:
+    """States at the top of the flags, short records, any state, temperatures, work codes are as meant."""
+    log = bytes.fromhex(reported["hex"])
+    layout = detect(log, len(log))
+    punches = layout.decode(layout.whole(log), ANY_SLOT).punches
+    expected = reported["expected"]
+    for punch, said in zip(punches, expected if isinstance(expected, list) else [expected], strict=True):
+        told = {
+            "slot": int(punch.user_id) if layout.needs_users else None,
+            "user_id": punch.user_id,
+            "time": str(punch.time),
+            "verify": punch.verify,
+            "state": punch.state,
+            "punch_state": punch_state(punch.state),
+            "work_code": punch.work_code,
+        }
+        assert told | said == told
 
 
 def v5l() -> bytes:

@@ -36,6 +36,7 @@ from tests.pull.devices import Network, read_at, session, terminal_of, through
 from tests.pull.slow_lines import Clock
 from zkpoll.errors import JournalError, Stopped, Unreachable, WireError, WrongSerial
 from zkpoll.model.fate import Fate
+from zkpoll.model.log import Watermark
 from zkpoll.pull import clearing
 from zkpoll.pull.clearing import compare
 from zkpoll.pull.framing import MAX_PAYLOAD
@@ -109,9 +110,10 @@ def test_everything_is_kept_before_the_device_is_disabled() -> None:
 
     terminal.before_command = note
     clear(terminal, keeper)
-    before = ["identify", "refusal", "keep_copy", "will_disable"]
-    assert told[Command.DISABLEDEVICE] == told[Command.ENABLEDEVICE] == before
-    assert told[Command.EXIT] == keeper.told == [*before, "enabled"]
+    before = ["identify", "refusal", "keep_copy", "will_disable", "check_locks"]
+    assert told[Command.DISABLEDEVICE] == before
+    assert told[Command.CLEAR_ATTLOG] == told[Command.ENABLEDEVICE] == [*before, "check_locks"]
+    assert told[Command.EXIT] == keeper.told == [*before, "check_locks", "enabled"]
 
 
 @BOTH
@@ -254,6 +256,37 @@ def test_a_log_that_cannot_be_held_is_left_alone(transport: Transport) -> None:
         clear(terminal, keeper, transport, timeout=5)
     assert keeper.told == ["identify"]
     assert not {Command.DISABLEDEVICE, Command.CLEAR_ATTLOG} & set(terminal.commands)
+
+
+@BOTH
+@pytest.mark.parametrize("laid_out", [1, 20, 59])
+def test_a_log_of_which_a_part_is_laid_out_is_left_alone(laid_out: int, transport: Transport) -> None:
+    """The device counts more than it shows: what is proved of these says nothing of the others."""
+    terminal = terminal_of(40, 60)
+    keeper = settled(terminal)
+    log = terminal.log
+    terminal.log = log[:laid_out]
+    terminal.faults = Faults(sizes_records=60)
+    cleared = clear(terminal, keeper, transport)
+    assert (cleared.outcome, cleared.records) == (Fate.NOT_CLEARED, laid_out)
+    assert cleared.problem is not None
+    assert f"counts 60 records, and laid out {laid_out}" in cleared.problem
+    assert not {Command.DISABLEDEVICE, Command.CLEAR_ATTLOG} & set(terminal.commands)
+    terminal.log, terminal.faults = log, Faults()
+    assert clear(terminal, keeper, transport).outcome is Fate.CLEARED
+
+
+def test_a_log_that_is_handed_out_once_is_not_asked_for() -> None:
+    """Whoever asks for it has what nobody else gets then, so it is left alone before it is laid out."""
+    terminal = terminal_of(40, 60)
+    terminal.faults = Faults(hands_out_once=True)
+    keeper = settled(terminal)
+    keeper.known = Watermark(40, 55, (), all_read=True)
+    cleared = clear(terminal, keeper)
+    assert cleared.outcome is Fate.NOT_CLEARED
+    assert cleared.problem is not None
+    assert "hands out each record once" in cleared.problem
+    assert not {Command.PREPARE_BUFFER, Command.ATTLOG_RRQ, Command.DISABLEDEVICE} & set(terminal.commands)
 
 
 def test_another_terminal_is_left_alone() -> None:
@@ -643,7 +676,7 @@ def test_a_stop_at_any_moment_leaves_the_device_enabled(
 
 
 @pytest.mark.parametrize("error", [JournalError("disk full"), OSError(28, "no space"), KeyboardInterrupt()])
-@pytest.mark.parametrize("method", ["identify", "refusal", "keep_copy", "will_disable"])
+@pytest.mark.parametrize("method", ["identify", "refusal", "keep_copy", "will_disable", "check_locks"])
 def test_a_keeper_that_fails_keeps_the_device_as_it_is(method: str, error: BaseException) -> None:
     """Where anything cannot be kept, the device is not even disabled."""
     site = SETUPS["with room"].site()
@@ -653,6 +686,25 @@ def test_a_keeper_that_fails_keeps_the_device_as_it_is(method: str, error: BaseE
     assert raised.value is error
     assert not {Command.DISABLEDEVICE, Command.CLEAR_ATTLOG} & set(site.terminal.commands)
     assert site.terminal.commands[-1] == Command.EXIT
+
+
+@pytest.mark.parametrize("setup", SETUPS)
+def test_locks_that_are_lost_while_it_is_disabled(setup: str) -> None:
+    """Nothing is cleared, the device is enabled at once, and the error goes up."""
+    site = SETUPS[setup].site()
+    lost = JournalError("what was locked may be another run's by now")
+
+    def disabled(command: int) -> None:
+        if command == Command.DISABLEDEVICE:
+            site.keeper.raises = {"check_locks": lost}
+
+    site.terminal.before_command = disabled
+    with pytest.raises(JournalError) as raised:
+        clear(site.terminal, site.keeper)
+    assert raised.value is lost
+    assert Command.CLEAR_ATTLOG not in site.terminal.commands
+    assert Command.DISABLEDEVICE in site.terminal.commands
+    assert (site.terminal.disabled, site.keeper.intent) == (False, False)
 
 
 def test_an_intent_that_cannot_be_struck_out_stays() -> None:

@@ -36,6 +36,9 @@ BOTH = pytest.mark.parametrize("transport", ["tcp", "udp"])
 SERIAL = "CQZ7224760045"
 QUESTIONS = ("serial", "model", "firmware", "users", "records", "clock")
 HARMLESS = {
+    Command.PREPARE_BUFFER,
+    Command.READ_BUFFER,
+    Command.FREE_DATA,
     Command.CONNECT,
     Command.AUTH,
     Command.OPTIONS_RRQ,
@@ -60,7 +63,7 @@ def looked(
     **settings: float,
 ) -> Diagnosis:
     """Look at what is there."""
-    return diagnose(target(where, transport, **settings), knows or who())
+    return diagnose(target(where, transport, **settings), knows or who(), lay_out=True)
 
 
 def outcomes(found: Diagnosis) -> dict[str, bool | None]:
@@ -220,6 +223,17 @@ def test_one_that_answers_on_udp_only() -> None:
     assert terminal.commands == [Command.CONNECT, Command.EXIT]
 
 
+def test_one_whose_checksums_are_wrong() -> None:
+    """The port is there and something answers: the protocol is where it ends, and why is told."""
+    with serve(Terminal(faults=Faults(wrong_checksums=True)), transport="udp") as where:
+        found = looked(where, "udp")
+        name, text = failed(found, where)
+    assert (name, outcomes(found)["port"]) == ("protocol", True)
+    assert text.startswith(
+        "answers with wrong checksums; restart the terminal, look at the network in between"
+    )
+
+
 def test_one_that_answers_on_udp_behind_a_filter() -> None:
     """The same is told where TCP is dropped on the way."""
     with black_hole() as where, serve(terminal_of(), port=where[1], transport="udp"):
@@ -247,10 +261,13 @@ def test_a_udp_port_that_is_closed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("when_taken", "what"),
-    [("silent", "takes the connection and says nothing"), ("reset", "hangs up when spoken to")],
+    ("when_taken", "what", "menu"),
+    [
+        ("silent", "takes the connection and says nothing", ", or somebody is in its menu"),
+        ("reset", "hangs up when spoken to", ""),
+    ],
 )
-def test_one_that_is_busy(when_taken: str, what: str) -> None:
+def test_one_that_is_busy(when_taken: str, what: str, menu: str) -> None:
     """Whichever way a terminal turns a second client away, that it may be busy is said."""
     with (
         serve(terminal_of(records=3, when_taken=when_taken)) as where,
@@ -261,7 +278,7 @@ def test_one_that_is_busy(when_taken: str, what: str) -> None:
         name, text = failed(looked(where), where)
     assert name == "protocol"
     assert text == (
-        f"{what}: it is busy with another client, which must hang up first, "
+        f"{what}: it is busy with another client, which must hang up first{menu}, "
         "or no terminal (a C3 panel is silent, and so are some HTTP servers)"
     )
 
@@ -272,8 +289,8 @@ def test_one_that_is_silent_on_tcp_and_answers_on_udp() -> None:
         name, text = failed(looked(where), where)
     assert name == "protocol"
     assert text == (
-        "takes the connection and says nothing, but answers on UDP: it is busy with another client; "
-        "if there is none, set `transport: udp`"
+        "takes the connection and says nothing, but answers on UDP: it is busy with another client, "
+        "or somebody is in its menu; if it is not, set `transport: udp`"
     )
 
 
@@ -429,9 +446,68 @@ def test_a_full_log() -> None:
     assert found.about is not None
 
 
-@pytest.mark.parametrize(("ahead", "ok"), [(30, True), (-3000, True), (7200, False), (-86_400 * 900, False)])
-def test_a_clock_that_is_off(ahead: int, ok: bool) -> None:
-    """A clock that drifts is told; one that is off by an hour or more fails its step."""
+@BOTH
+@pytest.mark.parametrize("empty_log", ["error", "table"])
+def test_a_log_that_is_laid_out_empty(empty_log: str, transport: Transport) -> None:
+    """A terminal that counts records and gives none of them fails that step; the rest is asked."""
+    terminal = terminal_of(records=0, capacity=1000, empty_log=empty_log)
+    terminal.faults = Faults(sizes_records=150)
+    with serve(terminal, transport=transport) as where:
+        found = looked(where, transport)
+    assert [name for name, ok in outcomes(found).items() if ok is False] == ["records"]
+    assert texts(found)["records"].startswith(
+        "150 of 1,000, 15 %: the terminal counts 150 records and lays out an empty log ("
+    )
+    assert found.about is not None
+
+
+@BOTH
+@pytest.mark.parametrize("code", [2001, 4989, 0xFFFF])
+def test_a_terminal_without_the_buffered_read_is_well(code: int, transport: Transport) -> None:
+    """One that refuses to lay out its log, and gives it by the old command, has no word on it."""
+    terminal = terminal_of(records=30)
+    terminal.faults = Faults(instead=(refuse(Command.PREPARE_BUFFER, code),))
+    with serve(terminal, transport=transport) as where:
+        assert looked(where, transport).ok
+
+
+@BOTH
+@pytest.mark.parametrize("records", [0, 3, 3000])
+def test_a_log_is_laid_out_and_dropped(records: int, transport: Transport) -> None:
+    """A look reads nothing of a log that is there, and the terminal does not keep it laid out."""
+    terminal = terminal_of(records=records)
+    with serve(terminal, transport=transport) as where:
+        assert looked(where, transport).ok
+    assert terminal.commands.count(Command.PREPARE_BUFFER) == (records > 0)
+    assert terminal.commands.count(Command.FREE_DATA) == (records == 3000)
+    assert terminal.bytes_sent < 2000
+
+
+def test_a_log_that_is_handed_out_once_is_left_alone() -> None:
+    """Where a look would take records from the next visit, it takes none."""
+    terminal = terminal_of(records=3)
+    with serve(terminal) as where:
+        assert diagnose(target(where), who()).ok
+    assert Command.PREPARE_BUFFER not in terminal.commands
+
+
+@pytest.mark.parametrize(
+    ("ahead", "ok", "words"),
+    [
+        (30, True, "+"),
+        (-100, True, "-"),
+        (-3000, False, "50 min behind, and so are its punches; put it right"),
+        (
+            3540,
+            False,
+            "59 min ahead, and so are its punches: is timezone: UTC right? If it is, put the clock right",
+        ),
+        (-86_400 * 40, False, "40 days behind, and so are its punches; put it right"),
+        (86_400 * 3653, False, "10 years ahead, "),
+    ],
+)
+def test_a_clock_that_is_off(ahead: int, ok: bool, words: str) -> None:
+    """A clock that drifts is told, by years in years; one off by two minutes or more fails its step."""
     terminal = terminal_of()
     terminal.set_clock(datetime.now() + timedelta(seconds=ahead))
     with serve(terminal) as where:
@@ -439,7 +515,7 @@ def test_a_clock_that_is_off(ahead: int, ok: bool) -> None:
     assert found.ok is ok
     assert found.about is not None
     assert found.about.drift == pytest.approx(ahead, abs=3)
-    assert ok or "and so are its punches; put it right, or timezone:" in texts(found)["clock"]
+    assert texts(found)["clock"].startswith(words)
 
 
 def test_words_that_would_steer_a_screen() -> None:

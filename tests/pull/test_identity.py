@@ -57,6 +57,34 @@ def test_another_number_is_a_stranger(configured: str | None, stored: str | None
     assert named in found.problem
 
 
+@pytest.mark.parametrize(("configured", "stored", "two"), [(None, A, True), (A, A, True), (B, A, False)])
+def test_two_that_answer_in_turn(configured: str | None, stored: str, two: bool) -> None:
+    """A stranger that comes and goes has the same address, unless the inventory says that it belongs here."""
+    found = identify("front", B, configured, stored, frozenset(), in_turn=lambda told: told == B)
+    assert ("two terminals have this address" in str(found.problem)) is two
+    assert identify("front", A, None, A, frozenset(), in_turn=lambda _told: True) == Identity(A)
+
+
+@pytest.mark.parametrize("told", [None, A, B])
+@pytest.mark.parametrize("stored", [None, C])
+def test_the_inventory_may_be_believed(told: str | None, stored: str | None) -> None:
+    """With `trust: inventory` the configured number is the key, whatever the terminal tells."""
+    found = identify("front", told, C, stored, frozenset(), trusts_inventory=True)
+    assert found == Identity(C, by_inventory=True)
+
+
+@pytest.mark.parametrize("told", [None, A, B, C])
+def test_another_number_in_the_inventory_waits_for_a_person(told: str | None) -> None:
+    """A key that was chosen is not exchanged without a word: both numbers are named, and what to do."""
+    found = identify("front", told, C, A, frozenset(), trusts_inventory=True)
+    assert found.key == C
+    assert found.problem is not None
+    assert f"it was serial number {A}, and is {C} by trust: inventory" in found.problem
+    assert "`zkpoll devices accept front`" in found.problem
+    kept = identify("front", told, C, A, {C}, trusts_inventory=True)
+    assert kept == Identity(A, by_inventory=True)
+
+
 @pytest.mark.parametrize(
     "serials",
     [(told, conf, stored) for told in (None, A, B) for conf in (None, A, B) for stored in (None, A, B)],

@@ -16,7 +16,7 @@ import pytest
 
 from tests.pull.devices import requests, tcp_bytes, tcp_peer, terminal_of
 from zkpoll.pull.framing import MAX_PAYLOAD
-from zkpoll.simulator import ClientSession, Command, WireFrame, serve, wire
+from zkpoll.simulator import ClientSession, Command, EnrolledUser, WireFrame, serve, wire
 from zkpoll.simulator.records import encode_user, table
 from zkpoll.simulator.wire import encode
 
@@ -180,14 +180,14 @@ def test_the_longest_log_that_comes_at_once_is_read(
 
 @pytest.mark.parametrize("width", [28, 72])
 def test_the_longest_user_table_is_read(width: int) -> None:
-    """As many users as fit into the limit are known, in the same memory."""
-    terminal = without_buffer(terminal_of(8 if width == 28 else 40, records=5))
-    users = table([encode_user(user, width) for user in terminal.users])
-    body = lengthened(users, (8 * 1024 * 1024 - 4) // (len(users) - 4))
+    """As many users as there are slots are known, in the same memory."""
+    terminal = without_buffer(terminal_of(8 if width == 28 else 40, records=5, user_capacity=0xFFFF))
+    terminal.users = [EnrolledUser(slot, str(slot), "Ada") for slot in range(1, 0x10000)]
+    body = table([encode_user(user, width) for user in terminal.users])
     terminal.handlers[Command.USERTEMP_RRQ] = lambda _, request: at_once(request, body)
     with serve(terminal) as address:
         came_of = visited(address, what="users")
-    assert (came_of.error, came_of.records) == ("", len(body) // width)
+    assert (came_of.error, came_of.records) == ("", 0xFFFF)
     assert came_of.peak < MOST
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -32,6 +32,7 @@ from tests.pull.devices import (
 from zkpoll.errors import (
     HungUp,
     NotATerminal,
+    NothingLaidOut,
     OverLimit,
     Refused,
     SeatTaken,
@@ -597,16 +598,128 @@ def test_not_supported_never_means_empty(buffered: int, old: int, watermark: Wat
 
 @BOTH
 @pytest.mark.parametrize("inline_limit", [0, 1008])
+@pytest.mark.parametrize("sizes", [None, 4, 92])
 @pytest.mark.parametrize("watermark", [None, EMPTY, FULL])
 def test_an_empty_table_is_an_empty_log(
-    watermark: Watermark | None, inline_limit: int, transport: Transport
+    watermark: Watermark | None, sizes: int | None, inline_limit: int, transport: Transport
 ) -> None:
-    """A table of no records is an empty log, whatever anybody counts."""
-    terminal = terminal_of(records=0, empty_log="table", inline_limit=inline_limit)
-    terminal.faults = Faults(sizes_records=5)
+    """A table of no records is an empty log where no records are counted."""
+    terminal = terminal_of(records=0, empty_log="table", inline_limit=inline_limit, sizes=sizes)
     reading, sink = read(terminal, transport, Kept(watermark))
     assert reading.on_device == 0
     assert empty_slice(sink)
+
+
+@BOTH
+@pytest.mark.parametrize("sizes", [None, 4, 92])
+def test_an_empty_table_is_settled_by_the_old_command(sizes: int | None, transport: Transport) -> None:
+    """A terminal that lays out an empty log, and sends all of it by command 13, is read."""
+    terminal = terminal_of(records=60, sizes=sizes)
+    terminal.faults = Faults(lays_out_nothing=True)
+    check_whole(terminal, *read(terminal, transport))
+
+
+@BOTH
+@pytest.mark.parametrize("inline_limit", [0, 1008])
+@pytest.mark.parametrize("watermark", [None, EMPTY, FULL])
+@pytest.mark.parametrize(
+    ("old", "why"),
+    [
+        (None, "command 13 brings nothing either"),
+        (2001, "the device answers command 13 with 2001"),
+        (4989, "the device answers command 13 with 4989"),
+    ],
+)
+def test_an_empty_table_is_no_empty_log_where_records_are_counted(
+    old: int | None, why: str, watermark: Watermark | None, inline_limit: int, transport: Transport
+) -> None:
+    """A terminal that counts records and gives none by either command fails the visit, and that is said."""
+    terminal = terminal_of(records=0, empty_log="table", inline_limit=inline_limit)
+    refused = (refuse(Command.ATTLOG_RRQ, old),) if old else ()
+    terminal.faults = Faults(sizes_records=1060, instead=refused)
+    with serve(terminal, transport=transport) as address:
+        came_of = attempt(address, transport, Kept(watermark))
+    assert type(came_of.error) is NothingLaidOut
+    assert str(came_of.error) == (
+        f"the terminal counts 1,060 records and lays out an empty log ({why}): "
+        "restart it, and let it push if that does not help"
+    )
+    assert came_of.sink.slices == []
+
+
+@BOTH
+@pytest.mark.parametrize("empty_log", ["error", "table"])
+def test_a_log_that_is_cleared_after_it_was_counted_is_empty(empty_log: str, transport: Transport) -> None:
+    """Counts of records that are cleared before the log is laid out are asked for again, and are 0 then."""
+    terminal = terminal_of(records=60, empty_log=empty_log)
+
+    def clear(command: int) -> None:
+        if command == Command.PREPARE_BUFFER:
+            terminal.clear()
+
+    terminal.before_command = clear
+    reading, sink = read(terminal, transport)
+    assert reading.on_device == 0
+    assert empty_slice(sink)
+
+
+# --- a terminal that hands out each record once ---
+
+
+def known_of(sink: Kept) -> Kept:
+    """Return a sink that knows what was last known of a log that was read to its end."""
+    marks = [piece.mark for piece in sink.slices if piece.mark]
+    return Kept(replace(marks[-1], all_read=True) if marks else sink.watermark)
+
+
+@BOTH
+@EACH_LAYOUT
+@pytest.mark.parametrize("empty_log", ["error", "table"])
+def test_a_terminal_that_hands_out_each_record_once(
+    empty_log: str, layout: int, transport: Transport
+) -> None:
+    """Visits read what is new, and none finds a log that was cleared, wrapped, or not laid out."""
+    terminal = terminal_of(layout, 60, empty_log=empty_log)
+    terminal.faults = Faults(hands_out_once=True)
+    days = iter(range(1, 100))
+    with serve(terminal, transport=transport) as address:
+        reading, sink = read_at(address, transport)
+        check_whole(terminal, reading, sink)
+        for new in (0, 3, 5, 0, 0, 7, 1, 0):
+            for _ in range(new):
+                terminal.punch(terminal.users[0].user_id, DAY + timedelta(days=next(days)))
+            reading, sink = read_at(address, transport, known_of(sink))
+            assert sink.shown == held(terminal)[len(terminal.log) - new :]
+            assert (reading.records, reading.on_device) == (new, len(terminal.log))
+            assert reading.once == (new > 0)
+            assert reading.continued == (new != 3)  # where it is found out
+
+
+def test_a_terminal_that_lays_out_all_again_is_read_whole() -> None:
+    """What was handed out once and is laid out again is gone over, from the first record on."""
+    terminal = terminal_of(records=60)
+    terminal.faults = Faults(hands_out_once=True)
+    with serve(terminal) as address:
+        _, sink = read_at(address)
+        terminal.punch("1001", DAY)
+        _, sink = read_at(address, sink=known_of(sink))
+        terminal.faults = Faults()
+        terminal.punch("1001", DAY + timedelta(days=1))
+        reading, sink = read_at(address, sink=known_of(sink))
+        assert (reading.whole, reading.once) == (True, False)
+        assert sink.shown == held(terminal)
+        reading, sink = read_at(address, sink=known_of(sink))
+    assert (reading.whole, reading.continued, sink.slices) == (False, True, [])
+
+
+def test_a_count_that_grew_beside_an_empty_log_is_a_failure() -> None:
+    """A terminal that counts one record more than are known, and lays out none, keeps it from us."""
+    terminal = terminal_of(records=60)
+    with serve(terminal) as address:
+        _, sink = read_at(address)
+        terminal.punch("1001", DAY)
+        terminal.faults = Faults(lays_out_nothing=True, instead=(refuse(Command.ATTLOG_RRQ),))
+        assert type(attempt(address, sink=known_of(sink)).error) is NothingLaidOut
 
 
 @BOTH
@@ -726,6 +839,102 @@ def test_a_size_that_is_too_small_is_settled_by_the_old_command(transport: Trans
     assert Command.ATTLOG_RRQ in terminal.commands
 
 
+# --- the size of a log, told by the count, by 1503, and by the log itself ---
+
+IDLE = (
+    Command.CONNECT,
+    Command.OPTIONS_RRQ,
+    Command.GET_TIME,
+    Command.GET_FREE_SIZES,
+    Command.PREPARE_BUFFER,
+    Command.READ_BUFFER,
+    Command.FREE_DATA,
+    Command.EXIT,
+)
+"""What a visit says to a long log in which nothing is new: eight round trips."""
+
+
+def tell_size(terminal: Terminal, size: Callable[[int], int]) -> None:
+    """Let 1503 tell the size of a table as `size` has it."""
+
+    def lie(request: WireFrame, answer: list[WireFrame]) -> list[WireFrame]:
+        if request.command != Command.PREPARE_BUFFER:
+            return answer
+        (frame,) = answer
+        told = size(int.from_bytes(frame.data[1:5], "little")).to_bytes(4, "little")
+        return [frame._replace(data=b"\0" + told * 2 + bytes(4))]
+
+    terminal.rewrite = lie
+
+
+@BOTH
+@pytest.mark.parametrize("layout", [16, 22, 40, 49])
+@pytest.mark.parametrize("new", [0, 3])
+def test_an_idle_visit_takes_eight_round_trips(layout: int, new: int, transport: Transport) -> None:
+    """Where the device's count agrees with the size of its table, no third word on that is asked for."""
+    terminal = terminal_of(layout, 300)
+    with serve(terminal, transport=transport) as address:
+        _, first = read_at(address, transport)
+        for day in range(new):
+            terminal.punch(terminal.users[0].user_id, DAY + timedelta(days=day))
+        before = len(terminal.commands)
+        reading, sink = read_at(address, transport, known_of(first))
+    assert tuple(terminal.commands[before:]) == IDLE
+    assert reading.round_trips == len(IDLE)
+    assert sink.shown == held(terminal)[300:]
+    assert reading.continued
+    assert reading.on_device == 300 + new
+
+
+@BOTH
+@pytest.mark.parametrize("off", [-5, 5, -300])
+def test_a_count_that_belies_the_size_has_the_length_asked_for(off: int, transport: Transport) -> None:
+    """Where count and size disagree, the length in front of the records decides, as it always did."""
+    terminal = terminal_of(records=300)
+    with serve(terminal, transport=transport) as address:
+        _, first = read_at(address, transport)
+        terminal.punch(terminal.users[0].user_id, DAY)
+        terminal.faults = Faults(sizes_stale=-off)
+        before = len(terminal.commands)
+        _, sink = read_at(address, transport, known_of(first))
+    assert terminal.commands[before:].count(Command.READ_BUFFER) == 2
+    assert sink.shown == held(terminal)[300:]
+
+
+@BOTH
+@pytest.mark.parametrize("told", [300, 301, 150])
+def test_a_size_that_turns_too_small_hides_nothing(told: int, transport: Transport) -> None:
+    """A table that is said to be as long as it was, or shorter, is read by the old command."""
+    terminal = terminal_of(records=300)
+    with serve(terminal, transport=transport) as address:
+        _, first = read_at(address, transport)
+        for day in range(3):
+            terminal.punch(terminal.users[0].user_id, DAY + timedelta(days=day))
+        tell_size(terminal, lambda _size: 4 + 40 * told)
+        before = len(terminal.commands)
+        _, sink = read_at(address, transport, known_of(first))
+    assert Command.ATTLOG_RRQ in terminal.commands[before:]
+    assert sink.shown == held(terminal)[300:]
+
+
+@BOTH
+def test_a_size_and_a_count_that_lie_alike_are_found_out_where_all_is_read(transport: Transport) -> None:
+    """What is read whole is as long as it says itself, whatever count and size agree on."""
+    terminal = terminal_of(records=300)
+    with serve(terminal, transport=transport) as address:
+        _, first = read_at(address, transport)
+        terminal.punch(terminal.users[0].user_id, DAY)
+        tell_size(terminal, lambda size: size - 40)
+        terminal.faults = Faults(sizes_stale=1)
+        known = known_of(first)
+        assert known.watermark is not None
+        anew = Kept(replace(known.watermark, tail=tuple(bytes(40) for _ in range(TAIL))))
+        long_ago = Kept(replace(known.watermark, whole_at=datetime(2026, 1, 1, tzinfo=UTC)))
+        for again in (anew, long_ago):
+            _, sink = read_at(address, transport, again)
+            assert held(terminal)[-1] in sink.shown
+
+
 # --- 8-byte logs, which need the users ---
 
 
@@ -796,6 +1005,48 @@ def test_users_are_read_alone(layout: int, users: int, transport: Transport) -> 
         terminal.faults = Faults(instead=(refuse(Command.PREPARE_BUFFER, 4989),))
         assert read_users(open_session) == found
     assert [(one.slot, one.user_id) for one in found] == [(one.uid, one.user_id) for one in terminal.users]
+
+
+@BOTH
+def test_a_slot_is_the_id_where_there_is_no_other(transport: Transport) -> None:
+    """An 8-byte log of a terminal whose users have a second id of 0 is read under the slots."""
+    terminal = terminal_of(8, 0, second_ids=False)
+    terminal.users = [replace(one, user_id=str(one.uid)) for one in terminal.users]
+    for number, one in enumerate(terminal.users):
+        terminal.punch(one.user_id, DAY + timedelta(minutes=number))
+    check_whole(terminal, *read(terminal, transport))
+
+
+@BOTH
+@pytest.mark.parametrize("users", [7, 9, 63])
+def test_users_of_another_width_fail_an_8_byte_visit(users: int, transport: Transport) -> None:
+    """A user table of 16 bytes a user, whose size divides by 28 or 72, names nobody; the visit says so."""
+    terminal = Terminal.with_samples(300, users, Model(layout=8, user_width=16))
+    with serve(terminal, transport=transport) as address:
+        came_of = attempt(address, transport)
+    assert type(came_of.error) is WireError
+    assert "user table of" in str(came_of.error)
+    assert came_of.sink.slices == []
+
+
+@pytest.mark.parametrize("sizes", [None, 4])
+def test_users_that_nobody_counts_are_read(sizes: int | None) -> None:
+    """A terminal that does not count its users is believed as before."""
+    terminal = terminal_of(8, 400, sizes=sizes)
+    check_whole(terminal, *read(terminal))
+
+
+def test_somebody_is_enrolled_while_the_users_are_read() -> None:
+    """A user who comes between the counts and the table does not fail a visit: they are asked for again."""
+    terminal = terminal_of(8, 400)
+
+    def enroll(command: int) -> None:
+        if command == Command.PREPARE_BUFFER and len(terminal.users) == 50:
+            terminal.users.append(EnrolledUser(uid=900, user_id="900"))
+
+    terminal.before_command = enroll
+    check_whole(terminal, *read(terminal))
+    assert terminal.commands.count(Command.GET_FREE_SIZES) == 2
 
 
 @pytest.mark.parametrize("data", [b"\0", b"\1\0\0\0", bytes.fromhex("0500000000000000")])

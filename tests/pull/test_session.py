@@ -45,6 +45,7 @@ from zkpoll.errors import (
     Stopped,
     Unreachable,
     WireError,
+    WrongChecksums,
     WrongKey,
     WrongSerial,
     ZkpollError,
@@ -85,6 +86,7 @@ COMMANDS = (
 """What a visit to a log of some size says, in order."""
 LONG = 100
 """Records of a log that does not come at once."""
+WRONG_KEY = "refuses the login: the comm_key is wrong; see Comm Key in the Comm. menu of the terminal"
 KEYS = (1, 12, 123456, 65535, 999999, 2**31, 2**32 - 1)
 
 
@@ -173,6 +175,162 @@ def test_a_visit_is_one_connection() -> None:
     assert terminal.commands == once * 3
 
 
+# --- a key that is wanted late, answers that ask to come again, session 0 ---
+
+
+@BOTH
+def test_a_key_that_is_wanted_after_the_login_is_given(transport: Transport) -> None:
+    """A terminal that accepts CONNECT and refuses the first command gets the key, and is read."""
+    terminal = terminal_of(records=LONG, comm_key=123456)
+    terminal.faults = Faults(wants_key_late=True)
+    check_whole(terminal, *read(terminal, transport, key=123456))
+    assert terminal.commands[:4] == [
+        Command.CONNECT,
+        Command.OPTIONS_RRQ,
+        Command.AUTH,
+        Command.OPTIONS_RRQ,
+    ]
+    assert terminal.commands.count(Command.AUTH) == 1
+
+
+@BOTH
+def test_a_key_that_is_wanted_after_the_login_and_missing(transport: Transport) -> None:
+    """Without a key such a terminal fails the visit, and that a comm_key is wanted is said."""
+    terminal = terminal_of(records=3, comm_key=123456)
+    terminal.faults = Faults(wants_key_late=True)
+    with serve(terminal, transport=transport) as address:
+        came_of = attempt(address, transport)
+    assert type(came_of.error) is HungUp
+    assert str(came_of.error) == (
+        "the device has ended the session (reply 2005) as soon as it began; "
+        "a comm_key is wanted, or it has restarted"
+    )
+    assert terminal.commands == [Command.CONNECT, Command.OPTIONS_RRQ, Command.EXIT]
+
+
+@BOTH
+def test_a_key_that_is_wanted_after_the_login_and_wrong(transport: Transport) -> None:
+    """A wrong key is tried once, and said to be wrong."""
+    terminal = terminal_of(records=3, comm_key=123456)
+    terminal.faults = Faults(wants_key_late=True)
+    with serve(terminal, transport=transport) as where:
+        assert what(where, told(where, transport, WrongKey)) == WRONG_KEY
+    assert terminal.commands == [Command.CONNECT, Command.OPTIONS_RRQ, Command.AUTH, Command.EXIT]
+
+
+@BOTH
+@pytest.mark.parametrize("key", [0, 7])
+def test_a_session_that_is_forgotten_later_is_not_begun_again(key: int, transport: Transport) -> None:
+    """A terminal that answers 2005 in mid-visit has ended the session, whether a key is at hand or not."""
+    terminal = terminal_of(records=LONG, comm_key=key)
+    terminal.faults = Faults(instead=(refuse(Command.GET_FREE_SIZES, Command.ACK_UNAUTH),))
+    with serve(terminal, transport=transport) as address:
+        came_of = attempt(address, transport, key=key)
+    assert type(came_of.error) is HungUp
+    assert str(came_of.error) == "the device has ended the session (reply 2005); it may have restarted"
+    assert terminal.commands.count(Command.AUTH) == bool(key)
+
+
+def test_a_terminal_that_takes_the_key_and_forgets_it_is_not_asked_for_ever() -> None:
+    """A terminal that answers 2005 before and after the key has ended the session."""
+    terminal = terminal_of(records=3, comm_key=7)
+    terminal.faults = Faults(
+        wants_key_late=True, instead=(refuse(Command.OPTIONS_RRQ, Command.ACK_UNAUTH, first=2),)
+    )
+    with serve(terminal) as address:
+        assert "ended the session" in str(attempt(address, key=7).error)
+    assert terminal.commands.count(Command.AUTH) == 1
+
+
+NOT_NOW = (2003, 2004, 65531, 65532, 65533, 65535)
+QUESTIONS = (
+    Command.CONNECT,
+    Command.AUTH,
+    Command.OPTIONS_RRQ,
+    Command.GET_TIME,
+    Command.GET_FREE_SIZES,
+    Command.PREPARE_BUFFER,
+    Command.READ_BUFFER,
+)
+
+
+@BOTH
+@pytest.mark.parametrize("code", NOT_NOW)
+def test_an_answer_that_comes_when_asked_again(code: int, transport: Transport) -> None:
+    """Each question and each read of a visit may be refused once, and is asked again."""
+    terminal = terminal_of(records=LONG, comm_key=7)
+    terminal.faults = Faults(instead=tuple(refuse(command, code, times=1) for command in QUESTIONS))
+    reading, sink = read(terminal, transport, key=7)
+    check_whole(terminal, reading, sink)
+    assert sink.serials == [terminal.model.serial]
+    assert reading.drift is not None
+    assert reading.capacity
+
+
+def test_a_log_without_1503_may_be_refused_once() -> None:
+    """So may the old commands for the log and the users, and the version."""
+    terminal = terminal_of(8, records=LONG)
+    again = (Command.ATTLOG_RRQ, Command.USERTEMP_RRQ, Command.GET_VERSION)
+    once = tuple(refuse(command, 2003, times=1) for command in again)
+    terminal.faults = Faults(instead=(refuse(Command.PREPARE_BUFFER, 4989), *once))
+    check_whole(terminal, *read(terminal))
+    with session(terminal) as open_session:
+        assert open_session.firmware() == terminal.model.firmware
+
+
+@pytest.mark.parametrize("code", [2003, 2004, 65535])
+def test_an_answer_that_never_comes_is_asked_for_twice(code: int) -> None:
+    """A terminal that always answers so is not asked for ever."""
+    terminal = terminal_of(records=LONG)
+    terminal.faults = Faults(instead=(refuse(Command.READ_BUFFER, code),))
+    with serve(terminal) as address:
+        came_of = attempt(address)
+    assert isinstance(came_of.error, Refused)
+    assert str(came_of.error) == f"the device answers command 1504 with {code}"
+    assert terminal.commands.count(Command.READ_BUFFER) == 2
+
+
+@pytest.mark.parametrize("code", NOT_NOW)
+def test_what_would_do_harm_is_never_sent_again(code: int) -> None:
+    """CLEAR_ATTLOG and a new time are sent once, whatever the answer; people are enabled all the same."""
+    terminal = terminal_of(records=3)
+    refused = (Command.CLEAR_ATTLOG, Command.SET_TIME, Command.ENABLEDEVICE, Command.DISABLEDEVICE)
+    terminal.faults = Faults(instead=tuple(refuse(command, code, times=1) for command in refused))
+    with session(terminal) as open_session:
+        open_session.disable()
+        with pytest.raises(Refused):
+            open_session.clear_log()
+        with pytest.raises(Refused):
+            open_session.set_time(terminal.now())
+        open_session.enable()
+        assert not terminal.disabled
+    assert terminal.commands.count(Command.CLEAR_ATTLOG) == 1
+    assert terminal.commands.count(Command.SET_TIME) == 1
+    assert len(terminal.log) == 3
+
+
+@BOTH
+@pytest.mark.parametrize("key", [0, 7])
+def test_a_session_of_the_number_0_is_one(key: int, transport: Transport) -> None:
+    """A terminal that numbers its sessions 0 is read, and gets its EXIT: the seat is free for the next."""
+    terminal = terminal_of(records=LONG, comm_key=key)
+    with serve(terminal, transport=transport) as address:
+        for _ in range(2):
+            terminal.faults = Faults(session_zero=True, keeps_seat=True)
+            check_whole(terminal, *read_at(address, transport, key=key))
+            assert terminal.commands[-1] == Command.EXIT
+        assert not terminal.seats_taken
+
+
+def test_the_last_frame_that_comes_again_is_put_aside() -> None:
+    """A terminal that repeats its last frame in front of each answer, also of the next visit, is read."""
+    terminal = terminal_of(records=LONG, comm_key=7)
+    terminal.faults = Faults(repeats_last=True)
+    with serve(terminal, transport="udp") as address:
+        for _ in range(3):
+            check_whole(terminal, *read_at(address, "udp", key=7))
+
+
 # --- who answers instead of a terminal, and what a person is told ---
 
 SECRET = 918273
@@ -189,7 +347,7 @@ def told(where: tuple[str, int], transport: str = "tcp", kind: type[ZkpollError]
     message = str(came_of.error)
     assert message.startswith(f"{where[0]}:{where[1]} ")
     assert "\n" not in message
-    assert ". " not in message
+    assert ". " not in message.replace("Comm. menu", "")
     everything = "".join(traceback.format_exception(came_of.error)) + repr(target(where, key=SECRET))
     assert str(SECRET) not in everything
     assert scramble_key(SECRET, 1).hex() not in everything
@@ -247,10 +405,44 @@ def test_a_server_that_says_nothing() -> None:
     with tcp_peer(silent) as where:
         began = time.monotonic()
         assert what(where, told(where)) == (
-            "does not answer in 0.4 s; it may be busy with another client, need the other transport, "
-            "or be no terminal (a C3 panel is silent too)"
+            "does not answer in 0.4 s; it may be busy with another client, or somebody is in its menu; "
+            "it may need the other transport, or be no terminal (a C3 panel is silent too)"
         )
         assert time.monotonic() - began < TIMEOUT + SLACK / 2
+
+
+WRONG_CHECKSUMS = (
+    "answers with wrong checksums; restart the terminal, look at the network in between, "
+    "set `transport: tcp` if it speaks that, or check that it is a terminal"
+)
+
+
+def test_a_terminal_whose_checksums_are_all_wrong() -> None:
+    """Over UDP a damaged datagram is a lost one; where none is sound, it is told what they are."""
+    with serve(Terminal.with_samples(5, faults=Faults(wrong_checksums=True)), transport="udp") as where:
+        assert what(where, told(where, "udp", WrongChecksums)) == WRONG_CHECKSUMS
+
+
+def test_checksums_that_go_wrong_in_the_middle() -> None:
+    """The same is told of a visit whose later answers are all damaged."""
+    terminal = Terminal.with_samples(5)
+
+    def spoil(command: int) -> None:
+        if command == Command.GET_FREE_SIZES:
+            terminal.faults = Faults(wrong_checksums=True)
+
+    terminal.before_command = spoil
+    with serve(terminal, transport="udp") as where:
+        came_of = attempt(where, "udp")
+    assert type(came_of.error) is Silent
+    assert str(came_of.error).startswith("nothing but answers with wrong checksums for ")
+
+
+@pytest.mark.parametrize("rubbish", [b"", b"x", bytes(7)])
+def test_what_is_too_short_for_a_checksum_is_no_wrong_one(rubbish: bytes) -> None:
+    """A server that sends some bytes, too few for a frame, does not answer."""
+    with udp_peer(lambda _: [rubbish]) as where:
+        assert what(where, told(where, "udp")).startswith("does not answer in 0.4 s")
 
 
 def test_a_datagram_server_that_says_nothing() -> None:
@@ -330,7 +522,7 @@ def test_a_wrong_key(transport: Transport) -> None:
     """A key that the terminal refuses is said to be wrong, and the terminal is left in order."""
     terminal = terminal_of(comm_key=1, records=3)
     with serve(terminal, transport=transport) as where:
-        assert what(where, told(where, transport, WrongKey)) == "refuses the login: the comm_key is wrong"
+        assert what(where, told(where, transport, WrongKey)) == WRONG_KEY
     assert terminal.commands == [Command.CONNECT, Command.AUTH, Command.EXIT]
 
 
@@ -345,7 +537,8 @@ def test_a_missing_key() -> None:
     with serve(terminal_of(comm_key=1)) as (host, port):
         error = attempt((host, port)).error
     assert isinstance(error, WrongKey)
-    assert str(error) == f"{host}:{port} refuses the login: a comm_key is needed"
+    where = "see Comm Key in the Comm. menu of the terminal"
+    assert str(error) == f"{host}:{port} refuses the login: a comm_key is needed; {where}"
 
 
 @BOTH

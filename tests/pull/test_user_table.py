@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from struct import pack
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,9 @@ from hypothesis import strategies as st
 from zkpoll.errors import WireError
 from zkpoll.model.user import User
 from zkpoll.pull.user_table import decode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def user_72(
@@ -120,6 +124,70 @@ def test_one_odd_record_of_the_older_layout_neither(odd: bytes) -> None:
     records = [user_28(slot, 1000 + slot) for slot in range(1, 19)]
     records[4] = odd
     assert [user.slot for user in decode(b"".join(records))] == [*range(1, 5), *range(6, 19)]
+
+
+# --- slots that are ids, and tables of other widths ---
+
+
+def user_16(slot: int, name: bytes = b"ANN", password: bytes = b"") -> bytes:
+    """Return u16 slot, u8 privilege, 5 PIN, 8 name: firmware before 5.04."""
+    return pack("<HB5s8s", slot, 0, password, name)
+
+
+def user_36(slot: int, user_id: int = 0) -> bytes:
+    """Return what 36-byte tables are thought to be: 28 bytes as usual, and eight more."""
+    return user_28(slot, user_id, b"ANN") + pack("<II", 1, 0)
+
+
+def test_without_ids_of_their_own_users_have_their_slots() -> None:
+    """Where the second id of all is 0, the slot is the id."""
+    ann = bytes.fromhex("0100000000000000416e6e0000000000000000000001000000000000")
+    assert decode(ann) == (User(1, "1", b"Ann", 0, 0, 1, has_password=False),)
+    records = b"".join(user_28(slot, 0) for slot in range(1, 19))
+    assert [user.user_id for user in decode(records, 18)] == [str(slot) for slot in range(1, 19)]
+
+
+@pytest.mark.parametrize("counted", [None, 18, 17])
+def test_a_slot_is_no_id_beside_ids(counted: int | None) -> None:
+    """Where others have ids of their own, one without is left out: its slot may be another one's id."""
+    records = [user_28(slot, 1000 + slot) for slot in range(1, 19)]
+    records[4] = user_28(5, 0)
+    assert [user.slot for user in decode(b"".join(records), counted)] == [*range(1, 5), *range(6, 19)]
+
+
+@pytest.mark.parametrize(
+    ("record", "count"),
+    [(user_16, 7), (user_16, 9), (user_16, 63), (user_36, 2), (user_36, 7), (user_36, 14), (user_36, 126)],
+)
+def test_users_of_another_width_are_not_believed(record: Callable[[int], bytes], count: int) -> None:
+    """Tables of 16 and 36 bytes a user, whose sizes divide by 28 or 72, name nobody."""
+    table = b"".join(record(slot) for slot in range(1, count + 1))
+    assert len(table) % 28 == 0 or len(table) % 72 == 0
+    with pytest.raises(WireError, match=r"no known layout|two|twice|none of it"):
+        decode(table, count)
+
+
+@pytest.mark.parametrize("counted", [6, 8, 70, 200])
+@pytest.mark.parametrize("record", [user_28, user_72])
+def test_a_table_that_is_not_as_long_as_counted_is_not_believed(
+    record: Callable[[int], bytes], counted: int
+) -> None:
+    """A table of other people than are counted is refused, and both numbers are told."""
+    with pytest.raises(WireError, match=f"counts {counted} users, and in no known layout"):
+        decode(b"".join(map(record, range(1, 8))), counted)
+
+
+@pytest.mark.parametrize("record", [user_28, user_72])
+def test_two_users_in_one_slot_are_not_believed(record: Callable[[int], bytes]) -> None:
+    """A slot that is named twice does not tell whose punches it has."""
+    with pytest.raises(WireError, match="names one slot twice"):
+        decode(b"".join(map(record, [1, 2, 3, 2])), 4)
+
+
+def test_the_count_tells_layouts_apart() -> None:
+    """Of two layouts that fit, the one with as many users as are counted is believed."""
+    old = b"".join(user_28(slot, 0x30303030 + slot, b"", card=0x31313131) for slot in range(1, 19))
+    assert len(decode(old, 18)) == 18
 
 
 def test_a_table_of_many_template_slots_is_a_table_of_its_users() -> None:

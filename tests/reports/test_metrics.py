@@ -13,24 +13,34 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.peers import closed_port
 from tests.site import Site, entry
 from zkpoll.errors import Busy
+from zkpoll.journal.database_overview import DatabaseStanding
 from zkpoll.journal.opening import open_journal
 from zkpoll.journal.overview import DashboardStanding, DeviceStanding
 from zkpoll.journal.pushed import Gap, PushStanding, Told
-from zkpoll.model.delivery import ShiftMove
+from zkpoll.model.delivery import Backlog, ShiftMove
+from zkpoll.model.errand import Errand, ErrandStanding, Queue
+from zkpoll.model.sums import BridgeTally
 from zkpoll.reports import metrics
+from zkpoll.reports.errand_status import ErrandStatus, QueueStatus
+from zkpoll.reports.verdict import LastRun
 from zkpoll.simulator import SampleDashboard, Terminal, serve
+from zkpoll.tasks.database_outcome import DatabaseOutcome
 from zkpoll.tasks.delivery_outcome import DeliveryOutcome
 from zkpoll.tasks.device_outcome import DeviceOutcome
+from zkpoll.tasks.fleet_outcome import QueueOutcome
 from zkpoll.tasks.outcome import Outcome
 from zkpoll.tasks.push_outcome import ServeFigures
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from zkpoll.model.errand import State
+
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 DAY = ShiftMove("Day", NOW, "front-door, last read then", moved=True)
 NIGHT = ShiftMove("Night", None, "back-door was not read to its end yet")
+NOTHING = Outcome(devices=(), deliveries=(), seconds=1.0)
 TEXTFILE = "metrics: {textfile: zkpoll.prom}\n"
 
 
@@ -81,7 +91,8 @@ def test_every_figure(tmp_path: Path) -> None:
         DashboardStanding("x", None, 0, 0, 0, None),
         DashboardStanding("ahead", None, 1, 0, 0, NOW + hour),
     ]
-    standing = metrics.Standings(devices, dashboards)
+    growing = {"main": Backlog(5, 3), "x": Backlog(0)}
+    standing = metrics.Standings(devices, dashboards, backlogs=growing)
     metrics.write_of_run(path, metrics.of_run(outcome, standing, NOW), beside_serve=False)
     found = samples(path)
     odd = {"device": 'a"\\\nü'}
@@ -100,6 +111,8 @@ def test_every_figure(tmp_path: Path) -> None:
     assert of(found, "zkpoll_dashboard_held_punches", dashboard="main") == 1
     assert of(found, "zkpoll_dashboard_backlog_age_seconds", dashboard="main") == 3600
     assert of(found, "zkpoll_dashboard_backlog_age_seconds", dashboard="x") == 0
+    assert of(found, "zkpoll_dashboard_backlog_growth_punches", dashboard="main") == 3
+    assert of(found, "zkpoll_dashboard_backlog_growth_punches", dashboard="x") is None
     assert of(found, "zkpoll_dashboard_backlog_age_seconds", dashboard="ahead") == 0
     complete = "zkpoll_shift_complete_timestamp_seconds"
     assert of(found, complete, dashboard="main", shift="Day") == NOW.timestamp()
@@ -109,6 +122,69 @@ def test_every_figure(tmp_path: Path) -> None:
     assert of(found, "zkpoll_run_duration_seconds") == 3
     assert of(found, "zkpoll_run_exit_code") == 1
     assert of(found, "zkpoll_run_timestamp_seconds") == NOW.timestamp()
+
+
+def test_figures_of_errands(tmp_path: Path) -> None:
+    """How many errands stand how, since when the oldest is late, and when any were sent; zero counts, too."""
+    late = ErrandStanding(
+        Errand("visit", "a"), NOW, NOW, NOW - timedelta(hours=1), None, None, None, None, None
+    )
+    counts: dict[State, int] = {"done": 5, "waiting": 2, "under way": 0, "late": 1}
+    queues = (
+        QueueStatus(Queue("dhaka"), counts, None, QueueOutcome(Queue("dhaka"))),
+        QueueStatus(Queue(), counts, None, QueueOutcome(Queue())),
+    )
+    path = tmp_path / "zkpoll.prom"
+    for sent, figure in ((NOW, NOW.timestamp()), (None, None)):
+        errands = ErrandStatus(NOW, 300, LastRun(sent, overdue=False, what="dispatch"), queues, (), (late,))
+        standing = metrics.Standings([], [], errands=errands)
+        metrics.write_of_run(path, metrics.of_run(NOTHING, standing, NOW), beside_serve=False)
+        found = samples(path)
+        states = [of(found, "zkpoll_errands", state=one) for one in ("done", "waiting", "under_way", "late")]
+        assert states == [10, 4, 0, 2]
+        assert of(found, "zkpoll_errands_late_age_seconds") == 3600
+        assert of(found, "zkpoll_errands_sent_timestamp_seconds") == figure
+    metrics.write_of_run(path, metrics.of_run(NOTHING, metrics.Standings([], []), NOW), beside_serve=False)
+    assert "errand" not in path.read_text()
+
+
+def test_figures_of_databases(tmp_path: Path) -> None:
+    """A database has figures of its last visit and of what the journal holds; without any there are none."""
+    path = tmp_path / "zkpoll.prom"
+    outcome = Outcome(
+        (),
+        (),
+        seconds=3.0,
+        databases=(
+            DatabaseOutcome("hq", "att2000", "h.mdb", BridgeTally(rows=9, first_seen=9), seconds=1.5),
+            DatabaseOutcome("branch", "biotime", "b", problem="no", kind="unreachable", seconds=2.0),
+        ),
+    )
+    standing = DatabaseStanding(
+        *("hq", "h.mdb", "att2000", "hq", NOW, NOW, None),
+        rows=9931,
+        set_aside=3,
+        changed=2,
+        gone=1,
+        pending=5,
+    )
+    found = metrics.Standings([], [], databases=[standing, replace(standing, name="branch", read_at=None)])
+    metrics.write_of_run(path, metrics.of_run(outcome, found, NOW), beside_serve=False)
+    figures = samples(path)
+    assert of(figures, "zkpoll_database_last_success_timestamp_seconds", database="hq") == NOW.timestamp()
+    assert of(figures, "zkpoll_database_last_success_timestamp_seconds", database="branch") is None
+    assert of(figures, "zkpoll_database_rows", database="hq") == 9931
+    assert of(figures, "zkpoll_database_set_aside_rows", database="hq") == 3
+    assert of(figures, "zkpoll_database_changed_rows", database="hq") == 2
+    assert of(figures, "zkpoll_database_gone_rows", database="hq") == 1
+    assert of(figures, "zkpoll_database_visit_duration_seconds", database="hq") == 1.5
+    assert of(figures, "zkpoll_database_new_punches", database="hq") == 9
+    assert of(figures, "zkpoll_database_failure", database="branch", kind="unreachable") == 1
+    assert of(figures, "zkpoll_database_failure", database="hq", kind="") is None
+    metrics.write_of_run(
+        path, metrics.of_run(Outcome((), (), 1.0), metrics.Standings([], []), NOW), beside_serve=False
+    )
+    assert not [name for name, _ in samples(path) if name.startswith("zkpoll_database_")]
 
 
 def test_the_file_is_whole_or_the_old_one(tmp_path: Path) -> None:

@@ -8,25 +8,25 @@ from zkpoll.journal.prune import PruneShare
 from zkpoll.reports.old_punches import OldPunches
 
 BEFORE = datetime(2025, 11, 22, 3, tzinfo=UTC)
-DOOR = PruneShare("front-door", "S1", "it was never cleared", {"removable": 1_200, "on_device": 3, "held": 1})
-GATE = PruneShare("gate", "S2", "it was never cleared", {"undelivered": 2})
+DOOR = PruneShare("front-door", "S1", "it was never cleared", {"removable": 1_200, "held": 1})
+GATE = PruneShare("gate", "S2", None, {"undelivered": 2})
 OLD = OldPunches(BEFORE, (DOOR, GATE))
 
 
 def test_lines() -> None:
     """A line has only the reasons that keep punches, and why they may be on the device only if any may."""
     assert list(OLD.lines()) == [
-        "front-door  1,200 may go  1 held, 3 on device  (it was never cleared)",
+        "front-door  1,200 may go  1 held  others may be on the device: it was never cleared",
         "gate  0 may go  2 undelivered",
     ]
-    assert list(OLD.remarks()) == ["front-door: on device (it was never cleared)"]
+    assert list(OLD.remarks()) == ["front-door: others may be on the device: it was never cleared"]
 
 
 def test_rows_and_document() -> None:
     """A table and JSON have all numbers, zeros too."""
     assert OLD.removable == 1_200
     assert list(OLD.rows()) == [
-        ("front-door", "1,200", "0", "1", "0", "3"),
+        ("front-door", "1,200", "0", "1", "0", "0"),
         ("gate", "0", "2", "0", "0", "0"),
     ]
     assert OLD.document(removed=5) == {
@@ -39,7 +39,7 @@ def test_rows_and_document() -> None:
                 "undelivered": 0,
                 "held": 1,
                 "same_second": 0,
-                "on_device": 3,
+                "in_database": 0,
                 "why": "it was never cleared",
             },
             {
@@ -49,8 +49,8 @@ def test_rows_and_document() -> None:
                 "undelivered": 2,
                 "held": 0,
                 "same_second": 0,
-                "on_device": 0,
-                "why": "it was never cleared",
+                "in_database": 0,
+                "why": None,
             },
         ],
         "removed": 5,

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 NOW = datetime(2026, 11, 22, 3, tzinfo=UTC)
 DAY = timedelta(days=1)
 MINUTE = timedelta(minutes=1)
+NOTHING = "nothing to look after, all is well"
 
 
 @pytest.fixture
@@ -69,20 +70,23 @@ def test_silence(inventory: Inventory, ago: timedelta, words: str, bad: bool, at
     """Three calls left out, and a minute until they are written down, are shown; only a long silence needs a
     person.
     """
-    gate = dict(seen(inventory, call("gate", ago)).pushing)["gate"]
+    gate = next(one for one in seen(inventory, call("gate", ago)).pushing if one.name == "gate")
     assert (gate.cells(NOW)[0], gate.looks_bad, gate.attention) == (words, bad, attention)
 
 
 def test_who_never_called(inventory: Inventory) -> None:
     """One that never called needs a person, unless it is taken out."""
     screen = seen(inventory)
-    found = {name: (one.cells(NOW)[0], one.attention) for name, one in screen.pushing}
+    found = {one.name: (one.cells(NOW)[0], one.attention) for one in screen.pushing}
     assert found == {
         "gate": ("never, TOO LONG", True),
         "both": ("never, TOO LONG", True),
         "shut": ("never", False),
     }
-    assert not any(one.attention for one in screen.devices if one.calls_us)
+    assert [need.subject for need in screen.needs if need.kind == "never called"] == [
+        "push gate",
+        "push both",
+    ]
 
 
 def test_both_doors_are_shown(inventory: Inventory) -> None:
@@ -90,7 +94,7 @@ def test_both_doors_are_shown(inventory: Inventory) -> None:
     told = call("both", MINUTE, dialect="attendance", zone_told="330", replays=2)
     screen = seen(inventory, told)
     assert [one.name for one in screen.called] == ["both"]
-    assert "both" in dict(screen.pushing)
+    assert "both" in {one.name for one in screen.pushing}
     (line,) = (line for line in screen.lines() if line.startswith("device  both"))
     assert line == (
         "device  both  read never, TOO LONG  called 60 s ago  pushed never  TimeZone 330"
@@ -125,7 +129,7 @@ def test_refused_callers_are_counted(inventory: Inventory) -> None:
         (
             DoorStatus(False, needed=True),
             True,
-            "no `zkpoll serve` runs, so no punches arrive; terminals keep them",
+            "no `zkpoll serve` runs",
         ),
         (DoorStatus(False, needed=False), False, "no `zkpoll serve` runs"),
         (DoorStatus(None, needed=True), False, "whether `zkpoll serve` runs cannot be seen from here"),
@@ -135,4 +139,8 @@ def test_whether_anybody_listens(door: DoorStatus, attention: bool, words: str) 
     """Where devices push, a door at which nobody listens needs a person."""
     screen = StatusScreen(NOW, DAY, (), (), {}, door=door)
     assert screen.attention is attention
-    assert list(screen.lines()) == [f"door  push  {words}"]
+    verdict, *needs, line = screen.lines()
+    assert line == f"door  push  {words}"
+    assert verdict == ("1 thing needs you" if attention else "1 push door well" if door.needed else NOTHING)
+    closed = "trouble  push door: no `zkpoll serve` runs, so no punches arrive; terminals keep them"
+    assert needs == [closed] * attention

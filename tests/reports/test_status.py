@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from zkpoll.journal.overview import DashboardStanding, DeviceStanding
 from zkpoll.model.log import Reading
 from zkpoll.reports.device_list import ListedDevice, device_list
 from zkpoll.reports.status import DashboardStatus, DeviceStatus, StatusScreen, status
+from zkpoll.tasks.outcome import LOCKED
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,11 +67,16 @@ def test_lines_leave_out_what_is_not_known() -> None:
     """A line has its kind, its name, and only what is known."""
     never = DeviceStatus(DeviceStanding("back-door"), enabled=False, stale=False)
     assert list(screen(WELL, never).lines()) == [
+        "1 terminal well, 1 terminal switched off; no run has ended yet",
         "device  front-door  read 3 h ago",
         "device  back-door  read never  enabled: false",
     ]
-    assert list(screen(DashboardStatus(OWED, named=False, stale=True)).lines()) == [
-        "dashboard  main  2 pending, 1 parked, 0 held  the oldest for 30 h, TOO LONG  not in the inventory"
+    left = screen(DashboardStatus(replace(OWED, confirmed=7), named=False, stale=True))
+    late, away = "not confirmed for too long", "not in the inventory"
+    assert list(left.lines()) == [
+        "1 thing needs you",
+        f"trouble  dashboard main: 3 punches {late}, and it is {away} (since 2026-11-20 21:00Z)",
+        f"dashboard  main  7 confirmed, 2 pending, 1 parked, 0 held  the oldest for 30 h, TOO LONG  {away}",
     ]
 
 
@@ -83,8 +90,11 @@ def test_what_is_stamped_ahead_of_the_clock() -> None:
         "stamped ahead of this host's clock, which was wrong then, or is",
     )
     assert list(screen(ahead, waits).lines()) == [
-        f"device  front-door  read {when}  its last reading is {words}",
-        f"dashboard  main  1 pending, 0 parked, 0 held  the oldest since {when}  its oldest punch is {words}",
+        "2 things need you; no run has ended yet; 0 of 1 punch confirmed",
+        f"trouble  device front-door: its last reading is {words}",
+        f"trouble  dashboard main: its oldest punch is {words}",
+        f"device  front-door  read {when}",
+        f"dashboard  main  0 confirmed, 1 pending, 0 parked, 0 held  the oldest waits since {when}",
     ]
     off = DeviceStatus(standing, enabled=False, stale=False, ahead=True)
     assert [screen(one).attention for one in (ahead, off, waits)] == [True, False, True]
@@ -95,18 +105,20 @@ def test_what_is_stamped_ahead_of_the_clock() -> None:
 
 
 def test_remarks() -> None:
-    """What is not as usual is said of each device and dashboard that it is about."""
+    """What is not as usual is said of each thing that it is about: what needs a person, and what does not."""
     standing = DeviceStanding(
         "a", on_device=9, capacity=9, disabled_since=NOW, stranger="S2", quarantined=1_000, read_at=NOW
     )
     gone = DashboardStanding("main", "gone", 0, 0, 0, None)
     found = screen(DeviceStatus(standing, True, False), DashboardStatus(gone, True, False))
     assert list(found.remarks()) == [
-        "a: ITS LOG IS FULL",
-        "a: MAY STILL BE DISABLED since 2026-11-22 03:00Z, so that nobody can punch: switch it off and on",
         "a: another terminal (S2) answers there",
         "a: 1,000 quarantined",
-        "main: nothing is sent there: gone; to go on: zkpoll dashboards resume main",
+    ]
+    assert [need.line for need in found.needs] == [
+        f"device a: {LOCKED.text} (since 2026-11-22 03:00Z)",
+        "device a: its log is 100 % full (9 of 9 records) (since 2026-11-22 03:00Z)",
+        "dashboard main: nothing is sent there: gone; to go on: zkpoll dashboards resume main",
     ]
 
 

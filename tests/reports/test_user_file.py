@@ -73,7 +73,7 @@ def test_what_spreadsheets_add(tmp_path: Path) -> None:
         (b'{"device": "front"}\n', "row 1: serial_number: field required"),
         (b"{\n", "is damaged"),
         ((",".join(COLUMNS) + "\nfront\n").encode(), "row 1: serial_number: "),
-        ((",".join(COLUMNS) + "\n" + ",".join("x" * 20)).encode(), "row 1: uid: "),
+        ((",".join(COLUMNS) + "\n" + ",".join("x" * 20)).encode(), "row 1: privilege: "),
         (text([row(user())]).replace("Ada", '"Ada').encode(), "is damaged|row 1"),
     ],
 )

@@ -10,7 +10,18 @@ from hypothesis import strategies as st
 
 from tests.reports.helpers import row, user
 from zkpoll.inventory import Device
-from zkpoll.reports.user_rows import COLUMNS, UserRow, as_dict, privilege_name, readable
+from zkpoll.model.user import User
+from zkpoll.reports.user_rows import (
+    ADMINISTRATOR,
+    COLUMNS,
+    UserRow,
+    as_dict,
+    level,
+    privilege_name,
+    rank,
+    readable,
+    rows,
+)
 
 
 def test_the_columns() -> None:
@@ -85,6 +96,31 @@ def test_what_cannot_be_decoded_is_shown(name: bytes, encoding: str, shown: str)
     assert readable(name, encoding) == shown
 
 
+@pytest.mark.parametrize(
+    ("name", "width", "encoding", "shown"),
+    [
+        ("জামিলা খাতুন বেগম", 24, "utf-8", "জামিলা খ"),  # 22 bytes, and two of the next letter
+        ("Mélanie Côté-Ångström Øy", 24, "utf-8", "Mélanie Côté-Ångstr"),
+        ("Zoé-Anaé", 8, "utf-8", "Zoé-Ana"),
+        ("A王小明李", 8, "gb18030", "A王小明"),
+        ("王小明李四", 8, "gb18030", "王小明李"),
+        ("ABCDE😀", 8, "gb18030", "ABCDE"),
+        ("ABCDEFGÑ", 8, "cp1252", "ABCDEFGÑ"),
+    ],
+)
+def test_a_name_that_was_cut_ends_before_the_broken_letter(
+    name: str, width: int, encoding: str, shown: str
+) -> None:
+    """A terminal cuts names by bytes: what is left of a letter at the end of a full field is not shown."""
+    assert readable(name.encode(encoding)[:width], encoding) == shown
+
+
+def test_only_the_end_of_a_full_field_is_cut() -> None:
+    """Elsewhere odd bytes are shown, as the encoding may be wrong; a short name was not cut."""
+    assert readable(b"Jos\xe9", "utf-8") == r"Jos\xe9"
+    assert readable(b"\xe9ABCDEF\xc3", "utf-8") == r"\xe9ABCDEF"
+
+
 @given(
     st.binary(max_size=24),
     st.sampled_from(
@@ -98,3 +134,23 @@ def test_any_bytes_are_a_name(name: bytes, encoding: str) -> None:
     assert bool(shown) == bool(name)
     assert len(f"a{shown}b".splitlines()) == 1
     assert not {unicodedata.category(letter) for letter in shown} & {"Cc", "Cs"}
+
+
+def test_a_person_of_a_database() -> None:
+    """Programs have scales of privileges of their own: no word is made up, and nobody counts as disabled."""
+    person = User(
+        slot="ab-7", user_id="1001", name=b"Ada", privilege=3, card="00AB", group=0, has_password=True
+    )
+    (found,) = rows([person], device="hq", serial_number="hq", encoding="utf-8", of_database=True)
+    assert (found.uid, found.card, found.privilege) == ("ab-7", "00AB", 3)
+    assert (found.privilege_name, found.enabled) == ("privilege 3", True)
+    (plain,) = rows([user()], device="hq", serial_number="hq", encoding="utf-8", of_database=True)
+    assert plain.privilege_name == "user"
+
+
+@pytest.mark.parametrize("privilege", range(256))
+def test_the_rank_of_a_device_is_its_level(privilege: int) -> None:
+    """A person may do nothing but punch, something, or everything, whatever words there are for it."""
+    found = row(user(privilege=privilege))
+    assert bool(rank(found)) == bool(level(privilege))
+    assert (rank(found) == ADMINISTRATOR) == (level(privilege) == ADMINISTRATOR)

@@ -49,7 +49,9 @@ def test_moments() -> None:
         assert words.minute(moment) == "2026-11-22 03:04Z"
 
 
-@pytest.mark.parametrize(("seconds", "text"), [(2.6, "+3 s"), (0, "+0 s"), (-7.2, "-7 s")])
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(2.6, "+3 s"), (0, "+0 s"), (-7.2, "-7 s"), (-8.2e8, "26 years behind")]
+)
 def test_clocks(seconds: float, text: str) -> None:
-    """A clock is ahead or behind, by whole seconds."""
+    """A clock is ahead or behind, by whole seconds; one that restarted in 2000, by years."""
     assert words.ahead(seconds) == text

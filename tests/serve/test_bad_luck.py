@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from tests.serve.serving import Serving
     from tests.site import Site
 
-pytestmark = pytest.mark.command
 
 UNAVAILABLE = Heard(503, "Unavailable")
 POLLS = (

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from tests.site import Site
     from zkpoll.simulator import SampleDashboard
 
-pytestmark = pytest.mark.command
-
 
 def asked(port: int, what: str = "GET /health", body: str = "") -> tuple[int, str, str]:
     """Ask, and return the status, the head and the body of the answer."""

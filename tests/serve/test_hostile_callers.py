@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from tests.serve.serving import Serving
     from tests.site import Site
 
-pytestmark = pytest.mark.command
 
 MB4: Final = 4 * 1024 * 1024
 FORBIDDEN: Final = Heard(403, "Forbidden")

@@ -6,8 +6,6 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-import pytest
-
 from tests.look import inside, look
 from tests.serve.serving import SERIAL, journalled, line, serving, write
 from tests.site import entry
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
     from tests.serve.serving import Serving
     from tests.site import Site
 
-pytestmark = pytest.mark.command
 
 ANYWHERE = "127.0.0.1:0"
 

@@ -41,7 +41,6 @@ needs_stream = pytest.mark.skipif(
     NGINX is None or not STREAM.is_file(), reason="nginx's module for streams is not on this machine"
 )
 needs_haproxy = pytest.mark.skipif(HAPROXY is None, reason="HAProxy is not on this machine")
-pytestmark = pytest.mark.command
 
 
 class Front:

@@ -41,7 +41,6 @@ def test_its_inventories_are_right(tmp_path: Path, text: str) -> None:
     assert [one.serial for one in inventory.pushing] == [SERIAL]
 
 
-@pytest.mark.command
 def test_the_first_inventory_serves(site: Site) -> None:
     """The first inventory of the page, at a free port, lets its terminal in, and nobody else."""
     text = INVENTORIES[0].replace("0.0.0.0:8081", "127.0.0.1:0")

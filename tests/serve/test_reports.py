@@ -7,8 +7,6 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-import pytest
-
 from tests.look import inside, look
 from tests.peers import closed_port
 from tests.reports.test_metrics import of, samples
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
     from tests.serve.serving import Serving
     from tests.site import Result, Site
 
-pytestmark = pytest.mark.command
 SECOND = 1.0
 PUNCH = line("1001", "2026-11-22 08:59:58")
 METRICS = "metrics: {textfile: zkpoll.prom}\n"
@@ -36,6 +33,27 @@ def lines(door: Serving, subject: str) -> list[str]:
 def shake_hands(door: Serving) -> None:
     """Call as a terminal does that was switched on."""
     assert door.ask(f"/iclock/cdata?SN={SERIAL}&options=all&pushver=2.4.1&DeviceType=att").status == 200
+
+
+def test_an_old_inventory(site: Site, dashboard: SampleDashboard) -> None:
+    """A run renames the dashboard while it runs: it takes punches on, and leaves sending to such runs."""
+    write(site, dashboard.url)
+    with quick(site) as door:
+        shake_hands(door)
+        assert door.push(PUNCH).status == 200
+        wait_for(lambda: len(dashboard.events) == 1)
+        text = site.inventory.read_text("utf-8")
+        site.inventory.write_text(text.replace("dashboard: {", "dashboard: {name: main, was: dashboard, "))
+        assert "called main now" in site.sync().err
+        assert door.push(line("1002", "2026-11-22 08:59:59")).status == 200
+        time.sleep(3 * SECOND)
+        assert len(dashboard.events) == 1
+        assert door.process.poll() is None
+        assert site.sync().code == 0
+        assert len(dashboard.events) == 2
+    assert [one.partition(" by a run")[0] for one in door.lines] == [
+        "zkpoll: push door: dashboard dashboard was given another name"
+    ]
 
 
 # --- status ---
@@ -54,6 +72,7 @@ def test_status_beside_it(site: Site, dashboard: SampleDashboard) -> None:
         told = site.run("status")
         code, screen = at_a_terminal(site, "status")
     assert told.code == code == 0
+    assert told.out.startswith("1 terminal, 1 push door and 1 dashboard well; 1 of 1 punch confirmed\n")
     assert "device  gate  calls us  called " in told.out
     assert "  TimeZone 0  dialect attendance\n" in told.out
     assert "door  push  `zkpoll serve` runs  1 caller was refused; see `zkpoll devices pending`\n" in told.out
@@ -64,6 +83,7 @@ def test_status_beside_it(site: Site, dashboard: SampleDashboard) -> None:
     code, screen = at_a_terminal(site, "status")
     assert code == 1
     assert "push door: no `zkpoll serve` runs, so no punches arrive; terminals keep them\n" in screen
+    assert screen.startswith("1 thing needs you; 1 of 1 punch confirmed\n")
 
 
 # --- a dashboard that is away, beside runs by cron ---
@@ -217,7 +237,7 @@ def test_a_silence_outlasts_a_restart(site: Site, dashboard: SampleDashboard) ->
     with inside(site.journal) as db:
         day = "2026-01-01T00:00:00.000+00:00"
         told = ("push gate", "silent", day, datetime.now(UTC).isoformat())
-        db.execute("INSERT INTO condition VALUES (?, ?, ?, ?)", told)
+        db.execute("INSERT INTO condition (subject, kind, since, told_at) VALUES (?, ?, ?, ?)", told)
     with quick(site) as door:
         time.sleep(3 * SECOND)
         assert door.lines == []
@@ -233,10 +253,13 @@ def test_a_device_that_left_has_no_trouble(site: Site, dashboard: SampleDashboar
         pass
     with inside(site.journal) as db:
         now = datetime.now(UTC).isoformat()
-        db.execute("INSERT INTO condition VALUES ('push yard', 'silent', ?, ?)", (now, now))
+        db.execute(
+            "INSERT INTO condition (subject, kind, since, told_at) VALUES ('push yard', 'silent', ?, ?)",
+            (now, now),
+        )
     with quick(site) as door:
         wait_for(lambda: len(door.lines) == 1)
-    assert door.lines == ["zkpoll: push yard: well again, after 0 min\n"]
+    assert door.lines == ["zkpoll: push yard: ended, after 0 min: taken out of the inventory\n"]
 
 
 def test_every_line_is_json_where_that_is_asked_for(site: Site, dashboard: SampleDashboard) -> None:

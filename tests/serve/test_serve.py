@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from tests.site import Site
     from zkpoll.simulator import SampleDashboard
 
-pytestmark = pytest.mark.command
-
 
 def test_a_punch_goes_all_the_way(site: Site, dashboard: SampleDashboard) -> None:
     """What a terminal posts is answered once it is on disk, and at the dashboard seconds later."""

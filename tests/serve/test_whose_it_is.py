@@ -7,8 +7,6 @@ import threading
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from tests.look import look
 from tests.serve.serving import GATE, SERIAL, Heard, journalled, line, serving, write
 from tests.waiting import wait_for
@@ -19,7 +17,6 @@ if TYPE_CHECKING:
     from tests.site import Site
     from zkpoll.simulator import SampleDashboard
 
-pytestmark = pytest.mark.command
 
 MORNING = "2026-11-22 08:59:58"
 OTHER = "NEW7224760046"

@@ -46,7 +46,7 @@ def refusal(*options: str) -> str:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_pushes_until_a_signal(number: signal.Signals) -> None:
     """It tells in plain lines what it does, and ends with 0 and without a word on Ctrl-C or SIGTERM."""
-    options = ("--serial", "0123", "--records", "130", "--punch-every", "200ms")
+    options = ("--serial", "0123", "--records", "130", "--punch-every", "1s")
     with Booth() as booth, caller(booth.url, *options) as process:
         first = line(process)
         assert first.startswith(f"pushing to {booth.url} (130 records, 50 users): - ")
@@ -171,6 +171,6 @@ def test_every_option_is_for_one_of_both_or_shared() -> None:
     assert OWN.isdisjoint(SHARED)
     listening = names - OWN - SHARED
     assert listening == {
-        *("host", "port", "udp", "layout", "comm_key", "block_size"),
+        *("host", "port", "udp", "layout", "comm_key", "block_size", "gap", "event_width"),
         *("delay", "cut", "drop", "damage", "no_buffer", "no_sizes", "mute"),
     }

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 ACTIVATE: Final = shutil.which("systemd-socket-activate")
 pytestmark = [
-    pytest.mark.command,
     pytest.mark.skipif(ACTIVATE is None, reason="systemd's tools are not on this machine"),
 ]
 

@@ -76,8 +76,8 @@ def test_a_clearing_needs_no_visit_of_its_run(site: Site, dashboard: SampleDashb
         site.write(dashboard.url, entry("front", address))
         inventory = load(site.inventory, {"TOKEN": TOKEN})
         assert sync(inventory).exit_code == 0
-        with writing(inventory.journal, Event().is_set) as contacts:
-            cleared = clear(inventory.devices[0], contacts, folders(inventory.journal).raw_copies)
+        with writing(inventory.home, Event().is_set) as contacts:
+            cleared = clear(inventory.devices[0], contacts, folders(inventory.home).raw_copies)
     assert (cleared.fate, cleared.records, cleared.problem) == (Fate.CLEARED, 5, None)
     assert not terminal.log
     assert not terminal.disabled
@@ -89,10 +89,8 @@ def test_a_device_that_was_never_read_is_not_cleared(site: Site, dashboard: Samp
     with serve(terminal) as address:
         site.write(dashboard.url, entry("front", address))
         inventory = load(site.inventory, {"TOKEN": TOKEN})
-        with writing(inventory.journal, Event().is_set) as contacts:
-            cleared = clear(
-                inventory.devices[0], contacts, folders(inventory.journal).raw_copies, by_hand=True
-            )
+        with writing(inventory.home, Event().is_set) as contacts:
+            cleared = clear(inventory.devices[0], contacts, folders(inventory.home).raw_copies, by_hand=True)
     assert cleared.fate is Fate.NOT_CLEARED
     assert "was never read to its end" in str(cleared.problem)
     assert not terminal.commands

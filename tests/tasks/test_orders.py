@@ -218,13 +218,10 @@ def test_everything_is_by_the_wall_clock() -> None:
 
 # --- with a journal ---
 
-TODAY: Final = datetime.now(UTC)
-"""The journal stamps what it keeps by the real clock."""
-
 
 def ago_today(**spans: float) -> datetime:
-    """Return a moment before today's now."""
-    return TODAY - timedelta(**spans)
+    """Return a moment before now."""
+    return datetime.now(UTC) - timedelta(**spans)
 
 
 @pytest.fixture
@@ -246,16 +243,16 @@ def inventory(tmp_path: Path) -> Inventory:
 @pytest.fixture
 def journal(inventory: Inventory) -> Iterator[Journal]:
     """Give its journal, in which all three have called."""
-    with open_journal(inventory.journal) as journal:
+    with open_journal(inventory.home) as journal:
         called(journal)
         yield journal
 
 
 def called(
-    journal: Journal, now: datetime = TODAY, zone: str = "0", records: int = 12, **changes: str
+    journal: Journal, now: datetime | None = None, zone: str = "0", records: int = 12, **changes: str
 ) -> None:
     """Let all devices have called half a minute before."""
-    at = now - timedelta(seconds=30)
+    at = (now or datetime.now(UTC)) - timedelta(seconds=30)
     rows = [
         Contact(name, serial, at, at, "192.0.2.7", "attendance", zone, told=Told(records=records))
         for name, serial in (("gate", SERIAL), ("both", "B1"), ("off", "OFF1"))
@@ -274,34 +271,34 @@ def test_another_zone_asks_each_device_once(inventory: Inventory, journal: Journ
     called(journal, zone="7")
     orders = Orders(inventory, journal)
     for _ in range(3):
-        orders.look_after(TODAY, {})
+        orders.look_after(datetime.now(UTC), {})
     assert texts(journal) == [(SERIAL, "CHECK"), ("B1", "CHECK")]
 
 
 def test_what_this_process_told_counts(inventory: Inventory, journal: Journal) -> None:
     """A device that has just shaken hands is not asked to, though the journal does not know it yet."""
     called(journal, zone="7")
-    Orders(inventory, journal).look_after(TODAY, {"gate": "0"})
+    Orders(inventory, journal).look_after(datetime.now(UTC), {"gate": "0"})
     assert texts(journal) == [("B1", "CHECK")]
 
 
 def test_devices_that_get_no_orders(inventory: Inventory, journal: Journal) -> None:
     """Nothing is queued for one that does not call, nor in a dialect that has other orders."""
     called(journal, ago_today(minutes=10), zone="7")
-    Orders(inventory, journal).look_after(TODAY, {})
+    Orders(inventory, journal).look_after(datetime.now(UTC), {})
     assert texts(journal) == []
     called(journal, zone="7", dialect="access")
-    Orders(inventory, journal).look_after(TODAY, {})
+    Orders(inventory, journal).look_after(datetime.now(UTC), {})
     assert texts(journal) == []
 
 
 def test_a_gap_from_its_beginning_to_its_end(inventory: Inventory, journal: Journal) -> None:
     """Of a device without a host, all is asked for after ten minutes, and what does not come is told once."""
     orders = Orders(inventory, journal)
-    now = TODAY
+    began = datetime.now(UTC)
     heard: list[tuple[str, str]] = []
     for minute in range(60):
-        now = TODAY + timedelta(minutes=minute)
+        now = began + timedelta(minutes=minute)
         called(journal, now)
         orders.look_after(now, {})
         waiting = pushed.waiting_commands(journal)
@@ -320,12 +317,12 @@ def test_a_gap_from_its_beginning_to_its_end(inventory: Inventory, journal: Jour
     assert Pushed(journal, "B1").gap() == Gap()
 
 
-def test_a_spent_command_makes_room(inventory: Inventory, journal: Journal) -> None:
+def test_a_spent_command_makes_room(inventory: Inventory, journal: Journal, tmp_path: Path) -> None:
     """One that nobody answers for an hour is dropped, and stays known as that."""
-    ask(journal, SERIAL, UTC, (None, None), TODAY)
-    with inside(inventory.journal) as db:
+    ask(journal, SERIAL, UTC, (None, None), datetime.now(UTC))
+    with inside(tmp_path / "journal.db") as db:
         db.execute("UPDATE push_command SET queued_at = ?", (ago_today(hours=1).isoformat(),))
-    Orders(inventory, journal).look_after(TODAY, {})
+    Orders(inventory, journal).look_after(datetime.now(UTC), {})
     assert texts(journal) == []
     (dropped,) = Pushed(journal, SERIAL).commands()
     assert (dropped.settled_at is None, dropped.return_code) == (False, None)
@@ -339,7 +336,7 @@ def test_many_devices_cost_few_queries(
     gate = inventory.devices[0]
     many = [gate.model_copy(update={"name": serial, "serial": serial}) for serial in serials]
     fleet = inventory.model_copy(update={"devices": tuple(many)})
-    at = TODAY - timedelta(seconds=30)
+    at = datetime.now(UTC) - timedelta(seconds=30)
     told = Told(records=0)
     pushed.contacts(
         journal, [Contact(s, s, at, at, "192.0.2.7", "attendance", "0", told=told) for s in serials]
@@ -358,28 +355,28 @@ def test_many_devices_cost_few_queries(
 
     for verb in ("all", "one", "run", "run_many"):
         noted(verb)
-    orders.look_after(TODAY, {})
+    orders.look_after(datetime.now(UTC), {})
     assert len(asked) <= 10
 
 
 def test_asking_by_hand(journal: Journal) -> None:
     """A person's order waits as it was typed, once."""
     since, until = datetime(2026, 11, 1), datetime(2026, 11, 2, 23, 59, 59)
-    assert ask(journal, SERIAL, UTC, (since, until), TODAY).is_new
-    assert not ask(journal, SERIAL, UTC, (since, until), TODAY).is_new
-    assert ask(journal, SERIAL, UTC, (since, None), TODAY).until > datetime.now()
+    assert ask(journal, SERIAL, UTC, (since, until), datetime.now(UTC)).is_new
+    assert not ask(journal, SERIAL, UTC, (since, until), datetime.now(UTC)).is_new
+    assert ask(journal, SERIAL, UTC, (since, None), datetime.now(UTC)).until > datetime.now()
     first, _ = Pushed(journal, SERIAL).commands()
     assert first.text == "DATA QUERY ATTLOG StartTime=2026-11-01 00:00:00\tEndTime=2026-11-02 23:59:59"
 
 
-def test_whom_nothing_can_be_asked(inventory: Inventory, journal: Journal) -> None:
+def test_whom_nothing_can_be_asked(inventory: Inventory, journal: Journal, tmp_path: Path) -> None:
     """A device that never called, or has other orders, is refused in a sentence."""
     gate = inventory.devices[0]
     assert who_is_asked(journal, gate).serial_number == SERIAL
     called(journal, dialect="access")
     with pytest.raises(SetAside, match="gate speaks the access dialect"):
         who_is_asked(journal, gate)
-    with inside(inventory.journal) as db:
+    with inside(tmp_path / "journal.db") as db:
         db.execute("DELETE FROM push_device")
     with pytest.raises(SetAside, match="gate has never called"):
         who_is_asked(journal, gate)

@@ -281,7 +281,7 @@ def test_what_follows_a_reading_to_the_end_is_new(site_of_fifty: Site) -> None:
     site.visit(full=False)
     for row in site.terminal.log[:20]:
         site.terminal.append(row)
-    site.breaks_off(after={40: 1300, 8: 1000}[site.layout])
+    site.breaks_off(after={40: 1300, 8: 900}[site.layout])
     assert 30 < len(site.held()) < 50
     site.visit(full=False)
     assert len(site.held()) == 50

@@ -39,8 +39,14 @@ class Gate:
     """A terminal with two doors, between the two programs that it is known to."""
 
     def __init__(
-        self, site: Site, dashboard: SampleDashboard, layout: int, model: PushModel | None = None
+        self,
+        site: Site,
+        dashboard: SampleDashboard,
+        layout: int,
+        model: PushModel | None = None,
+        more: str = "",
     ) -> None:
+        """`more` is of the inventory: whole lines."""
         self.site = site
         self.dashboard = dashboard
         self.unit = Unit(NAME, Model(serial=NAME.upper(), layout=layout), renumbers=False)
@@ -49,12 +55,14 @@ class Gate:
         self._states = STATES.get(layout, _USUAL_STATES)
         self._draw = random.Random(layout)  # the same people each time
         self._model = model or PushModel(batch=4)
+        self._more = more
         self._exit = ExitStack()
 
     def __enter__(self) -> Self:
         with ExitStack() as failed:
             address = failed.enter_context(serve(self.unit))
-            write(self.site, self.dashboard.url, [entry(NAME, address, serial=NAME.upper(), push="true")])
+            settings = entry(NAME, address, serial=NAME.upper(), push="true", warn_clock="never")
+            write(self.site, self.dashboard.url, [settings], self._more)
             self.door: Serving = failed.enter_context(serving(self.site))
             self.push = PushTerminal(self.door.url, self.unit, self._model)
             self._exit = failed.pop_all()

@@ -39,8 +39,9 @@ from zkpoll.simulator import (
 )
 from zkpoll.simulator.push_wire import PushAnswer, PushLine, PushServer
 from zkpoll.sync import sync
-from zkpoll.tasks.deliver import Lane, deliver_to
+from zkpoll.tasks.deliver import deliver_to
 from zkpoll.tasks.desk import Desk
+from zkpoll.tasks.outlet import Outlet
 from zkpoll.tasks.run import Options
 
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ class House:
         if self._journal:
             self._journal.__exit__(None, None, None)
         self.zone = zone
-        device = entry(NAME, self._address, serial=SERIAL, push="true", timezone=zone)
+        device = entry(NAME, self._address, serial=SERIAL, push="true", timezone=zone, warn_clock="never")
         inventory = self.folder / "devices.yaml"
         inventory.write_text(
             f"dashboard: {{url: '{self.dashboard.url}', token: {TOKEN}, batch_size: 7, attempts: 1}}\n"
@@ -219,7 +220,7 @@ class House:
         if self.killed.is_set():
             return
         names = Devices(self._journal).names()
-        lane = Lane(
+        outlet = Outlet(
             self.inventory.dashboards[0],
             self._outbox,
             Origins.of_inventory(self.inventory.devices, names),
@@ -228,7 +229,7 @@ class House:
             threading.Event(),
         )
         with self._true_time():
-            deliver_to(lane, self._journal)
+            deliver_to(outlet, self._journal)
 
     # --- sync ---
 

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from tests.site import Site
     from zkpoll.simulator import SampleDashboard
 
-pytestmark = pytest.mark.command
 
 CLEAR = ("devices", "clear", NAME, "--yes")
 

@@ -105,6 +105,8 @@ def test_a_minute_side_by_side(site: Site) -> None:
         terminals = [PushTerminal(door.url, unit, PushModel(batch=16)) for unit in units]
         for terminal in terminals:
             stack.enter_context(pushing(terminal))
+        # Until it is written down that a device has called, `status` says that it never did.
+        wait_for(lambda: look(site.journal, "SELECT count(*) FROM push_device") == [(len(units),)])
         people = threading.Thread(target=_punch, args=(units, stop))
         people.start()
         stack.callback(people.join)

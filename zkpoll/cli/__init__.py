@@ -6,19 +6,24 @@ and completion are quick. A command imports the rest when it runs.
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from zkpoll import __version__
+from zkpoll.cli.app import before_option
 from zkpoll.cli.backfill import backfill
 from zkpoll.cli.completion import completion
 from zkpoll.cli.config import config
 from zkpoll.cli.dashboards import dashboards
+from zkpoll.cli.databases import databases
 from zkpoll.cli.decode import decode
 from zkpoll.cli.demo import demo
 from zkpoll.cli.devices import devices
+from zkpoll.cli.dispatch import dispatch
 from zkpoll.cli.explain import explain
 from zkpoll.cli.journal import journal
 from zkpoll.cli.outbox import outbox
@@ -31,12 +36,48 @@ from zkpoll.cli.status import status
 from zkpoll.cli.streams import prepare_streams
 from zkpoll.cli.sync import sync
 from zkpoll.cli.users import users
+from zkpoll.cli.worker import worker
 from zkpoll.errors import OUT_OF_MEMORY, ExitCode, ZkpollError
 
+if TYPE_CHECKING:
+    from pathlib import Path
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+
+_SECTIONS: Final = {
+    "First day": (
+        *("demo", "config check", "devices discover", "devices ping", "dashboards ping"),
+        *("sync", "serve", "status"),
+    ),
+    "Every day": ("explain", "outbox", "quarantine", "users", "punches"),
+    "Now and then": ("devices", "databases", "dashboards", "backfill", "journal", "config", "completion"),
+    "More than one machine": ("dispatch", "worker"),
+    "For developers": ("simulate", "decode"),
+}
+"""The commands of the help, in the order in which a person comes to need them."""
+
+
+class _InOrder(click.Group):
+    """The group of all commands. Its help lists them by when they are needed."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the sections. A command of a group may stand alone."""
+        width = max(len(words) for section in _SECTIONS.values() for words in section)
+        for title, section in _SECTIONS.items():
+            rows = []
+            for words in section:
+                command: click.Command | None = self
+                for word in words.split():
+                    command = command.get_command(ctx, word) if isinstance(command, click.Group) else None
+                if command is not None:
+                    rows.append((f"{words:{width}}", command.get_short_help_str(formatter.width - width - 6)))
+            with formatter.section(title):
+                formatter.write_dl(rows)
+
+
+@click.group(cls=_InOrder, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, package_name="zkpoll")
-def zkpoll() -> None:
+@before_option
+def zkpoll(config: Path | None) -> None:  # each command looks for it there
     """Carry punches from attendance terminals to a dashboard.
 
     `zkpoll demo` shows it at work without hardware; `zkpoll sync` is what cron runs.
@@ -50,12 +91,15 @@ for _command in (
     explain,
     backfill,
     devices,
+    databases,
     dashboards,
     users,
     punches,
     outbox,
     quarantine,
     journal,
+    dispatch,
+    worker,
     decode,
     config,
     completion,
@@ -68,6 +112,8 @@ for _command in (
 def main() -> None:
     """Run the command line and exit with the documented code. Only a bug prints a traceback."""
     prepare_streams()
+    # Else pydantic looks through all installed packages for plugins: a tenth of an idle run.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     sys.exit(_run())
 
 

@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING
 import click
 
 from zkpoll.cli.app import (
-    DAY,
     check_dashboards,
-    check_journal,
     config_option,
+    formerly,
     load_inventory,
     no_delivery,
     open_journal,
+    refuse_date,
 )
+from zkpoll.cli.dates import DAY, day
 from zkpoll.cli.output import say
+from zkpoll.cli.selection import Asked, former_options, names_in_journal
 
 if TYPE_CHECKING:
-    from datetime import datetime
     from pathlib import Path
 
 
@@ -26,16 +27,17 @@ if TYPE_CHECKING:
 @config_option
 @click.option("--to", required=True, metavar="NAME", help="The dashboard.")
 @click.option("--from", "first", required=True, type=DAY, metavar="DATE", help="The first day: 2026-11-01.")
-@click.option("--to-date", "last", required=True, type=DAY, metavar="DATE", help="The last day.")
-@click.option("--device", metavar="NAME", help="Only this device's, by its present or a former name.")
+@click.option("--until", "last", required=True, type=DAY, metavar="DATE", help="The last day.")
+@formerly("--to-date", "--until")
+@former_options
 @click.option("--held", is_flag=True, help="Also those held as repeats.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done; write nothing.")
 def backfill(
     config: Path | None,
     to: str,
-    first: datetime,
-    last: datetime,
-    device: str | None,
+    first: str,
+    last: str,
+    asked: Asked,
     held: bool,
     dry_run: bool,
 ) -> None:
@@ -48,13 +50,15 @@ def backfill(
     """
     from zkpoll.journal.decisions import Decisions, Span
 
-    if first > last:
-        raise click.UsageError("--from is later than --to-date")
     inventory = load_inventory(config, secrets=False)
+    refuse_date(to, [one.name for one in inventory.dashboards])
+    begin, end = day(inventory, first, "--from"), day(inventory, last, "--until")
+    if begin > end:
+        raise click.UsageError(f"--from is later than --until: {begin}, {end}")
     check_dashboards(inventory, [to], "--to")
     with open_journal(inventory) as journal:
-        check_journal(journal, device=device)
-    span = Span(first.date(), last.date(), device)
+        names = names_in_journal(inventory, journal, asked)
+    span = Span(begin, end, names)
     locks = no_delivery(inventory, [] if dry_run else [to])
     with open_journal(inventory, writable=not dry_run) as journal, locks:
         done = Decisions(journal, to).backfill(span, repeats=held, dry_run=dry_run)

@@ -2,44 +2,79 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from zkpoll.cli.app import config_option, load_inventory
-from zkpoll.cli.output import print_json
+from zkpoll.cli.output import print_json, say
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from zkpoll.inventory import Inventory
 
-@click.group()
+NO_DRIVER: Final = (
+    "this machine has no psycopg, which a journal in PostgreSQL needs: pip install 'zkpoll[postgres]'"
+)
+NO_CELERY: Final = (
+    "this machine has no celery, which `zkpoll dispatch` and `zkpoll worker` need: "
+    "pip install 'zkpoll[celery]', or '.[celery]' in a checkout"
+)
+
+
+@click.group(short_help="Check and show the inventory, or describe it to editors.")
 def config() -> None:
     """Check the inventory, or describe it to an editor."""
 
 
-@config.command()
+@config.command(short_help="Check devices.yaml: all mistakes at once.")
 @config_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of YAML.")
-def check(config: Path | None, as_json: bool) -> None:
-    """Check the inventory and print its settings.
+@click.option("--show", is_flag=True, help="Print all settings as they will be used.")
+@click.option("--json", "as_json", is_flag=True, help="The same as JSON; durations are in seconds.")
+def check(config: Path | None, show: bool, as_json: bool) -> None:
+    """Check the inventory: say that it has no mistakes, or all of them.
 
-    Prints what zkpoll will use: defaults merged into every device, variables filled in, secrets
-    masked. A wrong inventory ends with code 78 and every problem, one a line. No device and no
-    dashboard is contacted.
+    With --show it prints what zkpoll will use: sites and defaults merged into every device, variables filled
+    in, secrets masked. What is no mistake, but needs a look, is told on stderr. A wrong inventory ends with
+    code 78 and every problem, one a line. No device, no dashboard and no server is contacted; `zkpoll status`
+    tells whether a journal in PostgreSQL can be read.
     """
+    import os
+
+    from zkpoll.inventory import locate
+    from zkpoll.model.journal_home import JournalServer
     from zkpoll.tasks.delivery_outcome import EXPOSED
 
-    inventory = load_inventory(config, strict=True)
+    path = locate(config, os.environ)
+    inventory = load_inventory(path, strict=True)
     for dashboard in inventory.dashboards:
         if dashboard.exposed:
             click.echo(f"{dashboard.name}: {EXPOSED}", err=True)
+    if isinstance(inventory.home, JournalServer) and find_spec("psycopg") is None:
+        click.echo(f"journal: {NO_DRIVER}", err=True)
+    if inventory.workers is not None and find_spec("celery") is None:
+        click.echo(f"workers: {NO_CELERY}", err=True)
     if as_json:
         print_json(inventory.masked())
-    else:
+    elif show:
         import yaml
 
-        click.echo(yaml.safe_dump(inventory.masked(), sort_keys=False, allow_unicode=True), nl=False)
+        document = inventory.masked(for_people=True)
+        click.echo(yaml.safe_dump(document, sort_keys=False, allow_unicode=True), nl=False)
+    else:
+        say(f"{path}: {_contents(inventory)}, no mistakes")
+
+
+def _contents(inventory: Inventory) -> str:
+    """Return how many devices, dashboards and the like an inventory has, in words."""
+    from zkpoll.reports.words import counted
+
+    parts = [counted(len(inventory.devices), "device")] if inventory.devices else []
+    parts += [counted(len(inventory.databases), "database")] if inventory.databases else []
+    parts += [counted(len(inventory.sites), "site")] if inventory.sites else []
+    return ", ".join((*parts, counted(len(inventory.dashboards), "dashboard")))
 
 
 @config.command()

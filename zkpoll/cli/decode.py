@@ -52,14 +52,17 @@ def decode(file: Path, as_json: bool) -> None:
 
 
 def _of_copy(copy: RawCopy) -> dict[str, Any]:
-    from zkpoll.pull.layouts import LAYOUTS
+    from zkpoll.pull import layouts
 
+    layout = layouts.layout_called(copy.layout)
+    assert layout is not None  # noqa: S101  # a copy of another one is not loaded
+    width = layouts.bytes_a_record(copy.layout)
     header = copy.header()
     del header["about"], header["users"]  # the first is for who has no zkpoll
     return {
-        "verdict": f"a raw copy of {copy.count} records of {copy.layout} bytes; its SHA-256 is right",
+        "verdict": f"a raw copy of {copy.count} records of {width} bytes; its SHA-256 is right",
         "raw_copy": header | {"slots": len(copy.users)},
-        "layouts": [_candidate(LAYOUTS[copy.layout], copy.log, copy.users, last=_SHOWN)],
+        "layouts": [_candidate(layout, layout.whole(copy.log), copy.users, last=_SHOWN)],
     }
 
 
@@ -67,17 +70,24 @@ def _of_log(data: bytes) -> dict[str, Any]:
     from zkpoll.errors import UnknownLayout
     from zkpoll.pull import layouts
 
+    slotted = data
     try:
-        fitting = layouts.detect(data, len(data)).width
-        verdict = f"{len(data)} bytes; they are records of {fitting} bytes"
+        fitting = layouts.detect(data, len(data))
+        even = fitting.whole(data)
+        slotted = even if fitting.shortest else data
+        width = layouts.bytes_a_record(layouts.number_of(fitting, even))
+        verdict = f"{len(data)} bytes; they are records of {width} bytes"
     except UnknownLayout as error:
         verdict = str(error)
-    candidates = [_candidate(layout, data, layouts.ANY_SLOT) for layout in layouts.LAYOUTS.values()]
+    candidates = [
+        _candidate(layout, slotted if layout.shortest else data, layouts.ANY_SLOT)
+        for layout in layouts.LAYOUTS.values()
+    ]
     return {"verdict": verdict, "layouts": candidates}
 
 
 def _candidate(layout: Layout, data: bytes, users: Mapping[int, str], last: int = 0) -> dict[str, Any]:
-    """Return a log decoded by `layout`, with its first few punches and the `last` ones behind them."""
+    """Return records decoded by `layout`, with the first few punches and the `last` ones behind them."""
     whole = len(data) // layout.width * layout.width
     found = layout.decode(data[:whole], users)
     reasons = sorted({record.reason for record in found.quarantined})

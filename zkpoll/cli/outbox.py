@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from zkpoll.cli.app import (
+    account,
     agreed,
-    check_journal,
+    check_destination,
     config_option,
     json_option,
     load_inventory,
@@ -19,7 +20,8 @@ from zkpoll.cli.app import (
     refuse_unasked,
     yes_option,
 )
-from zkpoll.cli.output import few, print_lines, print_table
+from zkpoll.cli.output import few, print_lines, print_table, say
+from zkpoll.cli.selection import Asked, former_options, names_in_journal
 from zkpoll.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
     from zkpoll.inventory import Inventory
     from zkpoll.journal.decisions import Decisions, Meant, Waiting
+    from zkpoll.journal.spans import Places
 
 _FIRST_FEW: Final = 5
 """Punches shown before a person is asked whether to discard them."""
@@ -40,14 +43,11 @@ _SHOWN: Final = (
 
 _id = click.option("--id", "ids", multiple=True, metavar="ID", help="This one; may be repeated.")
 _user = click.option("--user", metavar="USER", help="Those of this user id.")
-_device = click.option(
-    "--device", metavar="NAME", help="Those of this device, by its present or a former name."
-)
 _all = click.option("--all", "every", is_flag=True, help="All of them.")
 _to = click.option("--to", metavar="NAME", help="Only for this dashboard, also one that left the inventory.")
 
 
-@click.group()
+@click.group(short_help="Look at punches that are not delivered, and decide.")
 def outbox() -> None:
     """Look at punches that are not delivered, and decide about them."""
 
@@ -60,10 +60,10 @@ def outbox() -> None:
 @click.option("--discarded", is_flag=True, help="Those that a person gave up.")
 @_to
 @_user
-@_device
+@former_options
 @json_option
 def list_(
-    config: Path | None, to: str | None, user: str | None, device: str | None, as_json: bool, **states: bool
+    config: Path | None, to: str | None, user: str | None, asked: Asked, as_json: bool, **states: bool
 ) -> None:
     """List punches that are not delivered: by default those that a dashboard refused.
 
@@ -75,33 +75,38 @@ def list_(
       repeat            it is within repeat_within of the one before
       same second       another punch of that person has its second
       exact repeat      its terminal shows its record more than once
+      manual            a person typed it in at the vendor's program
+      sudden            its database brought very many at once, most of them in
+                        seconds that are known under other user ids
       another terminal  its terminal is not accepted
 
     --json prints an array with an object a line, as they are read.
     """  # noqa: D301  # click's own mark is the character itself
     from zkpoll.journal.decisions import Decisions, Selection, dashboards
 
-    asked = frozenset(state for state, wanted in states.items() if wanted) or frozenset({"parked"})
-    choice = Selection(asked, user, device)
-    with open_journal(load_inventory(config, secrets=False)) as journal:
-        check_journal(journal, dashboard=to, device=device)
+    shown = frozenset(state for state, wanted in states.items() if wanted) or frozenset({"parked"})
+    inventory = load_inventory(config, secrets=False)
+    with open_journal(inventory) as journal:
+        if to:
+            check_destination(journal, to)
+        choice = Selection(shown, user, names_in_journal(inventory, journal, asked))
         names = [to] if to else dashboards(journal)
         punches = chain.from_iterable(Decisions(journal, name).punches(choice) for name in names)
-        _show(punches, " or ".join(sorted(asked)), as_json=as_json)
+        _show(punches, " or ".join(sorted(shown)), as_json=as_json)
 
 
 @outbox.command()
 @config_option
 @_id
 @_user
-@_device
+@former_options
 @_all
 @_to
 def retry(
     config: Path | None,
     ids: tuple[str, ...],
     user: str | None,
-    device: str | None,
+    asked: Asked,
     every: bool,
     to: str | None,
 ) -> int:
@@ -113,14 +118,14 @@ def retry(
     """
     from zkpoll.journal.decisions import why_not_retried
 
-    if not (ids or user or device or every):
-        raise click.UsageError("say which: --id, --user, --device or --all")
+    if not (ids or user or asked or every):
+        raise click.UsageError("say which: --id, --user, --device, --site or --all")
     inventory = load_inventory(config, secrets=False)
-    found = _find(inventory, to, {"parked"}, ids, user, device, why_not_retried)
+    found = _find(inventory, to, {"parked"}, ids, user, asked, why_not_retried)
     _act(
         inventory,
         found,
-        lambda desk, last: desk.retry(found.choice, last),
+        lambda desk, seen: desk.retry(found.choice, seen),
         "sent again at the next sync, once nothing else waits",
     )
     return ExitCode.ATTENTION if found.refused else ExitCode.OK
@@ -130,7 +135,7 @@ def retry(
 @config_option
 @_id
 @_user
-@_device
+@former_options
 @_all
 @_to
 @click.option("--pending", is_flag=True, help="Those that still wait to be sent as well.")
@@ -140,7 +145,7 @@ def discard(
     config: Path | None,
     ids: tuple[str, ...],
     user: str | None,
-    device: str | None,
+    asked: Asked,
     every: bool,
     to: str | None,
     pending: bool,
@@ -158,21 +163,21 @@ def discard(
     """  # noqa: D301  # click's own mark is the character itself
     from zkpoll.journal.decisions import Decisions, why_not_discarded
 
-    if not (ids or user or device or every):
-        raise click.UsageError("say which: --id, --user, --device or --all")
-    if every and not (ids or user or device or to):
+    if not (ids or user or asked or every):
+        raise click.UsageError("say which: --id, --user, --device, --site or --all")
+    if every and not (ids or user or asked or to):
         raise click.UsageError("--all needs --to: for which dashboard?")
     if not reason.strip():
         raise click.BadParameter("say why", param_hint="--reason")
     refuse_unasked(yes)
     inventory = load_inventory(config, secrets=False)
     states = {"parked", "held", "pending"} if pending else {"parked", "held"}
-    found = _find(inventory, to, states, ids, user, device, why_not_discarded)
+    found = _find(inventory, to, states, ids, user, asked, why_not_discarded)
     if not (yes or _agreed(found)):
         click.echo("Nothing is discarded.")
         return ExitCode.ATTENTION
-    written = f"{' '.join(reason.split())} (by {_person()})"
-    _act(inventory, found, lambda desk, last: desk.discard(found.choice, last, written), "discarded")
+    written = f"{' '.join(reason.split())} (by {account()})"
+    _act(inventory, found, lambda desk, seen: desk.discard(found.choice, seen, written), "discarded")
     if every and pending and to and to not in {dashboard.name for dashboard in inventory.dashboards}:
         with open_journal(inventory, writable=True) as journal, no_delivery(inventory, [to]):
             Decisions(journal, to).give_up()
@@ -186,15 +191,17 @@ def _find(
     states: set[str],
     ids: Iterable[str],
     user: str | None,
-    device: str | None,
+    asked: Asked,
     why_not: Callable[[Waiting], str | None],
 ) -> Meant:
     """Return the punches that are meant. Tell of each id that is not why. Raise when nothing is left."""
     from zkpoll.journal.decisions import Selection, meant
 
-    choice = Selection(frozenset(states), user, device, tuple(one.strip().lower() for one in ids))
     with open_journal(inventory) as journal:
-        check_journal(journal, dashboard=to, device=choice.device)
+        if to:
+            check_destination(journal, to)
+        devices = names_in_journal(inventory, journal, asked)
+        choice = Selection(frozenset(states), user, devices, tuple(one.strip().lower() for one in ids))
         names = [to] if to else [dashboard.name for dashboard in inventory.dashboards]
         found = meant(journal, names, choice, why_not, shown=_FIRST_FEW)
     for one, why in found.refused.items():
@@ -217,25 +224,15 @@ def _agreed(found: Meant) -> bool:
     return agreed(f"Discard {', '.join(counts)}?")
 
 
-def _act(inventory: Inventory, found: Meant, do: Callable[[Decisions, int], int], done: str) -> None:
+def _act(inventory: Inventory, found: Meant, do: Callable[[Decisions, Places], int], done: str) -> None:
     """Do it to those of the punches that still stand as they were found. Tell each dashboard's number."""
     from zkpoll.journal.decisions import Decisions
     from zkpoll.reports.words import are, punches
 
     with open_journal(inventory, writable=True) as journal, no_delivery(inventory, found.portions):
-        counts = {name: do(Decisions(journal, name), one.last) for name, one in found.portions.items()}
+        counts = {name: do(Decisions(journal, name), one.seen) for name, one in found.portions.items()}
     for name, count in counts.items():
         click.echo(f"{punches(count)} for {name} {are(count)} {done}.")
-
-
-def _person() -> str:
-    """Return the name of the account that runs this."""
-    import getpass
-
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):  # an account without a name, as in some containers
-        return "somebody"
 
 
 # --- showing ---
@@ -275,3 +272,5 @@ def _show_table(punches: list[Waiting], asked: str) -> None:
         rows.append((f"{punch.id}\n{punch.timestamp}\n{who}", f"{since}\n{punch.reason or ''}"))
     headings = (Column("punch", no_wrap=True), "for, since (UTC), why")
     print_table(headings, rows, none=f"Nothing is {asked}.", gap=1)
+    if any(punch.state == "parked" for punch in punches):
+        say("Once that is mended: `zkpoll outbox retry`. What shall never go there: `zkpoll outbox discard`.")

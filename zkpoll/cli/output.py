@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from rich.table import Column
 
     from zkpoll.model.delivery import Preview
-    from zkpoll.model.step import Step
 
 T = TypeVar("T")
 Cell: TypeAlias = str | tuple[str, str]
@@ -152,24 +151,6 @@ def console() -> Console:
     from rich.console import Console
 
     return Console(highlight=False)
-
-
-# --- the steps of a ping ---
-
-
-def show_steps(name: str, steps: Iterable[Step]) -> None:
-    """Show the steps of pinging `name`."""
-    words = {True: ("ok", "green"), False: ("failed", "red"), None: ("unknown", "yellow")}
-    at_a_terminal, rows = sys.stdout.isatty(), []
-    for step in steps:
-        word, colour = words[step.ok]
-        seconds = "-" if step.seconds is None else f"{step.seconds:.3f} s"
-        rows.append((f"  {step.name}", (word, colour), seconds, step.text))
-        if not at_a_terminal:
-            click.echo(f"{name}  {step.name}  {word}  {seconds}  {step.text}")
-    if at_a_terminal:
-        console().print(name, markup=False)
-        print_grid(rows)
 
 
 # --- the first request to a dashboard ---

@@ -34,7 +34,8 @@ def serve(
 
     It lets in the devices of the inventory that have push:, at the address in listen:. A terminal hears OK
     once its punches are on disk, and keeps them otherwise. What comes is delivered at once; a dashboard that
-    is away delays no terminal. `zkpoll sync` may run beside it, on the same journal.
+    is away delays no terminal. `zkpoll sync` may run beside it, on the same journal; what has a host: and
+    databases: are read by that alone.
 
     When it accepts calls it writes one line on stderr: "listening on 127.0.0.1:8081". After that a line for
     each thing that needs a person: when it begins, changes or ends, and once a day while it lasts. `zkpoll

@@ -12,6 +12,7 @@ import click
 
 from zkpoll.cli.streams import OutputLost, forget_lost_news, news_are_lost
 from zkpoll.journal import conditions
+from zkpoll.reports.departures import METRICS_OF_SERVE
 from zkpoll.reports.news import news, tell
 from zkpoll.serve import Observers
 from zkpoll.tasks.push_outcome import ListenerOutcome
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from zkpoll.tasks.push_outcome import ServeFigures
 
 _DOOR: Final = ListenerOutcome().subject
-_METRICS: Final = "metrics of serve"
 
 
 class Teller:
@@ -79,8 +79,9 @@ class Teller:
     def _tell(self, outcome: Outcome, journal: Journal) -> None:
         with suppress(OutputLost):
             # Another watcher than that of a run, which may run as another user.
-            watchers = {_METRICS: self._untold_figures} if self._inventory.metrics else {}
-            tell(journal, outcome, watchers, datetime.now(UTC), self._say, {_DOOR: self._door})
+            watchers = {METRICS_OF_SERVE: self._untold_figures} if self._inventory.metrics else {}
+            known = {_DOOR: self._door}
+            tell(journal, outcome, watchers, datetime.now(UTC), self._say, self._inventory, "serve", known)
             self._say(f"{subject}: {text}" for subject, text in outcome.untold)
             if outcome.untold:
                 conditions.strike(journal, outcome.untold)

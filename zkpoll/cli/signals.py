@@ -10,19 +10,30 @@ from __future__ import annotations
 import signal
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
 
 from zkpoll.errors import Stopped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import FrameType
+
+T = TypeVar("T")
 
 _NAMES: Final = ("SIGINT", "SIGTERM", "SIGQUIT", "SIGHUP")
 _SIGNALS: Final = tuple(signal.Signals[name] for name in _NAMES if hasattr(signal, name))
 """Windows lacks the last two."""
+
+
+def interruptibly(ask: Callable[[], T]) -> T:
+    """Return what a person answers; Ctrl-C ends the question, as it does outside of `stop_on_signal`."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return ask()
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

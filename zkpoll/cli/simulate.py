@@ -64,6 +64,19 @@ _SIZE: Final = click.IntRange(min=1)
     help="Take no more punches, drop the oldest, or overwrite it in place.",
 )
 @click.option("--punch-every", metavar="DURATION", callback=_seconds, help="A punch every 5s, 500ms, 2m …")
+@click.option(
+    "--event-width",
+    type=click.Choice(["10", "12", "32"]),
+    help="Bytes of a realtime event; 12 with --layout 8 and 16, else 32.",
+)
+@click.option(
+    "--gap",
+    metavar="DURATION",
+    callback=_seconds,
+    default="2ms",
+    show_default=True,
+    help="Time between frames over TCP, for clients that look at one frame a read.",
+)
 @click.option("--block-size", type=_SIZE, help="Bytes in a data frame over TCP.")
 @click.option(
     "--delay", metavar="DURATION", callback=_seconds, default="0s", help="Fault: wait before each answer."
@@ -85,6 +98,9 @@ def simulate(host: str, port: int, udp: bool, **options: Any) -> None:
     Its answers follow published captures of real terminals. The first line it prints says where it
     listens, and what to put under `devices:` in an inventory to read it.
 
+    Any client of such terminals can be tried on it: pyzk, zkteco-js, node-zklib, PHP. One that registers
+    for events (command 500) is told of each punch at once; --punch-every lets people punch.
+
     With --push it calls a server instead, as terminals do that push (ADMS, "cloud server"): it shakes
     hands, posts its log and each new punch until the server answers OK, and asks for commands. It tells
     of each in a line, and waits for a server that is away.
@@ -93,10 +109,14 @@ def simulate(host: str, port: int, udp: bool, **options: Any) -> None:
     Example, a terminal over UDP where someone punches every two seconds and
     one datagram in twenty is lost:
       zkpoll simulate --udp --port 4371 --punch-every 2s --drop 0.05
+    One that tells a client of a punch every two seconds, by numeric ids:
+      zkpoll simulate --layout 16 --punch-every 2s
     A terminal that pushes a punch every five seconds:
       zkpoll simulate --push http://127.0.0.1:8081 --punch-every 5s
     """  # noqa: D301  # click wants the backspace itself
     refuse_mixtures()
+    if options["event_width"] == "12" and options["layout"] not in {"8", "16"}:
+        raise click.UsageError("--event-width 12 is for ids that are numbers: take --layout 8 or 16, too")
     from zkpoll.simulator import Terminal, serve
 
     terminal = Terminal.with_samples(options["records"], options["users"], _model(options), _faults(options))
@@ -131,6 +151,8 @@ def _model(options: dict[str, Any]) -> Model:
         capacity=options["capacity"] or max(usual.capacity, options["records"]),
         when_full=options["when_full"],
         block_size=options["block_size"],
+        gap=options["gap"],
+        event_width=int(options["event_width"]) if options["event_width"] else None,
         sizes=4 if options["no_sizes"] else usual.sizes,
     )
 

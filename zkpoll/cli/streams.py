@@ -1,6 +1,7 @@
 """The standard streams: what cannot be written there, and the letters that they lack.
 
-    stdout  has what a command is asked for: where it cannot be written, `OutputLost` ends the command
+    stdout  has what a command is asked for: where it cannot be written, `OutputLost` ends the command, and
+            where its reader has gone, as `head` does, `ReaderGone` ends it well
     stderr  ends nothing, and keeps nothing waiting for long, as a terminal may be disabled meanwhile: what
             nobody can be told is dropped
 
@@ -16,12 +17,14 @@ import io
 import os
 import select
 import sys
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TextIO
 
-from zkpoll.errors import ZkpollError, reason
+from zkpoll.errors import ExitCode, ZkpollError, reason
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
 PATIENCE: Final = 5.0
@@ -37,9 +40,16 @@ class OutputLost(ZkpollError):
     @classmethod
     def by(cls, error: OSError) -> OutputLost:
         """Given why stdout cannot be written, return the error to raise."""
-        if error.errno == errno.EPIPE:  # who has read enough knows, as `head -1`
-            return cls("")
+        if error.errno == errno.EPIPE:
+            return ReaderGone("")
         return cls(f"the output cannot be written: {reason(error)}")
+
+
+class ReaderGone(OutputLost):
+    """Who read stdout has read enough, as `head -1` has."""
+
+    kind = "reader_gone"
+    exit_code = ExitCode.OK
 
 
 class _Standard(io.FileIO):
@@ -105,6 +115,13 @@ def prepare_streams() -> None:
             setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115  # open to the end
     sys.stdout = _guarded(sys.stdout, _Stdout)
     sys.stderr = _guarded(sys.stderr, _Stderr)
+
+
+@contextmanager
+def going_on() -> Iterator[None]:
+    """Print something before a command does its work. A reader that has gone does not keep it from that."""
+    with suppress(ReaderGone):
+        yield
 
 
 def news_are_lost() -> bool:

@@ -11,6 +11,8 @@ from zkpoll.delivery.excerpts import as_text
 
 _HTML_TYPES: Final = frozenset({"text/html", "application/xhtml+xml"})
 _JSON_TYPE: Final = re.compile(r"[^/]+/(?:.+\+|x-)?json")
+_OBJECT: Final = re.compile(r"\{\s*\"")
+"""The beginning of an object in JSON."""
 _BLANK: Final = re.compile("[\\s\0-\x20\x7f-\xa0\xad\u200b-\u200f\u2028-\u202f\u2060-\u2064\ufeff]*")
 """What shows as nothing: blanks, control characters, byte order marks, signs without a width."""
 
@@ -28,7 +30,7 @@ class Content:
     twice: bool = False
     """Whether one of its objects has a name twice, so that another reader may see another value."""
     claims_json: bool = False
-    """Whether it is of a type of JSON, or begins as an object does."""
+    """Whether it is of a type of JSON, begins as an object does, or has one anywhere."""
 
 
 def read(body: bytes, content_type: str = "") -> Content:
@@ -42,12 +44,14 @@ def read(body: bytes, content_type: str = "") -> Content:
     if shown.startswith("<"):
         return Content(text, page=True)
     kind = content_type.partition(";")[0].strip().lower()
-    claims = bool(shown) and (shown.startswith("{") or _JSON_TYPE.fullmatch(kind) is not None)
+    of_json = bool(shown) and (shown.startswith("{") or _JSON_TYPE.fullmatch(kind) is not None)
+    claims = of_json or _OBJECT.search(shown) is not None
     names = _ObjectNames()
     try:
         value = json.loads(shown, object_pairs_hook=names.one_object)
     except (ValueError, RecursionError):
-        return Content(text, page=kind in _HTML_TYPES and "<" in shown, claims_json=claims)
+        page = kind in _HTML_TYPES and "<" in shown and not of_json
+        return Content(text, page=page, claims_json=claims)
     page = isinstance(value, str) and value.startswith("<", _end_of_blanks(value))
     return Content(text, page, True, value, names.twice, claims)
 

@@ -69,6 +69,8 @@ class Reply:
     """When it answered, by its own clock."""
     whole: bool = True
     """Whether `body` is all of it."""
+    marks: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The headers by which somebody in between is known, by their names in small letters."""
 
     @cached_property
     def content(self) -> Content:
@@ -120,6 +122,8 @@ class Decision:
     """Those of them about which nobody was asked: the words are ours."""
     present: frozenset[str] = frozenset()
     """Records that the dashboard holds already, by id."""
+    of_request: bool = False
+    """Whether what a request carried may have brought that about: it went out, and then something failed."""
 
 
 # --- what a format offers ---
@@ -140,6 +144,22 @@ class Probe:
     meaning: Callable[[Reply], tuple[bool | None, str] | None]
     """Reads a reply: whether it is well (None: nobody knows), and words; None where it says no more than it
     would to a delivery."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preflight:
+    """A question that a dashboard has to have answered once before anything is sent to it.
+
+    A flaw in what it tells is a flaw of all that would be sent, and ends the delivery.
+    """
+
+    request: Request
+    compared_with: str
+    """What of the settings its answer is compared with; where that is changed, it is asked anew."""
+    told: Callable[[Answer], str | Decision]
+    """Reads an answer: what it tells, or the decision on one that tells nothing."""
+    flaw: Callable[[str], str | None]
+    """Says what is wrong with what it told, in one sentence; None where nothing is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,11 +206,8 @@ class Format(Protocol):
         an exchange that is `unsure`, and its requests are never sent again as they were.
         """
 
-    def preflight(self) -> Probe | None:
-        """Return the question before the first event of a delivery, if there is one.
-
-        A flaw that its answer shows is a flaw of every event, and ends the delivery.
-        """
+    def preflight(self) -> Preflight | None:
+        """Return the question that has to be answered before anything is sent, if there is one."""
 
     def probes(self) -> Sequence[Probe]:
         """Return the questions that show whether it would take punches."""

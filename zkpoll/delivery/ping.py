@@ -19,7 +19,7 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies, select_p
 
 from zkpoll.delivery.client import Client
 from zkpoll.delivery.contract import Failure, Reply
-from zkpoll.delivery.verdicts import NO_RIGHT, judge
+from zkpoll.delivery.verdicts import NO_RIGHT, by_stranger, judge
 from zkpoll.model.step import Step
 
 if TYPE_CHECKING:
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 _PATIENCE: Final = 5.0
 """Seconds for a step on the way, at most; the exchange itself has the dashboard's own limit."""
-_WAY: Final = ("name", "connection", "TLS")
+WAY: Final = ("name", "connection", "TLS")
+"""The steps on the way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ def _found(
 ) -> tuple[Step, ...]:
     """Return the steps of an answer to a probe. That to the first one also shows that somebody answers."""
     decision = judge(answer, secrets, ())
-    meaning = None if isinstance(answer, Failure) else probe.meaning(answer)
+    meaning = None if isinstance(answer, Failure) or by_stranger(answer) else probe.meaning(answer)
     if isinstance(answer, Failure) or (meaning is None and answer.status not in NO_RIGHT):
         return (Step("answer" if first else probe.step, False, seconds, decision.message),)
     ok, text = meaning or (False, decision.message)
@@ -111,7 +112,7 @@ def _way(access: Access) -> list[Step]:
         _go(access, steps)
     except (OSError, UnicodeError):  # of TLS, too; the exchange will have words for it
         past = sum(step.seconds or 0.0 for step in steps)
-        steps.append(Step(_WAY[len(steps)], False, time.monotonic() - began - past, ""))
+        steps.append(Step(WAY[len(steps)], False, time.monotonic() - began - past, ""))
     return steps
 
 
@@ -123,7 +124,7 @@ def _go(access: Access, steps: list[Step]) -> None:
 
     def done(text: str) -> None:
         nonlocal began
-        steps.append(Step(_WAY[len(steps)], True, time.monotonic() - began, text))
+        steps.append(Step(WAY[len(steps)], True, time.monotonic() - began, text))
         began = time.monotonic()
 
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)

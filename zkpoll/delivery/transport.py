@@ -1,6 +1,6 @@
 """The connections under the client: urllib3's, with a watchdog on their sockets.
 
-requests builds its connections out of its caller's sight. A context variable brings the watchdog of a
+requests builds its connections out of its caller's sight. A context variable brings what watches a
 thread's request to the connection that the request is made on.
 """
 
@@ -22,14 +22,16 @@ from urllib3.exceptions import NewConnectionError
 if TYPE_CHECKING:
     from io import BufferedReader
 
-    from zkpoll.delivery.watchdog import Watchdog
+    from zkpoll.delivery.watchdog import Leash
 
-WATCHDOG: Final[ContextVar[Watchdog]] = ContextVar("WATCHDOG")
-"""The watchdog of the request that this thread is making."""
+LEASH: Final[ContextVar[Leash]] = ContextVar("LEASH")
+"""What watches the request that this thread is making."""
 
 
 _STATUS_LINE: Final = re.compile(rb"HTTP/1\.[0-9] +[1-9][0-9]{2}(?: [^\r\n]*)?\r?\n")
 _LENGTH: Final = re.compile("^(content-length|transfer-encoding)", re.IGNORECASE | re.MULTILINE)
+_TLS_RECORDS: Final = tuple(bytes((kind, 3, minor)) for kind in (21, 22) for minor in range(5))
+"""How an alert and a handshake of TLS begin (RFC 8446, 5.1)."""
 _LONGEST_LINE: Final = 64 * 1024
 """Bytes of a line in a head, as the standard library has it."""
 
@@ -38,19 +40,35 @@ class _Head:
     """Reads lines, and remembers the last one."""
 
     def __init__(self, stream: BufferedReader) -> None:
-        self._stream = stream
+        self.stream = stream
         self.last = b""
 
     def readline(self, limit: int) -> bytes:
-        self.last = self._stream.readline(limit)
+        self.last = self.stream.readline(limit)
         return self.last
 
+    def flush(self) -> None:
+        self.stream.flush()
+
     def close(self) -> None:
-        self._stream.close()
+        self.stream.close()
 
 
 class NotHttp(HTTPException):
     """The head of an answer that is no HTTP; its text says what is wrong with it."""
+
+
+class OnlyTls(NotHttp):
+    """The port answers in TLS to a request without."""
+
+
+class NoTunnel(OSError):
+    """The proxy makes no tunnel to the dashboard."""
+
+    def __init__(self, status: int | None = None) -> None:
+        super().__init__("no tunnel")
+        self.status = status
+        """What the proxy answered, None without an answer."""
 
 
 class _WholeHead(HTTPResponse):
@@ -61,16 +79,21 @@ class _WholeHead(HTTPResponse):
     for the final one, so that the next request on the connection would get the answer to this one.
     """
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._head = _Head(self.fp)
+        self._of_proxy = True
+        """Whether it is a proxy's answer to CONNECT, of which nobody reads more than the head."""
+        self.fp = self._head  # type: ignore[assignment]  # it takes no more than this to read a head
+
     def begin(self) -> None:
         """Read the head. Raise `IncompleteRead` when it has no end, `NotHttp` when it is none."""
-        stream = self.fp
-        self._head = _Head(stream)
-        self.fp = self._head  # type: ignore[assignment]  # it takes no more than this to read a head
+        self._of_proxy = False
         try:
             super().begin()
         finally:
             if not self.isclosed():
-                self.fp = stream
+                self.fp = self._head.stream
         if flaw := self._flaw():
             self.close()
             raise flaw
@@ -78,7 +101,10 @@ class _WholeHead(HTTPResponse):
             self.will_close = True
 
     def _read_status(self) -> tuple[str, int, str]:
-        """Read the line with the status, behind those of interim answers and their headers."""
+        """Read the line with the status, behind those of interim answers and their headers.
+
+        Raise `NoTunnel` for that of a proxy that makes none.
+        """
         while True:
             try:
                 found: tuple[str, int, str] = super()._read_status()  # type: ignore[misc]
@@ -88,6 +114,8 @@ class _WholeHead(HTTPResponse):
                 raise _no_status(self._head.last) from None
             if not _STATUS_LINE.match(self._head.last):
                 raise _no_status(self._head.last)
+            if self._of_proxy and found[1] // 100 != 1 and found[1] != HTTPStatus.OK:
+                raise NoTunnel(found[1])
             if found[1] == HTTPStatus.SWITCHING_PROTOCOLS or found[1] // 100 != 1:
                 return found
             while self._head.readline(_LONGEST_LINE).strip(b"\r\n"):
@@ -120,6 +148,8 @@ def _no_status(line: bytes) -> HTTPException:
     """
     if line.startswith(b"HTTP/") and not line.endswith(b"\n"):
         return IncompleteRead(b"")
+    if line.startswith(_TLS_RECORDS):
+        return OnlyTls("it speaks TLS")
     return NotHttp(f'it begins with "{line.decode("ascii", "replace").strip()}"')
 
 
@@ -136,8 +166,17 @@ class _Connection(HTTPConnection):
     def request(self, *args: Any, **kwargs: Any) -> None:
         """Send a request. On a connection that was kept alive, its socket is watched from here on."""
         if self.sock is not None:
-            WATCHDOG.get().watch(self.sock)
+            LEASH.get().watch(self.sock)
         super().request(*args, **kwargs)
+
+    def _tunnel(self) -> None:
+        """Ask the proxy for a tunnel. Raise `NoTunnel` if it makes none, `TimeoutError` if it is silent."""
+        try:
+            super()._tunnel()
+        except (NoTunnel, TimeoutError):
+            raise
+        except (OSError, HTTPException) as error:
+            raise NoTunnel from error
 
 
 class _TlsConnection(_Connection, HTTPSConnection):
@@ -203,16 +242,16 @@ def _connect(connection: HTTPConnection) -> socket.socket:
 
 def _connect_to(found: Any, connection: HTTPConnection, shares: int) -> socket.socket:
     family, kind, protocol, _, target = found
-    watchdog = WATCHDOG.get()
-    share = watchdog.remaining() / shares
+    leash = LEASH.get()
+    share = leash.remaining() / shares
     sock = socket.socket(family, kind, protocol)
     try:
         for option in connection.socket_options or ():
             sock.setsockopt(*option)
-        watchdog.watch(sock)
+        leash.watch(sock)
         sock.settimeout(share)
         sock.connect(target)
-        sock.settimeout(watchdog.remaining())
+        sock.settimeout(leash.remaining())
     except OSError:
         sock.close()
         raise

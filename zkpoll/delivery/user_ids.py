@@ -13,7 +13,7 @@ from zkpoll.delivery.contract import Decision, Verdict
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from zkpoll.delivery.contract import Exchange, FollowUp, Format, Probe, Request
+    from zkpoll.delivery.contract import Exchange, FollowUp, Format, Preflight, Probe, Request
     from zkpoll.delivery.origins import Origins
     from zkpoll.inventory import UserIds
     from zkpoll.model.punch import Event
@@ -97,7 +97,7 @@ class Outward:
         """Send a request as it is: its user ids went out already."""
         return self.form.resend(request)
 
-    def preflight(self) -> Probe | None:
+    def preflight(self) -> Preflight | None:
         """Ask the questions of the format."""
         return self.form.preflight()
 

@@ -10,6 +10,7 @@ from zkpoll.delivery.contract import Answer, Decision, Failure, Reply, Verdict
 from zkpoll.delivery.excerpts import excerpt, is_page, quoted, redact
 from zkpoll.delivery.failures import failure_in
 from zkpoll.delivery.rejections import Named, named
+from zkpoll.delivery.strangers import guard_of, wants_tls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -38,11 +39,14 @@ class Rule(NamedTuple):
     verdict: Verdict
     advice: str = ""
     """Follows the status in a sentence; `{location}` is where a redirect points."""
+    of_request: bool = False
+    """Whether what the request carried may have brought the answer about: others may get a better one."""
 
 
 _WEB_PAGE: Final = Rule(
     Verdict.CONFIGURATION,
     "with a web page (a login page?), which decides nothing; check url:, or let it answer with JSON",
+    of_request=True,
 )
 _UNCLEAR: Final = Rule(
     Verdict.CONFIGURATION,
@@ -69,6 +73,16 @@ _SEVERAL: Final = Rule(
 _NO_JSON: Final = Rule(
     Verdict.CONFIGURATION,
     "with what should be JSON and is none, so nothing is confirmed; let it answer with whole JSON, or a word",
+    of_request=True,
+)
+_GUARDED: Final = Rule(
+    Verdict.CONFIGURATION,
+    "with a challenge or block of {guard}, which only browsers pass, so nothing is confirmed; let {guard}"
+    " allow requests from this machine's address to url:",
+)
+_TLS_ONLY: Final = Rule(
+    Verdict.CONFIGURATION,
+    "because this port speaks TLS, and url: begins with http://; write https://",
 )
 _REFUSED: Final = "and refused it"
 _STATUSES: Final[Mapping[int, Rule]] = {
@@ -82,8 +96,13 @@ _STATUSES: Final[Mapping[int, Rule]] = {
         "and lets us deliver nothing; check the rights of the token or user, and url:",
     ),
     404: Rule(Verdict.CONFIGURATION, "because nothing takes punches at this address; check url:"),
+    407: Rule(
+        Verdict.CONFIGURATION,
+        "because the proxy on the way wants a user and a password; write them into HTTP_PROXY:"
+        " http://USER:PASSWORD@HOST:PORT",
+    ),
     408: Rule(Verdict.TRY_AGAIN, "because the request took too long to arrive"),
-    409: Rule(Verdict.TRY_AGAIN, "because of a conflict, and names no record that it holds already"),
+    409: Rule(Verdict.TRY_AGAIN, "because of a conflict, and names no record that it holds already", True),
     410: Rule(Verdict.GONE, "and says that it is gone for good"),
     415: Rule(Verdict.CONFIGURATION, "and does not take this kind of body; check format: and gzip:"),
     413: Rule(Verdict.TOO_LARGE, "because the request is too large"),
@@ -99,7 +118,7 @@ _CLASSES: Final[Mapping[int, Rule]] = {
         "and points to {location}, which is not followed; set url: to the address that takes punches",
     ),
     4: Rule(Verdict.CONFIGURATION, "and takes no such request; check url: and format:"),
-    5: Rule(Verdict.TRY_AGAIN, "and cannot take punches now"),
+    5: Rule(Verdict.TRY_AGAIN, "and cannot take punches now", True),
 }
 _NONSENSE: Final = Rule(Verdict.CONFIGURATION, "which is no answer to a request; check url:")
 
@@ -112,18 +131,20 @@ def judge(
 ) -> Decision:
     """Given an answer and the ids of its request, return the decision on its batch.
 
-    A 2xx confirms, unless what it holds says otherwise: a web page, a rejection that is not understood, or
-    the rule that it breaks (by `broken`, else by `by_words`). That rule is CONFIRMED where it has looked at a
-    rejection, too. Without ids, None, the format has its own rules for what a 2xx holds. No message holds any
-    of the `secrets`, even where the dashboard echoes them.
+    A 2xx confirms, unless somebody in front of the dashboard gave it, or what it holds says otherwise: a web
+    page, a rejection that is not understood, or the rule that it breaks (by `broken`, else by `by_words`).
+    That rule is CONFIRMED where it has looked at a rejection, too. Without ids, None, the format has its own
+    rules for what a 2xx holds. No message holds any of the `secrets`, even where the dashboard echoes them.
     """
     if isinstance(answer, Failure):
         verdict = Verdict.CONFIGURATION if answer.lasting else Verdict.TRY_AGAIN
-        return Decision(verdict, redact(answer.reason, secrets))
+        went_out = not (answer.lasting or answer.unsent)
+        return Decision(verdict, redact(answer.reason, secrets), of_request=went_out)
     try:
         return _judged(answer, secrets, ids, broken or by_words)
     except MemoryError:
-        return Decision(Verdict.TRY_AGAIN, "the answer of the dashboard takes more memory than there is")
+        words = "the answer of the dashboard takes more memory than there is"
+        return Decision(Verdict.TRY_AGAIN, words, of_request=True)
 
 
 def _judged(
@@ -133,6 +154,8 @@ def _judged(
     broken: Callable[[Reply], Rule | None],
 ) -> Decision:
     content = answer.content
+    if rule := by_stranger(answer):
+        return explained(rule, answer, "" if content.page else content.text, secrets)
     found = Named() if ids is None else named(content, ids)
     rule = by_records(by_status(answer.status, page=content.page), answer, found)
     if rule.verdict is Verdict.CONFIRMED and ids is not None:
@@ -151,6 +174,13 @@ def _by_content(reply: Reply, found: Named, broken: Rule | None) -> Rule:
         refused = broken.verdict is Verdict.SUSPECT and found.rejected
         return Rule(Verdict.NAMED) if refused else broken
     return _STRAY if found.stray else Rule(Verdict.CONFIRMED)
+
+
+def by_stranger(reply: Reply) -> Rule | None:
+    """Given a reply, return its rule if it is of somebody in front of the dashboard, else None."""
+    if guard := guard_of(reply):
+        return Rule(_GUARDED.verdict, _GUARDED.advice.replace("{guard}", guard))
+    return _TLS_ONLY if wants_tls(reply) else None
 
 
 def by_words(reply: Reply) -> Rule | None:
@@ -189,7 +219,8 @@ def explained(rule: Rule, reply: Reply, said: str, secrets: Sequence[str]) -> De
     """Given the rule of a reply, and the dashboard's own words, return the decision that a person reads."""
     advice = rule.advice.replace("{location}", excerpt(reply.location, secrets) or "nowhere")
     words = "" if is_page(said) else excerpt(said, secrets)
-    return Decision(rule.verdict, sentence(reply, f" {advice}", words), asked_wait(reply))
+    told = sentence(reply, f" {advice}", words)
+    return Decision(rule.verdict, told, asked_wait(reply), of_request=rule.of_request)
 
 
 def sentence(reply: Reply, advice: str = "", words: str = "") -> str:

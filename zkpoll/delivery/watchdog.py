@@ -10,42 +10,32 @@ import contextlib
 import socket
 import threading
 import time
-from typing import TYPE_CHECKING, Final, Self
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-_STOP_POLL: Final = 0.1
-"""Seconds between looks at whether the run was stopped."""
+_LOOK: Final = 0.1
+"""Seconds between two looks: how late a request may be cut, or a stop be seen."""
 _GRACE: Final = 1.0
 """Seconds that a request in flight gets to end well once the run was stopped."""
 
 
-class Watchdog:
-    """Cuts the watched connection `limit` seconds after it was started, or soon after the run is stopped.
+class Leash:
+    """One request, and the connection it goes on with, which is cut once its time is over.
 
-    A context manager around one request. Its thread has ended when it is left. It cannot interrupt the
-    look-up of a name: there the limits of the system's resolver hold (`resolv.conf`).
+    A look-up of a name cannot be cut: there the limits of the system's resolver hold (`resolv.conf`).
     """
 
-    def __init__(self, limit: float, stopped: Callable[[], bool]) -> None:
+    def __init__(self, limit: float) -> None:
+        """Given the seconds that the request may take, begin."""
         self._end = time.monotonic() + limit
-        self._stopped = stopped
-        self._done = threading.Event()
         self._lock = threading.Lock()
         self._handle: socket.socket | None = None
-        self._thread = threading.Thread(target=self._run, name="zkpoll-watchdog", daemon=True)
+        self._stopping = False
         self.fired = False
         """Whether it cut the connection: what was read until then must not pass for an answer."""
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._done.set()
-        self._thread.join()
-        self._forget()
 
     def remaining(self) -> float:
         """Return the seconds left. Raise `TimeoutError` when there are none."""
@@ -66,16 +56,20 @@ class Watchdog:
             if self.fired:
                 self._cut()
 
-    def _run(self) -> None:
-        while not self._done.wait(min(_STOP_POLL, max(0.0, self._end - time.monotonic()))):
-            if self._stopped():
-                self._end = min(self._end, time.monotonic() + _GRACE)
-                self._stopped = lambda: False
-            if time.monotonic() >= self._end:
-                with self._lock:
-                    self.fired = True
-                    self._cut()
-                return
+    def look(self, *, stopped: bool) -> None:
+        """Cut the connection if the time is over. It ends soon once the run was stopped."""
+        if stopped and not self._stopping:
+            self._stopping = True
+            self._end = min(self._end, time.monotonic() + _GRACE)
+        if not self.fired and time.monotonic() >= self._end:
+            with self._lock:
+                self.fired = True
+                self._cut()
+
+    def end(self) -> None:
+        """Watch no more."""
+        with self._lock:
+            self._forget()
 
     def _cut(self) -> None:
         if self._handle is not None:
@@ -87,3 +81,42 @@ class Watchdog:
         if self._handle is not None:
             self._handle.close()
             self._handle = None
+
+
+class Watchdog:
+    """Cuts what takes too long, for one client, which has one request under way at a time.
+
+    One thread for all of its requests, from the first to `close`: to start and await one for each would cost
+    as much as a fast dashboard's answer.
+    """
+
+    def __init__(self, stopped: Callable[[], bool]) -> None:
+        """`stopped` turns true when the run is being stopped."""
+        self._stopped = stopped
+        self._leash: Leash | None = None
+        self._closed = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @contextmanager
+    def watching(self, limit: float) -> Iterator[Leash]:
+        """Watch one request, which may take so many seconds."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="zkpoll-watchdog", daemon=True)
+            self._thread.start()
+        self._leash = leash = Leash(limit)
+        try:
+            yield leash
+        finally:
+            self._leash = None
+            leash.end()
+
+    def close(self) -> None:
+        """End the thread, if there is one, and wait for that."""
+        self._closed.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        while not self._closed.wait(_LOOK):
+            if leash := self._leash:
+                leash.look(stopped=self._stopped())

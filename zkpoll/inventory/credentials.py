@@ -5,12 +5,16 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from typing import ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from pydantic import SecretStr
 
+from zkpoll.inventory.files import content
 from zkpoll.inventory.kinds import TEXT, Kind, Shape, Whole
 from zkpoll.inventory.problems import Sentence, found, found_shape
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class Secret(Kind):
@@ -34,6 +38,23 @@ class Secret(Kind):
     def shape(self) -> Shape:
         """Return: text."""
         return dict(TEXT)  # pydantic writes into what it is given
+
+
+def secret_in(path: Path, kind: Secret, key: str) -> SecretStr:
+    """Given a file, return the secret in it without the line end. Raise Sentence naming the file.
+
+    `key` is the setting that names it: `token_file` for a token.
+    """
+    try:
+        text = content(path).rstrip("\r\n")
+    except Sentence as error:
+        raise error.of(key) from None
+    noun = key.removesuffix("_file")
+    if not text:
+        raise Sentence(f"{{it}} is empty, expected a {noun}", key=key, value=path)
+    if not kind.fits(text):
+        raise Sentence(f"{{it}} is not a {noun}, expected {kind.expected}", key=key, value=path)
+    return SecretStr(text)
 
 
 class CommKey(Secret):

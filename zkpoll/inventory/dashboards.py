@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path  # noqa: TC003  (pydantic reads the annotations)
-from typing import TYPE_CHECKING, Annotated, Final, Self
+from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, PlainSerializer, PrivateAttr, SecretStr, model_validator
@@ -16,15 +16,19 @@ from zkpoll.inventory.credentials import (
     SigningSecret,
     Token,
     UserName,
+    secret_in,
 )
-from zkpoll.inventory.files import check_key, content
+from zkpoll.inventory.files import check_key
 from zkpoll.inventory.formats.facts import FACTS, WITH_SETTINGS, Facts, FormatChoice
 from zkpoll.inventory.hosts import is_loopback
 from zkpoll.inventory.kinds import (
     Certificates,
+    Choice,
     Duration,
+    EarlierNames,
     File,
     Label,
+    Listed,
     Section,
     Url,
     Whole,
@@ -40,10 +44,12 @@ if TYPE_CHECKING:
 
 _values_masked = PlainSerializer(lambda headers: dict.fromkeys(headers, MASK), return_type=dict[str, str])
 
+ExtraField = Literal["clock_suspect"]
+"""What an event may have besides."""
 AUTHORIZATIONS: Final = ("token", "token_file", "basic")
 """The settings that each give the one Authorization of a request."""
-OUTWARD: Final = ("format", *WITH_SETTINGS, "user_id")
-"""The settings of the requests to a dashboard, and of the user ids in them."""
+OUTWARD: Final = ("format", *WITH_SETTINGS, "user_id", "lanes")
+"""The settings of the requests to a dashboard, and what depends on them."""
 
 
 class Basic(Settings):
@@ -80,6 +86,10 @@ class Endpoint(Settings):
 
     name: Annotated[str, Label()] = Field(
         default="dashboard", description="The name used in messages; needed in a list of dashboards"
+    )
+    was: Annotated[tuple[str, ...], EarlierNames()] | None = Field(
+        default=None,
+        description="The name it had before, or a list of names; what the journal has for it goes on here",
     )
     url: Annotated[str, Url(), PlainSerializer(without_query, return_type=str)] = Field(
         description="Where punches are POSTed: http or https"
@@ -157,7 +167,7 @@ class Credentials(Settings):
     @model_validator(mode="after")
     def _read_token(self) -> Self:
         if self.token_file is not None:
-            self._token_from_file = _token_in(self.token_file)
+            self._token_from_file = secret_in(self.token_file, Token(), "token_file")
         return self
 
     @model_validator(mode="after")
@@ -175,19 +185,6 @@ class Credentials(Settings):
         return self
 
 
-def _token_in(path: Path) -> SecretStr:
-    """Given a file, return the token in it without the line end. Raise Sentence naming the file."""
-    try:
-        text = content(path).rstrip("\r\n")
-    except Sentence as error:
-        raise error.of("token_file") from None
-    if not text:
-        raise Sentence("{it} is empty, expected a token", key="token_file", value=path)
-    if not Token().fits(text):
-        raise Sentence(f"{{it}} is not a token, expected {Token.expected}", key="token_file", value=path)
-    return SecretStr(text)
-
-
 CREDENTIALS: Final = tuple(Credentials.model_fields)
 
 
@@ -200,11 +197,26 @@ class Dashboard(FormatChoice, Credentials, Endpoint):
     user_id: Annotated[UserIds, Section()] | None = Field(
         default=None, description="What becomes of user ids on the way to it, after what their device says"
     )
+    extra_fields: (
+        Annotated[
+            tuple[Annotated[ExtraField, Choice("clock_suspect")], ...],
+            Listed(Choice("clock_suspect"), "[clock_suspect]", least=1),
+        ]
+        | None
+    ) = Field(
+        default=None,
+        description="What is in each event besides: clock_suspect, true where the clock it has cannot"
+        " have been right",
+    )
     gzip: Annotated[bool, YesNo()] = Field(
         default=False, description="true sends large requests packed, as Content-Encoding: gzip"
     )
     batch_size: Annotated[int, Whole(1, 10_000)] = Field(
         default=500, description="The most punches in one request"
+    )
+    lanes: Annotated[int, Whole(1, 16)] = Field(
+        default=1,
+        description="Requests under way at once, each of other devices; see docs/dashboards.md",
     )
     max_per_run: Annotated[int, Whole(1, 10_000_000)] | None = Field(
         default=None, description="The most punches sent in one run; the rest goes in the next"
@@ -239,6 +251,12 @@ class Dashboard(FormatChoice, Credentials, Endpoint):
         given: FormatSettings | None = getattr(self, self.format) if model else None
         return given if given or model is None else model()
 
+    @property
+    def has_shifts(self) -> bool:
+        """Whether it is told how far its shifts are complete."""
+        settings = self.format_settings
+        return settings is not None and settings.has_shifts
+
     def secrets_in_bodies(self) -> tuple[str, ...]:
         """Return the texts from variables and files that stand in the bodies of requests."""
         settings = self.format_settings
@@ -249,8 +267,23 @@ class Dashboard(FormatChoice, Credentials, Endpoint):
         for key in WITH_SETTINGS:
             if getattr(self, key) is not None and self.format != key:
                 raise Sentence(f"means something with format: {key} only", key=key)
+        if self.extra_fields and not self.facts.sends_events:
+            events = " or ".join(row.name for row in FACTS.values() if row.sends_events)
+            raise Sentence(f"means something with format: {events} only", key="extra_fields")
         if self.facts.needed and getattr(self, self.format) is None:
             raise Sentence(f"missing (format: {self.format} needs {self.facts.needed})", key=self.format)
+        return self
+
+    @model_validator(mode="after")
+    def _check_lanes(self) -> Self:
+        batches = getattr(self.format_settings, "each", None) is not None or not self.facts.side_by_side
+        if self.lanes > 1 and batches:
+            with_each = " with each" if self.facts.side_by_side else ""
+            raise Sentence(
+                f"is for one punch a request; format: {self.format}{with_each} takes many,"
+                " which is faster: see batch_size",
+                key="lanes",
+            )
         return self
 
     @model_validator(mode="after")

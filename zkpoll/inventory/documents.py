@@ -25,7 +25,7 @@ Json: TypeAlias = Any
 
 NAMES: Final[tuple[str, ...]] = (
     *("id", "user_id", "timestamp", "status", "type", "device", "serial_number", "punch_state", "work_code"),
-    *("source", "local", "date", "time", "utc", "epoch", "direction"),
+    *("source", "manual", "clock_suspect", "local", "date", "time", "utc", "epoch", "direction"),
     *("host", "port", "transport", "timezone", "latitude", "longitude"),
 )
 """What can be told of a punch: the fields of an event, as the format `events` has them; forms of its time;

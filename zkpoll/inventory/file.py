@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeGuard
 
 from zkpoll.errors import InventoryError
 from zkpoll.inventory import check, text
 from zkpoll.inventory.files import expanded
+from zkpoll.inventory.journal_place import is_url
 from zkpoll.inventory.models import SECRETS
 from zkpoll.inventory.problems import Problems
+from zkpoll.model.journal_home import FileAndState, JournalServer, beside
 from zkpoll.ordinary_files import contents
 
 if TYPE_CHECKING:
@@ -69,11 +71,36 @@ def load(path: Path, env: Mapping[str, str], *, secrets: bool = True, strict: bo
     value found and the value expected. Secrets are in none of them.
     """
     problems = Problems(path)
-    tree = text.read(_contents(path), env, problems, frozenset() if secrets else SECRETS)
-    inventory = check.inventory(tree, problems, path.parent.absolute(), strict=strict)
+    tree = text.read(_contents(path), env, problems, frozenset() if secrets else SECRETS, check.TOP)
+    inventory = check.inventory(tree, problems, path.parent.absolute(), strict=strict, secrets=secrets)
     if inventory is None or problems:
         raise problems.error()
     return inventory
+
+
+def journal_of(path: Path, env: Mapping[str, str]) -> Path | None:
+    """Given the path of an inventory that cannot be used, return beside which path its journal's state lies.
+
+    None where it does not tell that any more.
+    """
+    problems = Problems(path)
+    try:
+        tree = text.read(_contents(path), env, problems, frozenset(), check.TOP)
+    except InventoryError:
+        return None
+    if not isinstance(tree, dict):
+        return None
+    folder = path.parent.absolute()
+    journal, state = tree.get("journal"), tree.get("state_dir")
+    file = folder / _home(Path(journal)) if _is_path(journal) and not is_url(journal) else None
+    if _is_path(state):
+        at = folder / _home(Path(state))
+        return beside(FileAndState(file, at) if file else JournalServer("", at))
+    return file
+
+
+def _is_path(value: object) -> TypeGuard[str]:
+    return isinstance(value, str) and bool(value) and "\0" not in value
 
 
 def _contents(path: Path) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import ssl
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from zkpoll.inventory.problems import Sentence
@@ -42,6 +41,8 @@ def content(path: Path, longest: int = _LONGEST) -> str:
 
 def check_certificates(path: Path) -> None:
     """Given a path, raise Sentence if the file does not hold certificates in PEM form."""
+    import ssl
+
     _check_readable(path)
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
@@ -51,6 +52,8 @@ def check_certificates(path: Path) -> None:
 
 def check_key(certificate: Path, key: Path | None) -> None:
     """Given the files of a certificate and of its key (None: the same), raise Sentence if it does not fit."""
+    import ssl
+
     holder = key or certificate
     _check_readable(holder)
 

@@ -13,7 +13,7 @@ _LONGEST_NAME = 253
 _SCOPE = re.compile(r"[A-Za-z0-9_.-]+")
 _HOST = "expected an IPv4 or IPv6 address, or a DNS name of letters, digits, '-', '_' and '.'"
 _BINDING = re.compile(r"(?:\[(?P<inner>.+)\]|(?P<outer>[^\[\]:]+)):(?P<port>[0-9]{1,5})")
-_HIGHEST_PORT = 65_535
+HIGHEST_PORT = 65_535
 _IPV4 = "expected an IPv4 address: four numbers from 0 to 255, no leading zeros"
 # The C library reads any name that ends in a number, even 0x7f000001, as an IPv4 address.
 _ENDS_IN_NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0[xX][0-9A-Fa-f]*)\.?")
@@ -80,7 +80,7 @@ def binding(text: str) -> Binding:
     """Given a host and a port as `0.0.0.0:8081` or `[::]:8081`, return both. Raise ValueError."""
     parts = _BINDING.fullmatch(text)
     host = (parts["inner"] or parts["outer"]) if parts else ""
-    if parts is None or bool(parts["inner"]) != (":" in host) or int(parts["port"]) > _HIGHEST_PORT:
+    if parts is None or bool(parts["inner"]) != (":" in host) or int(parts["port"]) > HIGHEST_PORT:
         raise ValueError('expected a host and a port, such as 0.0.0.0:8081 or "[::]:8081"')
     return Binding(check_host(host), int(parts["port"]))
 

@@ -166,6 +166,11 @@ class Duration(Kind):
             raise ValueError(f"expected a duration {span}, such as 10 (seconds), 500ms, 15m or 2h")
         return seconds
 
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        return _shown_with_unit(super().__get_pydantic_core_schema__(source, handler))
+
     def shape(self) -> Shape:
         """Return: a number of seconds, or a number with its unit."""
         lowest, highest = self._bound(self.lowest), self._bound(self.highest)
@@ -180,6 +185,31 @@ class Duration(Kind):
 
     def _bound(self, written: str) -> float:
         return self._seconds(written) or 0.0
+
+
+WRITTEN_DURATIONS: Final = {"durations": "written"}
+"""The context of a serialization that is for people: durations as they write them."""
+
+
+def written_duration(seconds: float) -> str:
+    """Given seconds, return the duration as people write it: `400d`, `15m`, `90s`, `500ms`."""
+    for unit, size in (("d", 86_400), ("h", 3600), ("m", 60), ("s", 1)):
+        if seconds >= size and seconds % size == 0:
+            return f"{seconds // size:.0f}{unit}"
+    milliseconds = seconds * 1000
+    return f"{milliseconds:.0f}ms" if seconds and milliseconds == int(milliseconds) else f"{seconds:g}s"
+
+
+def _shown_with_unit(schema: core_schema.CoreSchema) -> core_schema.CoreSchema:
+    """Return the schema of a duration that is serialized with its unit where that is for people."""
+
+    def shown(value: object, info: core_schema.SerializationInfo) -> object:
+        if isinstance(value, (int, float)) and info.context == WRITTEN_DURATIONS:
+            return written_duration(value)
+        return value
+
+    serializer = core_schema.plain_serializer_function_ser_schema(shown, info_arg=True)
+    return {**schema, "serialization": serializer}
 
 
 class WholeSeconds(Duration):
@@ -277,6 +307,24 @@ class Listed(Kind):
 
 
 @dataclass(frozen=True)
+class Mapped(Kind):
+    """A mapping whose values are of one kind."""
+
+    of: Kind
+    sample: str
+
+    def parse(self, value: object) -> object:
+        """Given a mapping, return it. Its keys and values have kinds of their own."""
+        if isinstance(value, dict):
+            return value
+        raise Sentence(f"found {found_shape(value)}, expected a mapping, such as {self.sample}")
+
+    def shape(self) -> Shape:
+        """Return: a mapping of such values."""
+        return {"type": "object", "additionalProperties": self.of.shape()}
+
+
+@dataclass(frozen=True)
 class Matching(Kind):
     """A text of a certain form."""
 
@@ -315,6 +363,34 @@ class Percent(Kind):
         return pattern(f"^{self._WRITTEN}$")
 
 
+@dataclass(frozen=True)
+class OrNever(Kind):
+    """A value of another kind, or the word for none."""
+
+    of: Kind
+
+    NEVER: ClassVar[str] = "never"
+
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        schema = super().__get_pydantic_core_schema__(source, handler)
+        return _shown_with_unit(schema) if isinstance(self.of, Duration) else schema
+
+    def parse(self, value: object) -> object:
+        """Given the word, or a value of the other kind, return it."""
+        if value == self.NEVER:
+            return value
+        try:
+            return self.of.parse(value)
+        except ValueError as error:
+            raise ValueError(f"{error}, or {self.NEVER}") from None
+
+    def shape(self) -> Shape:
+        """Return: the word, or what the other kind has."""
+        return {"anyOf": [{"enum": [self.NEVER]}, self.of.shape()]}
+
+
 class WhenToClear(Kind):
     """When a log is cleared: a word, or a mapping of settings with a model of their own."""
 
@@ -324,8 +400,8 @@ class WhenToClear(Kind):
         """Given a word, a mapping or the model, return it as the model takes it."""
         if isinstance(value, dict | BaseModel):
             return value
-        if isinstance(value, str) and value in self.WORDS:
-            return {"above": self.WORDS[value]}
+        if isinstance(value, str) and value.lower() in self.WORDS:
+            return {"above": self.WORDS[value.lower()]}
         raise ValueError("expected never, confirmed or a share, such as {above: 80%}")
 
     def shape(self) -> Shape:
@@ -352,20 +428,27 @@ class HowItPushes(Kind):
 
 
 class Choice(Kind):
-    """One of a few words."""
+    """One of a few words, in any case."""
 
     def __init__(self, *words: str) -> None:
         self.words = words
 
     def parse(self, value: object) -> object:
-        """Given one of the words, return it."""
-        if value in self.words:
-            return value
+        """Given one of the words, return it as it is known."""
+        folded = value.casefold() if isinstance(value, str) else None
+        for word in self.words:
+            if folded == word.casefold():
+                return word
         raise ValueError(f"expected {' or '.join(self.words)}")
 
     def shape(self) -> Shape:
         """Return: one of the words."""
-        return {"anyOf": [{"enum": list(self.words)}, pattern("^$")]}
+        return {"anyOf": [{"enum": list(self.words)}, pattern(f"^({'|'.join(map(_any_case, self.words))})$")]}
+
+
+def _any_case(word: str) -> str:
+    """Return the regular expression for a word in any case."""
+    return "".join(f"[{one.upper()}{one}]" if one.islower() else one for one in word.lower())
 
 
 class YesNo(Kind):
@@ -392,19 +475,40 @@ class YesNo(Kind):
 class Label(Kind):
     """A short name that people read."""
 
-    LONGEST = 64
+    LONGEST: ClassVar[int] = 64
+    EXPECTED: ClassVar[str] = f"expected 1 to {LONGEST} printable characters, no space around them"
 
     def parse(self, value: object) -> str:
         """Given 1-64 printable characters with no space around them, return them."""
         text = value if isinstance(value, str) else ""
         if text.isprintable() and text == text.strip() and 0 < len(text) <= self.LONGEST:
             return text
-        expected = f"1 to {self.LONGEST} printable characters, no space around them"
-        raise ValueError(f"expected {expected}")
+        raise ValueError(self.EXPECTED)
 
     def shape(self) -> Shape:
         """Return: text."""
         return dict(TEXT)  # pydantic writes into what it is given
+
+
+class EarlierNames(Kind):
+    """The names that a thing had before: one, or a list of them."""
+
+    def parse(self, value: object) -> object:
+        """Given a name or a list of names, return them as a tuple."""
+        names = list(value) if isinstance(value, list | tuple) else [value]
+        if not names:
+            raise Sentence("found an empty list, expected the name it had before, or a list of names")
+        for place, name in enumerate(names):
+            try:
+                Label().parse(name)
+            except ValueError as error:
+                at = (place,) if isinstance(value, list) else None
+                raise Sentence(f"found {found(name)}, {error}", at) from None
+        return tuple(names)
+
+    def shape(self) -> Shape:
+        """Return: text, or a list of texts."""
+        return {"anyOf": [dict(TEXT), {"type": "array", "items": dict(TEXT), "minItems": 1}]}
 
 
 class Host(Kind):
@@ -484,10 +588,14 @@ class Url(Kind):
         """Given a URL, return it. The URL is shown without the part that may be a password."""
         text = value if isinstance(value, str) else ""
         try:
-            return check_url(text)
+            return self.check(text)
         except ValueError as error:
             shown = found_url(as_written(value) or text) if text else found(value)
             raise Sentence(f"found {shown}, {error}") from None
+
+    def check(self, text: str) -> str:
+        """Given a URL, return it. Raise ValueError with its flaw."""
+        return check_url(text)
 
     def shape(self) -> Shape:
         """Return: http or https, then anything but space, quotes and a fragment."""

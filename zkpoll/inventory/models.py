@@ -2,41 +2,45 @@
 
 from __future__ import annotations
 
-from datetime import time  # noqa: TC003  (pydantic reads the annotations)
-from pathlib import Path  # noqa: TC003  (pydantic reads the annotations)
+from collections import Counter
+from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self, get_args
 
 from pydantic import BaseModel, Field, PlainSerializer, SecretStr, model_validator
 
 from zkpoll.inventory.credentials import CommKey
 from zkpoll.inventory.dashboards import CREDENTIALS, OUTWARD, Basic, Dashboard, Signing
+from zkpoll.inventory.databases import Columns, Database, Machine
 from zkpoll.inventory.formats import facts
+from zkpoll.inventory.journal_place import JournalDatabase, JournalPlace
 from zkpoll.inventory.kinds import (
+    WRITTEN_DURATIONS,
     Choice,
     Degrees,
     Duration,
     File,
     Host,
-    Hours,
     HowItPushes,
     Listed,
     Matching,
+    OrNever,
     Percent,
     Section,
     State,
     WhenToClear,
     Whole,
     Zone,
-    written,
 )
 from zkpoll.inventory.listen import Listen, Push
 from zkpoll.inventory.monitoring import HealthChecks, Metrics
 from zkpoll.inventory.people import UserIds
 from zkpoll.inventory.problems import Sentence, found
 from zkpoll.inventory.settings import Settings, in_order, masked
-from zkpoll.inventory.sources import Source, SourceKey
+from zkpoll.inventory.sources import Source, SourceKey, Visited
+from zkpoll.inventory.workers import SECTION as WORKERS
+from zkpoll.inventory.workers import Workers
+from zkpoll.model.journal_home import FileAndState, JournalHome, JournalServer
 
-_as_written = PlainSerializer(written, return_type=str)
 _pushes_as_written = PlainSerializer(lambda push: push and push.written())
 
 NOT_CALLED: Final = "has no host:; it calls us (`zkpoll serve`)"
@@ -49,6 +53,9 @@ Encoding = Literal[
     "cp1255", "cp1256", "cp1257", "cp1258",
 ]  # fmt: skip
 """What terminals were sold with: UTF-8, and the code pages of Windows (gb18030 holds GBK and cp936)."""
+
+Slashes = Literal["day/month/year", "month/day/year"]
+"""What a date with slashes means."""
 
 
 class ClockSetting(Settings):
@@ -83,6 +90,7 @@ class Clear(Settings):
 
 
 _clear_as_written = PlainSerializer(Clear.written)
+_percent_as_written = PlainSerializer(lambda share: f"{share}%" if isinstance(share, int) else share)
 
 
 class Doors(SourceKey):
@@ -97,6 +105,11 @@ class Doors(SourceKey):
     )
     transport: Annotated[Literal["tcp", "udp"], Choice("tcp", "udp")] = Field(
         default="tcp", description="tcp; udp for old devices that know nothing else"
+    )
+    trust: Annotated[Literal["device", "inventory"], Choice("device", "inventory")] = Field(
+        default="device",
+        description="Who tells its serial number when it is called: device; inventory for a copy that tells"
+        " another one's, and has a serial: of its own here",
     )
     push: Annotated[Push | None, HowItPushes(), _pushes_as_written] = Field(
         default=None,
@@ -114,6 +127,8 @@ class Doors(SourceKey):
     def _check_doors(self) -> Self:
         if self.host is None and self.push is None:
             raise Sentence("missing, and push: as well (host: to call it, push: true if it calls us)", "host")
+        if self.trust == "inventory" and self.serial is None:
+            raise Sentence("missing (with trust: inventory the device is known by it)", key="serial")
         if self.push is not None and self.serial is None:
             raise Sentence("missing (a device that pushes is known by it)", key="serial")
         if self.push is not None and not _SERIAL.fits(self.serial or ""):
@@ -124,25 +139,17 @@ class Doors(SourceKey):
 
 
 @in_order(
-    *("name", "host", "port", "transport", "comm_key", "timezone", "timeout", "visit_limit", "quiet_hours"),
-    *("clock", "clear", "since", "repeat_within", "direction", "in_states", "out_states"),
-    *("latitude", "longitude", "user_id", "encoding", "serial", "push", "enabled"),
+    *("name", "was", "host", "port", "transport", "comm_key", "site", "timezone", "timeout"),
+    *("visit_limit", "quiet_hours"),
+    *("clock", "warn_clock", "clear", "warn_full", "since", "repeat_within", "direction"),
+    *("in_states", "out_states", "latitude", "longitude", "user_id", "encoding", "serial", "trust", "push"),
+    "enabled",
 )
-class Device(Doors, Source):
+class Device(Doors, Visited, Source):
     """An attendance terminal."""
 
     comm_key: Annotated[SecretStr, CommKey(), masked] | None = Field(
         default=None, description="The Comm Key set on the device, if any; a number"
-    )
-    timeout: Annotated[float, Duration("10ms", "1h")] = Field(
-        default=10, description="The longest silence between two bytes, in seconds or as 10s"
-    )
-    visit_limit: Annotated[float, Duration("10ms", "1d")] = Field(
-        default=900, description="The limit of one visit, in seconds or as 15m; the next run goes on there"
-    )
-    quiet_hours: Annotated[tuple[time, time], Hours(), _as_written] | None = Field(
-        default=None,
-        description="When to read its whole log, once a day, by its wall clock, such as 22:00-05:00",
     )
     clock: Annotated[ClockSetting, Section()] | None = Field(
         default=None, description="Keeps its clock right; without it nothing ever sets the clock"
@@ -153,16 +160,36 @@ class Device(Doors, Source):
         description="When to clear its log, once all in it is delivered: never, confirmed (always) or"
         " {above: 80%}; within quiet_hours, if there are any",
     )
+    warn_full: Annotated[int | Literal["never"], OrNever(Percent()), _percent_as_written] = Field(
+        default=90,
+        json_schema_extra={"default": "90%"},
+        description="From when on its log is nearly full, and a person is told, such as 90%; so it always is"
+        " 14 days before it is full; never for a terminal whose log is meant to go round",
+    )
+    warn_clock: Annotated[float | Literal["never"], OrNever(Duration("10s", "1d"))] = Field(
+        default=120.0,
+        description="How far its clock may be off before a person is told, in seconds or as 2m; or never",
+    )
     encoding: Annotated[Encoding, Choice(*get_args(Encoding))] = Field(
         default="utf-8", description="What its users' names are written in, as its language has it"
     )
+
+    @property
+    def warned_full(self) -> int | None:
+        """From how many percent on its log is nearly full; None for never."""
+        return None if self.warn_full == "never" else self.warn_full
+
+    @property
+    def warned_clock(self) -> float | None:
+        """How many seconds its clock may be off; None for any."""
+        return None if self.warn_clock == "never" else self.warn_clock
 
     def key(self) -> int:
         """Return the comm key as a number, 0 if there is none."""
         return int(self.comm_key.get_secret_value()) if self.comm_key else 0
 
 
-_OF_ALL: Final = {*Source.model_fields, "host", "push"}
+_OF_ALL: Final = {*Source.model_fields, "host", "push", "warn_clock"}
 CALLING: Final = tuple(key for key in Device.model_fields if key not in _OF_ALL)
 """The settings of our calls, which mean nothing on a device without a host."""
 
@@ -193,25 +220,46 @@ class Defaults(Device):
 SECTIONS: Final[dict[str, type[BaseModel]]] = {
     "clock": ClockSetting, "clear": Clear, "basic": Basic, "signing": Signing,
     "metrics": Metrics, "health": HealthChecks, "listen": Listen, "push": Push, "user_id": UserIds,
+    "machines": Machine, "columns": Columns, "journal": JournalDatabase,
+    "workers": Workers,
     **facts.SECTIONS,
 }  # fmt: skip
 """The settings that are, or may be, mappings of settings themselves or lists of such, and of which."""
 
-SECRETS: Final = frozenset({"comm_key", "health", "secret", *CREDENTIALS, *OUTWARD})
+SECRETS: Final = frozenset(
+    {"comm_key", "health", "secret", "password", "password_file", "broker", *CREDENTIALS, *OUTWARD}
+)
 """The settings that hold secrets or name files that may be for zkpoll's own user alone, or may do so, and
-those that need them. They matter on the way to a device or a dashboard, and not in the journal. `push` itself
-is none: without its secret, a device that pushes is still one."""
+those that need them. They matter on the way to a device, a database or a dashboard, and not in the journal.
+`push` itself is none: without its secret, a device that pushes is still one."""
+
+
+_FEW_AT_ONCE: Final = 16
+_MANY_AT_ONCE: Final = 64
+"""Visits at the same time, where nobody says how many. Each has two file descriptors open at most, of the
+1,024 that a process may have. They wait most of the time: 1,000 idle devices that answer within 10 to 50 ms
+took 24 s by 16, and 9 s by 64, at the same memory."""
+_IN_A_ROW: Final = 12
+"""Visits one after another that a run is to take between these two."""
 
 
 class Inventory(Settings):
     """Everything one run needs to know."""
 
     dashboards: tuple[Dashboard, ...] = Field(description="Where punches go: one, or a named list")
-    journal: Annotated[Path, File()] = Field(
-        description="The journal's file; a relative path starts at the inventory's folder"
+    journal: Annotated[Path | JournalDatabase, JournalPlace()] = Field(
+        description="The journal's file, a relative path from the inventory's folder; or its PostgreSQL"
+        " database, postgresql://... or {url: ..., password_file: ...}"
     )
-    parallel: Annotated[int, Whole(1, 256)] = Field(
-        default=16, description="The most devices visited at the same time"
+    state_dir: Annotated[Path, File()] | None = Field(
+        default=None,
+        description="The folder for raw copies, unknown logs and the like, instead of that of the journal's"
+        " file; a journal in a database needs it",
+    )
+    parallel: Annotated[int, Whole(1, 256)] | None = Field(
+        default=None,
+        description="The most devices visited at the same time; without it a twelfth of the devices, 16 at"
+        " least and 64 at most",
     )
     keep_raw: Annotated[float, Duration("1d", "36500d")] = Field(
         default=400 * 86_400, description="How long copies of cleared logs are kept, in seconds or as 400d"
@@ -220,6 +268,11 @@ class Inventory(Settings):
         default=86_400,
         description="How old a device's last reading, or a punch that waits, may be before `zkpoll status`"
         " ends with code 1, in seconds or as 1d",
+    )
+    dates: Annotated[Slashes, Choice(*get_args(Slashes))] | None = Field(
+        default=None,
+        description="What a date with slashes means that a command is given: day/month/year (23/11/2026) or"
+        " month/day/year; without it, such a date is refused",
     )
     metrics: Annotated[Metrics, Section()] | None = Field(
         default=None, description="Figures of every run, for Prometheus"
@@ -230,7 +283,56 @@ class Inventory(Settings):
     listen: Annotated[Listen, Section()] | None = Field(
         default=None, description="The listener for devices that push, `zkpoll serve`"
     )
-    devices: tuple[Device, ...] = Field(description="The terminals, in the order they are visited")
+    workers: Annotated[Workers, WORKERS] | None = Field(
+        default=None,
+        description="Workers on one or more machines, `zkpoll worker`, and how often `zkpoll dispatch` sends"
+        " them what is due",
+    )
+    sites: tuple[str, ...] = Field(
+        default=(),
+        description="The sites by their names, each with the settings of its devices and databases that do"
+        " not set them themselves: any that may stand in defaults",
+    )
+    zone_by_default: str | None = Field(default=None, exclude=True, description="The timezone in defaults")
+    devices: tuple[Device, ...] = Field(
+        default=(), description="The terminals, in the order they are visited"
+    )
+    databases: tuple[Database, ...] = Field(
+        default=(), description="Databases of vendor software that are read"
+    )
+
+    @model_validator(mode="after")
+    def _check_state_dir(self) -> Self:
+        if isinstance(self.journal, JournalDatabase) and self.state_dir is None:
+            raise Sentence(
+                "is a database, and needs state_dir: beside it, the folder of this machine for raw copies and"
+                " unknown logs, such as state_dir: /var/lib/zkpoll",
+                "journal",
+            )
+        return self
+
+    @property
+    def home(self) -> JournalHome:
+        """Where the journal is, and what lies beside it."""
+        if isinstance(self.journal, JournalDatabase):
+            state, password = self.state_dir or Path(), self.journal.password_text()
+            return JournalServer(self.journal.address, state, password)
+        return FileAndState(self.journal, self.state_dir) if self.state_dir else self.journal
+
+    @property
+    def at_once(self) -> int:
+        """The most devices visited at the same time: `parallel`, or by how many of them we call."""
+        return self.parallel or min(max(_FEW_AT_ONCE, -(-len(self.called) // _IN_A_ROW)), _MANY_AT_ONCE)
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """The devices and the databases; also those that are taken out."""
+        return (*self.devices, *self.databases)
+
+    @property
+    def zone(self) -> str:
+        """The zone in which it is today: that of the defaults, else that of most devices and databases."""
+        return self.zone_by_default or Counter(one.timezone for one in self.sources).most_common(1)[0][0]
 
     @property
     def called(self) -> tuple[Device, ...]:
@@ -242,11 +344,25 @@ class Inventory(Settings):
         """The devices that call us; also those that are taken out."""
         return tuple(device for device in self.devices if device.push is not None)
 
-    def masked(self) -> dict[str, Any]:
-        """Return the settings in the inventory's own words, without unset ones, and with secrets masked."""
-        settings = self.model_dump(mode="json", exclude_none=True)
+    def masked(self, *, for_people: bool = False) -> dict[str, Any]:
+        """Return the settings in the inventory's own words, without unset ones, and with secrets masked.
+
+        Durations are in seconds, or, `for_people`, as they write them.
+        """
+        context = WRITTEN_DURATIONS if for_people else None
+        settings = self.model_dump(mode="json", exclude_none=True, context=context)
         settings["devices"] = [
             {key: value for key, value in one.items() if "host" in one or key not in CALLING}
             for one in settings["devices"]
         ]
-        return {"dashboard": settings.pop("dashboards"), **settings}
+        if not self.databases:
+            del settings["databases"]
+        # What they give is merged into their devices.
+        settings["sites"] = {name: {} for name in self.sites}
+        if not self.sites:
+            del settings["sites"]
+        # Of the defaults only what counts beside devices.
+        defaults = {"defaults": {"timezone": self.zone_by_default}} if self.zone_by_default else {}
+        kept: dict[str, Any] = {key: settings.pop(key) for key in ("journal", "state_dir") if key in settings}
+        first = {"dashboard": settings.pop("dashboards"), **defaults, **kept}
+        return first | {"parallel": self.at_once} | settings

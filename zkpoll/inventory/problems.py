@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import difflib
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from zkpoll.errors import InventoryError
 from zkpoll.inventory.scalars import as_written
+from zkpoll.inventory.wrong_names import meant_by, no_setting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 Place: TypeAlias = "tuple[str | int, ...]"
@@ -19,7 +21,16 @@ Place: TypeAlias = "tuple[str | int, ...]"
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z_-]{0,39}|<<")
 """What may be the name of a setting; a key with digits may be a comm key or a token in a wrong place."""
+_ODD_SPACES = frozenset("\u00a0\u2000\u2002\u2003\u2009\u200b\u202f\u3000\ufeff")
+"""Spaces that a page or a document holds, and that YAML takes for letters."""
 _LONGEST_FOUND = 60  # characters of a wrong value that are shown
+_SECRET: Final = re.compile(
+    r"[\s,;{]*\b(?:comm_?key|token|password|passwd|secret|basic|authorization|api[_-]?key)\b[\"']?[\s:=].*",
+    re.DOTALL | re.IGNORECASE,
+)
+"""What a value has of a secret setting, and all behind it, where somebody wrote two settings on one line."""
+_ANOTHER: Final = re.compile(r"[\s,;{]*\b[A-Za-z_][\w-]*:\s.*", re.DOTALL)
+"""The same for any setting."""
 
 
 class Sentence(ValueError):
@@ -66,10 +77,15 @@ def found(value: object) -> str:
             return "a mapping"
         case list() | tuple():
             return "a list"
-        case str() if len(value) > _LONGEST_FOUND:
-            return repr(value[:_LONGEST_FOUND]) + " ..."
+        case str() if (alone := without_others(value[:_LONGEST_FOUND])) != value:
+            return repr(alone) + " ..." if alone else "(hidden)"
         case _:
             return repr(value)
+
+
+def without_others(text: str) -> str:
+    """Given a value, return it without the settings that somebody wrote behind it, which may be secrets."""
+    return _ANOTHER.sub("", _SECRET.sub("", text))
 
 
 def found_shape(value: object) -> str:
@@ -96,17 +112,24 @@ class Hidden(str):
     __slots__ = ()
 
 
-def shown(place: Place) -> str:
-    """Given a place, return it as `devices[1].port`.
+SLIP: Final = Hidden("slip")
+"""The first step of a place that is a line, and nothing in the tree."""
+
+
+def shown(place: Place, names: Mapping[Place, str] = MappingProxyType({})) -> str:
+    """Given a place and the names of entries by theirs, return it as `devices[1] (front).port`.
 
     Keys that do not look like a setting's name are left out: in `{token:hunter2}` the key is the secret.
     """
     text = ""
-    for step in place:
+    if place[:1] == (SLIP,):
+        return text
+    for i, step in enumerate(place, 1):
+        name = _SECRET.sub("...", names.get(place[:i], ""))
         if isinstance(step, int):
-            text += f"[{step}]"
-        elif _NAME.fullmatch(step) and not isinstance(step, Hidden):
-            text += f".{step}"
+            text += f"[{step}]" + (f" ({name})" if name else "")
+        elif name or (_NAME.fullmatch(step) and not isinstance(step, Hidden)):
+            text += f".{name or step}"
     return text.removeprefix(".")
 
 
@@ -125,7 +148,13 @@ class Problems:
     def __init__(self, file: Path) -> None:
         self.file = file
         self.lines: dict[Place, int] = {}
+        self.values: dict[Place, int] = {}
+        """The lines of values."""
+        self.names: dict[Place, str] = {}
+        """The names that entries have, by their places."""
         self._problems: dict[Place, Problem] = {}
+        self._instead: set[Place] = set()
+        """Places of settings that stand under a wrong name or in a wrong place, which is told."""
 
     def __bool__(self) -> bool:
         """Say whether anything is wrong."""
@@ -137,46 +166,124 @@ class Problems:
             place = place[:-1]
         return self.lines.get(place, 1)
 
+    def value_line(self, place: Place) -> int:
+        """Given a place, return the line where its value begins, which may be below its name."""
+        return self.values.get(place) or self.line(place)
+
     def within(self, place: Place) -> bool:
         """Given a place, say whether there is a problem within it."""
         return any(len(wrong) > len(place) and wrong[: len(place)] == place for wrong in self._problems)
 
     def add(self, place: Place, sentence: str, line: int | None = None) -> None:
         """Note a problem. A place has one: the first is nearest the cause."""
+        if any(place[:i] in self._instead for i in range(1, len(place) + 1)):
+            return
         line = line or self.line(place)
         self._problems.setdefault(place, Problem(line, place, sentence))
 
+    def add_slip(self, line: int, sentence: str) -> None:
+        """Note a problem of the text itself, which is in no place of the tree."""
+        place = (SLIP, line, "")
+        self._problems.setdefault(place, Problem(line, place, sentence))
+
+    def told_of(self, place: Place) -> None:
+        """Tell nothing of a setting: that it has a wrong name, or stands in a wrong place, is told."""
+        self._instead.add(place)
+
     def known(
-        self, settings: Mapping[str, object], names: Collection[str], place: Place
+        self,
+        settings: Mapping[str, object],
+        names: Collection[str],
+        place: Place,
+        elsewhere: Mapping[str, str] = MappingProxyType({}),
     ) -> dict[str, object]:
-        """Given a mapping and the names it may hold, return the known ones. Note the rest."""
+        """Given a mapping and the names it may hold, return the known ones. Note the rest.
+
+        What is meant by a wrong name counts as given, so that it is not missed as well. `elsewhere` has what
+        to say of names that belong into another place.
+        """
+        given = {key: value for key, value in settings.items() if key in names}
         for key, value in settings.items():
-            if key not in names:
-                step, sentence = unknown(key, value, names)
+            if key in elsewhere:
+                self.add((*place, key), elsewhere[key])
+                if place:  # it is not missed at the top
+                    self.told_of((key,))
+            elif key not in names:
+                step, sentence, meant = unknown(key, value, names)
                 self.add((*place, step), sentence)
-        return {key: value for key, value in settings.items() if key in names}
+                if meant is not None and meant not in given:
+                    self.told_of((*place, meant))
+                    given[meant] = value
+        return given
 
     def error(self) -> InventoryError:
         """Return all problems as one error, a line each, in the order of the file."""
-        ordered = sorted(self._problems.values(), key=lambda problem: problem.line)
-        parts = [(f"{self.file}:{one.line}", shown(one.place), one.sentence) for one in ordered]
+        ordered = sorted(_folded(self._problems.values()), key=lambda problem: problem.line)
+        parts = [(f"{self.file}:{one.line}", shown(one.place, self.names), one.sentence) for one in ordered]
         return InventoryError("\n".join(": ".join(filter(None, line)) for line in parts))
+
+
+_ALIKE: Final = 3
+"""Entries of a list whose same mistake is told for each; of more it is told once, with the lines."""
+
+
+def _folded(problems: Iterable[Problem]) -> Iterator[Problem]:
+    """Given problems, yield them; the same one of many entries, or of one alias, is one problem."""
+    groups: dict[tuple[object, ...], list[Problem]] = {}
+    for one in problems:
+        of_entry = len(one.place) > 2 and isinstance(one.place[1], int)
+        inner = (one.place[0], one.place[2:]) if of_entry else (one.place,)
+        groups.setdefault((*inner, one.sentence), []).append(one)
+    for group in groups.values():
+        first = min(group, key=lambda problem: problem.line)
+        lines = sorted({one.line for one in group})
+        if len(lines) == 1:
+            yield first
+        elif len(lines) <= _ALIKE:
+            yield from {one.line: one for one in reversed(group)}.values()
+        else:
+            yield replace(first, sentence=f"{first.sentence}; the same on {_lines(lines[1:])}")
+
+
+def _lines(numbers: Sequence[int]) -> str:
+    shown = [str(number) for number in numbers[:_ALIKE]]
+    rest = len(numbers) - len(shown)
+    return f"lines {', '.join(shown)}" + (f" and {rest:,} more" if rest else "")
 
 
 def hint(word: str, names: Collection[str]) -> str:
     """Given a word that is none of these names, return a hint: the one that was meant, or all of them."""
-    begun = re.split(r"[^A-Za-z0-9_]", word, maxsplit=1)[0]  # of `token:abc`, which lacks a space
-    meant = nearest(word, names) or (begun if begun in names else None)
+    meant = _meant(word, names)
     return f"did you mean {meant}?" if meant else f"known here: {', '.join(names)}"
 
 
-def unknown(key: str, value: object, names: Collection[str]) -> tuple[str, str]:
-    """Given a key that is no setting, and its value, return it for its place, and a sentence that helps.
+def _meant(word: str, names: Collection[str]) -> str | None:
+    begun = re.split(r"[^A-Za-z0-9_]", word, maxsplit=1)[0]  # of `token:abc`, which lacks a space
+    return nearest(word, names) or (begun if begun in names else None)
+
+
+def unknown(key: str, value: object, names: Collection[str]) -> tuple[str, str, str | None]:
+    """Given a key that is no setting, and its value, return it for its place, a sentence, and what is meant.
 
     It is shown if it looks like a name, and has a value or is very near to a known name. What stands alone
     (`{host: a, hunter}`) was meant as a value, which may be a secret.
     """
+    if key[:1] in _ODD_SPACES:
+        return (
+            Hidden(key),
+            f"begins with a wide or no-break space (U+{ord(key[0]):04X}), expected plain ones",
+            None,
+        )
+    if sentence := no_setting(key):
+        return key, sentence, None
+    if meant := meant_by(key, names):
+        return key, f"unknown setting, did you mean {meant}?", meant
+    meant = _meant(key, names)
+    told = f"did you mean {meant}?" if meant else f"known here: {', '.join(names)}"
     if _NAME.fullmatch(key) and (value or as_written(value) or nearest(key, names, alike=0.8)):
-        return key, f"unknown setting, {hint(key, names)}"
+        return key, f"unknown setting, {told}", meant
+    begun = key.partition(":")[0]
+    if ":" in key and begun in names:
+        return Hidden(key), f"no space behind the colon of {begun}:, expected {begun}: and its value", begun
     gap = "; no space after its colon?" if ":" in key else ""
-    return Hidden(key), f"unknown setting (hidden, as it may be a secret{gap}), {hint(key, names)}"
+    return Hidden(key), f"unknown setting (hidden, as it may be a secret{gap}), {told}", None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from zkpoll.inventory.check import ONE_DEVICE_ONLY
 from zkpoll.inventory.dashboards import AUTHORIZATIONS, Dashboard
+from zkpoll.inventory.databases import Database
 from zkpoll.inventory.formats.facts import FACTS, WITH_SETTINGS
 from zkpoll.inventory.kinds import Choice, Shape
 from zkpoll.inventory.models import CALLING, SECTIONS, Device, Inventory
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _YES: Shape = {"anyOf": [{"enum": [True]}, {"type": "object"}]}
 """The shape of a switch with settings of its own that is surely on."""
+_PUSHES: Shape = {"type": "object", "required": ["push"]}
+_SOME: Shape = {"type": "object"}
+_SHARED: list[Shape] = [{"$ref": "#/$defs/shared"}, {"type": "null"}]
+"""What devices share. It may be left empty, as when all of it is commented out."""
+_LISTS = {"devices": "device", "databases": "database"}
+"""The lists of sources, of which an inventory has one or both, and what is in them."""
 
 
 def schema() -> Shape:
@@ -30,24 +37,45 @@ def schema() -> Shape:
             {
                 "dashboard": _dashboards(top["dashboards"]["description"]),
                 "journal": top["journal"],
+                "state_dir": top["state_dir"],
                 "parallel": top["parallel"],
                 "keep_raw": top["keep_raw"],
                 "alert_after": top["alert_after"],
+                "dates": top["dates"],
                 "metrics": top["metrics"],
                 "health": top["health"],
                 "listen": top["listen"],
-                "defaults": _defaults(),
-                "devices": {
-                    "description": top["devices"]["description"],
-                    "type": "array",
-                    "minItems": 1,
-                    "items": {"$ref": "#/$defs/device"},
+                "workers": top["workers"],
+                "defaults": {
+                    "description": "Settings of every device and database that does not set them itself",
+                    "anyOf": _SHARED,
+                },
+                "sites": {
+                    "description": top["sites"]["description"],
+                    "anyOf": [
+                        {"type": "object", "additionalProperties": {"anyOf": _SHARED}},
+                        {"type": "null"},
+                    ],
+                },
+                **{
+                    key: {
+                        "description": top[key]["description"],
+                        "type": ["array", "null"],
+                        "items": {"$ref": f"#/$defs/{item}"},
+                    }
+                    for key, item in _LISTS.items()
                 },
             },
-            required=["dashboard", "journal", "devices"],
+            required=["dashboard", "journal"],
         ),
-        # Where all devices push by default, one may have neither setting itself.
-        **_if({"not": _having("defaults", {"type": "object", "required": ["push"]})}, _each_has_a_door()),
+        "patternProperties": {
+            "^x-": {"description": "No setting: what has an anchor, for aliases elsewhere"}
+        },
+        "anyOf": [_having(key, {"type": "array", "minItems": 1}) for key in _LISTS],
+        # Where all devices push by default, or all of a site, one may have neither setting itself.
+        **_if(
+            {"not": {"anyOf": [_having("defaults", _PUSHES), _having("sites", _SOME)]}}, _each_has_a_door()
+        ),
         "$defs": {
             "dashboard": {
                 **_object(_settings(Dashboard), required=["url"]),
@@ -64,9 +92,14 @@ def schema() -> Shape:
             },
             "device": {
                 **_object(_settings(Device), required=["name"]),
-                **_if(_having("push", _YES), _required("serial")),
+                "allOf": [
+                    _if(_having("push", _YES), _required("serial")),
+                    _if(_having("trust", {"enum": ["inventory"]}), _required("serial")),
+                ],
                 "dependentRequired": {key: ["host"] for key in CALLING},
             },
+            "database": _database(),
+            "shared": _shared(),
         },
     }
 
@@ -95,6 +128,32 @@ def _each_has_a_door() -> Shape:
     return {"properties": {"devices": each}}
 
 
+def _database() -> Shape:
+    """Return the shape of a database: in a file or on a server, and what only some kinds have."""
+    custom = {"kind": {"enum": ["custom"]}}
+    is_custom = {"required": ["kind"], "properties": custom}
+    own = ("table", "query", "columns")
+    return {
+        **_object(_settings(Database), required=["name", "kind"]),
+        "allOf": [
+            _one_of("file", "url"),
+            {"not": {"required": ["password", "password_file"]}},
+            _if(is_custom, {**_one_of("table", "query"), "required": ["columns"]}),
+            *(_if(_required(key), {"properties": {"kind": Choice("custom").shape()}}) for key in own),
+            _if(_required("events"), {**_required("take"), "properties": {"take": Choice("events").shape()}}),
+        ],
+        "dependentRequired": {"password": ["url"], "password_file": ["url"]},
+    }
+
+
+def _one_of(key: str, other: str) -> Shape:
+    """Return the shape of all that has one of two settings, and not both."""
+    return {
+        "anyOf": [_required(key), _required(other)],
+        "not": {"required": [key, other]},
+    }
+
+
 def _with_format(shape: Shape) -> Shape:
     """Given the shape of a format's name, return that of a dashboard with that format."""
     return _having("format", shape)
@@ -107,12 +166,10 @@ def _dashboards(description: str) -> Shape:
     return {"description": description, "anyOf": [one, many]}
 
 
-def _defaults() -> Shape:
-    """Return the shape of `defaults`. It may be left empty, as when all of it is commented out."""
+def _shared() -> Shape:
+    """Return the shape of what devices share: those settings that do not tell one from another."""
     settings = _settings(Device)
-    shared = {key: settings[key] for key in settings if key not in ONE_DEVICE_ONLY}
-    description = "Settings of every device that does not set them itself"
-    return {"description": description, "anyOf": [_object(shared, required=[]), {"type": "null"}]}
+    return _object({key: settings[key] for key in settings if key not in ONE_DEVICE_ONLY}, required=[])
 
 
 def _settings(model: type[BaseModel]) -> dict[str, Shape]:
@@ -127,6 +184,8 @@ def _filled(key: str, shape: Shape) -> Shape:
         return shape
     if "anyOf" in shape:
         return {**shape, "anyOf": [_filled(key, option) for option in shape["anyOf"]]}
+    if isinstance(shape.get("additionalProperties"), dict):
+        return {**shape, "additionalProperties": _filled(key, shape["additionalProperties"])}
     if "items" in shape:
         return {**shape, "items": _filled(key, shape["items"])}
     if shape.get("type") != "object":

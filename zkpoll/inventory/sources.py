@@ -5,15 +5,17 @@ A device that is called is a source with an address; `models` has that.
 
 from __future__ import annotations
 
-from datetime import datetime  # noqa: TC003  (pydantic reads the annotations)
+from datetime import datetime, time  # noqa: TC003  (pydantic reads the annotations)
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, PlainSerializer, model_validator
 
 from zkpoll.inventory.kinds import (
     Choice,
     Degrees,
     Duration,
+    EarlierNames,
+    Hours,
     Label,
     Listed,
     Moment,
@@ -21,10 +23,28 @@ from zkpoll.inventory.kinds import (
     State,
     YesNo,
     Zone,
+    written,
 )
 from zkpoll.inventory.people import UserIds  # noqa: TC001  (pydantic reads the annotations)
 from zkpoll.inventory.problems import Sentence
 from zkpoll.inventory.settings import Settings
+
+_as_written = PlainSerializer(written, return_type=str)
+
+
+class Visited(Settings):
+    """The settings of our visits to a source."""
+
+    timeout: Annotated[float, Duration("10ms", "1h")] = Field(
+        default=10, description="The longest silence before a visit is given up, in seconds or as 10s"
+    )
+    visit_limit: Annotated[float, Duration("10ms", "1d")] = Field(
+        default=900, description="The limit of one visit, in seconds or as 15m; the next run goes on there"
+    )
+    quiet_hours: Annotated[tuple[time, time], Hours(), _as_written] | None = Field(
+        default=None,
+        description="When to read all of it, once a day, by its wall clock, such as 22:00-05:00",
+    )
 
 
 class SourceKey(Settings):
@@ -45,8 +65,15 @@ class Source(SourceKey):
     name: Annotated[str, Label()] = Field(
         description="Our name for the device, used in messages and sent with every punch"
     )
+    was: Annotated[tuple[str, ...], EarlierNames()] | None = Field(
+        default=None,
+        description="The name it had before, or a list of names; what the journal has under it goes on here",
+    )
+    site: Annotated[str, Label()] | None = Field(
+        default=None, description="The site where it is, one of those under sites:, whose settings it has"
+    )
     timezone: Annotated[str, Zone()] = Field(
-        description="The time zone of its wall clock, such as Asia/Dhaka, here or in defaults"
+        description="The time zone of its wall clock, such as Asia/Dhaka, here, in its site or in defaults"
     )
     since: Annotated[datetime, Moment()] | None = Field(
         default=None,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias
 
 import yaml
@@ -15,10 +16,11 @@ import yaml
 from zkpoll.errors import InventoryError
 from zkpoll.inventory.formats.facts import FACTS
 from zkpoll.inventory.scalars import Scalar
+from zkpoll.inventory.slips import Guess, Noticed, guesses
 from zkpoll.inventory.variables import fill
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from zkpoll.inventory.problems import Place, Problems
@@ -36,8 +38,22 @@ _TAGS = {
 }
 # Names in the parser's own messages (of aliases, of tags) may be a secret that began with * or !.
 _QUOTED = re.compile(r"'[\w!-]{2,}'")
+_NO_SETTING = "x-"
+"""How names at the top begin that are no settings: what stands there has an anchor, for aliases elsewhere."""
 _BLOCKS = {(name, key) for name, row in FACTS.items() for key in row.blocks}
 """Settings that may be several lines of text, each with the section that it stands in."""
+_MOST_SLIPS = 20
+"""Slips that are told at once."""
+_MOST_TRIES = 100
+_TRIED = 2_000_000
+"""Characters that are read, all in all, to see what was meant: some seconds."""
+_BREAKS = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
+"""Where lines end in YAML."""
+_NEEDED = ("journal",)
+"""The section whose secrets are needed for a look into the journal: none of it is left out."""
+_FIRST = "the rest is checked once this is mended"
+_SOURCES = ("databases", "query")
+"""The list of sources and the setting of one of them that may be several lines of text as well."""
 
 
 class _TooLarge(Exception):
@@ -45,16 +61,22 @@ class _TooLarge(Exception):
 
 
 def read(
-    text: str, env: Mapping[str, str], problems: Problems, left_out: Collection[str] = frozenset()
+    text: str,
+    env: Mapping[str, str],
+    problems: Problems,
+    left_out: Collection[str] = frozenset(),
+    tops: Collection[str] = frozenset(),
 ) -> Tree:
     """Given the text of a file, return its tree; lines and flaws are noted in `problems`.
 
-    Entries whose name is among those `left_out` are as good as not written. Values are `Scalar`s. An empty
-    one (`token:`, `~`, `null` or '') is the empty text, and so is a value with a problem.
+    Entries whose name is among those `left_out` are as good as not written; `tops` are the names that may
+    stand at the top. What is no YAML is read as it was meant, where that can be told, and noted. Values
+    are `Scalar`s. An empty one (`token:`, `~`, `null` or '') is the empty text, and so is a value with a
+    problem.
     Raise InventoryError when there is no tree to speak of.
     """
     try:
-        node = _compose(text, problems.file)
+        node = _meant(text, problems, tops)
         if node is None:
             raise InventoryError(f"{problems.file}: the file is empty, expected an inventory")
         return _Walk(env, problems, left_out).tree(node, ())
@@ -69,8 +91,6 @@ def _compose(text: str, file: Path) -> yaml.Node | None:
     try:
         # Composing makes nodes only; no Python object is ever built from a tag.
         return yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.MarkedYAMLError as error:
-        raise InventoryError(_syntax(error, file)) from None
     except yaml.reader.ReaderError as error:
         line, column = _position(text, error.position)
         raise InventoryError(f"{file}:{line}:{column}: not YAML: a control character") from None
@@ -79,17 +99,76 @@ def _compose(text: str, file: Path) -> yaml.Node | None:
         raise InventoryError(f"{file}: not YAML: a character or number out of range") from None
 
 
-def _syntax(error: yaml.MarkedYAMLError, file: Path) -> str:
+def _meant(text: str, problems: Problems, tops: Collection[str]) -> yaml.Node | None:
+    """Given a text, return its root node as it was meant, or None if it holds nothing. Note each slip.
+
+    Raise InventoryError with all that was found where it cannot be told what was meant.
+    """
+    lines = _BREAKS.split(text)
+    tries = min(_MOST_TRIES, _TRIED // len(text)) if text else 0
+    for _ in range(_MOST_SLIPS):
+        try:
+            return _compose("\n".join(lines), problems.file)
+        except yaml.MarkedYAMLError as caught:
+            error, noticed = caught, _noticed(caught)
+        except InventoryError:
+            if problems:
+                break
+            raise
+        found = list(islice(guesses(lines, noticed, tops), max(tries, 1)))
+        tried, tries = found[:tries], tries - len(found)
+        better = next((one for one in tried if _gets_further(one, lines, noticed, problems.file)), None)
+        if better is None:
+            problems.add_slip(*_told(error, found))
+            break
+        problems.add_slip(better.line + 1, better.sentence)
+        lines = better.mended(lines) or lines
+    raise problems.error()
+
+
+def _noticed(error: yaml.MarkedYAMLError) -> Noticed:
     mark = error.problem_mark or error.context_mark
-    at = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
+    begun = error.context_mark or mark
+    said = " ".join(filter(None, (error.context, error.problem)))
+    if error.problem and error.problem.startswith("expected"):
+        said = error.problem
+    if error.context and error.context.startswith("while parsing a block"):
+        begun = mark  # what it is in began long before
+    return Noticed(said, mark.line if mark else 0, mark.column if mark else 0, begun.line if begun else 0)
+
+
+def _gets_further(guess: Guess, lines: Sequence[str], noticed: Noticed, file: Path) -> bool:
+    """Say whether the parser gets further, or to the end, with the line that a guess takes for meant."""
+    mended = guess.mended(lines)
+    if mended is None:
+        return False
+    try:
+        _compose("\n".join(mended), file)
+    except InventoryError:  # told when it is come to
+        return True
+    except yaml.MarkedYAMLError as error:
+        now = _noticed(error)
+        return now.line > noticed.line and now.begun > guess.line
+    return True
+
+
+def _told(error: yaml.MarkedYAMLError, found: Sequence[Guess]) -> tuple[int, str]:
+    """Return the line and the sentence for a slip of which it cannot be told what was meant."""
+    if found:
+        return found[0].line + 1, f"{found[0].sentence}; {_FIRST}"
     said = _QUOTED.sub("(hidden)", error.problem or error.context or "cannot be parsed")
-    return f"{file}{at}: not YAML: {said}"
+    return _noticed(error).line + 1, f"not YAML: {said}; {_FIRST}"
 
 
 def _position(text: str, index: int) -> tuple[int, int]:
     """Given a character's index, return its line and column, both from 1."""
     before = text[:index]
     return before.count("\n") + 1, index - (before.rfind("\n") + 1) + 1
+
+
+def _may_be_a_block(place: Place) -> bool:
+    """Given the place of a text, say whether it may have several lines."""
+    return place[-2:] in _BLOCKS or (len(place) == 3 and (place[0], place[-1]) == _SOURCES)
 
 
 def _line(node: yaml.Node) -> int:
@@ -121,6 +200,7 @@ class _Walk:
     def tree(self, node: yaml.Node, place: Place) -> Tree:
         """Given a node and its place, return its tree."""
         self._problems.lines.setdefault(place, _line(node))
+        self._problems.values[place] = _line(node)
         if not self._admit(node, place):
             return ""
         self._open.add(id(node))
@@ -158,7 +238,7 @@ class _Walk:
         except ValueError as error:
             self._problems.add(place, str(error))
             return ""
-        block = node.style in {"|", ">"} and place[-2:] in _BLOCKS
+        block = node.style in {"|", ">"} and _may_be_a_block(place)
         if not self._printable(text, place, "\n\t" if block else ""):
             return ""
         return Scalar(text, plain=node.style is None, filled=filled, written=node.value)
@@ -176,7 +256,7 @@ class _Walk:
     def _mapping(self, node: yaml.MappingNode, place: Place) -> dict[str, Tree]:
         tree = {}
         for name, (key, value) in self._entries(node, place).items():
-            if name in self._left_out:
+            if (name in self._left_out and place != _NEEDED) or (not place and name.startswith(_NO_SETTING)):
                 continue
             self._problems.lines[(*place, name)] = _line(key)
             tree[name] = self.tree(value, (*place, name))
@@ -192,6 +272,8 @@ class _Walk:
             elif key.value in own:
                 first = _line(own[key.value][0])
                 sentence = f"written twice, first on line {first}"
+                if key.value == "name" and place:
+                    sentence += "; if it is another entry, it begins with -"
                 self._problems.add((*place, key.value), sentence, _line(key))
             else:
                 own[key.value] = (key, value)

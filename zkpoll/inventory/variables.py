@@ -1,4 +1,7 @@
-"""`${NAME}`, `${NAME:-default}` and `${file:PATH}` in a value, filled from the environment and from files."""
+"""`${NAME}`, `${NAME:-default}` and `${file:PATH}` in a value, filled from the environment and from files.
+
+A file in `$CREDENTIALS_DIRECTORY`, which only a service of systemd has, is found where the unit has it.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from zkpoll.inventory.files import content, expanded
 from zkpoll.inventory.problems import Sentence
+from zkpoll.inventory.units import VARIABLE as CREDENTIALS
+from zkpoll.inventory.units import credential
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,6 +22,10 @@ _NAME = "[A-Za-z_][A-Za-z0-9_]*"
 _INSIDE = re.compile(rf"(?P<name>{_NAME})(?P<default>:-.*)?", re.DOTALL)
 _FILE = re.compile(r"file:(?!-)(?P<path>.+)", re.DOTALL)
 _IN_PATH = re.compile(rf"\$(?P<name>{_NAME})")
+_CREDENTIAL = re.compile(rf"\$\{{{CREDENTIALS}\}}/(?P<name>[^/$]+)")
+"""The path of a credential as a setting's value."""
+_CREDENTIAL_IN_PATH = re.compile(rf"\${CREDENTIALS}/(?P<name>[^/$]+)")
+"""The same in `${file:PATH}`."""
 
 
 def fill(text: str, env: Mapping[str, str], folder: Path) -> tuple[str, tuple[str, ...]]:
@@ -27,6 +36,9 @@ def fill(text: str, env: Mapping[str, str], folder: Path) -> tuple[str, tuple[st
     ValueError naming every variable that is not set, or a file that cannot be used, or when a `${` is
     not well formed (without its text, which may be a secret).
     """
+    if not env.get(CREDENTIALS) and (whole := _CREDENTIAL.fullmatch(text)):
+        path = str(credential(whole["name"]))
+        return path, (path,)
     filling = _Filling(env, folder)
     filled = _MARK.sub(filling.replace, text)
     if filling.missing:
@@ -65,13 +77,19 @@ class _Filling:
         return text
 
     def _content(self, written: str) -> str:
+        whole = None if self._env.get(CREDENTIALS) else _CREDENTIAL_IN_PATH.fullmatch(written)
+        if whole:
+            return self._text_of(credential(whole["name"]), written)
         path = _IN_PATH.sub(lambda mark: self._set(mark["name"]), written)
         if self.missing:
             return ""
         if not path.isprintable():
             raise ValueError("expected a path in ${file:PATH}, found a control character in it")
+        return self._text_of(self._folder / expanded(Path(path)), written)
+
+    def _text_of(self, path: Path, written: str) -> str:
         try:
-            return content(self._folder / expanded(Path(path)))
+            return content(path)
         except Sentence as error:
             raise ValueError(error.told(written if _IN_PATH.search(written) else None)) from None
 

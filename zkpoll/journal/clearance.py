@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Final, get_args
 
 from zkpoll.errors import WrongSerial
 from zkpoll.journal.database import now
+from zkpoll.journal.forgotten import forgotten_bytes
 from zkpoll.journal.known_bytes import Showings, known_bytes
 from zkpoll.model.delivery import OutboxState
 from zkpoll.model.punch import PUSHED, is_counted
 from zkpoll.model.sums import Counts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from zkpoll.journal.database import Journal
+    from zkpoll.journal.database import Journal, Row
     from zkpoll.model.log import Records
     from zkpoll.model.punch import Form
 
@@ -109,6 +110,7 @@ class Clearance:
         found = self._journal.look_up("unsettled", asked, device=self._device)
         if not _REASONS.issuperset(why for _, why, _ in found):
             raise self._journal.damaged()
+        found = self._without_forgotten(asked, found)
         counts = Counter((why, name) for _, why, name in found)
         return Unsettled(
             counts["unknown", None] + self._more_than_known(records.form, shown),
@@ -117,6 +119,13 @@ class Clearance:
             parked=_by_dashboard(counts, "parked"),
             pending=_by_dashboard(counts, "pending"),
         )
+
+    def _without_forgotten(self, asked: Sequence[bytes], found: Sequence[Row]) -> list[Row]:
+        """Return what was found of records, without those whose punches were pruned: these are settled."""
+        unknown = [place for place, why, _ in found if why == "unknown"]
+        rows = forgotten_bytes(self._journal, self._device, [asked[place] for place in unknown])
+        settled = {unknown[row[0]] for row in rows}
+        return [row for row in found if row[1] != "unknown" or row[0] not in settled]
 
     def _more_than_known(self, form: Form | None, shown: Mapping[bytes, int]) -> int:
         """Given how often a piece of the log shows bytes, return how many showings are of no known punch.
@@ -156,10 +165,6 @@ class Clearance:
         return Numbers(punches, dashboards, quarantined, accepted)
 
     # --- it may be disabled ---
-
-    def intended(self) -> bool:
-        """Say whether the device may be disabled, by a run that could not enable it again."""
-        return self._journal.one("intent", device=self._device) is not None
 
     def intend(self) -> None:
         """Write down that the device is about to be disabled, if it is not yet; on disk when it returns.
@@ -218,6 +223,28 @@ def _by_dashboard(counts: Mapping[tuple[str, str | None], int], why: str) -> dic
     return {name: count for (reason, name), count in sorted(counts.items()) if reason == why and name}
 
 
+def intended(journal: Journal, key: str) -> bool:
+    """Say whether the device with a key may be disabled, by a run that could not enable it again."""
+    return journal.one("intent", key=key) is not None
+
+
+def seconds_since_intended(journal: Journal, key: str) -> float | None:
+    """Return how long ago the intent for a device was written down, by the clock of the journal's server.
+
+    None where there is none, or whoever wrote it down and lost its locks has surely ended: as with a journal
+    in a file, whose locks the system frees.
+    """
+    row = journal.one("intent_age", key=key)
+    return row[0] if row else None
+
+
 def maybe_disabled(journal: Journal) -> frozenset[str]:
-    """Return the names of devices that may be disabled; the key of one that has no name any more."""
-    return frozenset(row[0] for row in journal.all("intents"))
+    """Return the names of devices that may be disabled; the key of one that has no name any more.
+
+    One whose log another run is clearing at this moment is in good hands.
+    """
+    free = [(name, key) for name, key in journal.all("intents") if not journal.is_locked(f"clearing {key}")]
+    if not free:
+        return frozenset()
+    still = journal.all("intents")  # its clearing may have ended while we looked
+    return frozenset(name for name, key in free if (name, key) in still)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from zkpoll.journal import watermarks
 from zkpoll.journal.database import now
 from zkpoll.journal.devices import Devices
+from zkpoll.journal.forgotten import holders_of_seconds
 from zkpoll.journal.holds import HOLD_NOTHING
 from zkpoll.journal.intake import Intake
 from zkpoll.journal.known_bytes import known_bytes
@@ -126,8 +127,8 @@ class Restoring:
         held = [(punch, known[punch.canonical]) for punch in punches if punch.canonical in known]
         ids = [punch_id(self._key, punch.user_id, punch.time.isoformat()) for punch, _ in held]
         holders: defaultdict[int, set[int]] = defaultdict(set)
-        for place, seq, *_ in self._journal.look_up("punches_of_second", ids):
-            holders[place].add(seq)
+        for place, holder in holders_of_seconds(self._journal, self._device, ids):
+            holders[place].add(holder.seq)
         others = {
             punch.canonical for place, (punch, what) in enumerate(held) if what.first not in holders[place]
         }

@@ -1,8 +1,8 @@
-"""Conditions that a person was told of, so that none is told at every run; and what is still to be told."""
+"""Troubles that last, so that none is told at every run; and what is still to be told."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from zkpoll.journal.database import now
@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 
 
 def told(journal: Journal) -> dict[str, Condition]:
-    """Return the conditions that a person was told of and that last, by subject."""
+    """Return the conditions that last, and those of whose end a person is still to be told, by subject."""
     return {
-        subject: Condition(kind, datetime.fromisoformat(since), datetime.fromisoformat(told_at))
-        for subject, kind, since, told_at in journal.all("conditions")
+        subject: Condition(
+            kind, datetime.fromisoformat(since), datetime.fromisoformat(told_at), text, bool(advice), owed
+        )
+        for subject, kind, since, told_at, text, advice, owed in journal.all("conditions")
     }
 
 
@@ -39,6 +41,9 @@ def tell(journal: Journal, decide: Callable[[Mapping[str, Condition]], News]) ->
                 "kind": condition.kind,
                 "since": condition.since.isoformat(),
                 "told_at": condition.told_at.isoformat(),
+                "text": condition.text,
+                "advice": int(condition.advice),
+                "owed": condition.owed,
             }
             for subject, condition in found.conditions.items()
             if condition != before.get(subject)
@@ -49,12 +54,28 @@ def tell(journal: Journal, decide: Callable[[Mapping[str, Condition]], News]) ->
 
 def owe(journal: Journal, subject: str, text: str) -> None:
     """Store, in the transaction under way, what a run is to tell once of a subject."""
-    journal.run("owe", subject=subject, text=text, now=now())
+    journal.run_later("owe", [{"subject": subject, "text": text, "now": now()}])
 
 
-def owed(journal: Journal) -> tuple[tuple[str, str], ...]:
-    """Return what is still to be told, each with its subject in front, oldest first."""
-    return tuple(journal.all("owed"))
+def owe_instead(journal: Journal, subject: str, before: Iterable[str], texts: Iterable[str]) -> None:
+    """Store, in the transaction under way, what a run is to tell of a subject in place of what was before."""
+    journal.run_many("strike_owed", [{"subject": subject, "text": text} for text in before])
+    for text in texts:
+        owe(journal, subject, text)
+
+
+def owed(journal: Journal, for_long: timedelta = timedelta(0)) -> tuple[tuple[str, str], ...]:
+    """Return what is still to be told, each with its subject in front, oldest first.
+
+    With `for_long` that alone which was not found within so long, before now or after it: who found it tells
+    it by then, and clocks differ.
+    """
+    present = datetime.now(UTC)
+    return tuple(
+        (subject, text)
+        for subject, text, found_at in journal.all("owed")
+        if abs(present - datetime.fromisoformat(found_at)) >= for_long
+    )
 
 
 def strike(journal: Journal, told: Iterable[tuple[str, str]]) -> None:

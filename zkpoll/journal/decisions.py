@@ -11,7 +11,10 @@ from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from zkpoll.journal.database import now
+from zkpoll.journal.day_index import places_of_days
 from zkpoll.journal.devices import STRANGER
+from zkpoll.journal.holds import FOR_A_PERSON
+from zkpoll.journal.spans import Places
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -59,8 +62,8 @@ class Selection:
     states: frozenset[str]
     """Of `parked`, `held`, `pending`, `discarded`; with `ids` any state is meant."""
     user: str | None = None
-    device: str | None = None
-    """The device's name, today or when the punch was journalled."""
+    devices: frozenset[str] | None = None
+    """Names of devices, today or when the punch was journalled; None for all."""
     ids: tuple[str, ...] = ()
 
     def means(self, punch: Waiting) -> bool:
@@ -68,7 +71,7 @@ class Selection:
         return (
             (bool(self.ids) or punch.state in self.states)
             and self.user in {None, punch.user_id}
-            and self.device in {None, punch.device, punch.named_now}
+            and (self.devices is None or bool(self.devices & {punch.device, punch.named_now}))
         )
 
 
@@ -79,7 +82,8 @@ class Span:
     first: date
     last: date
     """Inclusive."""
-    device: str | None = None
+    devices: frozenset[str] | None = None
+    """Names of devices, today or when the punch was journalled; None for all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +113,14 @@ def dashboards(journal: Journal) -> list[str]:
     return [name for name, _ in journal.all("destinations")]
 
 
-def has_device(journal: Journal, name: str) -> bool:
-    """Given a device's name, today's or an old one, say whether the journal knows it."""
-    return journal.one("known_device", name=name) is not None
+def device_names(journal: Journal) -> frozenset[str]:
+    """Return the names that devices have today."""
+    return frozenset(name for (name,) in journal.all("device_names"))
+
+
+def names_of_punches(journal: Journal) -> frozenset[str]:
+    """Return the names that devices had when a punch was journalled."""
+    return frozenset(name for (name,) in journal.all("names_of_punches"))
 
 
 # --- what may be done, and what is due; pure ---
@@ -162,7 +171,8 @@ def _due(punch: _Row, repeats: bool) -> _Place | None:
     """Return the state and reason that a backfill gives a punch, or None if it is left as it is.
 
     `repeats`: whether repeats are sent as well. Never sent are those that share their second or their bytes
-    with another one, for a person decides about each, and those of a stranger.
+    with another one, were typed in or came all of a sudden, for a person decides about each, and those of a
+    stranger.
     """
     if punch.state is None:
         reason = _why_held(punch, repeats)
@@ -174,7 +184,7 @@ def _due(punch: _Row, repeats: bool) -> _Place | None:
 
 
 def _why_held(punch: _Row, repeats: bool) -> HeldReason | None:
-    if punch.hold in {"same second", "exact repeat"}:
+    if punch.hold in FOR_A_PERSON:
         return punch.hold
     if punch.stranger:
         return STRANGER
@@ -216,32 +226,37 @@ class Decisions:
             for fields, flags in ((row[1:-2], row[-2:]) for row in rows)
         ]
 
-    def retry(self, choice: Selection, last: int) -> int:
-        """Let the next sync send those that are meant, up to place `last`; return how many.
+    def retry(self, choice: Selection, seen: Places) -> int:
+        """Let the next sync send those that are meant, of the places that were seen; return how many.
 
         Parked ones stay parked until the dashboard takes them. What may not be sent is left.
         """
-        return self._change("retry", self._upto(last, choice, why_not_retried))
+        return self._change("retry", self._of_seen(seen, choice, why_not_retried))
 
-    def discard(self, choice: Selection, last: int, reason: str) -> int:
-        """Never send those that are meant, up to place `last`, and write down why; return how many.
+    def discard(self, choice: Selection, seen: Places, reason: str) -> int:
+        """Never send those that are meant, of the places that were seen, and write down why; return how many.
 
         The journal keeps them.
         """
-        return self._change("discard", self._upto(last, choice, why_not_discarded), reason=reason)
+        return self._change("discard", self._of_seen(seen, choice, why_not_discarded), reason=reason)
 
-    def _upto(
-        self, last: int, choice: Selection, why_not: Callable[[Waiting], str | None]
+    def _of_seen(
+        self, seen: Places, choice: Selection, why_not: Callable[[Waiting], str | None]
     ) -> Iterator[Waiting]:
-        until = takewhile(lambda punch: punch.seq <= last, self.punches(choice))
-        return (punch for punch in until if why_not(punch) is None)
+        until = takewhile(lambda punch: punch.seq <= seen.end, self.punches(choice))
+        return (punch for punch in until if punch.seq in seen and why_not(punch) is None)
 
     def _change(self, statement: str, punches: Iterator[Waiting], **parameters: object) -> int:
         changed = 0
         common = {"destination": self._destination, "now": now(), **parameters}
-        while page := [common | {"punch": one.seq, "state": one.state} for one in islice(punches, PAGE)]:
+        while page := list(islice(punches, PAGE)):
             with self._journal.transaction():
-                changed += self._journal.run_many(statement, page)
+                for state in sorted({one.state for one in page}):
+                    rows = [common | {"punch": one.seq, "state": state} for one in page if one.state == state]
+                    number = self._journal.run_many(statement, rows)
+                    changed += number
+                    more = number * ((statement == "discard") - (state == "discarded"))
+                    self._journal.run("count_discarded", destination=self._destination, number=more)
         return changed
 
     def backfill(self, span: Span, *, repeats: bool, dry_run: bool) -> Backfilled:
@@ -253,35 +268,28 @@ class Decisions:
         """
         if self._destination is None and not dry_run:
             self._meet()
-        total, after = Backfilled(), 0
-        while True:
+        total = Backfilled()
+        places = places_of_days(self._journal, span.first, span.last)
+        for at in range(0, len(places), PAGE):
             # What is read is true until it is written: no terminal is accepted in between.
             with nullcontext() if dry_run else self._journal.transaction():
-                page = self._page_of(span, after)
+                page = self._page_of(span, places[at : at + PAGE])
                 due = [(punch, place) for punch in page if (place := _due(punch, repeats))]
                 if not dry_run:
                     self._write(due)
-            if not page:
-                return total
             total += _tally(page, due)
-            after = page[-1].seq
+        return total
 
     def _meet(self) -> None:
         with self._journal.transaction():
             row = self._journal.one("meet_destination", name=self._name)
         self._destination = row[0] if row else None
 
-    def _page_of(self, span: Span, after: int) -> list[_Row]:
-        rows = self._journal.all(
-            "punches_of_days",
-            destination=self._destination,
-            after=after,
-            first=span.first.isoformat(),
-            last=span.last.isoformat(),
-            device=span.device,
-            limit=PAGE,
-        )
-        return [_Row(*row) for row in rows]
+    def _page_of(self, span: Span, seqs: Sequence[int]) -> list[_Row]:
+        rows = self._journal.look_up("backfill_of", seqs, destination=self._destination)
+        return [
+            _Row(*row) for *row, then, today in rows if span.devices is None or span.devices & {then, today}
+        ]
 
     def _write(self, due: Sequence[tuple[_Row, _Place]]) -> None:
         common = {"destination": self._destination, "now": now()}
@@ -289,6 +297,10 @@ class Decisions:
             common | {"punch": punch.seq, "state": state, "reason": reason} for punch, (state, reason) in due
         ]
         self._journal.run_many("backfill", rows)
+        added = sum(punch.state is None for punch, _ in due)
+        self._journal.run("count_backfilled", destination=self._destination, number=added)
+        if rows:  # what waits from here on is no sign of the dashboard's pace
+            self._journal.run("forget_backlog", destination=self._destination)
 
     def give_up(self) -> None:
         """Keep nothing for the dashboard any more, until the inventory names it again."""
@@ -320,8 +332,8 @@ class Portion:
     count: int
     first: tuple[Waiting, ...]
     """The first few, to be shown."""
-    last: int
-    """The place of the last one: what comes to the journal while a person thinks is not meant."""
+    seen: Places
+    """Their places: what comes to the journal while a person thinks is not meant, wherever it stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,18 +357,20 @@ def meant(
 ) -> Meant:
     """Given a choice and why a punch is left out of it, or None, return what it means for some dashboards.
 
-    Of each portion the first `shown` are kept; nothing else of it is in memory.
+    Of each portion the first `shown` are kept; of the others their places alone are in memory.
     """
     desks = {name: Decisions(journal, name) for name in dashboards}
     portions: dict[str, Portion] = {}
     for name, desk in desks.items():
         punches = (punch for punch in desk.punches(choice) if why_not(punch) is None)
-        first = tuple(islice(punches, shown))
-        count, last = len(first), first[-1].seq if first else 0
+        first, count, seen = list[Waiting](), 0, Places()
         for punch in punches:
-            count, last = count + 1, punch.seq
+            count += 1
+            seen.add(punch.seq, punch.seq)
+            if count <= shown:
+                first.append(punch)
         if first:
-            portions[name] = Portion(count, first, last)
+            portions[name] = Portion(count, tuple(first), seen)
     found = [punch for desk in desks.values() for punch in desk.punches(choice)] if choice.ids else []
     fit = {punch.id for punch in found if why_not(punch) is None}
     refused = {

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from zkpoll.journal import way_out
 from zkpoll.journal.database import now
+from zkpoll.journal.day_index import places_of_days
 from zkpoll.model.user import User
 
 if TYPE_CHECKING:
@@ -42,8 +43,8 @@ class Wanted:
     last: date | None = None
     """Inclusive."""
     user: str | None = None
-    device: str | None = None
-    """The device's name, today or when the punch was journalled."""
+    devices: frozenset[str] | None = None
+    """Names of devices, today or when the punch was journalled; None for all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,17 +82,28 @@ def keep_users(journal: Journal, key: str, users: Sequence[User]) -> None:
 
 
 def punches(journal: Journal, wanted: Wanted) -> Iterator[Journalled]:
-    """Yield the punches that are meant, in the order of journalling; no transaction is open in between."""
-    asked = {
-        "first": wanted.first and wanted.first.isoformat(),
-        "last": wanted.last and wanted.last.isoformat(),
-        "user": wanted.user,
-        "device": wanted.device,
-    }
-    after = 0
-    while page := journal.all("punches_to_export", after=after, limit=PAGE, **asked):
+    """Yield the punches that are meant, in the order of journalling; no transaction is open in between.
+
+    Those of a person, or of some days, are found by an index: what is journalled meanwhile is not among them.
+    """
+    chosen = bool(wanted.user is not None or wanted.first or wanted.last)
+    pages = _pages_of(journal, wanted) if chosen else _pages(journal, wanted)
+    for page in pages:
         yield from _with_states(journal, page)
+
+
+def _pages(journal: Journal, wanted: Wanted) -> Iterator[Sequence[Row]]:
+    names, after, every = sorted(wanted.devices or ()), 0, wanted.devices is None
+    while page := journal.look_up("punches_to_export", names, after=after, all=every, limit=PAGE):
+        yield page
         after = page[-1][0]
+
+
+def _pages_of(journal: Journal, wanted: Wanted) -> Iterator[Sequence[Row]]:
+    places = places_of_days(journal, wanted.first, wanted.last, wanted.user)
+    for at in range(0, len(places), PAGE):
+        rows = journal.look_up("punches_at", places[at : at + PAGE])
+        yield [row[:-1] for row in rows if wanted.devices is None or wanted.devices & {row[3], row[-1]}]
 
 
 def _with_states(journal: Journal, page: Sequence[Row]) -> Iterator[Journalled]:

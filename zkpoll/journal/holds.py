@@ -15,10 +15,12 @@ if TYPE_CHECKING:
 
     from zkpoll.model.punch import Event
 
-Hold = Literal["since", "repeat", "same second", "exact repeat"]
-"""Why a punch is held from every dashboard: by its device's settings, or for the punch that has its user and
-second."""
-HeldReason = Literal["since", "repeat", "same second", "exact repeat", "another terminal"]
+Hold = Literal["since", "repeat", "same second", "exact repeat", "manual", "sudden"]
+"""Why a punch is held from every dashboard: by its device's settings, for the punch that has its user and
+second, or for the database that it was found in."""
+FOR_A_PERSON: Final[frozenset[Hold]] = frozenset(("same second", "exact repeat", "manual", "sudden"))
+"""Why a person decides about each punch: none of them goes out with others."""
+HeldReason = Literal["since", "repeat", "same second", "exact repeat", "manual", "sudden", "another terminal"]
 """Why a punch is held from a dashboard: for itself, or for the terminal it comes from."""
 Who = tuple[str, int]
 """A user id and a state: whose punches are repeats of each other."""
@@ -32,6 +34,8 @@ class Holding:
     """Punches from before this wall clock time (naive) are held; None where there is no such line."""
     repeat_within: float | None = None
     """Seconds; a punch that follows the last kept one of its user and state within them is held."""
+    manual: bool = False
+    """Whether what a person typed in at the vendor's program is held."""
 
 
 HOLD_NOTHING: Final = Holding()
@@ -86,6 +90,8 @@ def decide(
 
 def _hold(event: Event, holding: Holding, last: Mapping[Who, str], kept: dict[Who, str]) -> Hold | None:
     """Return why a punch is held, or None; in that case note it in `kept` if it measures what follows."""
+    if holding.manual and event.manual:
+        return "manual"
     time = datetime.fromisoformat(event.timestamp)
     if holding.since is not None and time.replace(tzinfo=None) < holding.since:
         return "since"

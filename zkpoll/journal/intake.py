@@ -2,12 +2,14 @@
 
 How a record is sorted. The first line that fits decides; all of it in the transaction that keeps it:
 
-    its bytes are in quarantine          quarantined, as before
+    its bytes are in quarantine, as its
+      slot was nobody's, or another's      quarantined, as before
     no person can have made it           quarantined, newly
     its bytes are known of this device, and its place does not prove it another record:
       as a punch of this visit             exact repeat
       else                                 seen before
-    a punch of its user and second was not shown in this form yet, in an equal state:
+    a punch of its user and second was not shown in this form yet, in an equal state; or in whatever state,
+      where a database shows one of the two:
                                          the same punch: seen before, or exact repeat
     its bytes are known                  the terminal showed them for another punch, held for a person:
       its clock cannot have been right     same second
@@ -23,6 +25,10 @@ empty, or found to have been emptied; and, where records carry no number, where 
 often than the journal knows it. Clocks prove nothing: one that restarts every day shows the same bytes every
 day. A batch that was pushed has no place: it may come again at any time, as may the whole log.
 
+A database has one row for a person and second, in whatever state. So a row is the punch that any door showed
+in that second; and what a row showed first, another door shows then, once in each of its forms. Of several
+records at once, that of its own state is it.
+
 Two doors may be at one device at once. What the other one journals in the middle of a visit is known, and no
 punch of this visit.
 
@@ -37,14 +43,17 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final, NamedTuple
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from zkpoll.journal.database import AlreadyThere, now
+from zkpoll.journal.forgotten import digest, holders_of_seconds
 from zkpoll.journal.holds import HOLD_NOTHING, decide
 from zkpoll.journal.known_bytes import Known, Showings, as_first_read, known_bytes
-from zkpoll.model.punch import PUSHED, Event, Form, event, is_counted, of_one_door, punch_id
+from zkpoll.journal.spans import Places, spans
+from zkpoll.model.punch import PUSHED, Event, Form, events, is_counted, of_one_door, punch_id
 from zkpoll.model.sums import Tally
-from zkpoll.wall_clock import WALL, clock_suspect
+from zkpoll.wall_clock import DAY, WALL, Stamps
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -55,6 +64,8 @@ if TYPE_CHECKING:
     from zkpoll.model.log import Records
     from zkpoll.model.punch import Door, Punch, Quarantined
 
+
+Pruned: TypeAlias = bytes | None
 
 _UNPLACED: Final = 1 << 60
 """The place of the first new punch before the journal gives it one; above all that it gives."""
@@ -81,6 +92,10 @@ class Again(NamedTuple):
     seq: int
     bytes: bytes
     occurrence: int
+    pruned: Pruned = None
+    """Its identity, where it was pruned."""
+    is_first: bool = False
+    """Whether the device itself had not shown it: a database had."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +119,8 @@ class _Kept(NamedTuple):
     """What became of records that were kept."""
 
     found: Sorted
-    seqs: list[int]
-    """The places of the new punches."""
+    seqs: Sequence[int]
+    """The places of the new punches, in order."""
     shown: dict[int, int]
     """How often the records were shown, by their first punches."""
 
@@ -123,12 +138,14 @@ class Intake:
         source: Door,
         held: HeldReason | None = None,
         holding: Holding = HOLD_NOTHING,
+        late: bool = False,
     ) -> None:
         """Given a device's inventory name, its key and the zone of its clock, begin a visit.
 
         `source` is the door the records come in by. `held` is the reason why nothing of them may be delivered
-        for now, `holding` which of the new punches are held in any case. A visit whose transaction was undone
-        goes on with another `Intake`.
+        for now, `holding` which of the new punches are held in any case. `late` records have waited since a
+        reading before: its starting line counts for them, and they measure no repeat of what came after them.
+        A visit whose transaction was undone goes on with another `Intake`.
         """
         self._journal = journal
         self._name = name
@@ -140,8 +157,12 @@ class Intake:
         self._device: int | None = row[0] if row else None
         # A first reading may take several visits: it lasts until one came to the log's end. Push has no end:
         # what is older may come at any time.
-        is_read = source == "pull" and row and row[2]
+        is_read = source == "pull" and row and row[2] and not late
         self._holding = replace(holding, since=None) if is_read else holding
+        # A row has no clock that could be asked: what is more than a day ahead of ours is doubted.
+        latest = datetime.now(zone) + timedelta(seconds=DAY)
+        self._latest = latest.replace(tzinfo=None) if source == "bridge" else None
+        self._late = late
         self._own = _Own()
         self._showings = Showings()
         self._dry = _DryRun()
@@ -153,16 +174,34 @@ class Intake:
         On disk when the transaction ends. Raise `JournalError`, which undoes the transaction.
         """
         lines = _by_bytes(records, rests) if rests else {}
-        records, again = as_first_read(self._journal, self._device, _marked(records))
+        quarantined, pruned = self._beside_punches()
+        records, again = as_first_read(self._journal, self._device, _marked(records), quarantined=quarantined)
         last = self._last_kept(records)
-        found, seqs, shown = self._keep_as_new(records, last) or self._keep_sorted(records, last)
+        kept = None if pruned else self._keep_as_new(records, last)
+        found, seqs, shown = kept or self._keep_sorted(records, last, pruned=pruned)
         self._keep_lines(found, seqs, lines)
         self._own.add(seqs, found.again)
         self._showings.add(records.form, shown)
         if seqs:
-            self._journal.run_over("add_to_outbox", seqs, held=self._held, now=now())
-        self._keep_last(found.kept)
+            moment = now()
+            between = [
+                {"first": first, "last": last, "held": self._held, "now": moment}
+                for first, last in spans(seqs)
+            ]
+            self._journal.run_later("keep_name", [{"name": self._name}])
+            self._journal.run_later("add_to_outbox", between)
+            self._journal.run_at_end("count_due", number=len(seqs))
+        self._keep_last(_later(found.kept, last) if self._late else found.kept)
+        if quarantined:
+            self._release(records)
         return replace(found.tally + again, newly_quarantined=self._quarantine(records.quarantined))
+
+    def _release(self, records: Records) -> None:
+        """Let what was in quarantine, and is a punch by now, leave it."""
+        shown = [punch.canonical for punch in records.punches]
+        places = self._journal.look_up("quarantined_records", shown, device=self._device)
+        if released := [shown[place] for (place,) in places]:
+            self._journal.run_over("leave_quarantine", released, device=self._device)
 
     def sort(self, records: Records) -> Sorted:
         """Sort `records` without writing anything.
@@ -171,9 +210,10 @@ class Intake:
         A dry run needs this beside `add` and a rollback: it may not be allowed to write, must not keep others
         from writing while it waits for a device, and what it rolled back would not measure what follows.
         """
-        records, again = as_first_read(self._journal, self._device, _marked(records))
+        quarantined, pruned = self._beside_punches()
+        records, again = as_first_read(self._journal, self._device, _marked(records), quarantined=quarantined)
         dry, last = self._dry, self._last_kept(records) | self._dry.kept
-        sorting = self._sorting(records, _UNPLACED + dry.new)
+        sorting = self._sorting(records, _UNPLACED + dry.new, pruned=pruned)
         found = self._decided(sorting.tally, sorting.new, last, sorting.again, sorting.seconds)
         for one in found.new:
             sorting.seconds[one.first_id or one.event.id].holds.add(one.hold)
@@ -186,6 +226,11 @@ class Intake:
         dry.seconds |= sorting.seconds
         return replace(found, tally=found.tally + again)
 
+    def _beside_punches(self) -> tuple[bool, bool]:
+        """Say whether records of the device are in quarantine, and whether punches of it were pruned."""
+        quarantined, pruned = self._journal.one("beside_punches", device=self._device) or (0, 0)
+        return bool(quarantined), bool(pruned)
+
     def _last_kept(self, records: Records) -> dict[Who, str]:
         """Return when the last punches of the users in `records` were kept, if repeats are to be held."""
         if self._holding.repeat_within is None:
@@ -195,11 +240,15 @@ class Intake:
         return {(users[index], state): timestamp for index, state, timestamp in found}
 
     def _keep_as_new(self, records: Records, last: Mapping[Who, str]) -> _Kept | None:
-        """Keep `records` as if none of them were known, as in most visits none is; None if one is known."""
+        """Keep `records` as if none of them were known, as in most visits none is; None if one is known.
+
+        Not of a device of which punches were pruned: no index refuses what is forgotten.
+        """
         ends = {punch.canonical for punch in (*records.punches[:1], *records.punches[-1:])}
-        if known_bytes(self._journal, self._device, ends):  # a log that is gone over
+        if known_bytes(self._journal, self._device, ends, pruned=False):  # a log that is gone over
             return None
-        new = [New(self._event(punch, records.drift), punch.canonical) for punch in records.punches]
+        shown = self._events(records.punches, records)
+        new = [New(one, punch.canonical) for one, punch in zip(shown, records.punches, strict=True)]
         found = self._decided(Tally(len(new), quarantined=len(records.quarantined)), new, last)
         try:
             seqs = self._insert(found, records.form)
@@ -207,34 +256,37 @@ class Intake:
             return None
         return _Kept(found, seqs, dict.fromkeys(seqs, 1))
 
-    def _keep_sorted(self, records: Records, last: Mapping[Who, str]) -> _Kept:
+    def _keep_sorted(self, records: Records, last: Mapping[Who, str], *, pruned: bool) -> _Kept:
         """Keep what of `records` is not known."""
-        sorting = self._sorting(records, _UNPLACED)
+        sorting = self._sorting(records, _UNPLACED, pruned=pruned)
         found = self._decided(sorting.tally, sorting.new, last, sorting.again, sorting.seconds)
         seqs = self._insert(found, records.form)
         return _Kept(found, seqs, sorting.shown(seqs))
 
-    def _sorting(self, records: Records, place: int) -> _Sorting:
+    def _sorting(self, records: Records, place: int, *, pruned: bool) -> _Sorting:
         """Look up what the journal holds of `records`, and sort them by it and by what a dry run met.
 
-        `place` is that of the first new one.
+        `place` is that of the first new one. `pruned`: punches of the device were pruned.
         """
         bytes_ = {punch.canonical for punch in records.punches}
-        known = known_bytes(self._journal, self._device, bytes_)
+        known = known_bytes(self._journal, self._device, bytes_, pruned=pruned)
         known |= {one: self._dry.known[one] for one in bytes_ & self._dry.known.keys()}
         sorting = _Sorting(records, self._own, place, known, self._showings)
         sorting.by_bytes()
-        events = [self._event(punch, records.drift) for punch, _ in sorting.unknown]
-        ids = list({new.id for new in events})
+        shown = self._events([punch for punch, _ in sorting.unknown], records)
+        ids = list({new.id for new in shown})
         seconds: defaultdict[str, _Second] = defaultdict(_Second)
-        for index, seq, kinds, nth, hold, *content in self._journal.look_up("punches_of_second", ids):
+        for index, holder in holders_of_seconds(self._journal, self._device, ids, pruned=pruned):
             second = seconds[ids[index]]
-            second.last = max(second.last, nth)
-            second.holds.add(hold)
-            if not kinds & int(records.form or 0):
-                second.others.setdefault(tuple(content), deque()).append(_Other(seq, kinds))
+            second.last = max(second.last, holder.nth)
+            second.holds.add(holder.hold)
+            if not holder.kinds & int(records.form or 0):
+                any_state = "bridge" in {holder.source, self._source}
+                other = _Other(holder.seq, holder.kinds, any_state=any_state, pruned=holder.pruned)
+                content = holder.verify, holder.state, holder.work_code
+                second.others.setdefault(content, deque()).append(other)
         seconds |= {one: self._dry.seconds[one] for one in set(ids) & self._dry.seconds.keys()}
-        sorting.by_identity(events, seconds)
+        sorting.by_identity(shown, seconds)
         return sorting
 
     def _decided(
@@ -250,13 +302,16 @@ class Intake:
         Those that share their bytes with another one are held in any case: none of them is a repeat, and no
         repeat is measured by them. `seconds` are those of the new punches, by the ids of their first ones.
         """
+        if self._holding == HOLD_NOTHING and not seconds:  # as in most first readings
+            return Sorted(tally, tuple(new), tuple(again), {})
         open_ = [one for one in new if one.occurrence == 1]
         further = {index: one.first_id for index, one in enumerate(open_) if one.first_id}
         unsent = [first for first, second in (seconds or {}).items() if second.is_unsent]
         decided = decide([one.event for one in open_], self._holding, last, further, unsent)
         since, repeats = decided.holds.count("since"), decided.holds.count("repeat")
+        manual = decided.holds.count("manual")
         sent = sum(decided.holds[index] is None for index in further)
-        if since or repeats or sent:
+        if since or repeats or manual or sent:
             holds = iter(decided.holds)
             new = [one._replace(hold=next(holds)) if one.occurrence == 1 else one for one in new]
         tally = replace(
@@ -265,65 +320,80 @@ class Intake:
             same_second=tally.same_second - sent,
             held_since=since,
             held_repeats=repeats,
+            held_manual=manual,
         )
         return Sorted(tally, tuple(new), tuple(again), decided.kept)
 
-    def _event(self, punch: Punch, drift: float | None) -> Event:
-        suspect = clock_suspect(punch.time, self._zone, drift)
-        return event(punch, self._key, self._name, self._zone, self._source, suspect)
+    def _events(self, punches: Iterable[Punch], records: Records) -> list[Event]:
+        """Return some of the punches of `records` with what the journal keeps of each."""
+        stamps = Stamps(self._zone, records.drift, self._latest)
+        return events(punches, self._key, self._name, stamps, self._source, records.manual)
 
-    def _insert(self, found: Sorted, form: Form | None) -> list[int]:
+    def _insert(self, found: Sorted, form: Form | None) -> Sequence[int]:
         """Insert what is new, with the bytes that showed it, and return its places in the journal, in order.
 
         Raise `AlreadyThere`, with all of it undone, if any of it is known.
         """
         if not (found.new or found.again):  # a batch that came before costs as little as it can
-            return []
+            return ()
         moment, kind = now(), int(form or 0)
-        rows = [self._row(one, kind, moment) for one in found.new]
+        rows = self._rows(found.new, kind, moment)
         with self._journal.savepoint():
             seqs = self._journal.insert_all("add_punch", rows)
             showings = [
                 self._showing(seq, one.bytes, one.occurrence)
                 for seq, one in zip(seqs, found.new, strict=True)
             ]
-            showings += [self._showing(*one) for one in found.again]
+            again = [one for one in found.again if one.pruned is None]
+            showings += [self._showing(one.seq, one.bytes, one.occurrence) for one in again]
             self._journal.insert_all("add_form", showings)
         if found.again:
-            self._journal.run_many("add_kind", [{"punch": one.seq, "kind": kind} for one in found.again])
+            self._journal.run_many("add_kind", [{"punch": one.seq, "kind": kind} for one in again])
+            self._add_forgotten([one for one in found.again if one.pruned], kind)
+        if form is not Form.BRIDGE:
+            self._count_shown(len(found.new) + sum(one.is_first for one in found.again))
         return seqs
 
-    def _row(self, new: New, kind: int, moment: str) -> dict[str, object]:
-        event = new.event
-        return {
-            "id": event.id,
-            "nth": new.nth,
-            "first_id": new.first_id,
-            "device": self._device,
-            "device_name": event.device,
-            "user_id": event.user_id,
-            "timestamp": event.timestamp,
-            "verify": event.verify,
-            "state": event.state,
-            "work_code": event.work_code,
-            "clock_suspect": int(event.clock_suspect),
-            "kinds": kind,
-            "source": event.source,
-            "hold": new.hold,
-            "now": moment,
-        }
+    def _count_shown(self, more: int) -> None:
+        if more:
+            self._journal.run_later("add_shown", [{"device": self._device, "more": more}])
 
-    def _showing(self, seq: int, bytes_: bytes, occurrence: int) -> dict[str, object]:
-        return {"device": self._device, "bytes": bytes_, "occurrence": occurrence, "punch": seq}
+    def _add_forgotten(self, again: Sequence[Again], kind: int) -> None:
+        """Keep that pruned punches were shown in another form."""
+        shown = [
+            {
+                "device": self._device,
+                "digest": digest(one.bytes),
+                "occurrence": one.occurrence,
+                "punch": one.seq,
+            }
+            for one in again
+        ]
+        self._journal.run_many("forget_form", shown)
+        kinds = [{"id": one.pruned, "kind": kind} for one in again]
+        self._journal.run_many("add_kind_of_forgotten", kinds)
+
+    def _rows(self, new: Iterable[New], kind: int, moment: str) -> Sequence[tuple[object, ...]]:
+        """Return the values of `add_punch` for each, in its order."""
+        device, rows = self._device, []
+        for punch, _, _, nth, first_id, hold in new:
+            id_, name, _, user_id, timestamp, verify, state, work_code, source, suspect, manual = punch
+            first = id_, nth, first_id, device, name, user_id, timestamp, verify, state, work_code
+            rows.append((*first, int(suspect), kind, source, hold, int(manual), moment))
+        return rows
+
+    def _showing(self, seq: int, bytes_: bytes, occurrence: int) -> tuple[object, ...]:
+        """Return the values of `add_form`, in its order."""
+        return self._device, bytes_, occurrence, seq
 
     def _keep_lines(self, found: Sorted, seqs: Sequence[int], lines: Mapping[bytes, bytes]) -> None:
         """Keep what else the lines said that showed these punches first, by the bytes of each."""
         if not lines:
             return
         shown = [(seq, one.bytes) for seq, one in zip(seqs, found.new, strict=True)]
-        shown += [(one.seq, one.bytes) for one in found.again]
+        shown += [(one.seq, one.bytes) for one in found.again if one.pruned is None]
         rows = [{"punch": seq, "rest": lines[bytes_]} for seq, bytes_ in shown if bytes_ in lines]
-        self._journal.run_many("add_line", rows)
+        self._journal.run_later("add_line", rows)
 
     def _keep_last(self, kept: Mapping[Who, str]) -> None:
         """Keep the times of people's last punches, by which repeats are told."""
@@ -331,8 +401,7 @@ class Intake:
             {"device": self._device, "user_id": user_id, "state": state, "timestamp": timestamp}
             for (user_id, state), timestamp in kept.items()
         ]
-        if rows:
-            self._journal.run_many("keep_last", rows)
+        self._journal.run_later("keep_last", rows)
 
     def _quarantine(self, records: Sequence[Quarantined]) -> int:
         """Keep impossible records; return how many of them were not in quarantine."""
@@ -342,6 +411,15 @@ class Intake:
             for record in records
         ]
         return self._journal.run_many("add_to_quarantine", rows)
+
+
+def _later(kept: Mapping[Who, str], last: Mapping[Who, str]) -> dict[Who, str]:
+    """Return those of the times that are later than the `last` ones."""
+    return {
+        who: time
+        for who, time in kept.items()
+        if who not in last or datetime.fromisoformat(time) > datetime.fromisoformat(last[who])
+    }
 
 
 def _marked(records: Records) -> Records:
@@ -366,16 +444,16 @@ class _Own:
     """
 
     def __init__(self) -> None:
-        self._new: list[range] = []
+        self._new = Places()
         self._again: set[int] = set()
 
     def __contains__(self, seq: int) -> bool:
-        return seq >= _UNPLACED or seq in self._again or any(seq in places for places in self._new)
+        return seq >= _UNPLACED or seq in self._again or seq in self._new
 
     def add(self, seqs: Sequence[int], again: Iterable[Again]) -> None:
-        """Add those of one transaction, in which nobody else journals."""
-        if seqs:
-            self._new.append(range(seqs[0], seqs[-1] + 1))
+        """Add those of one transaction, which stand behind those of the one before."""
+        for first, last in spans(seqs):
+            self._new.add(first, last)
         self._again.update(one.seq for one in again)
 
 
@@ -385,6 +463,10 @@ class _Other(NamedTuple):
     seq: int
     kinds: int
     """The forms that have, as a sum."""
+    any_state: bool
+    """Whether it may be what tells another state: it came by the bridge, or that does."""
+    pruned: Pruned = None
+    """Its identity, where it was pruned."""
 
 
 @dataclass(slots=True)
@@ -415,6 +497,15 @@ class _Second:
             if places := self.others.get(other):
                 return places.popleft()
         return None
+
+    def take_any(self) -> _Other | None:
+        """Return, once, the first one that a record of another state shows; None if it shows none."""
+        found = [(other, places) for places in self.others.values() for other in places if other.any_state]
+        if not found:
+            return None
+        other, places = min(found)
+        places.remove(other)
+        return other
 
 
 @dataclass(slots=True)
@@ -454,7 +545,8 @@ class _Sorting:
         self._known = known
         self._showings = showings
         self._shown: Counter[bytes] = Counter()
-        self._seen_before = self._exact_repeats = self._clock_repeats = self._by_other_door = 0
+        self._seen_before = self._exact_repeats = self._clock_repeats = 0
+        self._by_other_door = self._other_state = 0
 
     @property
     def tally(self) -> Tally:
@@ -469,6 +561,7 @@ class _Sorting:
             held_exact_repeats=holds["exact repeat"],
             clock_repeats=self._clock_repeats,
             by_other_door=self._by_other_door,
+            other_state=self._other_state,
         )
 
     def by_bytes(self) -> None:
@@ -498,12 +591,16 @@ class _Sorting:
         """Sort the unknown punches, with their `events`, by the punches of their user and second."""
         self.seconds = seconds
         door = of_one_door(self._records.form)
-        for (punch, occurrence), new in zip(self.unknown, events, strict=True):
+        # Before any of another state is: a forged OUT may not take the place of the IN behind it.
+        equal = [seconds[new.id].take((new.verify, new.state, new.work_code)) for new in events]
+        for (punch, occurrence), new, like in zip(self.unknown, events, equal, strict=True):
             second = seconds[new.id]
-            other = second.take((new.verify, new.state, new.work_code))
+            other = like or second.take_any()
+            self._other_state += other is not None and like is None
             if other:
                 seq = other.seq
-                self.again.append(Again(seq, punch.canonical, occurrence))
+                is_first = other.kinds == Form.BRIDGE
+                self.again.append(Again(seq, punch.canonical, occurrence, other.pruned, is_first))
                 self._count_again(seq)
                 self._by_other_door += not other.kinds & door
             else:

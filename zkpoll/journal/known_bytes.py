@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from zkpoll.model.punch import Quarantined, is_counted
+from zkpoll.journal.forgotten import forgotten_bytes
+from zkpoll.model.punch import ANOTHERS, NOBODYS, Quarantined, is_counted
 from zkpoll.model.sums import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Mapping
 
     from zkpoll.journal.database import Journal
     from zkpoll.model.log import Records
@@ -29,12 +30,33 @@ class Known:
     newest: int = 0
     """The journal's place of the one journalled last."""
 
+    def __add__(self, other: Known) -> Known:
+        """Return it with other punches of the same bytes: those that were pruned may be the later ones."""
+        return Known(
+            self.count + other.count,
+            max(self.occurrence, other.occurrence),
+            min(self.first, other.first),
+            max(self.newest, other.newest),
+        )
 
-def known_bytes(journal: Journal, device: int | None, records: Collection[bytes]) -> dict[bytes, Known]:
-    """Return what the journal knows of records of a device, each given once; nothing of those it lacks."""
+
+def known_bytes(
+    journal: Journal, device: int | None, records: Collection[bytes], *, pruned: bool | None = None
+) -> dict[bytes, Known]:
+    """Return what the journal knows of records of a device, each given once; nothing of those it lacks.
+
+    `pruned` says whether any punch of the device was ever pruned, where that is known.
+
+    What was pruned is looked up first: bytes that become a digest between the two looks are unknown then, and
+    not known twice, by which one more showing of them would be taken for a known punch.
+    """
     asked = list(records)
-    rows = journal.look_up("known_bytes", asked, device=device)
-    return {asked[place]: Known(*known) for place, *known in rows}
+    gone = forgotten_bytes(journal, device, asked, pruned=pruned)
+    known = {asked[place]: Known(*found) for place, *found in gone}
+    for place, *found in journal.look_up("known_bytes", asked, device=device):
+        here, before = Known(*found), known.get(asked[place])
+        known[asked[place]] = here + before if before else here
+    return known
 
 
 class Showings:
@@ -64,24 +86,25 @@ class Showings:
                 self._more[first] = before + times
 
 
-def as_first_read(journal: Journal, device: int | None, records: Records) -> tuple[Records, Tally]:
+def as_first_read(
+    journal: Journal, device: int | None, records: Records, *, quarantined: bool
+) -> tuple[Records, Tally]:
     """Return `records` with what is known taken for what it was when first read, and a tally of what left.
 
-    A door may read bytes with another table each time. What is in quarantine stays there: its slot of the
-    user table may be another person's by now, and no later table tells whose punch it was. What is known as a
-    punch is one also when its slot is nobody's any more; it has left `records`, as seen before.
+    A door may read bytes with another table each time. What is in quarantine for its slot stays there: that
+    may be another person's by now, and no later table tells whose punch it was. What is there for another
+    reason is a punch once it is believed. What is known as a punch is one also when its slot is nobody's any
+    more; it has left `records`, as seen before. `quarantined`: some record of the device is in quarantine.
     """
     punches, odd, known = records.punches, records.quarantined, 0
-    if punches and journal.one("any_quarantined", device=device):
-        found = _places(journal, "quarantined_records", [punch.canonical for punch in punches], device)
+    if punches and quarantined:
+        shown = [punch.canonical for punch in punches]
+        rows = journal.look_up("nobodys_records", shown, device=device, nobodys=NOBODYS, anothers=ANOTHERS)
+        found = {place for (place,) in rows}
         odd += tuple(Quarantined(punches[place].canonical, "in quarantine") for place in sorted(found))
         punches = tuple(punch for place, punch in enumerate(punches) if place not in found)
     if odd and not records.proved_new:
-        found = _places(journal, "known_bytes", [record.raw for record in odd], device)
-        odd = tuple(record for place, record in enumerate(odd) if place not in found)
-        known = len(found)
+        punched = known_bytes(journal, device, {record.raw for record in odd})
+        unknown = tuple(record for record in odd if record.raw not in punched)
+        odd, known = unknown, len(odd) - len(unknown)
     return replace(records, punches=punches, quarantined=odd), Tally(seen_before=known)
-
-
-def _places(journal: Journal, query: str, values: Sequence[bytes], device: int | None) -> set[int]:
-    return {row[0] for row in journal.look_up(query, values, device=device)}

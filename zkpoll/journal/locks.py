@@ -25,8 +25,7 @@ from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import quote
 
-from filelock import FileLock, Timeout
-
+from zkpoll.durable import new_folder, new_small_file
 from zkpoll.errors import Busy, JournalError, JournalUnfit, Locked, reason
 
 if sys.platform == "linux":
@@ -36,8 +35,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from filelock import FileLock
+
 _FIRST: Final = 1 << 62
 """The first byte that is ever locked. SQLite's own locks lie at 1 GiB, and its files end at 2^48."""
+_SQLITE_SHARED: Final = (1 << 30) + 2
+_SQLITE_SHARED_SIZE: Final = 510
+"""The bytes of which whoever has a journal in WAL mode open holds a part (SHARED_FIRST of SQLite's os.h)."""
 _TAKEN: Final = frozenset((errno.EAGAIN, errno.EACCES))
 """Errors of a lock that somebody else holds."""
 _NO_LOCKS: Final = frozenset((errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL))
@@ -60,6 +64,9 @@ class _Means(Protocol):
 
     def is_taken(self, subject: str) -> bool:
         """Say whether another process has a subject. Raise `OSError` where that cannot be seen."""
+
+    def is_used_elsewhere(self) -> bool:
+        """Say whether another process has the journal open, as far as that can be seen."""
 
     def close(self) -> None:
         """Let go of what is held open."""
@@ -96,6 +103,16 @@ class ByteLocks:
         kind: int = struct.unpack(_FLOCK, answer)[0]
         return kind != fcntl.F_UNLCK
 
+    def is_used_elsewhere(self) -> bool:
+        """Ask who is in the way of SQLite's lock against all others: whoever has the journal open is.
+
+        Asked as SQLite locks, by the process: its own locks are in nobody's way.
+        """
+        wanted = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, _SQLITE_SHARED, _SQLITE_SHARED_SIZE, 0)
+        answer = fcntl.fcntl(self._descriptor, fcntl.F_GETLK, wanted)
+        kind: int = struct.unpack(_FLOCK, answer)[0]
+        return kind != fcntl.F_UNLCK
+
     def close(self) -> None:
         """Close the file."""
         os.close(self._descriptor)
@@ -116,7 +133,7 @@ class LockFiles:
         """Given a journal, make the folder for the files. Raise `OSError` where that cannot be."""
         real = path.resolve()
         self._folder = real.with_name(f"{real.name}.locks")
-        self._folder.mkdir(mode=0o700, exist_ok=True)
+        new_folder(self._folder, real.parent)
         self._held: dict[str, FileLock] = {}
 
     @classmethod
@@ -126,7 +143,10 @@ class LockFiles:
 
     def take(self, subject: str) -> None:
         """Lock a subject, as `_Means` has it."""
+        from filelock import FileLock, Timeout
+
         path = self._folder / _file_name(subject)
+        new_small_file(path, self._folder.parent)
         lock = FileLock(path, thread_local=False, mode=0o600, fallback_to_soft=False)
         try:
             lock.acquire(blocking=False)
@@ -145,6 +165,10 @@ class LockFiles:
         except BlockingIOError:
             return True
         self.free(subject)
+        return False
+
+    def is_used_elsewhere(self) -> bool:
+        """Such files do not tell; whoever is at something has its lock."""
         return False
 
     def close(self) -> None:
@@ -252,6 +276,13 @@ class JournalFile:
                 return share.eyes.is_taken(subject)
             except OSError:
                 return None
+
+    def is_used_elsewhere(self) -> bool:
+        """Say whether another process has the journal open, to read it or to write. Raise `OSError`."""
+        with _guard:
+            share = self._share
+            share.means = share.means or _MEANS(self._path)
+            return share.means.is_used_elsewhere()
 
     def _take(self, subject: str) -> None:
         share = self._share

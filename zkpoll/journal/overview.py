@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from zkpoll.journal import way_out
+from zkpoll.journal.database_overview import rows_of_punch
+from zkpoll.model.fullness import WINDOW, fullness, pace
+from zkpoll.model.punch import Form, doors_of
 from zkpoll.wall_clock import age, is_ahead
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from zkpoll.journal.database import Journal, Row
+    from zkpoll.journal.database_overview import RowSighting
     from zkpoll.journal.holds import Hold
     from zkpoll.model.delivery import OutboxState
+    from zkpoll.model.fullness import Fullness
+    from zkpoll.model.punch import Door
 
-WINDOW: Final = timedelta(days=28)
-"""Four whole weeks, so that weekends count for what they are."""
-_AHEAD: Final = 36_500
-"""Days; what is full in a hundred years is not full at this rate."""
 _NEVER_ENDS: Final = datetime.max.replace(tzinfo=UTC)
 _SIGHTED: Final = (
     "id", "device", "serial_number", "timestamp", "verify", "state", "work_code", "source", "journalled_at",
@@ -53,8 +56,8 @@ class DeviceStanding:
     """Impossible records that nobody accepted yet."""
     accepted: int = 0
     """Impossible records that a person accepted."""
-    journalled: Mapping[date, int] = field(default_factory=dict)
-    """Its punches of the last weeks, by the day (UTC) on which they were journalled."""
+    per_day: float | None = None
+    """New punches a day, over the last weeks; None where that is not known."""
     as_of: datetime = _NEVER_ENDS
     """The moment of all this; what is stamped ahead of it was just before it, by a clock that was wrong."""
 
@@ -66,30 +69,18 @@ class DeviceStanding:
         return self.on_device / self.capacity
 
     @property
-    def per_day(self) -> float | None:
-        """New punches a day, over the `WINDOW` before the last reading; None while no whole day is known.
-
-        The day of first contact does not count: it brought what the log had gathered until then.
-        """
-        if self.met_at is None or self.read_at is None:
+    def fullness(self) -> Fullness | None:
+        """How full its log is; None while it was not read, or where it tells no capacity."""
+        counted = max(filter(None, (self.read_at, self.cleared_at)), default=None)
+        if counted is None:
             return None
-        last = min(self.read_at, self.as_of).date()
-        first = max(self.met_at.date() + timedelta(days=1), last - WINDOW)
-        if first >= last:
-            return None
-        return sum(n for day, n in self.journalled.items() if first <= day < last) / (last - first).days
+        return fullness(self.on_device, self.capacity, min(counted, self.as_of).date(), self.per_day)
 
     @property
     def full_on(self) -> date | None:
         """The day on which its log will be full at the present rate; None where none is in sight."""
-        counted = max(filter(None, (self.read_at, self.cleared_at)), default=None)
-        if counted is None or self.on_device is None or not self.capacity:
-            return None
-        free = max(0, self.capacity - self.on_device)
-        if free and not self.per_day:
-            return None
-        days = free / self.per_day if self.per_day else 0.0
-        return (min(counted, self.as_of) + timedelta(days=days)).date() if days < _AHEAD else None
+        log = self.fullness
+        return log.full_on if log else None
 
     def is_stale(self, limit: timedelta, now: datetime) -> bool:
         """Say whether its last reading is older than `limit`, or there is none."""
@@ -112,6 +103,14 @@ class DashboardStanding:
     held: int
     oldest: datetime | None
     """Since when the oldest punch waits that it has not confirmed, pending or parked (UTC)."""
+    confirmed: int = 0
+    confirmed_at: datetime | None = None
+    """When it confirmed one last (UTC)."""
+
+    @property
+    def due(self) -> int:
+        """The punches that it has or is to get: all but the held and the discarded."""
+        return self.confirmed + self.pending + self.parked
 
     def is_stale(self, limit: timedelta, now: datetime) -> bool:
         """Say whether a punch waits for longer than `limit`."""
@@ -140,6 +139,18 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Assigned:
+    """A person's word on whose a punch is."""
+
+    slot: int
+    """The slot of the device's user table that its record names."""
+    person: str
+    """The account that said so."""
+    assigned_at: str
+    """UTC, ISO 8601."""
+
+
+@dataclass(frozen=True, slots=True)
 class Sighting:
     """A punch of a person, as a device showed it."""
 
@@ -163,25 +174,34 @@ class Sighting:
     line_rest: str | None = None
     """Of one that was pushed what else stood on its line; may hold any letters."""
     places: tuple[Place, ...] = ()
+    manual: bool = False
+    """Whether a person typed it in at the vendor's program."""
+    doors: tuple[Door, ...] = ()
+    """The doors that have shown it until now."""
+    rows: tuple[RowSighting, ...] = ()
+    """The rows of databases that show it."""
+    assigned: Assigned | None = None
+    """Who said whose it is, where its slot was nobody's; else None."""
 
 
 def device_standings(journal: Journal, now: datetime, *, rates: bool = True) -> dict[str, DeviceStanding]:
     """Return how the devices stand that have a name, by name. `now` is UTC.
 
-    Without `rates`, the punches of each day are not counted, which takes long where there are many.
+    Without `rates`, how fast their logs fill is as a run has kept it: to count the punches of each day takes
+    long where there are many.
     """
     quarantined = {device: counts for device, *counts in journal.all("quarantined_by_device")}
-    journalled = _journalled(journal, now - WINDOW - timedelta(days=1)) if rates else {}
-    return {
-        row[1]: _device(row, quarantined.get(row[0], (0, 0)), journalled.get(row[0], {}), now)
-        for row in journal.all("device_standings")
-    }
+    punched = _punched(journal, now - WINDOW - timedelta(days=1)) if rates else None
+    found = {}
+    for number, name, *row, kept in journal.all("device_standings"):
+        standing = _device(name, tuple(row), quarantined.get(number, (0, 0)), now)
+        per_day = kept if punched is None else _pace(standing, punched.get(number, {}))
+        found[name] = replace(standing, per_day=per_day)
+    return found
 
 
-def _device(
-    row: Row, quarantined: Sequence[int], journalled: Mapping[date, int], now: datetime
-) -> DeviceStanding:
-    _, name, key, met, read, whole, on_device, capacity, drift, cleared, disabled, stranger = row
+def _device(name: str, row: Row, quarantined: Sequence[int], now: datetime) -> DeviceStanding:
+    key, met, read, whole, on_device, capacity, drift, cleared, disabled, stranger = row
     return DeviceStanding(
         name=name,
         serial_number=key,
@@ -196,20 +216,27 @@ def _device(
         stranger=stranger,
         quarantined=quarantined[0],
         accepted=quarantined[1],
-        journalled=journalled,
         as_of=now,
     )
 
 
-def _journalled(journal: Journal, since: datetime) -> dict[int, dict[date, int]]:
-    """Return how many punches were journalled since then, by device and day.
+def _pace(standing: DeviceStanding, punched: Mapping[date, int]) -> float | None:
+    """Return how many punches a day brings to a device; None while that is not known."""
+    if standing.met_at is None or standing.read_at is None:
+        return None
+    return pace(punched, standing.met_at.date(), min(standing.read_at, standing.as_of).date())
 
-    Places rise with time, so that the first of them is found by halves, not by walking all.
+
+def _punched(journal: Journal, since: datetime) -> dict[int, dict[date, int]]:
+    """Return how many punches were journalled since then, by device and the day of their own timestamps.
+
+    A punch of the last weeks was journalled in the last weeks. Places rise with time, so that the first of
+    them is found by halves, not by walking all.
     """
     text = since.isoformat(timespec="milliseconds")
     first = bisect_left(range(last_place(journal) + 1), text, key=lambda seq: _journalled_from(journal, seq))
     found: dict[int, dict[date, int]] = {}
-    for device, day, count in journal.all("journalled_by_day", seq=first):
+    for device, day, count in journal.all("punched_by_day", seq=first, bridge=int(Form.BRIDGE)):
         found.setdefault(device, {})[date.fromisoformat(day)] = count
     return found
 
@@ -237,20 +264,19 @@ def last_journalled(journal: Journal) -> datetime | None:
 
 
 def _dashboard(row: Row) -> DashboardStanding:
-    name, halted, pending, parked, held, *oldest = row
-    return DashboardStanding(
-        name, halted, pending, parked, held, _moment(min(filter(None, oldest), default=None))
-    )
+    name, halted, confirmed, confirmed_at, pending, parked, held, *oldest = row
+    since = _moment(min(filter(None, oldest), default=None))
+    return DashboardStanding(name, halted, pending, parked, held, since, confirmed, _moment(confirmed_at))
 
 
 def sightings(journal: Journal, user: str, day: date) -> list[Sighting]:
     """Return the punches of a person on a day by the devices' wall clocks, with all their places."""
     rows = journal.all("punches_of_person", user=user, day=day.isoformat())
-    return [_sighting(row, _places(journal, row[0])) for row in rows]
+    return [_sighting(row, _places(journal, row[0]), rows_of_punch(journal, row[0])) for row in rows]
 
 
-def _sighting(row: Row, places: tuple[Place, ...]) -> Sighting:
-    _, *fields, suspect, stranger, rest = row
+def _sighting(row: Row, places: tuple[Place, ...], shown: tuple[RowSighting, ...]) -> Sighting:
+    _, *fields, suspect, stranger, rest, slot, person, assigned_at, manual, kinds = row
     values = dict(zip(_SIGHTED, fields, strict=True))
     return Sighting(
         **values,
@@ -258,14 +284,22 @@ def _sighting(row: Row, places: tuple[Place, ...]) -> Sighting:
         stranger=bool(stranger),
         line_rest=rest and rest.decode(errors="backslashreplace"),
         places=places,
+        manual=bool(manual),
+        doors=doors_of(Form(kinds)),
+        rows=shown,
+        assigned=None if person is None else Assigned(slot, person, assigned_at),
     )
 
 
 def _places(journal: Journal, seq: int) -> tuple[Place, ...]:
+    around = journal.all("requests_around", punch=seq)
+    sent_to = {
+        name for name, text in around if any(a <= seq <= b for a, b in way_out.spans_sent(journal, text))
+    }
     rows = journal.all("places_of_punch", punch=seq)
     return tuple(
-        Place(dashboard, state, reason, since, tried_at, bool(in_flight))
-        for dashboard, state, reason, since, tried_at, in_flight in rows
+        Place(dashboard, state, reason, since, tried_at, dashboard in sent_to)
+        for dashboard, state, reason, since, tried_at in rows
     )
 
 

@@ -1,8 +1,8 @@
 """What is known of devices that push, beside their punches.
 
-What belongs to a batch is written in the transaction that keeps its punches. What calls tell is gathered in
-memory and written once a minute. Numbers are added to what is there, so that nothing is counted twice or lost
-where two write, or where one begins anew.
+What belongs to a batch is written in the transaction that keeps its punches; so is the first call that brings
+one to a process. What else calls tell is gathered in memory and written once a minute. Numbers are added to
+what is there, so that nothing is counted twice or lost where two write, or where one begins anew.
 """
 
 from __future__ import annotations
@@ -203,18 +203,22 @@ class Pushed:
 
     # --- what it told ---
 
+    def keep_call(self, call: Contact) -> None:
+        """Add what a call told to what is known, in the transaction under way, which has met the device."""
+        self._journal.run("add_contact", **_row(call, self._key))
+
     def registry_code(self) -> str | None:
         """Return the code that it registered with, or None."""
         row = self._journal.one("registry_code", key=self._key)
         return row[0] if row else None
 
     def held(self) -> int:
-        """Return how many punches and impossible lines of it the journal holds."""
+        """Return how many punches it showed, and impossible lines, that came into the journal."""
         row = self._journal.one("held_of_device", key=self._key, pushed=PUSHED)
         return row[0] if row else 0
 
     def not_pushed(self, after: int, until: datetime, called_since: datetime) -> int:
-        """Return how many punches the pull door alone has shown, of those journalled after a place.
+        """Return how many punches pull has shown and push has not, of those journalled after a place.
 
         Only those count that the device stamped up to `until`, by its wall clock (naive), and only where it
         pushed before and has called since `called_since` (UTC).
@@ -225,6 +229,7 @@ class Pushed:
             after=after,
             until=until.isoformat(timespec="seconds"),
             kind=int(Form.PUSH),
+            bridge=int(Form.BRIDGE),
             called_since=_text(called_since),
         )
         return row[0] if row else 0

@@ -7,16 +7,17 @@ its threads under a lock; other processes wait for each other up to `WAIT` secon
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 import threading
 import time
 from contextlib import ExitStack, closing, contextmanager, nullcontext
 from functools import cache
-from typing import TYPE_CHECKING, Final, Self, cast
+from typing import TYPE_CHECKING, Final, Self
 
-from zkpoll.durable import parts_of
+from zkpoll.durable import hand_over, parts_of
 from zkpoll.errors import JournalError, JournalUnfit, reason
-from zkpoll.journal.database import SQL, AlreadyThere, statements
+from zkpoll.journal.database import AlreadyThere, check_beside, migrations, statements
 from zkpoll.journal.locks import JournalFile, without_locks
 from zkpoll.journal.read_only import connect_to_read
 from zkpoll.model.punch import punch_id
@@ -25,7 +26,6 @@ from zkpoll.ordinary_files import check_ordinary
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
-    from importlib.resources.abc import Traversable
     from pathlib import Path
     from types import TracebackType
 
@@ -81,6 +81,10 @@ class SqliteJournal:
         self._patience = WAIT if patience is None else patience
         self._lock = threading.RLock()
         self._in_savepoint = False
+        self._only: str | None = None
+        """The subject of the transaction under way, if it has but one."""
+        self._gave_up_at = 0.0
+        """When a thread last gave up waiting for other processes, by the monotonic clock."""
         self._still: Still | None = None
         self._writable = writable
         self._file = None if path is None else _file(path, writable)
@@ -114,37 +118,54 @@ class SqliteJournal:
     def one(self, query: str, /, **parameters: object) -> Row | None:
         """Run the named query and return its first row, or None."""
         with self._lock, self._translated():
+            self._check(query)
             row: Row | None = self._db.execute(queries()[query], parameters).fetchone()
             return row
 
     def run(self, query: str, /, **parameters: object) -> int:
         """Run the named statement in the transaction under way and return how many rows it changed."""
         with self._lock, self._translated():
+            self._check(query)
             return self._db.execute(queries()[query], parameters).rowcount
 
     def run_many(self, query: str, rows: Sequence[Mapping[str, object]]) -> int:
         """Run the named statement once for each of `rows` and return how many rows it changed."""
         with self._lock, self._translated():
+            self._check(query)
             return self._db.executemany(queries()[query], rows).rowcount
 
-    def insert_all(self, query: str, rows: Sequence[Mapping[str, object]]) -> list[int]:
+    def run_later(self, query: str, rows: Sequence[Mapping[str, object]]) -> None:
+        """Run the named statement for each of `rows`, at once: nothing here is far away."""
+        self.run_many(query, rows)
+
+    def run_at_end(self, query: str, /, **parameters: object) -> None:
+        """Run the named statement, at once: nobody else writes."""
+        self.run(query, **parameters)
+
+    def _check(self, query: str) -> None:
+        if self._only:
+            check_beside(query)
+
+    def insert_all(self, query: str, rows: Sequence[tuple[object, ...]]) -> Sequence[int]:
         """Run the named insertion for each of `rows`, all new; return the numbers it gives them, in order.
 
+        A row has the values in the order in which the statement names them. The numbers follow each other.
         Raise `AlreadyThere` if one of the rows is there already, and `RuntimeError` outside a savepoint.
         """
-        # SQLite tells the number of a row as it is inserted; RETURNING it takes twenty times as long.
-        sql, numbers, _ = queries()[query].partition("RETURNING")
+        sql, numbers = _insertion(query)
         with self._lock, self._translated():
             if not self._in_savepoint:
                 raise RuntimeError(f"{query} is run outside a savepoint")
-            cursor = self._db.cursor()
+            self._check(query)
             try:
-                if numbers:
-                    return cast("list[int]", [cursor.execute(sql, row).lastrowid for row in rows])
-                cursor.executemany(sql, rows)
+                self._db.executemany(sql, rows)
             except sqlite3.IntegrityError as error:
                 raise AlreadyThere(str(self._error(_cause(error)))) from error
-        return []
+            if not (numbers and rows):
+                return ()
+            # Each new row gets the number behind the largest; within a transaction nobody else inserts.
+            last: int = self._db.execute("SELECT last_insert_rowid()").fetchone()[0]
+            return range(last - len(rows) + 1, last + 1)
 
     def look_up(self, query: str, values: Values, **parameters: object) -> list[Row]:
         """Run the named query over `values`; its rows begin with the place of the value they belong to.
@@ -168,17 +189,20 @@ class SqliteJournal:
             self._db.executemany("INSERT INTO incoming (place, value) VALUES (?, ?)", pairs)
 
     @contextmanager
-    def transaction(self, patience: float | None = None) -> Iterator[None]:
+    def transaction(self, patience: float | None = None, *, only: str | None = None) -> Iterator[None]:
         """Do what is inside as one transaction: on disk when it ends, undone when it raises.
 
-        `patience` is how many seconds it waits for all others, threads of this process included; without it,
-        that of the journal is for other processes. Raise `JournalError` where the journal is not in its place
-        any more, and no other run would find it.
+        Nobody else writes meanwhile, though it may write what is one subject's `only`. `patience` is how many
+        seconds it waits for all others, threads of this process included; without it, that of the journal is
+        for other processes. Raise `JournalError` where the journal is not in its place any more, and no other
+        run would find it.
         """
         with self._locked(patience):
             try:
                 if self._file:
                     self._file.watch_log()
+                self._check_form()
+                self._only = only
                 yield
                 if self._file:
                     self._file.check_in_place()
@@ -187,6 +211,8 @@ class SqliteJournal:
             except BaseException:
                 self._roll_back()
                 raise
+            finally:
+                self._only = None
 
     @contextmanager
     def _locked(self, patience: float | None) -> Iterator[None]:
@@ -195,13 +221,19 @@ class SqliteJournal:
         if not self._lock.acquire(timeout=-1 if patience is None else patience):
             raise self._error("is locked: it was not free in time")
         try:
-            if patience is not None:
-                self._wait_for_others(max(0.0, patience - (time.monotonic() - began)))
+            # Another thread may have waited for other processes meanwhile, and given up: then the time that
+            # this one has waited for that thread counts as well.
+            left = self._patience if patience is None and began < self._gave_up_at else patience
+            if left is not None:
+                self._wait_for_others(max(0.0, left - (time.monotonic() - began)))
             try:
                 with self._translated():
                     self._db.execute("BEGIN IMMEDIATE")
+            except JournalError:
+                self._gave_up_at = time.monotonic()
+                raise
             finally:
-                if patience is not None:
+                if left is not None:
                     self._wait_for_others(self._patience)
             yield
         finally:
@@ -262,6 +294,13 @@ class SqliteJournal:
         """Say whether any run holds the lock of a subject; nobody's is hindered."""
         return self._file.is_held(subject) if self._file else False
 
+    def is_used_elsewhere(self) -> bool:
+        """Say whether another process has it open, as far as that can be seen."""
+        try:
+            return bool(self._file and self._file.is_used_elsewhere())
+        except OSError as error:
+            raise self._error(f"cannot be opened: {reason(error)}") from error
+
     def write_to(self, file: Path, journal: Path) -> None:
         """Write it into an empty file that is to be `journal`. Raise `JournalError` in that one's name."""
         with self._lock, closing(sqlite3.connect(file, isolation_level=None)) as target:
@@ -312,12 +351,23 @@ class SqliteJournal:
         application, version, has_tables = self._db.execute(_IDENTITY).fetchone()
         if application != APPLICATION_ID and (version or has_tables):
             raise self._error("is some other program's database")
-        if version > len(_migrations()):
-            raise self._error(
-                f"was written by a newer zkpoll (form {version}; this one knows {len(_migrations())}); "
-                "upgrade zkpoll"
+        self._check_form()
+        return bool(version == len(migrations()))
+
+    def _check_form(self) -> None:
+        """Raise `JournalUnfit` where a newer zkpoll has written it, also while this one runs.
+
+        What that one counts, or keeps elsewhere, this one would leave out.
+        """
+        with self._translated():
+            (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        if version > len(migrations()):
+            raise JournalUnfit(
+                self._sentence(
+                    f"was written by a newer zkpoll (form {version}; this one knows {len(migrations())}); "
+                    "upgrade zkpoll, or start this one again"
+                )
             )
-        return bool(version == len(_migrations()))
 
     def _use_wal(self) -> None:
         """Turn to WAL; does nothing where the file has turned already."""
@@ -337,8 +387,8 @@ class SqliteJournal:
         with self.transaction():
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
             self._db.create_function("punch_id", 4, punch_id, deterministic=True)
-            for number in range(version + 1, len(_migrations()) + 1):
-                for statement in _statements_in(_migrations()[number - 1].read_text("utf-8")):
+            for number in range(version + 1, len(migrations()) + 1):
+                for statement in _statements_in(migrations()[number - 1].read_text("utf-8")):
                     self._db.execute(statement)
                 self._db.execute(f"PRAGMA user_version = {number}")
 
@@ -399,16 +449,19 @@ def _cause(error: sqlite3.Error) -> str:
 
 
 @cache
-def _migrations() -> list[Traversable]:
-    """Return the migrations in order; the n-th brings the journal to form n."""
-    found = (SQL / "migrations").iterdir()
-    return sorted((file for file in found if file.name.endswith(".sql")), key=lambda file: file.name)
-
-
-@cache
 def queries() -> Mapping[str, str]:
     """Return every statement by its name: those of all stores, and those in SQLite's own words."""
     return {**statements(), **statements("sqlite.sql")}
+
+
+@cache
+def _insertion(query: str) -> tuple[str, bool]:
+    """Return a named insertion with its values by position, and whether it is to return numbers.
+
+    By name each value of each row would be looked up again, and RETURNING takes twenty times as long.
+    """
+    sql, numbers, _ = queries()[query].partition("RETURNING")
+    return re.sub(r":\w+", "?", sql), bool(numbers)
 
 
 def _statements_in(script: str) -> Iterator[str]:
@@ -421,6 +474,11 @@ def _statements_in(script: str) -> Iterator[str]:
             statement = ""
 
 
+def is_journal(head: bytes) -> bool:
+    """Given the first 100 bytes of a file, say whether it is a journal, of whatever form."""
+    return head.startswith(b"SQLite format 3\0") and head[68:72] == APPLICATION_ID.to_bytes(4, "big")
+
+
 # --- copying ---
 
 
@@ -428,13 +486,19 @@ class CopyingFailed(Exception):
     """A copy of a journal cannot be written, in SQLite's words."""
 
 
-def copy_journal(journal: Path, copy: Path) -> int:
-    """Copy a journal into one file, see that the copy is sound, and return how many punches are in it.
+def copy_journal(journal: Path, copy: Path, belongs_to: Path | None = None) -> int:
+    """Copy a journal into a new file, see that the copy is sound, and return how many punches are in it.
 
-    Raise `JournalError` when the journal is damaged, `CopyingFailed` or `OSError` when the copy cannot be
-    written or the journal stays locked.
+    `belongs_to` is the folder to whose owner the file belongs where root makes it. Raise `JournalError` when
+    the journal is damaged, `CopyingFailed` or `OSError` when the copy cannot be written or the journal stays
+    locked.
     """
-    os.close(os.open(copy, os.O_CREAT | os.O_EXCL, 0o600))
+    descriptor = os.open(copy, os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        if belongs_to:
+            hand_over(descriptor, belongs_to)
+    finally:
+        os.close(descriptor)
     try:
         found, punches = _copied(journal, copy)
     except sqlite3.Error as error:

@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING
 
 from zkpoll.journal.database import now
 from zkpoll.model.log import Watermark, WholeReading
+from zkpoll.model.punch import bytes_known_by
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from zkpoll.journal.database import Journal
 
 
@@ -21,7 +24,7 @@ def load(journal: Journal, key: str) -> Watermark | None:
     if row is None:
         return None
     layout, records, tail, fold, whole_at, all_read, clear_sent, before, seen = row
-    width = max(layout, 1)
+    width = max(bytes_known_by(layout), 1)
     proof = tuple(tail[at : at + width] for at in range(0, len(tail), width))
     whole = None if before is None else WholeReading(before, seen)
     last = datetime.fromisoformat(whole_at) if whole_at else None
@@ -38,20 +41,34 @@ def forget(journal: Journal, device: int) -> None:
     journal.run("forget_watermark", device=device)
 
 
+def translate(journal: Journal, device: int, found: Mapping[bytes, bytes]) -> None:
+    """Put other bytes in the place of records' bytes (`found` has both), in the transaction under way.
+
+    Else the last records would not seem to be in their places, and all of the log would be read again.
+    """
+    row = journal.one("tail", device=device)
+    layout, tail = row or (0, b"")
+    width = max(bytes_known_by(layout), 1)
+    last = [tail[at : at + width] for at in range(0, len(tail), width)]
+    if found.keys() & set(last):
+        translated = b"".join(found.get(one, one) for one in last)
+        journal.run("set_tail", device=device, tail=translated)
+
+
 def store(journal: Journal, key: str, mark: Watermark) -> None:
     """Store the watermark of the device with this key, in the transaction under way."""
-    journal.run(
-        "set_watermark",
-        key=key,
-        layout=mark.layout,
-        records=mark.count,
-        tail=b"".join(mark.tail),
-        fold=mark.fold,
-        all_read=int(mark.all_read),
-        whole_before=mark.whole and mark.whole.before,
-        whole_seen=mark.whole and mark.whole.seen,
-        now=now(),
-    )
+    row = {
+        "key": key,
+        "layout": mark.layout,
+        "records": mark.count,
+        "tail": b"".join(mark.tail),
+        "fold": mark.fold,
+        "all_read": int(mark.all_read),
+        "whole_before": mark.whole and mark.whole.before,
+        "whole_seen": mark.whole and mark.whole.seen,
+        "now": now(),
+    }
+    journal.run_later("set_watermark", [row])
 
 
 def end(journal: Journal, key: str) -> None:
@@ -59,4 +76,4 @@ def end(journal: Journal, key: str) -> None:
 
     All of the log is known then: what is found behind it is new.
     """
-    journal.run("end_of_log", key=key)
+    journal.run_later("end_of_log", [{"key": key}])

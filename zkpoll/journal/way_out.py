@@ -5,6 +5,7 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
+from zkpoll.journal.spans import spans_in
 from zkpoll.model.punch import Event, punch_id
 from zkpoll.wall_clock import WALL
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from zkpoll.journal.database import Journal, Row
+    from zkpoll.journal.spans import Span
 
 
 def events(journal: Journal, rows: Sequence[Row]) -> tuple[Event, ...]:
@@ -20,19 +22,26 @@ def events(journal: Journal, rows: Sequence[Row]) -> tuple[Event, ...]:
     A bit that has flipped on the disk may name another person: the id is computed anew from device key, user
     and time. Raise `JournalError` where it is another one.
     """
-    found = tuple(Event._make((*row[1:-1], bool(row[-1]))) for row in rows)
-    doubtful = [place for place, one in enumerate(found) if one.id != _id_of(one)]
+    found, doubtful = [], []
+    for seq, id_, name, key, user_id, timestamp, verify, state, work_code, source, suspect, manual in rows:
+        if id_ != punch_id(key, user_id, timestamp[:WALL]):
+            doubtful.append((seq, id_, key, user_id, timestamp[:WALL]))
+        told = id_, name, key, user_id, timestamp, verify, state, work_code, source
+        found.append(Event(*told, clock_suspect=bool(suspect), manual=bool(manual)))
     if doubtful:  # further punches of a second, as a rule
-        seqs = [rows[place][0] for place in doubtful]
-        nths: dict[int, int] = dict(journal.look_up("nth_of_second", seqs))
-        for index, place in enumerate(doubtful):
-            if found[place].id != _id_of(found[place], nths.get(index, 1)):
+        nths: dict[int, int] = dict(journal.look_up("nth_of_second", [seq for seq, *_ in doubtful]))
+        for index, (_, id_, key, user_id, wall) in enumerate(doubtful):
+            if id_ != punch_id(key, user_id, wall, nths.get(index, 1)):
                 raise journal.damaged()
-    return found
+    return tuple(found)
 
 
-def _id_of(event: Event, nth: int = 1) -> str:
-    return punch_id(event.serial_number, event.user_id, event.timestamp[:WALL], nth)
+def spans_sent(journal: Journal, text: str) -> list[Span]:
+    """Given the places of a request in flight as text, return them. Raise `JournalError` where it is none."""
+    try:
+        return spans_in(text)
+    except ValueError:
+        raise journal.damaged() from None
 
 
 def check_bytes(journal: Journal, key: str, body: bytes) -> None:

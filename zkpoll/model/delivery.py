@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -12,8 +12,19 @@ if TYPE_CHECKING:
     from zkpoll.model.punch import Event
 
 
+BACKLOG_FLOOR: Final = 20
+"""Punches. A backlog that grew by fewer is as it was: people do not punch equally often on all days."""
 OutboxState = Literal["pending", "confirmed", "parked", "held", "discarded"]
 """How a punch stands with one dashboard: every punch is in exactly one of these."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptAnswer:
+    """What a dashboard told when it was asked about itself."""
+
+    text: str
+    at: datetime
+    """When it answered (UTC), by this host's clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +39,31 @@ class Reach:
     parked: int = 0
     held: int = 0
     """Those that came from a terminal that answers where it does not belong."""
+    quarantined: int = 0
+    """Records of it that no person has accepted; when they were made is not known."""
+    set_aside: Mapping[str, int] = field(default_factory=dict)
+    """Rows that no person has accepted, by the names of the databases that have its punches, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """The punches that wait for a dashboard, and how they have become more."""
+
+    pending: int
+    more: int | None = None
+    """How many more than some days ago; None where nobody knows."""
+    days: int = 1
+
+    @property
+    def grows(self) -> bool:
+        """Whether it has grown by more than days differ."""
+        return self.more is not None and self.more >= BACKLOG_FLOOR
+
+    @property
+    def growth(self) -> str:
+        """By how much it has grown, in words."""
+        then = "yesterday" if self.days == 1 else f"{self.days} days ago"
+        return f"{self.pending:,} punches wait, {self.more or 0:,} more than {then}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +78,7 @@ class ShiftMove:
     moved: bool = False
     """Whether the dashboard was told so in this run; if not, it knew as much, or could not be told."""
     late: bool = False
-    """Whether that is longer ago than a person may want to wait."""
+    """Whether a person has to hear of it: that is too long ago, or will stay so until they do something."""
     problem: str | None = None
     """Why the dashboard does not take it, in one sentence."""
 

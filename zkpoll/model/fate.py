@@ -23,6 +23,8 @@ class Fate(StrEnum):
     """The visit broke off, or would take too long while nobody can punch; the log is still there."""
     UNKNOWN = "unknown"
     """CLEAR was sent, and the state of the log could not be found out; the copy has all of it."""
+    BUSY = "busy"
+    """Another run is at the device; it is left to that one."""
     REFUSED = "refused"
     """Not tried: the device proved unfit for it before, as was told then."""
     BUG = "bug"

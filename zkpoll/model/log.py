@@ -26,7 +26,7 @@ class Watermark:
     """How much of a device's log is in the journal, with the proof."""
 
     layout: int
-    """Width of a record in bytes: 8, 16, 22, 40 or 49."""
+    """Width of a record in bytes: 8, 16, 22, 40 or 49; 4 where some of its 8-byte records are short ones."""
     count: int
     """How many of the log's records are in the journal."""
     tail: tuple[bytes, ...]
@@ -43,6 +43,11 @@ class Watermark:
     whole: WholeReading | None = None
     """The whole reading that is under way, and not at the log's end yet."""
 
+    @property
+    def once(self) -> bool:
+        """Whether the device hands out each record once. `count` is its own, and there is no proof then."""
+        return self.count > 0 and not self.tail
+
 
 @dataclass(frozen=True, slots=True)
 class Records:
@@ -58,6 +63,8 @@ class Records:
     proved_new: bool = field(default=False, kw_only=True)
     """Whether their place in the log proves them new: behind the last known records, or in a log that was
     seen empty. Equal bytes are another punch then."""
+    manual: frozenset[bytes] = field(default=frozenset(), kw_only=True)
+    """The canonical bytes of those that a person typed in, which no terminal has."""
 
     @property
     def records(self) -> int:
@@ -78,13 +85,13 @@ class Reading:
     """What a visit to a device found, beside the records it handed on."""
 
     layout: int | None
-    """Width of a record in bytes; None when the log is empty."""
+    """Width of a record in bytes; 4 where some of 8 are short ones; None when the log is empty."""
     records: int
     """Records read from the log's bytes."""
     proved: int
     """Those of them that were not handed on: the last known ones, found where they were."""
     on_device: int
-    """Records in the log, by its bytes."""
+    """Records in the log, by its bytes; by the device's count where it handed out all of them before."""
     capacity: int | None
     """Records the log can hold, where the device tells."""
     drift: float | None
@@ -94,7 +101,13 @@ class Reading:
     before: int
     """Records of the log that were in the journal before this visit."""
     continued: bool
-    """Whether the log still held, where they were, the last records that were known of it."""
+    """Whether the log still held, where they were, the last records that were known of it, or was known to
+    hand out each record once."""
+    once: bool = False
+    """Whether the device laid out fewer records than it counts, and none of the last known ones: it hands out
+    each record once. `on_device` is its count then."""
+    missed: int = 0
+    """Records that such a device has counted since the last visit, and did not lay out."""
     round_trips: int = 0
     bytes_received: int = 0
     complete_until: datetime | None = None

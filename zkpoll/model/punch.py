@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from enum import IntFlag
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
-from zkpoll.wall_clock import offset
-
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import datetime, tzinfo
+    from collections.abc import Collection, Container, Iterable, Mapping
+    from datetime import datetime
+
+    from zkpoll.wall_clock import Stamps
 
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "zkpoll")
 _ID_SEED = hashlib.sha1(NAMESPACE.bytes, usedforsecurity=False)
-_VARIANT = str.maketrans("0123456789abcdef", "89ab89ab89ab89ab")
+_VARIANT: Final = dict(zip("0123456789abcdef", "89ab89ab89ab89ab", strict=True))
 
 
 def punch_id(device_key: str, user_id: str, time: str, nth: int = 1) -> str:
@@ -31,15 +31,16 @@ def punch_id(device_key: str, user_id: str, time: str, nth: int = 1) -> str:
     if nth > 1:
         seed.update(f"\n{nth}".encode())
     h = seed.hexdigest()
-    return f"{h[:8]}-{h[8:12]}-5{h[13:16]}-{h[16].translate(_VARIANT)}{h[17:20]}-{h[20:32]}"
+    return f"{h[:8]}-{h[8:12]}-5{h[13:16]}-{_VARIANT[h[16]]}{h[17:20]}-{h[20:32]}"
 
 
-Door = Literal["pull", "push"]
-"""The way a punch came in: `pull`, we called its device on port 4370; `push`, its device called us."""
+Door = Literal["pull", "push", "bridge"]
+"""The way a punch came in: `pull`, we called its device on port 4370; `push`, its device called us;
+`bridge`, we read it in a database of vendor software."""
 
 
 class Form(IntFlag):
-    """The kind of bytes in which a door shows punches: of port 4370, one of five layouts; of push, a line.
+    """The kind of bytes in which a door shows punches: a layout of port 4370, a pushed line, a row.
 
     On one device, other bytes of one form are another record. The journal keeps these numbers.
     """
@@ -50,13 +51,24 @@ class Form(IntFlag):
     PULL_40 = 8
     PULL_49 = 16
     PUSH = 32
+    BRIDGE = 64
 
 
 _COUNTED: Final = Form.PULL_8 | Form.PULL_16 | Form.PULL_22
 """The forms of a log whose records carry no number."""
+_PULLED: Final = _COUNTED | Form.PULL_40 | Form.PULL_49
 PUSHED: Final = b"push\n"
 """What the bytes of push begin with, of punches as of what is quarantined; no believable record of port 4370
 does, and no line holds a line's end."""
+
+BRIDGED: Final = b"db\n"
+"""What the bytes of a database's row begin with; user id, a tab, and wall clock to the second follow."""
+
+
+def doors_of(forms: Form) -> tuple[Door, ...]:
+    """Return the doors that forms are of."""
+    doors: list[tuple[Door, Form]] = [("pull", _PULLED), ("push", Form.PUSH), ("bridge", Form.BRIDGE)]
+    return tuple(door for door, kinds in doors if forms & kinds)
 
 
 def is_counted(form: Form | None) -> bool:
@@ -69,8 +81,7 @@ def is_counted(form: Form | None) -> bool:
 
 def of_one_door(form: Form | None) -> Form:
     """Return all forms of the door that a form is of."""
-    push = form is not None and form & Form.PUSH
-    return Form.PUSH if push else ~Form.PUSH
+    return form if form in {Form.PUSH, Form.BRIDGE} else ~(Form.PUSH | Form.BRIDGE)
 
 
 LAYOUT_FORMS: Final[Mapping[int, Form]] = {
@@ -81,6 +92,22 @@ LAYOUT_FORMS: Final[Mapping[int, Form]] = {
     49: Form.PULL_49,
 }
 """The forms of port 4370 by the bytes of a record."""
+MIXED: Final = 4
+"""The number of the layout of 8-byte records where some of a log are in their short form, of 4 bytes."""
+
+
+def bytes_known_by(layout: int) -> int:
+    """Return how many bytes a record of a layout is known by: all that it has, and 8 of a short one."""
+    return 8 if layout == MIXED else layout
+
+
+_LONGEST_ID: Final = 24
+"""Characters of a user id, in the records of terminals."""
+
+
+def is_user_id(text: str) -> bool:
+    """Say whether a text can be the user id of a punch: printable ASCII, without a blank at its ends."""
+    return 0 < len(text) <= _LONGEST_ID and text.isascii() and text.isprintable() and text == text.strip()
 
 
 class Punch(NamedTuple):
@@ -96,10 +123,18 @@ class Punch(NamedTuple):
     verify: int
     """How the person was recognised: the device's number (finger, card, face ...)."""
     state: int
-    """In, out, break ...: the device's number, 0-5, or 255 for none."""
+    """In, out, break ...: the device's number; 0-5 have a name, 255 is none."""
     work_code: int
     canonical: bytes
     """The record's bytes with what means nothing zeroed; the record's identity on its device."""
+
+
+NOBODYS: Final = "its slot is not in the user table"
+"""The reason of a quarantined record of which nobody knows whose it is. No later user table tells: the slot
+may be another person's then."""
+ANOTHERS: Final = "its slot was another person's before"
+"""The same of one that waited in quarantine while its slot changed hands, so that the user table may name the
+wrong person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,31 +160,36 @@ class Event(NamedTuple):
     state: int
     work_code: int
     source: str
-    """The door it came in by: `pull`, `push`."""
+    """The door it came in by: `pull`, `push`, `bridge`."""
     clock_suspect: bool = False
-    """Whether the clock that stamped it cannot have been right; never part of the JSON."""
+    """Whether the clock that stamped it cannot have been right; part of the JSON only where asked for."""
+    manual: bool = False
+    """Whether a person typed it in at the vendor's program; part of the JSON only then."""
 
 
-def event(
-    punch: Punch, device_key: str, device: str, zone: tzinfo, source: str, suspect: bool = False
-) -> Event:
-    """Given a punch and where it was read, return it with its identity and its offset from UTC.
+def events(
+    punches: Iterable[Punch],
+    device_key: str,
+    device: str,
+    stamps: Stamps,
+    source: str,
+    manual: Container[bytes] = (),
+) -> list[Event]:
+    """Given punches and where they were read, return them with their identities and offsets from UTC.
 
-    The identity is that of the first punch of that user in that second.
+    Each identity is that of the first punch of that user in that second. `stamps` are those of the device's
+    clock, `manual` the canonical bytes of punches that a person typed in.
     """
-    wall = punch.time.isoformat()
-    return Event(
-        id=punch_id(device_key, punch.user_id, wall),
-        device=device,
-        serial_number=device_key,
-        user_id=punch.user_id,
-        timestamp=wall + offset(punch.time, zone),
-        verify=punch.verify,
-        state=punch.state,
-        work_code=punch.work_code,
-        source=source,
-        clock_suspect=suspect,
-    )
+    # An Event made as the tuple it is: this loop meets every record that is new.
+    new, stamp = tuple.__new__, stamps.of
+    found = []
+    for user_id, time, verify, state, work_code, canonical in punches:
+        wall = time.isoformat()
+        offset, suspect = stamp(time)
+        id_, typed = punch_id(device_key, user_id, wall), canonical in manual
+        fields = device, device_key, user_id, wall + offset, verify, state, work_code, source
+        found.append(new(Event, (id_, *fields, suspect, typed)))
+    return found
 
 
 PUNCH_STATES: Final = (
@@ -168,20 +208,23 @@ def punch_state(state: int) -> str | None:
     return PUNCH_STATES[state] if 0 <= state < len(PUNCH_STATES) else None
 
 
-def as_json(event: Event) -> dict[str, Any]:
-    """Given an event, return its JSON object, keys in the contract's order.
+def as_json(event: Event, extra: Collection[str] = ()) -> dict[str, Any]:
+    """Given an event, return its JSON object, keys in the contract's order, `extra` fields behind.
 
     `status` and `type` are the names dashboards already know for the device's verify and state numbers.
     """
-    return {
-        "user_id": event.user_id,
-        "timestamp": event.timestamp,
-        "status": event.verify,
-        "type": event.state,
-        "id": event.id,
-        "device": event.device,
-        "serial_number": event.serial_number,
-        "punch_state": punch_state(event.state),
-        "work_code": event.work_code,
-        "source": event.source,
+    id_, device, key, user_id, timestamp, verify, state, work_code, source, _, manual = event
+    told = {
+        "user_id": user_id,
+        "timestamp": timestamp,
+        "status": verify,
+        "type": state,
+        "id": id_,
+        "device": device,
+        "serial_number": key,
+        "punch_state": punch_state(state),
+        "work_code": work_code,
+        "source": source,
     }
+    told = told | {"manual": True} if manual else told
+    return told | {name: getattr(event, name) for name in extra} if extra else told

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,15 +22,33 @@ class Trouble:
     text: str
     once: bool = False
     """Whether it is advice, told when it begins and not again while it lasts."""
+    told_by: str | None = None
+    """The subject whose trouble says all of this one, too."""
+
+
+Owed = Literal["begun", "changed", "ended"]
+"""What a run that tells no news saw of a condition: it began, became another one than was told, or ended."""
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A trouble that was told, and when."""
+    """A trouble that was found, and when a person was told of it."""
 
     kind: str
     since: datetime
     told_at: datetime
+    """Of one that nobody was told of yet, when it was found."""
+    text: str | None = None
+    """The sentence; None where an older zkpoll told it."""
+    advice: bool = False
+    """Whether it needs nobody."""
+    owed: Owed | None = None
+    """What the next run that tells news is to tell of it; None where all is told."""
+
+    @property
+    def stands(self) -> bool:
+        """Whether it lasts, by what the last run saw."""
+        return self.owed != "ended"
 
 
 @dataclass(frozen=True, slots=True)

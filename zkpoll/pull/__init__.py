@@ -9,6 +9,7 @@ framing          bytes <-> frames, no I/O
 
 clearing         clears a log, with proof that nothing is lost
 raw_copy         the copy that insures a log before it is cleared
+second_reading   single records that were impossible once, decoded anew
 unknown_log      a log that fits no layout, saved for a person
 set_clock        sets the device's clock, if `host_clock` says that this host's can be trusted
 diagnosis        each step on the way to a device, for a person

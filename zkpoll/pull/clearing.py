@@ -3,14 +3,17 @@
 A visit of its own, in ten steps. Each may end it, for the reason on its right.
 
     people can punch    1  read the whole log                          it is empty        EMPTY
+                           see that it counts no more than that        it does            NOT_CLEARED
                         2  ask the keeper about every record           one must stay      UNSETTLED
                            see that it ends where it was read to       it does not        CHANGED
                            see how long 6 would take                   too long           NOT_CLEARED
                         3  keep a copy, on disk when this is done
                         4  note that the device will be disabled, on disk as well
+                           have the keeper prove its locks   it cannot          raised
     nobody can punch    5  DISABLE
                         6  look at the log afresh                      not the copy       CHANGED
                            and again, where it was not                 changed again      DISABLE_IGNORED
+                           have the keeper prove its locks   it cannot          raised, after 9
                         7  CLEAR, once, whatever becomes of its answer
                         8  REFRESH, and have the log laid out afresh
                         9  ENABLE; answered: strike out the note of 4
@@ -36,7 +39,8 @@ A device in whose log a record appears between two looks that both came after DI
 not be cleared again before a person has looked at it.
 
 It must never happen that CLEAR is sent twice, or without a copy on disk that equals the log; or that a
-device is disabled without a note of it on disk. Whatever is new or unproven is left to the next run.
+device is disabled without a note of it on disk; or that either is sent by a run whose locks may be another
+run's by now. Whatever is new or unproven is left to the next run.
 """
 
 from __future__ import annotations
@@ -49,7 +53,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from tenacity import Retrying, retry_if_exception_type, wait_fixed
 
-from zkpoll.errors import OverLimit, TryLater, WireError, ZkpollError
+from zkpoll.errors import OverLimit, TryLater, UnknownLayout, WireError, ZkpollError
 from zkpoll.model.fate import Fate
 from zkpoll.model.log import Slice, Watermark
 from zkpoll.model.punch import LAYOUT_FORMS
@@ -98,11 +102,14 @@ class Keeper(Protocol):
     def keep_copy(self, layout: int, log: bytes, users: Mapping[int, str]) -> None:
         """Keep a copy of the log's records, as read; on disk when this returns.
 
-        `layout` is the width of one, `users` the user ids by slot, where records carry slots instead.
+        `layout` is the number of theirs, `users` the user ids by slot, where records carry slots instead.
         """
 
     def will_disable(self) -> None:
         """Note that the device is about to be disabled; on disk when this returns."""
+
+    def check_locks(self) -> None:
+        """Raise, within a few seconds, where the locks of this clearing may be another run's by now."""
 
     def enabled(self, *, clear_sent: bool) -> None:
         """Strike that note out: ENABLE was answered. With `clear_sent` the log may be empty by now."""
@@ -126,6 +133,9 @@ class Cleared:
 
 
 _IGNORES_DISABLE: Final = "it takes punches while it is disabled, so one may be lost when its log is cleared"
+_HANDED_OUT: Final = (
+    "it hands out each record once, so what it holds cannot be proved to be safe; clear it in its own menu"
+)
 _TOO_LATE: Final = (
     "looking at it again took too long to clear it while nobody can punch; the next run tries again"
 )
@@ -144,9 +154,17 @@ def clear_log(session: Session, timeout: float, known: Watermark | None, keeper:
     errors while the device is not yet disabled, and at any time what `keeper` raises or `Stopped`; before
     that goes up the device is enabled.
     """
+    if known is not None and known.once:  # to look at its log takes records from it
+        return Cleared(Fate.NOT_CLEARED, 0, _HANDED_OUT)
     copy = _read_copy(session, known)
     if copy is None:
         return Cleared(Fate.EMPTY, 0)
+    if (counted := _counted(session, copy)) > copy.records:
+        not_shown = (
+            f"the terminal counts {counted:,} records, and laid out {copy.records:,} of them: "
+            "the others would be lost"
+        )
+        return Cleared(Fate.NOT_CLEARED, copy.records, not_shown)
     users = slots(session) if copy.layout.needs_users else {}
     refusals = map(keeper.refusal, copy.slices(users))
     if refusal := next(filter(None, refusals), None):
@@ -160,7 +178,7 @@ def clear_log(session: Session, timeout: float, known: Watermark | None, keeper:
             "connection, or clear it in its own menu once all is delivered"
         )
         return Cleared(Fate.NOT_CLEARED, copy.records, too_slow)
-    keeper.keep_copy(copy.layout.width, copy.log, users)
+    keeper.keep_copy(layouts.number_of(copy.layout, copy.even), copy.log, users)
     return _DisabledPhase(session, timeout, keeper, copy).run()
 
 
@@ -207,20 +225,24 @@ class _Copy:
 
     layout: layouts.Layout
     log: bytes
+    even: bytes
+    """The same, with records of equal width."""
     has_room: bool
     """Whether it can only be appended to, or cleared: then its length, head and tail show any change."""
     seconds: float
     """How long it took to have it laid out and read."""
+    counted: int = 0
+    """Records by the device's count before."""
 
     @property
     def records(self) -> int:
-        return len(self.log) // self.layout.width
+        return len(self.even) // self.layout.width
 
     def slices(self, users: Mapping[int, str]) -> Iterator[Slice]:
         """Yield its records, decoded."""
         step = SLICE // self.layout.width * self.layout.width
-        for at in range(0, len(self.log), step):
-            decoded = self.layout.decode(self.log[at : at + step], users)
+        for at in range(0, len(self.even), step):
+            decoded = self.layout.decode(self.even[at : at + step], users)
             form = LAYOUT_FORMS[self.layout.width]
             yield Slice(decoded.punches, decoded.quarantined, mark=None, form=form)
 
@@ -231,8 +253,9 @@ class _Copy:
         """
         width = self.layout.width
         first, last = (known.count - len(known.tail)) * width, known.count * width
-        tail = self.layout.decode(self.log[first:last], layouts.ANY_SLOT, TAIL).tail
-        return (known.layout, last, known.tail) == (width, len(self.log), tail)
+        if layouts.layout_called(known.layout) is not self.layout or last != len(self.even):
+            return False
+        return known.tail == self.layout.decode(self.even[first:last], layouts.ANY_SLOT, TAIL).tail
 
     def glimpse(self) -> _Glimpse:
         """Return what a look at the log would show, were it still the copy."""
@@ -264,8 +287,18 @@ def _read_copy(session: Session, known: Watermark | None) -> _Copy | None:
     log = _read(session, table, (0, total))
     seconds = time.monotonic() - began
     layout = layout_of(log[:PIECE], total, known)
-    in_parts = table.content is None
-    return _Copy(layout, log, in_parts and _has_room(sizes, total // layout.width), seconds)
+    even = layout.whole(log)
+    has_room = table.content is None and _has_room(sizes, len(even) // layout.width)
+    return _Copy(layout, log, even, has_room, seconds, sizes.records if sizes else 0)
+
+
+def _counted(session: Session, copy: _Copy) -> int:
+    """Return how many records a device counts; asked again where it counted more than are in the copy.
+
+    It may have been cleared in between.
+    """
+    again = session.sizes() if copy.counted > copy.records else None
+    return min(copy.counted, again.records) if again else copy.counted
 
 
 def _has_room(sizes: Sizes | None, records: int) -> bool:
@@ -311,6 +344,7 @@ class _DisabledPhase:
         """Clear the log if it is still the copy."""
         fate, why = Fate.NOT_CLEARED, None
         self._keeper.will_disable()
+        self._keeper.check_locks()
         try:
             with self._disabled() as limits:
                 fate = self._clear_if_unchanged(limits)
@@ -345,6 +379,7 @@ class _DisabledPhase:
         copy, now = self._copy, self._look()
         if not copy.same(now, copy.glimpse()):
             return Fate.CHANGED if copy.same(now, self._look()) else Fate.DISABLE_IGNORED
+        self._keeper.check_locks()
         if limits.left() < WORK_LIMIT / 4:
             raise TryLater(_TOO_LATE)
         self._clear_sent = True
@@ -399,9 +434,13 @@ def compare(layout: layouts.Layout, copy: bytes, now: bytes) -> tuple[Fate, bool
     """
     if not now:
         return Fate.CLEARED, False
-    if len(now) % layout.width:
+    try:
+        copied, found = layout.whole(copy), layout.whole(now)
+    except UnknownLayout:
         return Fate.UNKNOWN, False
-    old, new = _identities(layout, copy), _identities(layout, now)
+    if len(found) % layout.width:
+        return Fate.UNKNOWN, False
+    old, new = _identities(layout, copied), _identities(layout, found)
     if new.startswith(old):
         return Fate.CLEAR_IGNORED, len(new) > len(old)
     known = set(_records(layout, old))

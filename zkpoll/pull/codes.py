@@ -46,6 +46,10 @@ PREPARE_DATA: Final = 1500
 DATA: Final = 1501
 ACK_OK: Final = 2000
 ACK_ERROR: Final = 2001
+ACK_RETRY: Final = 2003
+ACK_REPEAT: Final = 2004
 ACK_UNAUTH: Final = 2005
+ACK_ERROR_DATA: Final = 0xFFFB
+"""The lowest of some that say: wrong data, not initialised, wrong command, unknown command (0xffff)."""
 CONNECT_REFUSED: Final = 6001
 """MB10-VL, SenseFace 3A: closed to this protocol, whatever the key."""

@@ -19,22 +19,27 @@ from zkpoll import wall_clock
 from zkpoll.errors import (
     HungUp,
     NotATerminal,
+    NothingLaidOut,
     StopRun,
     TryLater,
     Unreachable,
+    WrongChecksums,
     WrongKey,
     WrongSerial,
     ZkpollError,
 )
+from zkpoll.model.fullness import fullness
 from zkpoll.model.step import Step
 from zkpoll.pull import codes
 from zkpoll.pull.framing import Frame, encode_tcp
 from zkpoll.pull.link import Address, Limits, open_link
+from zkpoll.pull.reader import check_laid_out
 from zkpoll.pull.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from zkpoll.model.fullness import Fullness, WarnAt
     from zkpoll.pull.identity import Identity
     from zkpoll.pull.reader import Target
     from zkpoll.pull.sizes import Sizes
@@ -125,11 +130,16 @@ def diagnose(
     stopped: Callable[[], bool] = lambda: False,
     after_connect: Hook = lambda _session: None,
     details: bool = False,
+    lay_out: bool = False,
+    per_day: float | None = None,
 ) -> Diagnosis:
     """Given a device, log in to it and ask for its account of itself; return that, and each step.
 
     `who` settles whose serial number it tells, `after_connect` is called before anything is asked. With
-    `details` it is asked for the rest of `About`, too. Raise only what stops the whole run.
+    `details` it is asked for the rest of `About`, too. With `lay_out` its log is laid out, and dropped: only
+    where nothing came of that before. A device that hands out each record once would have none left for the
+    next visit. `per_day` is how many punches a day bring to its log, where that is known. Raise only what
+    stops the whole run.
     """
     session = Watched(
         target.address, limits=Limits(target.timeout, target.visit_limit, stopped), key=target.key
@@ -142,7 +152,7 @@ def diagnose(
             steps.done += [_part(session, part) for part in LoginPart]
             steps.begin("enable")
             after_connect(session)
-            about = _asked(session, target, who, steps, details=details)
+            about = _asked(session, target, who, steps, details=details, lay_out=lay_out, per_day=per_day)
     except StopRun:
         raise
     except ZkpollError as error:
@@ -179,10 +189,9 @@ class Watched(Session):
         """Whether the terminal wanted a comm key."""
         return codes.AUTH in self.answered
 
-    def ask(self, command: int, data: bytes = b"") -> Frame:
-        """Ask as `Session` does."""
+    def _asked(self, command: int, data: bytes = b"") -> Frame:
         began = time.monotonic()
-        reply = super().ask(command, data)
+        reply = super()._asked(command, data)
         self.answered[command] = time.monotonic() - began
         return reply
 
@@ -261,7 +270,8 @@ def _part(session: Watched, part: LoginPart) -> Step:
 
 def _login_failed(session: Watched, error: ZkpollError, steps: _Steps) -> None:
     """Add the parts of a login that are done, and the one that `error` ended, with its own words."""
-    if session.opened is None or (not session.tcp and isinstance(error, Unreachable)):
+    unheard = isinstance(error, Unreachable) and not isinstance(error, WrongChecksums)
+    if session.opened is None or (not session.tcp and unheard):
         ended = LoginPart.PORT
     elif session.asked_for_key or isinstance(error, WrongKey):
         ended = LoginPart.KEY
@@ -278,11 +288,9 @@ def explained(
 ) -> str:
     """Given a login that failed, return the cause and the cure, after a second look."""
     address, limits = session.address, Limits(min(timeout, _SECOND_LOOK), 3 * _SECOND_LOOK, stopped)
-    if isinstance(error, WrongKey):
-        return f"{error}; see Comm Key in the Comm. menu of the terminal"
     if isinstance(error, NotATerminal) and (stranger := stranger_of(first_bytes(address, limits))):
         return f"{address} is {stranger}, and no terminal; check host: and port:"
-    if not isinstance(error, Unreachable):
+    if not isinstance(error, Unreachable) or isinstance(error, WrongChecksums):
         return str(error)
     other = "udp" if session.tcp else "tcp"
     answers = speaks(Address(address.host, address.port, other), limits)
@@ -303,14 +311,16 @@ def _unanswered(session: Watched, error: Unreachable, *, other_answers: bool) ->
         )
     if session.opened is None or not session.tcp:
         return str(error)
-    what = "hangs up when spoken to" if isinstance(cause, HungUp) else "takes the connection and says nothing"
+    hung_up = isinstance(cause, HungUp)
+    what = "hangs up when spoken to" if hung_up else "takes the connection and says nothing"
+    menu = "" if hung_up else ", or somebody is in its menu"
     if other_answers:
         return (
-            f"{address} {what}, but answers on UDP: it is busy with another client; "
-            "if there is none, set `transport: udp`"
+            f"{address} {what}, but answers on UDP: it is busy with another client{menu}; "
+            "if it is not, set `transport: udp`"
         )
     return (
-        f"{address} {what}: it is busy with another client, which must hang up first, "
+        f"{address} {what}: it is busy with another client, which must hang up first{menu}, "
         "or no terminal (a C3 panel is silent, and so are some HTTP servers)"
     )
 
@@ -326,7 +336,8 @@ def speaks(address: Address, limits: Limits) -> bool:
         return False
     try:
         link.send(Frame(codes.CONNECT, 0, 0))
-        reply = link.receive(limits.silence())
+        while (reply := link.receive(limits.silence())).reply_id:
+            limits.check()  # a unit that repeats its last frame: that one answers nothing
         if reply.command == codes.CONNECT:
             return False  # an echo
         link.send(Frame(codes.EXIT, reply.session, 1))
@@ -360,14 +371,29 @@ def stranger_of(data: bytes) -> str | None:
 # --- its account of itself ---
 
 
-def _asked(session: Session, target: Target, who: Who, steps: _Steps, *, details: bool) -> About:
+def _asked(
+    session: Session,
+    target: Target,
+    who: Who,
+    steps: _Steps,
+    *,
+    details: bool,
+    lay_out: bool,
+    per_day: float | None,
+) -> About:
     """Ask a terminal for its account of itself, a step for each question, and return it."""
     serial = steps.ask("serial", session.serial_number, lambda told: _whose(who, told))
     model = steps.ask("model", lambda: session.option("~DeviceName"), _as_step)
     firmware = steps.ask("firmware", session.firmware, _as_step)
     held = steps.ask("users", session.sizes, _users)
-    steps.done.append(Step("records", *_records(held)))
-    clock, drift = steps.ask("clock", lambda: shown_clock(session, target), lambda told: judged(told[1]))
+    steps.begin("records")
+    why = _not_laid_out(session, held) if lay_out else None
+    today = datetime.now(UTC).date()
+    log = fullness(held.records, held.capacity, today, per_day) if held else None
+    steps.done.append(Step("records", *_records(held, log, why, target.warn_at)))
+    clock, drift = steps.ask(
+        "clock", lambda: shown_clock(session, target), lambda told: judged(told[1], target)
+    )
     return About(
         serial,
         model,
@@ -389,7 +415,9 @@ def _whose(who: Who, serial: str | None) -> tuple[str, bool | None]:
         return str(error), False
     if found.problem:
         return found.problem, False
-    return serial or f"it tells none; {found.key} in the inventory", True
+    if serial is not None and not found.by_inventory:
+        return serial, True
+    return f"{serial or 'it tells none'}; {found.key} in the inventory", True
 
 
 def _as_step(text: str | None) -> tuple[str, bool | None]:
@@ -404,14 +432,29 @@ def _users(held: Sizes | None) -> tuple[str, bool | None]:
     return f"{held.users:,} of {most:,}" if most else f"{held.users:,}", True
 
 
-def _records(held: Sizes | None) -> tuple[bool | None, None, str]:
-    """Return how full a terminal's log is, as the rest of a step."""
+def _not_laid_out(session: Session, held: Sizes | None) -> str | None:
+    """Return why a log cannot be read although records are counted; None if it can, or nothing tells."""
+    try:
+        check_laid_out(session, held)
+    except NothingLaidOut as error:
+        return str(error)
+    return None
+
+
+def _records(
+    held: Sizes | None, log: Fullness | None, not_laid_out: str | None, at: WarnAt
+) -> tuple[bool | None, None, str]:
+    """Return how full a terminal's log is, and whether it can be read, as the rest of a step."""
     if held is None:
         return None, None, "it does not tell"
     text = f"{held.records:,} of {held.capacity:,}, {fill(held.records, held.capacity)}"
-    if held.records < held.capacity:
+    if not_laid_out:
+        return False, None, f"{text}: {not_laid_out}"
+    if log is None or not log.is_nearly(at):
         return True, None, text
-    return False, None, f"{text}: it refuses new punches or overwrites old ones; have its log cleared"
+    if log.is_full:
+        return False, None, f"{text}: it refuses new punches or overwrites old ones; have its log cleared"
+    return False, None, f"{text}{log.when}: nearly full; have its log cleared (docs/clearing.md)"
 
 
 def shown_clock(session: Session, target: Target) -> tuple[datetime | None, float | None]:
@@ -420,13 +463,14 @@ def shown_clock(session: Session, target: Target) -> tuple[datetime | None, floa
     return clock, wall_clock.drift(clock, datetime.now(UTC), target.zone).total_seconds() if clock else None
 
 
-def judged(drift: float | None) -> tuple[str, bool | None]:
-    """Given the seconds by which a clock is ahead, return them in words, and whether that is acceptable."""
+def judged(drift: float | None, target: Target) -> tuple[str, bool | None]:
+    """Given the seconds by which a device's clock is ahead, say so, and whether that is acceptable."""
+    limit = target.warn_at.clock
     if drift is None:
         return "it shows no real date", None
-    if abs(drift) < wall_clock.TOO_FAR:
-        return f"{round(drift):+d} s", True
-    return f"off by {round(drift):+d} s, and so are its punches; put it right, or timezone:", False
+    if not wall_clock.is_off(drift, limit):
+        return wall_clock.drift_in_words(drift), True
+    return wall_clock.clock_fault(drift, limit, str(target.zone)), False
 
 
 def fill(records: int, capacity: int) -> str:

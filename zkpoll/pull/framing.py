@@ -24,6 +24,8 @@ MAX_SHORT: Final = 64 * 1024
 
 _TOP = Struct("<4sI")
 _HEADER = Struct("<4H")
+SHORTEST: Final = _HEADER.size
+"""Bytes of a payload without data."""
 _U16_ONES: Final = 0xFFFF
 _PIECE: Final = 64 * 1024
 """Bytes summed up at once, so that a long frame is not held twice. Even: words are not cut."""

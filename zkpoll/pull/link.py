@@ -108,6 +108,8 @@ class Link(ABC):
         self.longest = framing.MAX_SHORT
         """The most bytes that the payload of a frame may have by now."""
         self.bytes_received = 0
+        self.damaged = b""
+        """The last datagram that was no sound frame, until a sound one comes."""
 
     @abstractmethod
     def send(self, frame: framing.Frame) -> None:
@@ -190,10 +192,14 @@ class UdpLink(Link):
     def receive(self, until: float) -> framing.Frame:
         """Return the next sound datagram's frame."""
         while True:
+            payload = self._receive_some(until)
             try:
-                return framing.decode(self._receive_some(until))
+                frame = framing.decode(payload)
             except WireError:
-                continue
+                self.damaged = payload
+            else:
+                self.damaged = b""
+                return frame
 
 
 def open_link(address: Address, limits: Limits) -> Link:

@@ -40,6 +40,14 @@ def resume(watermark: Watermark | None, width: int, total: int) -> int | None:
     return watermark.count - len(watermark.tail)
 
 
+def nothing_new(watermark: Watermark | None, counted: int) -> bool:
+    """Say whether a log that is laid out empty has nothing new: the device counts what was known before.
+
+    Some firmware hands out each record once.
+    """
+    return watermark is not None and watermark.all_read and 0 < watermark.count == counted
+
+
 def reconciliation_due(last: datetime | None, now: datetime, quiet: QuietHours | None, zone: tzinfo) -> bool:
     """Given when a log was last read whole, say whether to read it whole again.
 

@@ -2,9 +2,10 @@
 
 A copy lies beside the journal, in `<journal>.raw/`, for its owner alone: it holds who was where, when. It is
 one gzip stream, so that it can be read in ten years without zkpoll. `zcat FILE | head -1` shows a line of
-JSON (UTF-8): the device, when its log was read, its time zone, how many bytes a record has and how many
-records there are, what their fields are, and the SHA-256 of what follows. What follows is shown by
-`zcat FILE | tail -n +2 | xxd -c WIDTH`: the records as the terminal sent them, oldest first, nothing else.
+JSON (UTF-8): the device, when its log was read, its time zone, how many bytes a record has (4, where some
+have 8) and how many records there are, what their fields are, and the SHA-256 of what follows. What follows
+is shown by `zcat FILE | tail -n +2 | xxd -c WIDTH`: the records as the terminal sent them, oldest first,
+nothing else.
 
 Numbers are little-endian. A time is a u32 of seconds, in a calendar of months of 31 days and years of 12
 months that begins with 2000. Where records name slots of the terminal's user table, `users` translates them;
@@ -29,11 +30,12 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ValidationError
 
-from zkpoll.durable import new_file, sync_folder
-from zkpoll.errors import SetAside, TryLater, reason
+from zkpoll.durable import new_file, new_folder, sync_folder
+from zkpoll.errors import SetAside, TryLater, UnknownLayout, reason
+from zkpoll.model.punch import MIXED
 from zkpoll.model.state_folders import part_of_name
 from zkpoll.ordinary_files import contents, open_to_read
-from zkpoll.pull.layouts import LAYOUTS
+from zkpoll.pull.layouts import layout_called
 from zkpoll.pull.sizes import LONGEST_LOG
 from zkpoll.pull.slices import SLICE, Slicer
 
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from zkpoll.model.log import Slice
+    from zkpoll.pull.layouts import Layout
 
 SUFFIX: Final = ".zkraw"
 NEWEST: Final = 2
@@ -84,7 +87,7 @@ class RawCopy:
     zone: str
     """The time zone of its clock, such as `Asia/Dhaka`."""
     layout: int
-    """Bytes of a record."""
+    """Bytes of a record; 4 where some are of 8 bytes, and some of 4."""
     users: Mapping[int, str]
     """User ids by slot, where records name slots; else nothing."""
     log: bytes = field(repr=False)
@@ -101,7 +104,7 @@ class RawCopy:
     @property
     def count(self) -> int:
         """How many records it holds."""
-        return len(self.log) // self.layout
+        return _count(self.layout, self.log)
 
     def header(self) -> dict[str, Any]:
         """Return all but the records, as the first line of the file tells it."""
@@ -114,9 +117,10 @@ class RawCopy:
 
     def hand_on(self, take: Callable[[Slice], None]) -> None:
         """Hand its records to `take` in slices, decoded as when they were read from the device's first on."""
-        slicer = Slicer(LAYOUTS[self.layout], self.users, ZoneInfo(self.zone), None, take)
+        layout = _layout(self.layout)
+        slicer = Slicer(layout, self.users, ZoneInfo(self.zone), None, take)
         runs = (self.log[at : at + SLICE] for at in range(0, len(self.log), SLICE))
-        slicer.go_over().hand_on(runs, lambda _records: None)
+        slicer.go_over().hand_on(layout.even(runs), lambda _records: None)
 
     def _header(self) -> _Header:
         return _Header(
@@ -125,7 +129,8 @@ class RawCopy:
             taken_at=self.taken_at.astimezone(UTC),
             zone=self.zone,
             layout=self.layout,
-            record=(getdoc(LAYOUTS[self.layout].records) or "").partition("\n")[0],
+            about=_ABOUT_MIXED if self.layout == MIXED else _ABOUT,
+            record=(getdoc(_layout(self.layout).records) or "").partition("\n")[0],
             count=self.count,
             sha256=sha256(self.log).hexdigest(),
             users=dict(self.users),
@@ -140,21 +145,43 @@ def _known_zone(name: str) -> str:
     return name
 
 
-def _known_layout(width: int) -> int:
-    if width not in LAYOUTS:
+def _known_layout(number: int) -> int:
+    if layout_called(number) is None:
         raise ValueError("this zkpoll knows no such layout")
-    return width
+    return number
+
+
+def _layout(number: int) -> Layout:
+    layout = layout_called(number)
+    assert layout is not None  # noqa: S101  # as `_known_layout` has seen to, or the log was read so
+    return layout
+
+
+def _count(number: int, log: bytes) -> int:
+    """Return how many records a log holds. Raise `UnknownLayout` when it ends inside one."""
+    layout = _layout(number)
+    return len(layout.whole(log)) // layout.width
+
+
+_NUMBERS: Final = (
+    " Numbers are little-endian; a time is ((year-2000)*12+month-1)*31+day-1 days, in seconds, and the"
+    " second of the day, by the terminal's clock in zone."
+)
+_ABOUT: Final = (
+    "Behind this line: count records of layout bytes, as the terminal sent them, oldest first." + _NUMBERS
+)
+_ABOUT_MIXED: Final = (
+    "Behind this line: count records, as the terminal sent them, oldest first: of 4 bytes where bit 2 of the"
+    " third is set, else of 8. In one of 4, the low two bits of the third byte and the fourth are the seconds"
+    " since the last one of 8." + _NUMBERS
+)
 
 
 class _Header(BaseModel):
     """The first line of a raw copy."""
 
     format: Literal["zkpoll raw copy 1"] = _FORMAT
-    about: str = (
-        "Behind this line: count records of layout bytes, as the terminal sent them, oldest first."
-        " Numbers are little-endian; a time is ((year-2000)*12+month-1)*31+day-1 days, in seconds, and the"
-        " second of the day, by the terminal's clock in zone."
-    )
+    about: str = _ABOUT
     device: str
     serial_number: str
     taken_at: AwareDatetime
@@ -172,16 +199,17 @@ class _Header(BaseModel):
 def save(folder: Path, copy: RawCopy) -> Path:
     """Keep `copy` in a folder and return its file: on disk, whole and readable, when this returns.
 
-    No file is ever overwritten. Raise `CopyFailed` when it cannot be written, with nothing of it left, or
-    `BadCopy` when it could not be used.
+    Where root makes them, folder and file belong to the owner of the folder around. No file is ever
+    overwritten. Raise `CopyFailed` when it cannot be written, with nothing of it left, or `BadCopy` when it
+    could not be used.
     """
     name = _name(copy)
     path = folder / f"{name}{SUFFIX}"
     try:
-        folder.mkdir(mode=0o700, exist_ok=True)
+        new_folder(folder, folder.parent)
         for number in range(2, _SAME_SECOND):
             try:
-                with new_file(path, replace=False, folder_unseen=False) as file:
+                with new_file(path, replace=False, folder_unseen=False, belongs_to=folder.parent) as file:
                     file.write(copy.packed())
                     file.flush()
                     load(Path(file.name))
@@ -290,12 +318,20 @@ def load(path: Path) -> RawCopy:
     if not recognised(data):
         raise BadCopy(f"{path} is no raw copy of a log, or its very beginning is damaged")
     header, log = _unpacked(path, data)
-    if len(log) != header.count * header.layout:
+    if not _holds(log, header):
         told = f"its header tells of {header.count:,} records of {header.layout}"
         raise BadCopy(f"{path} is damaged: it holds {len(log):,} bytes of records, {told}")
     if sha256(log).hexdigest() != header.sha256:
         raise BadCopy(f"{path} is damaged: the SHA-256 of its records is not what its header tells")
     return RawCopy(log=log, **header.model_dump(include=_TOLD))
+
+
+def _holds(log: bytes, header: _Header) -> bool:
+    """Say whether a log has as many records as its header tells of."""
+    try:
+        return _layout(header.layout).divides(len(log)) and _count(header.layout, log) == header.count
+    except UnknownLayout:
+        return False
 
 
 _TOLD: Final = {"device", "serial_number", "taken_at", "zone", "layout", "users"}

@@ -26,6 +26,7 @@ from zkpoll.errors import (
     Silent,
     Unreachable,
     WireError,
+    WrongChecksums,
     WrongKey,
     WrongSerial,
     ZkpollError,
@@ -53,8 +54,28 @@ _READS: Final = _WHOLE | {codes.READ_BUFFER}
 """Requests that may be answered by a table; any other request's reply is one frame without one."""
 _ONCE: Final = frozenset({codes.CLEAR_ATTLOG})
 """Requests that are never sent again: carried out twice, they do harm."""
+_AGAIN: Final = frozenset(
+    {
+        codes.CONNECT,
+        codes.AUTH,
+        codes.OPTIONS_RRQ,
+        codes.GET_FREE_SIZES,
+        codes.GET_TIME,
+        codes.GET_VERSION,
+        codes.ENABLEDEVICE,
+        codes.DISABLEDEVICE,
+        *_READS,
+    }
+)
+"""Requests that are repeated where the device answers with one of `_NOT_NOW`: questions, reads, and what
+comes to the same if it is carried out twice."""
+_NOT_NOW: Final = frozenset({codes.ACK_RETRY, codes.ACK_REPEAT, *range(codes.ACK_ERROR_DATA, 0x10000)})
+"""Replies by which a device says that it did not understand, or to ask again; the next one may be the due
+one."""
 _TABLE_FRAMES: Final = frozenset({codes.PREPARE_DATA, codes.DATA})
 _GOOD: Final = _TABLE_FRAMES | {codes.ACK_OK}
+_REPLIES: Final = _GOOD | {codes.ACK_ERROR, codes.ACK_UNAUTH, codes.CONNECT_REFUSED}
+"""Codes that tell a damaged reply from bytes of another protocol."""
 _REPLY_IDS: Final = 0xFFFF
 """Reply ids count modulo this: the common client code never sends 65535, so no device was ever seen to
 accept it."""
@@ -108,6 +129,10 @@ class Session(ZK):  # type: ignore[misc]  # pyzk has no types
         self.round_trips = 0
         self._bytes_received = 0
         self._key = key
+        self._begun = False
+        """Whether the device has begun a session, which EXIT is to end."""
+        self._heard = False
+        """Whether it has been given a key in this session, or a command without one."""
         self._link: Link | None = None
         self._request = Frame(0, 0, 0)
         self.tables = Tables(self)
@@ -162,10 +187,18 @@ class Session(ZK):  # type: ignore[misc]  # pyzk has no types
         if not self.tcp:
             reply = self._last_reply(reply, took=time.monotonic() - asked)
         self._ZK__session_id = reply.session
+        self._begun = reply.command != codes.CONNECT  # which is an echo
+        self._heard = False
         if reply.command == codes.ACK_UNAUTH:
-            reply = self.ask(codes.AUTH, scramble_key(self._key, reply.session))
-        self._judge_login(reply)
+            self._authenticate()
+        else:
+            self._judge_login(reply)
         self.is_connect = True
+
+    def _authenticate(self) -> None:
+        """Give the comm key. Raise `WrongKey` when it is refused."""
+        self._heard = True
+        self._judge_login(self._asked(codes.AUTH, scramble_key(self._key, self._ZK__session_id)))
 
     def _first_reply(self) -> Frame:
         try:
@@ -176,9 +209,15 @@ class Session(ZK):  # type: ignore[misc]  # pyzk has no types
                 "is it another kind of device or server?"
             ) from error
         except Silent as error:
+            if self._link is not None and _wrong_checksum(self._link.damaged):
+                raise WrongChecksums(
+                    f"{self.address} answers with wrong checksums; restart the terminal, look at the network "
+                    "in between, set `transport: tcp` if it speaks that, or check that it is a terminal"
+                ) from error
             raise Unreachable(
                 f"{self.address} does not answer in {self.limits.timeout:g} s; it may be busy with "
-                "another client, need the other transport, or be no terminal (a C3 panel is silent too)"
+                "another client, or somebody is in its menu; it may need the other transport, or be no "
+                "terminal (a C3 panel is silent too)"
             ) from error
         except HungUp as error:
             if not self.tcp:
@@ -210,7 +249,8 @@ class Session(ZK):  # type: ignore[misc]  # pyzk has no types
                 return
             case codes.ACK_UNAUTH:
                 given = "the comm_key is wrong" if self._key else "a comm_key is needed"
-                raise WrongKey(f"{self.address} refuses the login: {given}")
+                where = "see Comm Key in the Comm. menu of the terminal"
+                raise WrongKey(f"{self.address} refuses the login: {given}; {where}")
             case codes.CONNECT | codes.AUTH:
                 raise NotATerminal(f"{self.address} sends back what it is sent; it is no terminal")
             case codes.CONNECT_REFUSED:
@@ -228,14 +268,14 @@ class Session(ZK):  # type: ignore[misc]  # pyzk has no types
         self._link = None
         try:
             link.limits = Limits(_EXIT_LIMIT, _EXIT_LIMIT)
-            if self._ZK__session_id:
+            if self._begun:  # some devices number their session 0
                 self._exchange(link, self._next_request(codes.EXIT, b""))
         except ZkpollError:
             return False  # the device is gone, or mute: closing the socket is all that is left
         finally:
             link.close()
             self._bytes_received += link.bytes_received
-            self.is_connect = False
+            self.is_connect = self._begun = False
         return True
 
     @contextmanager
@@ -256,18 +296,39 @@ class Session(ZK):  # type: ignore[misc]  # pyzk has no types
     def ask(self, command: int, data: bytes = b"") -> Frame:
         """Send a command and return its reply, whatever the reply's code.
 
-        Raise `Silent`, `HungUp` (also where the device has forgotten the session), `WireError`, `OverLimit`
-        or `Stopped`.
+        A reply that only asks to come again is answered by a repeat, once, where that does no harm. A device
+        that accepts CONNECT and still wants a key gets it with the first command.
+
+        Raise `Silent`, `HungUp` (also where the device has forgotten the session, or wants a key and none is
+        set), `WrongKey`, `WireError`, `OverLimit` or `Stopped`.
         """
+        reply = self._asked(command, data)
+        if not self.is_connect:
+            return reply
+        begins, self._heard = not self._heard, True
+        if begins and reply.command == codes.ACK_UNAUTH and self._key:
+            self._authenticate()
+            reply = self._asked(command, data)
+        if reply.command == codes.ACK_UNAUTH:
+            if begins and not self._key:
+                raise HungUp(
+                    "the device has ended the session (reply 2005) as soon as it began; "
+                    "a comm_key is wanted, or it has restarted"
+                )
+            raise HungUp("the device has ended the session (reply 2005); it may have restarted")
+        return reply
+
+    def _asked(self, command: int, data: bytes = b"") -> Frame:
         if command == const.CMD_CLEAR_DATA:  # the driver has a method that sends it
             raise ValueError("this command would delete the device's users; it is never sent")
         if self._link is None:
             raise HungUp("the session has ended")
-        self._request = self._next_request(command, data)
         self._link.longest = framing.MAX_PAYLOAD if command in _WHOLE else framing.MAX_SHORT
+        self._request = self._next_request(command, data)
         reply = self._exchange(self._link, self._request)
-        if self.is_connect and reply.command == codes.ACK_UNAUTH:
-            raise HungUp("the device has ended the session (reply 2005); it may have restarted")
+        if reply.command in _NOT_NOW and command in _AGAIN:
+            self._request = self._next_request(command, data)
+            reply = self._exchange(self._link, self._request)
         return reply
 
     def order(self, command: int, data: bytes = b"") -> Frame:
@@ -304,6 +365,9 @@ class Session(ZK):  # type: ignore[misc]  # pyzk has no types
                 return self._reply(link, request, until)
             except Silent:
                 if time.monotonic() >= give_up:
+                    if _wrong_checksum(link.damaged):
+                        seconds = link.limits.timeout
+                        raise Silent(f"nothing but answers with wrong checksums for {seconds:g} s") from None
                     raise
                 link.send(request)
 
@@ -430,6 +494,11 @@ def _answers(frame: Frame, request: Frame) -> bool:
         and frame.command != codes.REG_EVENT
         and (frame.command not in _TABLE_FRAMES or request.command in _READS)
     )
+
+
+def _wrong_checksum(damaged: bytes) -> bool:
+    """Given a datagram that is no sound frame, say whether it has the form of a reply."""
+    return len(damaged) >= framing.SHORTEST and int.from_bytes(damaged[:2], "little") in _REPLIES
 
 
 def _good(command: int, reply: Frame) -> Frame:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from zkpoll.pull.host_clock import synchronised
-from zkpoll.wall_clock import DAY, TOO_FAR
+from zkpoll.wall_clock import TOO_FAR, in_words
 
 if TYPE_CHECKING:
     from datetime import tzinfo
@@ -48,12 +48,3 @@ def refusal_to_set(
         off = in_words(abs(drift))
         return f"it is off by {off}: too much to be set by a program; check timezone: or set it by hand"
     return None
-
-
-def in_words(seconds: float) -> str:
-    """Return a time span in two words: `30 s`, `5 min`, `3 h`, `400 days`."""
-    if seconds < 2 * 60:
-        return f"{seconds:g} s"
-    if seconds < 2 * 3600:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.0f} h" if seconds < 2 * DAY else f"{seconds / DAY:.0f} days"

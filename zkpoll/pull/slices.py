@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from zkpoll.errors import UnknownLayout
 from zkpoll.model.log import Slice, Watermark
-from zkpoll.model.punch import LAYOUT_FORMS
+from zkpoll.model.punch import LAYOUT_FORMS, MIXED
 from zkpoll.pull import layouts
 from zkpoll.wall_clock import unfold
 
@@ -47,13 +47,19 @@ class Slicer:
         self._at = 0
         self._tail: deque[bytes] = deque(maxlen=TAIL)
         self._last: datetime | None = None
-        self._proved = self._new = False
+        self._proved = self._new = self._mixed = False
         self._marking = True
-        self._records = self._impossible = 0
+        self._records = self._impossible = self._odd_ids = 0
+
+    @property
+    def layout(self) -> int:
+        """The number of the layout of the records until now."""
+        return MIXED if self._mixed else self._layout.width
 
     def go_on(self, known: Watermark, last: datetime | None) -> Self:
         """Begin behind the known records instead. They prove the layout; `last` is the time of the last."""
         self._at, self._last, self._proved = known.count, last, True
+        self._mixed = known.layout == MIXED
         self._tail.extend(known.tail)
         self._new = known.all_read
         return self
@@ -71,8 +77,8 @@ class Slicer:
     def hand_on(self, runs: Iterable[bytes], progress: Callable[[int], None]) -> int:
         """Hand the whole records in `runs` on, a slice at a time, and return how many they are.
 
-        When the reading breaks off, those that came until then are handed on, too. Raise `UnknownLayout` when
-        too many of them are impossible.
+        `runs` are `even`. When the reading breaks off, those that came until then are handed on, too. Raise
+        `UnknownLayout` when too many of them are impossible, or the last one is no whole record.
         """
         held = bytearray()
         enough = min(SLICE, _RECORDS * self._layout.width)
@@ -85,6 +91,9 @@ class Slicer:
                 told = came // self._layout.width
                 if len(held) >= enough:
                     self._take(held)
+        except UnknownLayout as error:
+            front = self._layout.as_sent(bytes(held)) if self._layout.shortest else b""
+            raise UnknownLayout(str(error), front + error.log) from error
         except Exception:
             self._take(held)
             raise
@@ -102,15 +111,21 @@ class Slicer:
         self._impossible += decoded.impossible
         self._records += end // self._layout.width
         self._at += end // self._layout.width
-        if not self._proved and layouts.too_many(self._impossible, self._records):
+        self._odd_ids += decoded.odd_ids
+        self._mixed = self._mixed or layouts.number_of(self._layout, data) == MIXED
+        # Behind known records a short one may still be a long one that is damaged: none behind it is right.
+        doubtful = not self._proved or (self._mixed and self._marking)
+        if doubtful and layouts.too_many(self._impossible, self._records, self._odd_ids):
+            bad = self._impossible + self._odd_ids
             raise UnknownLayout(
-                f"{self._impossible} of {self._records} records are impossible: no known layout", data
+                f"{bad} of {self._records} records are impossible: no known layout",
+                self._layout.as_sent(data),
             )
         self._tail.extend(decoded.tail)
         punches, mark = self._timed(decoded.punches), None
         if self._marking:
             fold = self._last.fold if self._last else 0
-            mark = Watermark(self._layout.width, self._at, tuple(self._tail), fold, all_read=self._new)
+            mark = Watermark(self.layout, self._at, tuple(self._tail), fold, all_read=self._new)
         form = LAYOUT_FORMS[self._layout.width]
         new = self._new
         self._hand(Slice(punches, decoded.quarantined, mark, form=form, drift=self._drift, proved_new=new))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from zkpoll.durable import new_file
+from zkpoll.durable import new_file, new_folder
 from zkpoll.errors import reason
 from zkpoll.model.state_folders import part_of_name
 
@@ -24,8 +24,10 @@ def save(folder: Path, device: str, log: bytes) -> str:
     """
     path = folder / f"{part_of_name(device, _LONGEST_NAME)}-{datetime.now(UTC):%Y%m%d}.bin"
     try:
-        folder.mkdir(mode=0o700, exist_ok=True)
-        with new_file(path, replace=True) as file:  # on a full disk the day's good one stays
+        new_folder(folder, folder.parent)
+        with new_file(
+            path, replace=True, belongs_to=folder.parent
+        ) as file:  # on a full disk the day's good one stays
             file.write(log)
     except OSError as error:
         return f"its bytes could not be saved to {path}: {reason(error)}"

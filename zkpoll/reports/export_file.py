@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import sys
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, TypeVar
 
 from zkpoll.durable import new_file
 from zkpoll.errors import Stopped, TryLater, reason
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import TextIO
 
+T = TypeVar("T")
+
 
 class OutputFailed(TryLater):
     """The export cannot be written."""
@@ -25,20 +27,26 @@ class OutputFailed(TryLater):
     kind = "output"
 
 
-def write(pieces: Iterable[str], path: Path | None, stop: threading.Event) -> None:
+def write(pieces: Iterable[str], path: Path | None, stop: threading.Event, *, replace: bool = True) -> None:
     """Write `pieces` in UTF-8 to the file at `path`, or to stdout where that is None.
 
     The file is for its owner alone, as it holds personal data. It is there whole, on disk, when this returns.
-    Until then, and after any failure, the file that was there before stays. Raise `OutputFailed`, or
-    `Stopped` once `stop` is set.
+    Until then, and after any failure, the file that was there before stays; unless it may be `replace`d, that
+    is a failure, too. Raise `OutputFailed`, or `Stopped` once `stop` is set.
     """
-    target: AbstractContextManager[TextIO] = nullcontext(_stdout()) if path is None else _replaced(path)
+    target: AbstractContextManager[TextIO] = nullcontext(_stdout()) if path is None else _text(path, replace)
     with target as file:
-        for piece in pieces:
-            if stop.is_set():
-                raise Stopped(Stopped.__doc__)
+        for piece in unless_stopped(pieces, stop):
             file.write(piece)
         file.flush()
+
+
+def unless_stopped(items: Iterable[T], stop: threading.Event) -> Iterator[T]:
+    """Yield items as they come. Raise `Stopped` once `stop` is set."""
+    for item in items:
+        if stop.is_set():
+            raise Stopped(Stopped.__doc__)
+        yield item
 
 
 def _stdout() -> TextIO:
@@ -49,15 +57,23 @@ def _stdout() -> TextIO:
 
 
 @contextmanager
-def _replaced(path: Path) -> Iterator[TextIO]:
-    """Give a new file that takes the place of the one at `path` when all went well."""
+def _text(path: Path, replace: bool) -> Iterator[TextIO]:
+    with new_export(path, replace=replace) as file:
+        text = io.TextIOWrapper(file, "utf-8", newline="\n")
+        yield text
+        text.detach()
+
+
+@contextmanager
+def new_export(path: Path, *, replace: bool) -> Iterator[IO[bytes]]:
+    """Give a new file that is at `path` when all went well, as `write` does."""
     try:
-        with new_file(path, replace=True) as file:
-            text = io.TextIOWrapper(file, "utf-8", newline="\n")
-            yield text
-            text.detach()
+        with new_file(path, replace=replace) as file:
+            yield file
     except NotOrdinary as error:
         instead = "leave --output out and redirect stdout"
         raise OutputFailed(f"{path} cannot be written: {reason(error)}; {instead}") from error
+    except FileExistsError as error:
+        raise OutputFailed(f"{path} is there already; --force overwrites it") from error
     except OSError as error:
         raise OutputFailed(f"{path} cannot be written: {reason(error)}") from error

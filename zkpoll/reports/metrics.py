@@ -12,19 +12,23 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
 from zkpoll.durable import new_file
 from zkpoll.errors import Busy
 from zkpoll.journal import callers
+from zkpoll.journal.backlog import backlogs
+from zkpoll.journal.database_overview import database_standings
 from zkpoll.journal.overview import dashboard_standings, device_standings
 from zkpoll.journal.pushed import pushed_standings
 from zkpoll.ordinary_files import contents
-from zkpoll.wall_clock import age
+from zkpoll.reports.errand_status import errand_status
+from zkpoll.tasks.device_outcome import warn_at
+from zkpoll.wall_clock import age, is_off
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -32,8 +36,12 @@ if TYPE_CHECKING:
 
     from zkpoll.inventory import Inventory
     from zkpoll.journal.database import Journal
+    from zkpoll.journal.database_overview import DatabaseStanding
     from zkpoll.journal.overview import DashboardStanding, DeviceStanding
     from zkpoll.journal.pushed import PushStanding
+    from zkpoll.model.delivery import Backlog
+    from zkpoll.model.fullness import WarnAt
+    from zkpoll.reports.errand_status import ErrandStatus
     from zkpoll.tasks.outcome import Outcome
     from zkpoll.tasks.push_outcome import ServeFigures
 
@@ -67,18 +75,34 @@ class Standings:
     """Those of the devices that push; only such as have called."""
     refused: int | None = None
     """Callers that were refused; None where no device pushes."""
+    databases: Sequence[DatabaseStanding] = ()
+    backlogs: Mapping[str, Backlog] = field(default_factory=dict)
+    """How what waits has grown, by the dashboard's name."""
+    warn_at: Mapping[str, WarnAt] = field(default_factory=dict)
+    """From when on a person is told of a device's log and clock, by its name."""
+    errands: ErrandStatus | None = None
+    """How errands of workers stand; None where the inventory has none."""
 
 
 def standings(inventory: Inventory, journal: Journal, now: datetime) -> Standings:
-    """Return what the journal holds of the inventory's enabled devices, and of dashboards. `now` is UTC."""
+    """Return what the journal holds of the inventory's enabled devices and databases, and of dashboards.
+
+    A dashboard that left counts while punches wait for it. `now` is UTC.
+    """
     known, calls = device_standings(journal, now, rates=False), pushed_standings(journal)
     enabled = [device.name for device in inventory.devices if device.enabled]
     pushing = {device.name for device in inventory.pushing}
+    dashboards = {dashboard.name for dashboard in inventory.dashboards}
+    databases = database_standings(journal) if inventory.databases else {}
     return Standings(
         [known[name] for name in enabled if name in known],
-        dashboard_standings(journal),
+        [one for one in dashboard_standings(journal) if one.name in dashboards or one.oldest],
         [calls[name] for name in enabled if name in pushing and name in calls],
         len(callers.pending(journal)) if pushing else None,
+        [databases[one.name] for one in inventory.databases if one.enabled and one.name in databases],
+        backlogs(journal, now),
+        {device.name: warn_at(device) for device in inventory.called},
+        errand_status(inventory, journal, now),
     )
 
 
@@ -89,6 +113,7 @@ def of_run(outcome: Outcome, standing: Standings, now: datetime) -> Iterator[Fig
     yield _one("zkpoll_run_exit_code", "How the last run ended; 0 is all well.", int(outcome.exit_code))
     yield from _of_journal(standing, now)
     yield from _of_visits(outcome)
+    yield from _of_bridge(outcome)
     yield from _of_deliveries(outcome)
 
 
@@ -108,9 +133,28 @@ def of_serve(serving: ServeFigures, standing: Standings, now: datetime) -> Itera
 
 def _of_journal(standing: Standings, now: datetime) -> Iterator[Figure]:
     yield from _of_devices(standing.devices)
+    yield from _of_warnings(standing)
+    yield from _of_databases(standing.databases)
     yield from _of_dashboards(standing.dashboards, now)
+    grown = ((name, one.more) for name, one in standing.backlogs.items())
+    text = "How many more punches wait than a day ago; 0 where none waits that long."
+    yield _by("dashboard", "backlog_growth_punches", text, grown)
     if standing.refused is not None:
         yield from _of_callers(standing.pushing, standing.refused)
+    if standing.errands:
+        yield from _of_errands(standing.errands)
+
+
+def _of_errands(errands: ErrandStatus) -> Iterator[Figure]:
+    numbers = tuple(((state.replace(" ", "_"),), float(number)) for state, number in errands.counts.items())
+    text = "Errands of workers, by how they stand; one that is late counts as that alone."
+    yield Figure("zkpoll_errands", text, ("state",), numbers)
+    text = "For how long the oldest errand waits that is late; 0 where none is."
+    yield _one("zkpoll_errands_late_age_seconds", text, errands.oldest_late.total_seconds())
+    if errands.dispatch.ended_at:
+        text = "When `zkpoll dispatch` sent errands last (Unix time)."
+        sent = errands.dispatch.ended_at.timestamp()
+        yield _one("zkpoll_errands_sent_timestamp_seconds", text, sent)
 
 
 def _of_callers(pushing: Sequence[PushStanding], refused: int) -> Iterator[Figure]:
@@ -146,6 +190,37 @@ def _of_devices(devices: Sequence[DeviceStanding]) -> Iterator[Figure]:
     yield each("quarantined_records", "Impossible records that nobody accepted.", quarantined)
 
 
+def _of_warnings(standing: Standings) -> Iterator[Figure]:
+    """Yield what a person is told of devices that are called, by the limits of the inventory."""
+    read = [(one, standing.warn_at[one.name]) for one in standing.devices if one.name in standing.warn_at]
+    logs = [(one.name, one.fullness, at) for one, at in read if one.fullness]
+    text = "1 where its log is full or nearly (warn_full:), else 0."
+    yield _by("device", "nearly_full", text, ((name, float(log.is_nearly(at))) for name, log, at in logs))
+    text = "Days until its log is full, by the punches of the last weeks."
+    yield _by("device", "days_until_full", text, ((name, log.days_left) for name, log, _ in logs))
+    text = "1 where its clock is off by more than it may be (warn_clock:), else 0."
+    clocks = ((one.name, float(is_off(one.drift, at.clock))) for one, at in read if one.drift is not None)
+    yield _by("device", "clock_off", text, clocks)
+
+
+def _of_databases(databases: Sequence[DatabaseStanding]) -> Iterator[Figure]:
+    def each(name: str, text: str, values: Iterable[float | None]) -> Figure:
+        return _by("database", name, text, zip((one.name for one in databases), values, strict=True))
+
+    if not databases:
+        return
+    read = (_unix(one.read_at) for one in databases)
+    yield each("last_success_timestamp_seconds", "When it was last read to its end (Unix time).", read)
+    yield each("rows", "Rows in its table of punches.", (one.rows for one in databases))
+    aside = (one.set_aside for one in databases)
+    yield each("set_aside_rows", "Rows that are no punches yet, and that nobody accepted.", aside)
+    changed = (one.changed for one in databases)
+    yield each("changed_rows", "Rows that were edited there after they were read.", changed)
+    yield each(
+        "gone_rows", "Rows that were read and are not there any more.", (one.gone for one in databases)
+    )
+
+
 def _of_dashboards(dashboards: Sequence[DashboardStanding], now: datetime) -> Iterator[Figure]:
     def each(name: str, text: str, values: Iterable[float]) -> Figure:
         return _by("dashboard", name, text, zip((one.name for one in dashboards), values, strict=True))
@@ -165,6 +240,18 @@ def _of_visits(outcome: Outcome) -> Iterator[Figure]:
     failed = (((one.name, one.kind or ""), 1.0) for one in outcome.devices if one.problem)
     text = "1 where the last visit failed, by the kind of failure."
     yield Figure("zkpoll_device_failure", text, ("device", "kind"), tuple(failed))
+
+
+def _of_bridge(outcome: Outcome) -> Iterator[Figure]:
+    if not outcome.databases:
+        return
+    durations = ((one.name, one.seconds) for one in outcome.databases)
+    yield _by("database", "visit_duration_seconds", "How long the last visit took.", durations)
+    new = ((one.name, float(one.tally.first_seen)) for one in outcome.databases)
+    yield _by("database", "new_punches", "Punches that the last visit found.", new)
+    failed = (((one.name, one.kind or ""), 1.0) for one in outcome.databases if one.problem)
+    text = "1 where the last visit failed, by the kind of failure."
+    yield Figure("zkpoll_database_failure", text, ("database", "kind"), tuple(failed))
 
 
 def _of_deliveries(outcome: Outcome) -> Iterator[Figure]:

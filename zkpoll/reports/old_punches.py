@@ -17,7 +17,7 @@ STAYS: Final[dict[PruneFate, str]] = {
     "undelivered": "undelivered",
     "held": "held",
     "same_second": "same second",
-    "on_device": "on device",
+    "in_database": "in a database",
 }
 """The reasons why punches stay, in JSON and in words."""
 
@@ -38,8 +38,8 @@ class OldPunches:
         """Yield a line for each device, without the reasons that keep none of its punches."""
         for share in self.shares:
             stays = [f"{share.counts[key]:,} {word}" for key, word in STAYS.items() if share.counts.get(key)]
-            why = f"({share.why})" if share.why and share.counts.get("on_device") else ""
-            parts = [f"{share.device}  {share.removable:,} may go", ", ".join(stays), why]
+            others = f"others may be on the device: {share.why}" if share.why else ""
+            parts = [f"{share.device}  {share.removable:,} may go", ", ".join(stays), others]
             yield "  ".join(filter(None, parts))
 
     def rows(self) -> Iterator[tuple[str, ...]]:
@@ -48,10 +48,10 @@ class OldPunches:
             yield share.device, *(f"{number:,}" for number in _numbers(share).values())
 
     def remarks(self) -> Iterator[str]:
-        """Yield for each device why punches may still be on it, where any may."""
+        """Yield for each device why other punches may still be on it, where any may."""
         for share in self.shares:
-            if share.why and share.counts.get("on_device"):
-                yield f"{share.device}: on device ({share.why})"
+            if share.why:
+                yield f"{share.device}: others may be on the device: {share.why}"
 
     def document(self, removed: int) -> dict[str, Any]:
         """Return it as a JSON document, with how many were removed."""

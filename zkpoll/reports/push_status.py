@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from zkpoll.journal import callers
 from zkpoll.journal.pushed import pushed_standings
 from zkpoll.reports.refused_callers import is_let_in
-from zkpoll.reports.words import ahead, counted, iso, minute, span
-from zkpoll.tasks.push_outcome import is_silent
+from zkpoll.reports.verdict import Need
+from zkpoll.reports.words import STAMPED_AHEAD, ahead, counted, iso, minute, span
+from zkpoll.tasks.push_outcome import PUSH, ListenerOutcome, is_silent
 from zkpoll.wall_clock import age, is_ahead
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 class PushStatus:
     """A device that pushes, and how it stands."""
 
+    name: str
     standing: PushStanding | None
     """None while it never called."""
     silent: bool
@@ -33,11 +35,28 @@ class PushStatus:
     """Whether it does so for longer than it may."""
     ahead: bool = False
     """Whether its last call is stamped ahead of now, so that nobody knows how long ago it was."""
+    enabled: bool = True
+
+    @property
+    def subject(self) -> str:
+        """The subject of its troubles."""
+        return f"{PUSH}{self.name}"
 
     @property
     def attention(self) -> bool:
         """Whether a person has to see to its calls."""
-        return self.stale or self.ahead
+        return any(self.needs())
+
+    def needs(self) -> Iterator[Need]:
+        """Yield what a person has to see to."""
+        subject, last = self.subject, self.standing.last_call_at if self.standing else None
+        if self.stale and last:
+            yield Need(subject, "silent", "it does not call", last)
+        elif self.stale:
+            text = "it has never called; `zkpoll devices pending` shows who was refused"
+            yield Need(subject, "never called", text)
+        if self.ahead:
+            yield Need(subject, "ahead", f"its last call is {STAMPED_AHEAD}")
 
     @property
     def looks_bad(self) -> bool:
@@ -114,15 +133,20 @@ class DoorStatus:
     @property
     def attention(self) -> bool:
         """Whether punches wait in terminals because nobody listens."""
-        return self.needed and self.open is False
+        return any(self.needs())
+
+    def needs(self) -> Iterator[Need]:
+        """Yield what a person has to see to."""
+        if self.needed and self.open is False:
+            text = "no `zkpoll serve` runs, so no punches arrive; terminals keep them"
+            yield Need(ListenerOutcome().subject, "closed", text)
 
     def words(self) -> Iterator[str]:
         """Yield how it stands, in words."""
         if self.open is None:
             yield "whether `zkpoll serve` runs cannot be seen from here"
         else:
-            so = ", so no punches arrive; terminals keep them" if self.needed else ""
-            yield "`zkpoll serve` runs" if self.open else f"no `zkpoll serve` runs{so}"
+            yield "`zkpoll serve` runs" if self.open else "no `zkpoll serve` runs"
         if self.refused:
             were = "was" if self.refused == 1 else "were"
             yield f"{counted(self.refused, 'caller')} {were} refused; see `zkpoll devices pending`"
@@ -150,7 +174,7 @@ def push_status(
         silent = device.enabled and (last is None or is_silent(last, now, poll_every))
         stale = silent and (last is None or age(last, now) > limit)
         in_future = device.enabled and last is not None and is_ahead(last, now)
-        found[device.name] = PushStatus(one, silent, stale, in_future)
+        found[device.name] = PushStatus(device.name, one, silent, stale, in_future, device.enabled)
     door = DoorStatus(
         journal.is_locked("serve"),
         any(device.enabled for device in inventory.pushing),

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from zkpoll.model.log import Reading
 from zkpoll.model.punch import as_json
-from zkpoll.model.sums import Tally
+from zkpoll.model.sums import BridgeTally, Tally
 from zkpoll.reports.words import ahead
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
+    from zkpoll.tasks.database_outcome import DatabaseOutcome
     from zkpoll.tasks.delivery_outcome import DeliveryOutcome
     from zkpoll.tasks.device_outcome import DeviceOutcome
     from zkpoll.tasks.outcome import Outcome
@@ -22,9 +23,13 @@ _READING: Final = [field.name for field in fields(Reading)]
 
 def summary(outcome: Outcome) -> str:
     """Return a run's outcome in one line."""
-    read = sum(device.problem is None for device in outcome.devices)
-    new = sum(device.tally.first_seen for device in outcome.devices)
-    parts = [f"{read} of {len(outcome.devices)} devices read", f"{new:,} new punches"]
+    parts = []
+    if outcome.devices or not outcome.databases:
+        parts.append(f"{_well(outcome.devices)} of {len(outcome.devices)} devices read")
+    if outcome.databases:
+        parts.append(f"{_well(outcome.databases)} of {len(outcome.databases)} databases read")
+    new = sum(one.tally.first_seen for one in outcome.read)
+    parts.append(f"{new:,} new punches")
     for one in outcome.deliveries:
         since = f" since {one.oldest_pending[:16]}Z" if one.oldest_pending else ""
         pending = f", {one.counts.pending:,} wait{since}" if one.counts.pending else ""
@@ -35,6 +40,10 @@ def summary(outcome: Outcome) -> str:
     return f"{', '.join(parts)}; {outcome.seconds:.1f} s"
 
 
+def _well(read: Iterable[DeviceOutcome | DatabaseOutcome]) -> int:
+    return sum(one.problem is None for one in read)
+
+
 def letter(outcome: Outcome) -> str:
     """Return a run's outcome in one line, and a line for each thing that needs a person."""
     return "\n".join([summary(outcome), *trouble_lines(outcome), *notice_lines(outcome)])
@@ -42,7 +51,7 @@ def letter(outcome: Outcome) -> str:
 
 def trouble_lines(outcome: Outcome) -> Iterator[str]:
     """Yield a line for each trouble of a run, its subject in front."""
-    return (f"{subject}: {trouble.text}" for subject, trouble in outcome.troubles().items())
+    return (f"{subject}: {trouble.text}" for subject, trouble in outcome.said().items())
 
 
 def notice_lines(outcome: Outcome) -> Iterator[str]:
@@ -60,17 +69,33 @@ def log_reading(device: DeviceOutcome) -> str:
     return f"{new:,} new of {reading.on_device:,} records, {clock}, {device.seconds:.1f} s"
 
 
+def rows_read(database: DatabaseOutcome) -> str:
+    """Return the result of reading a database in words."""
+    of_all = "" if database.rows is None else f" of {database.rows:,} rows"
+    return f"{database.tally.first_seen:,} new{of_all}, {database.seconds:.1f} s"
+
+
 def document(outcome: Outcome) -> dict[str, Any]:
     """Return a run's outcome as one JSON document."""
     data: dict[str, Any] = {
         "exit_code": int(outcome.exit_code),
         "devices": [_device(device) for device in outcome.devices],
+        "databases": [_database(database) for database in outcome.databases],
         "maybe_disabled": sorted(outcome.locked),
-        "troubles": {subject: asdict(trouble) for subject, trouble in outcome.troubles().items()},
+        "troubles": {
+            subject: {
+                "kind": trouble.kind,
+                "text": trouble.text,
+                "advice": trouble.once,
+                "told_by": trouble.told_by,
+            }
+            for subject, trouble in (*outcome.troubles().items(), *outcome.advice().items())
+        },
         "untold": [{"subject": subject, "text": text} for subject, text in outcome.overdue],
         "deliveries": [_delivery(delivery) for delivery in outcome.deliveries],
         "sums": {
             "reading": _reading_sum(outcome),
+            "bridge": _bridge_sum(outcome),
             "journal": {delivery.name: asdict(delivery.counts) for delivery in outcome.deliveries},
         },
         "seconds": round(outcome.seconds, 3),
@@ -89,7 +114,7 @@ def _device(outcome: DeviceOutcome) -> dict[str, Any]:
         "address": outcome.address,
         "serial_number": outcome.key,
         "ok": outcome.trouble is None,
-        "kind": outcome.kind,
+        "failure": outcome.kind,
         "problem": outcome.trouble.text if outcome.trouble else None,
         "notices": [notice.text for notice in outcome.notices],
         "clearing": asdict(outcome.clearing) if outcome.clearing else None,
@@ -100,11 +125,44 @@ def _device(outcome: DeviceOutcome) -> dict[str, Any]:
     }
 
 
+def _database(outcome: DatabaseOutcome) -> dict[str, Any]:
+    tally = asdict(outcome.tally)
+    return {
+        "name": outcome.name,
+        "kind": outcome.kind_of_database,
+        "address": outcome.address,
+        "ok": outcome.trouble is None,
+        "failure": outcome.kind,
+        "problem": outcome.trouble.text if outcome.trouble else None,
+        "notices": [notice.text for notice in outcome.notices],
+        "complete": outcome.complete,
+        "rows": outcome.rows,
+        "buckets": outcome.buckets,
+        "buckets_read": outcome.buckets_read,
+        "in_motion": outcome.in_motion,
+        "rows_read": tally.pop("rows"),
+        **tally,
+        "seconds": round(outcome.seconds, 3),
+    }
+
+
+def _bridge_sum(outcome: Outcome) -> dict[str, int]:
+    """Return the fates of all rows that were read. `rows` is the sum of the rest."""
+    tally = sum((one.tally for one in outcome.databases), start=BridgeTally())
+    return {
+        "rows": tally.rows,
+        "first_seen": tally.first_seen,
+        "seen_before": tally.seen_before,
+        "repeats": tally.repeats,
+        "set_aside": tally.set_aside,
+    }
+
+
 def _delivery(outcome: DeliveryOutcome) -> dict[str, Any]:
     return {
         "name": outcome.name,
         "ok": outcome.trouble is None,
-        "kind": outcome.kind,
+        "failure": outcome.kind,
         "problem": outcome.trouble.text if outcome.trouble else None,
         "confirmed_now": outcome.confirmed,
         "parked_now": outcome.parked,

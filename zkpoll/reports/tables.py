@@ -52,22 +52,23 @@ def _csv(columns: Sequence[str], rows: Iterable[Row]) -> Iterator[str]:
     write = csv.writer(_Echo(), lineterminator=_END).writerow
     yield _ended(write(map(harmless, columns)))
     for row in rows:
-        flat = _flat(row)
-        yield _ended(write([_cell(flat[column]) for column in columns]))
+        cells = flat(row)
+        yield _ended(write([_cell(cells[column]) for column in columns]))
 
 
 def _ended(line: object) -> str:
     return str(line).removesuffix(_END) + "\n"
 
 
-def _flat(row: Row) -> Row:
-    flat: dict[str, object] = {}
+def flat(row: Row) -> Row:
+    """Return a row without mappings in it: their values by `column.key`."""
+    found: dict[str, object] = {}
     for column, value in row.items():
         if isinstance(value, Mapping):
-            flat |= {f"{column}.{key}": inner for key, inner in value.items()}
+            found |= {f"{column}.{key}": inner for key, inner in value.items()}
         else:
-            flat[column] = value
-    return flat
+            found[column] = value
+    return found
 
 
 def _cell(value: object) -> object:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
-from zkpoll.reports.user_rows import ADMINISTRATOR, level, privilege_name, rows
+from zkpoll.reports.user_rows import ADMINISTRATOR, rank, rows
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-    from zkpoll.inventory import Device
     from zkpoll.journal.database import Journal
     from zkpoll.reports.user_rows import UserRow
 
@@ -50,11 +49,6 @@ class Finding:
     """The value before: for `on_some_devices` the devices, for a whole device its number of users."""
     after: Value
 
-    @property
-    def is_change(self) -> bool:
-        """Whether it was not so before."""
-        return self.before != self.after
-
     def cells(self) -> tuple[str, str, str]:
         """Return its device, its user and the change, in words."""
         user = f"{self.user_id} {self.name}".rstrip() if self.user_id is not None else ""
@@ -68,7 +62,7 @@ class Finding:
             case "device_removed":
                 text = f"not in the newer export; {before} users"
             case "on_some_devices":
-                text = f"only on {after}{f', before on {before}' if self.is_change else ''}"
+                text = f"only on {after}{'' if self.before == self.after else f', before on {before}'}"
             case kind:
                 text = f"{kind.replace('_', ' ')}: {before} -> {after}"
         return self.device or "", user, text
@@ -89,6 +83,26 @@ def _in_words(value: Value) -> str:
 # --- what is compared ---
 
 
+class Exported(Protocol):
+    """A device or a database whose users are exported."""
+
+    @property
+    def name(self) -> str:
+        """Its name in the inventory."""
+
+    @property
+    def key(self) -> str:
+        """The device key."""
+
+    @property
+    def encoding(self) -> str:
+        """That of the names."""
+
+    @property
+    def of_database(self) -> bool:
+        """Whether it is a database."""
+
+
 def roll_of(rows: Iterable[UserRow]) -> Roll:
     """Given the rows of an export, return them by device."""
     roll: defaultdict[str, list[UserRow]] = defaultdict(list)
@@ -97,14 +111,20 @@ def roll_of(rows: Iterable[UserRow]) -> Roll:
     return dict(roll)
 
 
-def last_exports(journal: Journal, devices: Iterable[tuple[Device, str]]) -> Roll:
-    """Given devices with their keys, return the users last exported of each, where any ever were."""
+def last_exports(journal: Journal, asked: Iterable[Exported]) -> Roll:
+    """Return the users last exported of each of these devices and databases, where any ever were."""
     from zkpoll.journal.exports import last_users  # two files are compared without a journal
 
-    found = ((device, key, last_users(journal, key)) for device, key in devices)
+    found = ((one, last_users(journal, one.key)) for one in asked)
     return {
-        device.name: rows(last.users, device=device.name, serial_number=key, encoding=device.encoding)
-        for device, key, last in found
+        one.name: rows(
+            last.users,
+            device=one.name,
+            serial_number=one.key,
+            encoding=one.encoding,
+            of_database=one.of_database,
+        )
+        for one, last in found
         if last is not None
     }
 
@@ -120,17 +140,42 @@ def part_of(roll: Roll, names: Collection[str], silent: Collection[str] = ()) ->
 
 
 def compare(before: Roll, after: Roll) -> tuple[Finding, ...]:
-    """Given two exports, return the changes of each device, then the users of some devices and not of all.
+    """Given two exports, return the changes of each device.
 
-    A device that only one of them has is told as a whole, as its users in the other are not known. Users of
-    some of the devices that both have are told, whether it was so before or not. `is_change` tells.
+    A device that only one of them has is told as a whole, as its users in the other are not known.
     """
-    both = [device for device in before if device in after]
     return (
         *(_whole("device_removed", device, before[device]) for device in before if device not in after),
         *(_whole("device_added", device, after[device]) for device in after if device not in before),
-        *(finding for device in both for finding in _of_device(before[device], after[device])),
-        *_scattered(both, before, after),
+        *(
+            finding
+            for device in before
+            if device in after
+            for finding in _of_device(before[device], after[device])
+        ),
+    )
+
+
+def on_some_devices(before: Roll, after: Roll) -> tuple[Finding, ...]:
+    """Given two exports, return the users that some of the devices that both have know, and others do not.
+
+    Whether it was so before or not: that is told with each.
+    """
+    devices = [device for device in before if device in after]
+    was, now = _places(devices, before), _places(devices, after)
+    names = {row.user_id: row.name for device in devices for row in after[device]}
+    return tuple(
+        Finding(
+            "on_some_devices",
+            None,
+            None,
+            user_id,
+            names[user_id],
+            tuple(was.get(user_id, ())),
+            tuple(now[user_id]),
+        )
+        for user_id in sorted(now)
+        if len(now[user_id]) < len(devices)
     )
 
 
@@ -146,7 +191,7 @@ def _of_device(before: Iterable[UserRow], after: Iterable[UserRow]) -> Iterator[
         match old.get(key), new.get(key):
             case None, row if row is not None:
                 yield _finding("added", row, None, row.name)
-                if level(row.privilege):
+                if rank(row):
                     yield _finding("became_administrator", row, None, row.privilege_name)
             case row, None if row is not None:
                 yield _finding("removed", row, row.name, None)
@@ -155,10 +200,10 @@ def _of_device(before: Iterable[UserRow], after: Iterable[UserRow]) -> Iterator[
 
 
 def _of_user(was: UserRow, row: UserRow) -> Iterator[Finding]:
-    if level(was.privilege) != level(row.privilege):
-        rose = not level(was.privilege) or level(row.privilege) == ADMINISTRATOR
+    if (rank(was), was.privilege_name) != (rank(row), row.privilege_name):
+        rose = not rank(was) or rank(row) == ADMINISTRATOR
         kind = "became_administrator" if rose else "privilege_changed"
-        yield _finding(kind, row, privilege_name(was.privilege), privilege_name(row.privilege))
+        yield _finding(kind, row, was.privilege_name, row.privilege_name)
     for column, kind in _CHANGES.items():
         if getattr(was, column) != getattr(row, column):
             yield _finding(kind, row, getattr(was, column), getattr(row, column))
@@ -175,16 +220,6 @@ def _by_id(rows: Iterable[UserRow]) -> dict[_Key, UserRow]:
         found[row.user_id, seen[row.user_id]] = row
         seen[row.user_id] += 1
     return found
-
-
-def _scattered(devices: Sequence[str], before: Roll, after: Roll) -> Iterator[Finding]:
-    """Yield the users that are on some of `devices` and not on others, with their devices before."""
-    was, now = _places(devices, before), _places(devices, after)
-    names = {row.user_id: row.name for device in devices for row in after[device]}
-    for user_id in sorted(now):
-        if len(now[user_id]) < len(devices):
-            places = tuple(was.get(user_id, ())), tuple(now[user_id])
-            yield Finding("on_some_devices", None, None, user_id, names[user_id], *places)
 
 
 def _places(devices: Iterable[str], roll: Roll) -> dict[str, list[str]]:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _ROW: Final = TypeAdapter(UserRow)
 _LONGEST: Final = 256 * 1024 * 1024
 """Bytes: a million rows of the longest format, which is JSON."""
+_ZIP: Final = b"PK\3\4"
+"""What a workbook begins with."""
 
 
 class BadExport(SetAside):
@@ -36,6 +38,8 @@ def load(path: Path) -> tuple[UserRow, ...]:
             data = file.read(_LONGEST + 1)
         if len(data) > _LONGEST:
             raise BadExport(f"{path} is larger than {_LONGEST} bytes; is it an export of users?")
+        if data.startswith(_ZIP):
+            raise BadExport(f"{path} is a workbook; compare exports in csv, json or ndjson")
         text = data.decode("utf-8-sig")  # some spreadsheets put a mark in front
     except UnicodeDecodeError as error:
         raise BadExport(f"{path} is not in UTF-8") from error

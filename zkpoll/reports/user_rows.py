@@ -1,9 +1,12 @@
-"""One user of one device as a row of an export. Pure. PINs never come here."""
+"""One user of one device or database as a row of an export. Pure. PINs never come here."""
 
 from __future__ import annotations
 
+from codecs import getincrementaldecoder
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
+
+from pydantic import Field
 
 from zkpoll.model.printable import shown
 
@@ -12,40 +15,51 @@ if TYPE_CHECKING:
 
     from zkpoll.model.user import User
 
+_ORDINARY: Final = "user"
 ADMINISTRATOR: Final = 7
 """The level of those who may do everything at a terminal."""
-_LEVELS: Final = {0: "user", 1: "enroller", 3: "manager", 6: "manager", ADMINISTRATOR: "administrator"}
+_LEVELS: Final = {0: _ORDINARY, 1: "enroller", 3: "manager", 6: "manager", ADMINISTRATOR: "administrator"}
 """What bits 1-3 of a privilege mean. Sources disagree on the manager: 3 in pyzk and zk-protocol, 6 in the
 vendor manual of 2006. Certain is only that 0 may do nothing but punch."""
 
 
+NumberOrText: TypeAlias = Annotated[int | str, Field(union_mode="left_to_right")]
+"""A number wherever it can be one: in a file, all is text."""
+
+
 @dataclass(frozen=True, slots=True)
 class UserRow:
-    """One user of one device. The fields are an export's columns."""
+    """One user of one device or database. The fields are an export's columns."""
 
     device: str
     """Its name in the inventory."""
     serial_number: str
     """The device key."""
-    uid: int
-    """The user's slot in the device's table."""
+    uid: NumberOrText
+    """The user's slot in the device's table, or the number that a database has for the person."""
     user_id: str
     name: str
     privilege: int
-    """The device's number."""
+    """The device's number, or the database's."""
     privilege_name: str
+    """`user` for 0; the word for the device's number, or a database's number again, of which nobody knows the
+    meaning."""
     enabled: bool
     group: int
-    card: int
+    card: NumberOrText
     """0 for none."""
     has_password: bool
 
 
+_FIELDS: Final = frozenset({8, 24})
+"""Bytes of a name's field in a user record of 28 and of 72 bytes."""
 COLUMNS: Final = tuple(field.name for field in fields(UserRow))
 
 
-def rows(users: Iterable[User], *, device: str, serial_number: str, encoding: str) -> tuple[UserRow, ...]:
-    """Given the users of a device and the encoding of their names, return them as rows."""
+def rows(
+    users: Iterable[User], *, device: str, serial_number: str, encoding: str, of_database: bool = False
+) -> tuple[UserRow, ...]:
+    """Given the users of a device or a database and the encoding of their names, return them as rows."""
     return tuple(
         UserRow(
             device=device,
@@ -54,8 +68,8 @@ def rows(users: Iterable[User], *, device: str, serial_number: str, encoding: st
             user_id=user.user_id,
             name=readable(user.name, encoding),
             privilege=user.privilege,
-            privilege_name=privilege_name(user.privilege),
-            enabled=not user.privilege & 1,
+            privilege_name=_stored(user.privilege) if of_database else privilege_name(user.privilege),
+            enabled=of_database or not user.privilege & 1,
             group=user.group,
             card=user.card,
             has_password=user.has_password,
@@ -74,6 +88,16 @@ def level(privilege: int) -> int:
     return privilege >> 1 & 7
 
 
+def rank(row: UserRow) -> int:
+    """Return how much a user may do: 0 nothing but punch, `ADMINISTRATOR` everything."""
+    return 0 if row.privilege_name == _ORDINARY else max(1, level(row.privilege))
+
+
+def _stored(privilege: int) -> str:
+    """Given a database's number, return words for it: programs have scales of their own."""
+    return f"privilege {privilege}" if privilege else _ORDINARY
+
+
 def privilege_name(privilege: int) -> str:
     """Given a device's number, return the word for it, `other` where sources know none."""
     return _LEVELS.get(level(privilege), "other")
@@ -82,7 +106,9 @@ def privilege_name(privilege: int) -> str:
 def readable(name: bytes, encoding: str) -> str:
     r"""Given the bytes of a name, return it as text.
 
-    Bytes that mean nothing in `encoding`, such as half a letter where the device cut the name, are shown as
-    `\xe2`. So are letters that would break a line.
+    A name that fills its field was cut there, and ends before a letter of which it has a part. Other bytes
+    that mean nothing in `encoding` are shown as `\xe2`: it may be the wrong one. So are letters that would
+    break a line.
     """
-    return shown(name.decode(encoding, "backslashreplace"))
+    decoder = getincrementaldecoder(encoding)("backslashreplace")
+    return shown(decoder.decode(name, final=len(name) not in _FIELDS))

@@ -59,7 +59,7 @@ class Watchers:
         now, beside_serve = datetime.now(UTC), bool(self._inventory.pushing)
 
         def write() -> None:
-            with open_journal(self._inventory.journal, writable=False) as journal, metrics.turn(journal):
+            with open_journal(self._inventory.home, writable=False) as journal, metrics.turn(journal):
                 found = metrics.of_run(outcome, metrics.standings(self._inventory, journal, now), now)
                 metrics.write_of_run(path, found, beside_serve=beside_serve)
 

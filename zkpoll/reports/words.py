@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Literal
 
+from zkpoll.wall_clock import drift_in_words
+
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
 _UNITS: Final = ((86_400, "days"), (3600, "h"), (60, "min"), (1, "s"))
 """Units of time spans, in seconds."""
+ahead: Final = drift_in_words
+"""By how much a clock is ahead, in the words that troubles have for it, too."""
 CALLS_US: Final = "calls us"
 """Of a device without a host, in the place of what is known of those that are called."""
+OFF: Final = "enabled: false"
+"""Of what the inventory takes out for a while, in its own words."""
+STAMPED_AHEAD: Final = "stamped ahead of this host's clock, which was wrong then, or is"
+"""Of a moment in the journal that has not come yet."""
 
 
 def counted(number: int, noun: str, plural: str | None = None) -> str:
@@ -38,11 +46,6 @@ def span(time: timedelta, finest: Literal["min", "s"] = "s") -> str:
         (unit, word) for unit, word in _UNITS if seconds >= 2 * unit or word in {finest, _UNITS[-1][1]}
     )
     return f"{seconds // unit} {word}"
-
-
-def ahead(seconds: float) -> str:
-    """Return by how much a clock is ahead: `+3 s`, or `-3 s` of one that is behind."""
-    return f"{round(seconds):+d} s"
 
 
 def iso(moment: datetime | None) -> str | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -12,7 +14,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 from zkpoll.simulator.dashboard import SampleDashboard
 from zkpoll.simulator.model import Model
@@ -22,7 +25,6 @@ from zkpoll.simulator.terminal import Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from zkpoll.simulator.server import Transport
 
@@ -93,8 +95,29 @@ def run(folder: Path, say: Callable[[str], None]) -> int:
         say(f"The second run had nothing to send: {again} requests.")
     expected = sum(one.records for one in _TERMINALS) + pushed
     went_well &= not again and len(dashboard.events) == expected
-    say("Next: README.md, “Five minutes to a first punch”." if went_well else "The demo FAILED.")
+    if went_well:
+        _say_what_to_try(inventory, next(iter(dashboard.events.values())), say)
+    else:
+        say("The demo FAILED.")
     return 0 if went_well else 1
+
+
+def _say_what_to_try(inventory: Path, event: dict[str, Any], say: Callable[[str], None]) -> None:
+    """Name commands that look into what the demo left; `event` is a punch of it."""
+    where, day = shlex.quote(str(inventory)), event["timestamp"][:10]
+    say("\nIts terminals are gone, its journal is there. Try:")
+    say(f"  {_command()} status -c {where}  # one thing: `serve` has ended with the demo")
+    say(f"  {_command()} explain -c {where} {event['user_id']} {day}")
+    say(f"  {_command()} punches export -c {where} --device office")
+    say("Next: README.md, “Five minutes to a first punch”.")
+
+
+def _command() -> str:
+    """Return how zkpoll is started, as a person has done it."""
+    started = Path(sys.argv[0])
+    if started.name != "zkpoll":
+        return "python -m zkpoll"
+    return "zkpoll" if shutil.which("zkpoll") == str(started) else shlex.quote(str(started))
 
 
 def _inventory(url: str, ports: list[int]) -> str:

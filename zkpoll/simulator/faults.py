@@ -78,6 +78,16 @@ class Faults:
     event_reply_id: int = 0
     session_rubbish: bool = False
     """The session field holds anything, except in the answer to CONNECT."""
+    wants_key_late: bool = False
+    """CONNECT is accepted although a comm key is due; what comes then is answered with 2005."""
+    session_zero: bool = False
+    """Every session has the number 0."""
+    lays_out_nothing: bool = False
+    """1503 lays out a log of no records, whatever it holds (SCR100, WL20)."""
+    hands_out_once: bool = False
+    """The log is read out from the first record on that was not read out before."""
+    repeats_last: bool = False
+    """The last frame that was sent comes again, in front of each answer."""
     ignores_disable: bool = False
     """People go on punching after DISABLEDEVICE."""
     ignores_clear: bool = False
@@ -99,6 +109,8 @@ class Faults:
     damage: frozenset[int] = frozenset()
     """Frames with one byte inverted behind the checksum's back."""
     damage_share: float = 0.0
+    wrong_checksums: bool = False
+    """Every frame is whole, and its checksum is another one."""
 
     # TCP
     cut: int | None = None
@@ -152,6 +164,8 @@ class FaultInjector:
     def damaged(self, payload: bytes) -> bytes:
         """Count a frame, and return its payload with the last byte inverted if it is its turn."""
         self._frames += 1
+        if self.faults.wrong_checksums:
+            payload = payload[:2] + bytes([payload[2] ^ 0xFF]) + payload[3:]
         if not self._hit(self._frames, self.faults.damage, self.faults.damage_share):
             return payload
         return payload[:-1] + bytes([payload[-1] ^ 0xFF])

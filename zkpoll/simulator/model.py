@@ -20,8 +20,12 @@ class Model:
 
     layout: int = 40
     """Width in bytes of a log record: 8, 16, 22, 40 or 49."""
+    short_records: bool = False
+    """Whether a record of 8 bytes is one of 4 where it is within 17 minutes of the last one of 8."""
     user_width: int | None = None
-    """Width in bytes of a user record: 28 or 72; None goes by the layout."""
+    """Width in bytes of a user record: 16, 28 or 72; None goes by the layout."""
+    second_ids: bool = True
+    """Whether a user record of 28 bytes has an id besides its slot; else the slot is the id."""
     serial: str | None = "CQZ7224760045"
     """None for a unit that does not tell one."""
     comm_key: int = 0
@@ -46,6 +50,10 @@ class Model:
     """Bytes: a table that fits comes at once in answer to 1503."""
     block_size: int | None = None
     """Bytes in a DATA frame over TCP (1008 and 1024 were seen); None for one frame a slice."""
+    gap: float = 0.0
+    """Seconds between frames over TCP. Some clients look at one frame a read (zkteco-js, node-zklib)."""
+    event_width: int | None = None
+    """Bytes of a realtime event: 10, 12 or 32; None goes by the layout."""
     final_ack_field: Literal["block", "bytes"] = "bytes"
     """The session field of a stream's last ACK_OK: number of the last block, or bytes sent."""
     empty_log: Literal["error", "table"] = "error"
@@ -59,6 +67,11 @@ class Model:
     def bytes_a_user(self) -> int:
         """Width of a user record."""
         return self.user_width or (28 if self.layout in {8, 16} else 72)
+
+    @property
+    def bytes_an_event(self) -> int:
+        """Width of a realtime event: 12 where ids are numbers."""
+        return self.event_width or (12 if self.layout in {8, 16} else 32)
 
     def option(self, name: str) -> str | None:
         """Return the value of option `name`, None if this terminal has none."""

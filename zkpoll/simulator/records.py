@@ -1,9 +1,12 @@
 """A terminal's records of punches and users, as bytes.
 
 Layouts are named by their width in bytes. Sources: 8 bytes, MA300 and ZEM500 captures (pyzk issues 56
-and 99); 16 bytes, js_zklib issue 50 and the vendor manual; 22 bytes, notes on the WL10
-(https://github.com/MrFaviod/pyzk-wl10); 40 bytes, zk-protocol's F19; 49 bytes, SpeedFace-V5L
-(zk-jubaer issue 6). Users: 28 bytes, js_zklib issue 7; 72 bytes, zk-protocol.
+and 99), and for the flags and the short form of 4 the vendor manual of 2006, pp. 16-17; 16 bytes, js_zklib
+issue 50 and the vendor manual; 22 bytes, notes on the WL10 (https://github.com/MrFaviod/pyzk-wl10); 40 bytes,
+zk-protocol's F19, and for the work code pyzk issue 96; 49 bytes, SpeedFace-V5L (zk-jubaer issue 6), and for
+what measures php_zklib (vodvud) issue 39. Users: 16 bytes, the vendor manual; 28 bytes, js_zklib issue 7; 72
+bytes, zk-protocol. Realtime events: 10 bytes, the vendor manual and pyzk issue 164; 12 bytes, pyzk's tests;
+32 bytes, zk-protocol's F19.
 """
 
 from __future__ import annotations
@@ -35,6 +38,10 @@ class Record(NamedTuple):
     verify: int = 1
     state: int = 0
     work_code: int = 0
+    mask: int = 255
+    """49 bytes: whether a mask was seen, 0 or 1; 255 by a unit that does not look."""
+    temperature: str = "255"
+    """49 bytes: `36.5`; "255" or nothing by a unit that does not measure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +58,32 @@ class EnrolledUser:
 
 
 _ATT_8: Final = Struct("<HBxI")
+_ATT_4: Final = Struct("<HBB")
 _ATT_16: Final = Struct("<IIBBxxI")
 _ATT_22: Final = Struct("<H6s4xBIB4x")
-_ATT_40: Final = Struct("<H24sBIB8x")
-_TRAILER_49: Final = b"\xff255\0\0\0\0\0"
+_ATT_40: Final = Struct("<H24sBIBI4x")
+_TRAILER_49: Final = Struct("<B8s")
+_USER_16: Final = Struct("<HB5s8s")
 _USER_28: Final = Struct("<HB5s8sIxBHI")
 _USER_72: Final = Struct("<HB8s24sIB8x24s")
 
 
+LONGEST_OFFSET: Final = 1023
+"""Seconds that a short record can be behind the last long one."""
+
+
+def _flags(record: Record) -> int:
+    """Return the state in bits 5-7, verify in 3-4, and the bit of the short form clear."""
+    return (record.state & 7) << 5 | (record.verify & 3) << 3
+
+
 def _att_8(record: Record) -> bytes:
-    """Pack as an MA300 does: state in bits 0-2, verify in 3-4, the "long form" bit clear."""
-    flags = (record.state & 7) | (record.verify & 3) << 3
-    return _ATT_8.pack(record.uid, flags, pack_time(record.time))
+    return _ATT_8.pack(record.uid, _flags(record), pack_time(record.time))
+
+
+def encode_short(record: Record, seconds: int) -> bytes:
+    """Return `record` in 4 bytes, so many seconds (at most `LONGEST_OFFSET`) behind the last of 8."""
+    return _ATT_4.pack(record.uid, _flags(record) | 1 << 2 | seconds >> 8, seconds & 0xFF)
 
 
 def _att_16(record: Record) -> bytes:
@@ -78,11 +99,12 @@ def _att_22(record: Record) -> bytes:
 
 def _att_40(record: Record) -> bytes:
     number, user_id = record.number & 0xFFFF, record.user_id.encode()
-    return _ATT_40.pack(number, user_id, record.verify, pack_time(record.time), record.state)
+    when = pack_time(record.time)
+    return _ATT_40.pack(number, user_id, record.verify, when, record.state, record.work_code)
 
 
 def _att_49(record: Record) -> bytes:
-    return _att_40(record) + _TRAILER_49
+    return _att_40(record) + _TRAILER_49.pack(record.mask, record.temperature.encode())
 
 
 _ENCODERS: Final[dict[int, Callable[[Record], bytes]]] = {
@@ -101,10 +123,35 @@ def encode_record(record: Record, layout: int) -> bytes:
     return _ENCODERS[layout](record)
 
 
+_EVENT_10: Final = Struct("<HBB6s")
+_EVENT_12: Final = Struct("<IBB6s")
+_EVENT_32: Final = Struct("<24sBB6s")
+_VALID: Final = 0x10
+"""In the state's byte of a 10-byte event: the punch counts."""
+EVENTS: Final = (10, 12, 32)
+"""Widths in bytes of realtime events."""
+
+
+def encode_event(record: Record, width: int) -> bytes:
+    """Return `record` as a realtime event of 10, 12 or 32 bytes, its time in six plain ones.
+
+    Raise `ValueError` if a 12-byte event's user id is no number.
+    """
+    at = record.time
+    moment = bytes((at.year - 2000, at.month, at.day, at.hour, at.minute, at.second))
+    if width == 10:
+        return _EVENT_10.pack(record.uid, record.verify, _VALID | record.state & 0xF, moment)
+    if width == 12:
+        return _EVENT_12.pack(int(record.user_id), record.verify, record.state, moment)
+    return _EVENT_32.pack(record.user_id.encode(), record.verify, record.state, moment)
+
+
 def encode_user(user: EnrolledUser, width: int) -> bytes:
-    """Return `user` in 28 or 72 bytes. Raise `ValueError` if a 28-byte user's id is no number."""
+    """Return `user` in 16, 28 or 72 bytes. Raise `ValueError` if a 28-byte user's id is no number."""
     head = user.uid, user.privilege, user.password.encode()
     name = user.name.encode()
+    if width == 16:  # before firmware 5.04: the slot is the id
+        return _USER_16.pack(*head, name)
     if width == 28:
         return _USER_28.pack(*head, name, user.card, user.group, 0, int(user.user_id))
     return _USER_72.pack(*head, name, user.card, user.group, user.user_id.encode())
@@ -119,7 +166,7 @@ def table(rows: Iterable[bytes]) -> bytes:
 # Text fields of a record: the bytes behind their NUL mean nothing and are old memory.
 _TEXT: Final = {22: [(2, 8)], 40: [(2, 26)], 49: [(2, 26)], 72: [(3, 11), (11, 35), (48, 72)]}
 # Bytes that mean nothing at all.
-_UNUSED: Final = {40: [(32, 40)], 49: [(32, 40)]}
+_UNUSED: Final = {40: [(36, 40)], 49: [(36, 40)]}
 
 
 def with_old_memory(row: bytes, width: int, rubbish: Callable[[int], bytes]) -> bytes:

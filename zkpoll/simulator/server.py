@@ -5,6 +5,8 @@ from __future__ import annotations
 import socket
 import threading
 from contextlib import contextmanager
+from functools import partial
+from select import select
 from socketserver import BaseRequestHandler, TCPServer, UDPServer
 from struct import pack
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, cast
@@ -69,8 +71,11 @@ class _TcpClient(BaseRequestHandler):
     def setup(self) -> None:
         self.terminal = self.server.terminal
         self.terminal.connections += 1
-        self.session = ClientSession()
+        self.session = ClientSession(send=lambda payload: self._send([payload]))
         self.sent = 0
+        self.outlet = threading.Lock()
+        self.owed = b""
+        """The last frame of an answer, that goes out with the next one."""
         # Without this the system joins small writes, and cuts would not reach the client as cuts.
         self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
@@ -98,10 +103,33 @@ class _TcpClient(BaseRequestHandler):
                     return
 
     def _send(self, answer: Sequence[bytes]) -> None:
-        injector, dripping = self.terminal.injector, self.session.dripping
+        injector, frames = self.terminal.injector, [with_top(payload) for payload in answer]
         if answer:
             self._pause(injector.faults.delay)
-        for data in injector.writes([with_top(payload) for payload in answer], dripping=dripping):
+        # An event comes before an answer or behind it, never inside.
+        with self.outlet:
+            parts = [frames] if injector.faults.join else [[frame] for frame in frames]
+            if self.owed:
+                parts = [[self.owed + frames[0]]] if len(frames) == 1 else [[self.owed], *parts]
+                self.owed = b""
+            for number, part in enumerate(parts, 1):
+                if number == len(parts) > 1 and self._asked_on():
+                    self.owed = part[0]
+                    return
+                self._send_part(part)
+                self._pause(self.terminal.model.gap)
+
+    def _asked_on(self) -> bool:
+        """Return whether the next request came while the end of the answer was waiting for its turn.
+
+        zkteco-js and node-zklib ask on once they have the last DATA, and take what they read next for the
+        answer. So that ACK_OK goes into one write with the next answer, of which they see the head alone.
+        """
+        return bool(self.terminal.model.gap and select([self.request], [], [], 0)[0])
+
+    def _send_part(self, frames: Sequence[bytes]) -> None:
+        injector, dripping = self.terminal.injector, self.session.dripping
+        for data in injector.writes(frames, dripping=dripping):
             allowed = injector.may_send(self.sent)
             self._write(data[:allowed])
             if allowed is not None and allowed <= len(data):
@@ -132,6 +160,7 @@ class _UdpServer(UDPServer):
         self.address_family = family
         self.stopping = threading.Event()
         self.sessions: dict[Any, ClientSession] = {}
+        self.outlet = threading.Lock()
         super().__init__(where, _Datagram)
 
     def shutdown(self) -> None:
@@ -140,10 +169,29 @@ class _UdpServer(UDPServer):
 
     def session_of(self, client: Any) -> ClientSession:
         """Return the session of a client address, a new one for a stranger."""
-        if client not in self.sessions and len(self.sessions) >= _UDP_CLIENTS:
-            del self.sessions[next(iter(self.sessions))]
-        fresh = ClientSession(seated=False, largest=LARGEST_DATAGRAM)
-        return self.sessions.setdefault(client, fresh)
+        if client not in self.sessions:
+            if len(self.sessions) >= _UDP_CLIENTS:
+                self.terminal.leave(self.sessions.pop(next(iter(self.sessions))))
+            send = partial(self.send, client)
+            self.sessions[client] = ClientSession(seated=False, largest=LARGEST_DATAGRAM, send=send)
+        return self.sessions[client]
+
+    def send(self, client: Any, *payloads: bytes) -> None:
+        """Send datagrams to `client`, as the network delivers them."""
+        terminal = self.terminal
+        with self.outlet:
+            for number, datagram in enumerate(terminal.injector.datagrams(payloads), 1):
+                terminal.bytes_sent += len(datagram)
+                self.socket.sendto(datagram, client)
+                rest = 0.0 if number % _BURST else _BREATH
+                if bandwidth := terminal.faults.bandwidth:
+                    rest = len(datagram) / bandwidth
+                if self.stopped(rest):
+                    return
+
+    def stopped(self, seconds: float) -> bool:
+        """Wait so many seconds; return whether it is to stop."""
+        return bool(seconds) and self.stopping.wait(seconds)
 
 
 class _Datagram(BaseRequestHandler):
@@ -152,20 +200,9 @@ class _Datagram(BaseRequestHandler):
     server: _UdpServer
 
     def handle(self) -> None:
-        payload, outlet = cast("tuple[bytes, socket.socket]", self.request)
+        payload, _ = cast("tuple[bytes, socket.socket]", self.request)
         terminal = self.server.terminal
         terminal.bytes_received += len(payload)
         answer = terminal.reply(self.server.session_of(self.client_address), payload)
-        if answer and self._stopped(terminal.faults.delay):
-            return
-        for number, datagram in enumerate(terminal.injector.datagrams(answer), 1):
-            terminal.bytes_sent += len(datagram)
-            outlet.sendto(datagram, self.client_address)
-            rest = 0.0 if number % _BURST else _BREATH
-            if bandwidth := terminal.faults.bandwidth:
-                rest = len(datagram) / bandwidth
-            if self._stopped(rest):
-                return
-
-    def _stopped(self, seconds: float) -> bool:
-        return bool(seconds) and self.server.stopping.wait(seconds)
+        if not (answer and self.server.stopped(terminal.faults.delay)):
+            self.server.send(self.client_address, *answer)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from struct import Struct
 from typing import TYPE_CHECKING, Final, Literal
@@ -19,10 +20,13 @@ from zkpoll.simulator.faults import FaultInjector, Faults
 from zkpoll.simulator.model import CAPACITY, Model
 from zkpoll.simulator.records import (
     ADMIN,
+    LONGEST_OFFSET,
     EnrolledUser,
     FreeSizes,
     Record,
+    encode_event,
     encode_record,
+    encode_short,
     encode_sizes,
     encode_user,
     table,
@@ -39,6 +43,10 @@ LARGEST_DATAGRAM: Final = 1024
 _BUFFER_TAIL: Final = bytes.fromhex("cdef2300")  # unknown; as one capture has it
 _SEAT_GRACE: Final = 0.2
 """Seconds for the previous client's close to arrive, before a CONNECT finds every seat taken."""
+_PUNCHES: Final = 0x0001
+"""Events of attendance, in the mask of REG_EVENT, and in the session field of the event."""
+_WAITING, _IDENTIFYING = 0, 2
+"""States of a terminal (zk-protocol)."""
 _U32X2: Final = Struct("<II")
 
 
@@ -53,6 +61,10 @@ class ClientSession:
     id: int = 0
     """Session id; 0 before CONNECT."""
     authenticated: bool = False
+    send: Callable[[bytes], None] | None = None
+    """The transport's way to send a payload that nobody asked for. Raises `OSError` when it cannot."""
+    events: int = 0
+    """The mask of the events that it registered for."""
     buffer: bytes | None = None
     """The table that 1503 built and 1504 hands out."""
     dripping: bool = False
@@ -93,16 +105,22 @@ class Terminal:
         self.connections = 0
         """TCP connections accepted."""
         self.disabled = False
-        self.state = 2
-        """The answer to STATE_RRQ; 2 is "identifying" (zk-protocol)."""
+        self.state = _IDENTIFYING
+        """The answer to STATE_RRQ."""
+        self.written: dict[str, str] = {}
+        """Options that a client wrote, by name; they stand before the model's."""
         self.before_command: Callable[[int], None] | None = None
         self.rewrite: Callable[[WireFrame, list[WireFrame]], list[WireFrame]] | None = None
         self.injector = FaultInjector(faults or Faults())
         self.handlers: dict[int, Handler] = self._handlers()
         self._changed = threading.Condition()
         self._seats: list[ClientSession] = []
+        self._registered: list[ClientSession] = []
         self._last_session = 0x2F00
         self._cursor = 0
+        self._handed_out = 0
+        self._last_frame: list[WireFrame] = []
+        self._last_long: datetime | None = None
         self._clock_offset = timedelta()
         self._frozen_at: datetime | None = None
 
@@ -163,7 +181,8 @@ class Terminal:
     ) -> Record | None:
         """Let somebody punch, and return the record, or None if the terminal did not take it.
 
-        It takes none while disabled, nor when its log is full and it is one that stops then.
+        It takes none while disabled, nor when its log is full and it is one that stops then. Clients that
+        registered for events are told at once.
         """
         with self._changed:
             if self.disabled and not self.faults.ignores_disable:
@@ -171,15 +190,43 @@ class Terminal:
             uid = next((user.uid for user in self.users if user.user_id == user_id), 0)
             number, moment = len(self.history) + 1, time or self.now()
             record = Record(number, uid, user_id, moment, verify, state, work_code)
-            return record if self.record([record]) else None
+            if not self.record([record]):
+                return None
+            told = [one for one in self._registered if one.authenticated and one.events & _PUNCHES]
+        # Without the lock: one client that reads slowly must not keep the others from their answers.
+        for session in told:
+            self._tell(session, record)
+        return record
+
+    def _event(self, record: Record) -> WireFrame:
+        """Return the realtime event of a punch."""
+        data = encode_event(record, self.model.bytes_an_event)
+        return WireFrame(Command.REG_EVENT, _PUNCHES, self.faults.event_reply_id, data)
+
+    def _tell(self, session: ClientSession, record: Record) -> None:
+        """Send the event of a punch to a client; one that is gone is told no more."""
+        if session.send is not None:
+            with suppress(OSError):
+                session.send(self.injector.damaged(wire.encode(self._event(record))))
+                return
+        self._forget(session)
 
     def record(self, records: Iterable[Record]) -> int:
         """Append `records` to the log as they are, and return how many of them it took."""
         with self._changed:
-            layout = self.model.layout
-            taken = [record for record in records if self.append(encode_record(record, layout))]
+            taken = [record for record in records if self._take(record)]
             self.history += taken
             return len(taken)
+
+    def _take(self, record: Record) -> bool:
+        """Append a record in the form that is due, and return whether the log took it."""
+        if self.model.short_records and self.log and self._last_long:
+            seconds = (record.time - self._last_long).total_seconds()
+            if 0 <= seconds <= LONGEST_OFFSET:
+                return self.append(encode_short(record, int(seconds)))
+        taken = self.append(encode_record(record, self.model.layout))
+        self._last_long = record.time if taken else self._last_long
+        return taken
 
     def append(self, row: bytes) -> bool:
         """Append any bytes as one record, and return whether the log took them."""
@@ -199,7 +246,7 @@ class Terminal:
         """Empty the log."""
         with self._changed:
             self.log.clear()
-            self._cursor = 0
+            self._cursor = self._handed_out = 0
 
     # Clients
 
@@ -212,11 +259,13 @@ class Terminal:
         """Forget every client, and let people punch: somebody pulled the plug."""
         with self._changed:
             self._seats.clear()
+            self._registered.clear()
             self.disabled = False
             self._changed.notify_all()
 
     def leave(self, session: ClientSession) -> None:
-        """Free the seat of a client whose connection is closed."""
+        """Free the seat of a client whose connection is closed, and tell it no more."""
+        self._forget(session)
         if not self.faults.keeps_seat:
             self._stand_up(session)
 
@@ -225,6 +274,11 @@ class Terminal:
             if session in self._seats:
                 self._seats.remove(session)
                 self._changed.notify_all()
+
+    def _forget(self, session: ClientSession) -> None:
+        with self._changed:
+            if session in self._registered:
+                self._registered.remove(session)
 
     def _sit_down(self, session: ClientSession) -> bool:
         if not session.seated or session in self._seats:
@@ -258,6 +312,8 @@ class Terminal:
         if self.faults.session_rubbish and request.command != Command.CONNECT:
             rubbish = self.injector.rubbish
             answer = [frame._replace(session=int.from_bytes(rubbish(2), "little")) for frame in answer]
+        if self.faults.repeats_last:
+            answer, self._last_frame = self._last_frame + answer, answer[-1:] or self._last_frame
         return self.rewrite(request, answer) if self.rewrite else answer
 
     def _own_answer(self, session: ClientSession, request: WireFrame) -> list[WireFrame]:
@@ -273,6 +329,8 @@ class Terminal:
         return [WireFrame(instead.code, session.id, request.reply_id)]
 
     def _handle(self, session: ClientSession, request: WireFrame) -> list[WireFrame]:
+        if request.command == Command.ACK_OK:
+            return []  # the client has got an event; nobody waits for that
         allowed = session.authenticated or request.command in {Command.CONNECT, Command.AUTH}
         if not allowed:
             return _short(Command.ACK_UNAUTH, session, request)
@@ -286,6 +344,8 @@ class Terminal:
             Command.AUTH: self._auth,
             Command.EXIT: self._exit,
             Command.OPTIONS_RRQ: self._option,
+            Command.OPTIONS_WRQ: self._write_option,
+            Command.REFRESHOPTION: _ok,
             Command.GET_VERSION: lambda s, r: _ok(s, r, self.model.firmware.encode() + b"\0"),
             Command.GET_PINWIDTH: lambda s, r: _ok(s, r, b"\x09"),
             Command.GET_FREE_SIZES: self._sizes,
@@ -295,7 +355,9 @@ class Terminal:
             Command.ENABLEDEVICE: self._enable,
             Command.DISABLEDEVICE: self._disable,
             Command.REFRESHDATA: _ok,
-            Command.REG_EVENT: _ok,
+            Command.REG_EVENT: self._register,
+            Command.STARTVERIFY: self._start_verify,
+            Command.CANCELCAPTURE: self._cancel_capture,
             Command.CLEAR_ATTLOG: self._clear_log,
             Command.CLEAR_DATA: self._clear_all,
             Command.ATTLOG_RRQ: self._stream_log,
@@ -311,13 +373,14 @@ class Terminal:
             session.hang_up = "reset" if self.model.when_taken == "reset" else None
             return []
         self._last_session = self._last_session % 0xFFFF + 1
-        session.id, session.buffer = self._last_session, None
+        session.id = 0 if self.faults.session_zero else self._last_session
+        session.buffer, session.events = None, 0
         session.authenticated = not self.model.comm_key
-        code = Command.ACK_OK if session.authenticated else Command.ACK_UNAUTH
-        return _short(code, session, request)
+        welcome = session.authenticated or self.faults.wants_key_late
+        return _short(Command.ACK_OK if welcome else Command.ACK_UNAUTH, session, request)
 
     def _auth(self, session: ClientSession, request: WireFrame) -> list[WireFrame]:
-        if session.id and wire.key_matches(request.data, self.model.comm_key, session.id):
+        if wire.key_matches(request.data, self.model.comm_key, session.id):
             session.authenticated = True
         code = Command.ACK_OK if session.authenticated else Command.ACK_UNAUTH
         return _short(code, session, request)
@@ -329,10 +392,34 @@ class Terminal:
 
     def _option(self, session: ClientSession, request: WireFrame) -> list[WireFrame]:
         name = request.data.split(b"\0")[0]
-        value = self.model.option(name.decode("latin-1"))
+        key = name.decode("latin-1")
+        value = self.written.get(key, self.model.option(key))
         if value is None:
             return _short(self.model.unknown_option, session, request)
         return _ok(session, request, name + b"=" + value.encode() + b"\0")
+
+    def _write_option(self, session: ClientSession, request: WireFrame) -> list[WireFrame]:
+        """Keep `Name=value`, which a client may read back; a real unit goes by it after REFRESHOPTION."""
+        name, mark, value = request.data.split(b"\0")[0].decode("latin-1").partition("=")
+        if not (name and mark):
+            return _short(Command.ACK_ERROR, session, request)
+        self.written[name] = value
+        return _ok(session, request)
+
+    def _register(self, session: ClientSession, request: WireFrame) -> list[WireFrame]:
+        """Send this client the events of a u32 mask from now on; 0 is none."""
+        session.events = wire.u32(request.data)
+        if session not in self._registered:
+            self._registered.append(session)
+        return _ok(session, request)
+
+    def _start_verify(self, session: ClientSession, request: WireFrame) -> list[WireFrame]:
+        self.state = _IDENTIFYING
+        return _ok(session, request)
+
+    def _cancel_capture(self, session: ClientSession, request: WireFrame) -> list[WireFrame]:
+        self.state = _WAITING
+        return _ok(session, request)
 
     def _get_time(self, session: ClientSession, request: WireFrame) -> list[WireFrame]:
         return _ok(session, request, wire.pack_time(self.now()).to_bytes(4, "little"))
@@ -385,10 +472,13 @@ class Terminal:
     def _table(self, command: int) -> bytes | None:
         """Return the table `command` reads, None if it is empty or there is no such table."""
         if command == Command.ATTLOG_RRQ:
-            return self._rows(self.log, self.model.layout)
+            start = self._handed_out if self.faults.hands_out_once else 0
+            self._handed_out = len(self.log)
+            return self._rows(self.log[start:], self.model.layout)
         if command == Command.USERTEMP_RRQ:
             width = self.model.bytes_a_user
-            return self._rows([encode_user(user, width) for user in self.users], width)
+            users = self.users if self.model.second_ids else [replace(one, user_id="0") for one in self.users]
+            return self._rows([encode_user(user, width) for user in users], width)
         return None
 
     def _rows(self, rows: list[bytes], width: int) -> bytes | None:
@@ -398,7 +488,9 @@ class Terminal:
 
     def _prepare_buffer(self, session: ClientSession, request: WireFrame) -> list[WireFrame]:
         """Build a snapshot: u8 1, u16 command, u32 fct, u32 ext ask for it."""
-        body = self._table(int.from_bytes(request.data[1:3], "little"))
+        command = int.from_bytes(request.data[1:3], "little")
+        nothing = command == Command.ATTLOG_RRQ and self.faults.lays_out_nothing
+        body = table([]) if nothing else self._table(command)
         if body is None:
             return _empty(request)
         if len(body) <= min(self.model.inline_limit, session.largest or len(body)):
@@ -452,11 +544,8 @@ class Terminal:
         """Return the event that comes before this answer: the first user is seen at the door."""
         if request.command not in self.faults.events:
             return []
-        user_id = self.users[0].user_id if self.users else "1"
-        now = self.now()
-        moment = now.year - 2000, now.month, now.day, now.hour, now.minute, now.second
-        data = user_id.encode().ljust(24, b"\0") + b"\x01\0" + bytes(moment)
-        return [WireFrame(Command.REG_EVENT, 1, self.faults.event_reply_id, data)]
+        first = self.users[0] if self.users else EnrolledUser(1, "1")
+        return [self._event(Record(0, first.uid, first.user_id, self.now()))]
 
 
 def _short(code: int, session: ClientSession, request: WireFrame) -> list[WireFrame]:

@@ -30,10 +30,13 @@ class Command(IntEnum):
 
     USERTEMP_RRQ = 9
     OPTIONS_RRQ = 11
+    OPTIONS_WRQ = 12
     ATTLOG_RRQ = 13
     CLEAR_DATA = 14  # users and log
     CLEAR_ATTLOG = 15
     GET_FREE_SIZES = 50
+    STARTVERIFY = 60
+    CANCELCAPTURE = 62
     STATE_RRQ = 64
     GET_PINWIDTH = 69
     GET_TIME = 201
@@ -44,6 +47,7 @@ class Command(IntEnum):
     ENABLEDEVICE = 1002
     DISABLEDEVICE = 1003
     REFRESHDATA = 1013
+    REFRESHOPTION = 1014
     GET_VERSION = 1100
     AUTH = 1102
     PREPARE_DATA = 1500

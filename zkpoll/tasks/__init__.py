@@ -3,6 +3,7 @@
 contact           a device under its lock, enabled first, identified
 visit             read a device's log into a sink
 log_sink          the sinks: one journals, one only looks
+release           records that leave quarantine: believed by now, or given to a person
 clear             clear a log, with proof that nothing is lost
 inspect           a person's look at a device: ping, info, clock
 read_users        the users of a device, for an export

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
-from zkpoll.errors import WrongSerial
+from zkpoll.errors import Busy, WrongSerial
 from zkpoll.journal import watermarks
 from zkpoll.journal.clearance import Clearance, Unsettled
 from zkpoll.journal.devices import Devices
@@ -25,11 +25,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from zkpoll.inventory import Device
+    from zkpoll.journal.database import Journal
     from zkpoll.journal.devices import LastReading
     from zkpoll.model.log import Slice
     from zkpoll.tasks.contact import Contacts
 
 _log = logging.getLogger(__name__)
+
+_FAILED: Final = {BUG: Fate.BUG, Busy.kind: Fate.BUSY}
+"""The fates of logs whose clearing failed in these ways; in all others they are not cleared."""
 
 
 def due(device: Device, last: LastReading | None, now: datetime) -> bool:
@@ -51,7 +55,7 @@ def clear(device: Device, contacts: Contacts, raw_copies: Path, *, by_hand: bool
     outcome = one_failure(
         device.name,
         lambda: _cleared(device, contacts, raw_copies, by_hand=by_hand),
-        lambda problem, kind: ClearOutcome(Fate.BUG if kind == BUG else Fate.NOT_CLEARED, problem=problem),
+        lambda problem, kind: ClearOutcome(_FAILED.get(kind, Fate.NOT_CLEARED), problem=problem),
     )
     _log_outcome(device.name, outcome)
     return outcome
@@ -67,7 +71,7 @@ def _cleared(device: Device, contacts: Contacts, raw_copies: Path, *, by_hand: b
         clearance.allow()
     if why := clearance.refused():
         return ClearOutcome(Fate.REFUSED, problem=why)
-    keeper = _LogKeeper(device, last.key, clearance, raw_copies)
+    keeper = _LogKeeper(device, last.key, clearance, raw_copies, journal)
     with contact(contacts, device) as (session, guard):
         _log.info("%s: clearing its log, if all of it is settled", name)
         found = guard.ask(session)
@@ -105,7 +109,9 @@ def _log_outcome(name: str, outcome: ClearOutcome) -> None:
 class _LogKeeper:
     """The keeper of a log's records in the journal and in a raw copy, as `pull.clearing.Keeper` is."""
 
-    def __init__(self, device: Device, key: str, clearance: Clearance, raw_copies: Path) -> None:
+    def __init__(
+        self, device: Device, key: str, clearance: Clearance, raw_copies: Path, journal: Journal
+    ) -> None:
         self.unsettled = Unsettled()
         """The records that are in the way."""
         self.copy: Path | None = None
@@ -114,6 +120,7 @@ class _LogKeeper:
         self._key = key
         self._clearance = clearance
         self._raw_copies = raw_copies
+        self._journal = journal
 
     def refusal(self, piece: Slice) -> str | None:
         """Say why the records of `piece` must stay on the device, or None if none must."""
@@ -128,6 +135,10 @@ class _LogKeeper:
     def will_disable(self) -> None:
         """Write an intent: the device is about to be disabled."""
         self._clearance.intend()
+
+    def check_locks(self) -> None:
+        """Have the journal prove that it holds the locks of this run. Raise `JournalError`."""
+        self._journal.check_in_place()
 
     def enabled(self, *, clear_sent: bool) -> None:
         """Strike the intent."""

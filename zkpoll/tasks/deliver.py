@@ -4,65 +4,56 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from zkpoll.delivery.access import Access
 from zkpoll.delivery.client import Client
 from zkpoll.delivery.contract import Decision, carried_out
+from zkpoll.delivery.destination import Destination
 from zkpoll.delivery.formats.registry import format_of
-from zkpoll.delivery.loop import Destination, deliver
+from zkpoll.delivery.loop import deliver
+from zkpoll.delivery.preflight import stopped_by
 from zkpoll.delivery.preview import preview, preview_again
 from zkpoll.delivery.verdicts import KINDS
 from zkpoll.errors import Busy
 from zkpoll.journal.outbox import first_again, first_pending
-from zkpoll.tasks.delivery_outcome import DeliveryOutcome
+from zkpoll.tasks.outlet import undelivered
 from zkpoll.tasks.result import one_failure
 
 if TYPE_CHECKING:
-    import threading
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from zkpoll.delivery.contract import FollowUp
     from zkpoll.delivery.origins import Origins
     from zkpoll.inventory import Dashboard
     from zkpoll.journal.database import Journal
-    from zkpoll.journal.outbox import JournalOutbox
     from zkpoll.model.delivery import Preview, ShiftMove
     from zkpoll.model.punch import Event
+    from zkpoll.tasks.delivery_outcome import DeliveryOutcome
+    from zkpoll.tasks.outlet import Outlet
 
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Lane:
-    """One dashboard, and the means of its delivery."""
-
-    dashboard: Dashboard
-    outbox: JournalOutbox
-    origins: Origins
-    alert_after: float
-    """Seconds after which a shift that is not complete is late."""
-    more: Callable[[], bool]
-    """Waits until something may be new (True), or nothing more will come."""
-    stop: threading.Event
-    progress: Callable[[str, int], None] = lambda _dashboard, _punches: None
-    """Called with the dashboard's name and the number of punches each time some were delivered."""
-    tells_shifts: bool = True
-    """Whether it is told how far its shifts are complete; what pulls no logs finds nothing out about that."""
-
-
-def deliver_to(lane: Lane, journal: Journal) -> DeliveryOutcome:
+def deliver_to(outlet: Outlet, journal: Journal) -> DeliveryOutcome:
     """Deliver the pending punches to one dashboard, under its lock. Raise only `StopRun`."""
     began = time.monotonic()
-    name, outcome = lane.dashboard.name, undelivered(lane.dashboard)
+    name, outcome = outlet.dashboard.name, undelivered(outlet.dashboard)
 
     def delivered() -> DeliveryOutcome:
         nonlocal outcome  # what was delivered stays told, if telling of shifts fails
         with journal.lock(f"dashboard {name}"):
-            outcome = _delivered(lane, journal)
-            return _with_follow_ups(lane, outcome) if lane.tells_shifts and not outcome.problem else outcome
+            if not outlet.outbox.has_its_name():
+                raise Busy(
+                    "another run has given it another name (was: in the inventory), and delivers by that; "
+                    "restart zkpoll serve, which has the inventory as it was"
+                )
+            outcome = _delivered(outlet, journal)
+            return (
+                _with_follow_ups(outlet, outcome) if outlet.tells_shifts and not outcome.problem else outcome
+            )
 
     outcome = one_failure(name, delivered, lambda problem, kind: replace(outcome, problem=problem, kind=kind))
     if outcome.kind == Busy.kind:
@@ -76,15 +67,10 @@ def deliver_to(lane: Lane, journal: Journal) -> DeliveryOutcome:
     return replace(outcome, seconds=time.monotonic() - began)
 
 
-def undelivered(dashboard: Dashboard) -> DeliveryOutcome:
-    """Return the result of a run that delivers nothing to a dashboard."""
-    return DeliveryOutcome(dashboard.name, exposed=dashboard.exposed)
-
-
-def _delivered(lane: Lane, journal: Journal) -> DeliveryOutcome:
+def _delivered(outlet: Outlet, journal: Journal) -> DeliveryOutcome:
     """Return the result of delivering the dashboard's punches. Raise `JournalError` where it is damaged."""
-    dashboard, access = lane.dashboard, Access.to(lane.dashboard)
-    form = format_of(dashboard, lane.origins, access.secrets)
+    dashboard, access = outlet.dashboard, Access.to(outlet.dashboard)
+    form = format_of(dashboard, outlet.origins, access.secrets)
     where = Destination(
         name=dashboard.name,
         access=access,
@@ -93,14 +79,15 @@ def _delivered(lane: Lane, journal: Journal) -> DeliveryOutcome:
         attempts=dashboard.attempts,
         retry_wait=dashboard.retry_wait,
         most=dashboard.max_per_run,
+        lanes=dashboard.lanes,
         park_retry_every=timedelta(seconds=dashboard.park_retry_every),
     )
     done = deliver(
-        lane.outbox,
+        outlet.outbox,
         where,
-        more=lane.more,
-        progress=lambda punches: lane.progress(dashboard.name, punches),
-        stop=lane.stop,
+        more=outlet.more,
+        progress=lambda punches: outlet.progress(dashboard.name, punches),
+        stop=outlet.stop,
     )
     if done.came_again:
         raise journal.damaged()
@@ -112,31 +99,35 @@ def _delivered(lane: Lane, journal: Journal) -> DeliveryOutcome:
         capped=done.capped,
         problem=done.problem,
         kind=done.kind,
-        leaves_shifts=not lane.tells_shifts and bool(form.follow_ups()),
+        leaves_shifts=not outlet.tells_shifts and bool(form.follow_ups()),
     )
 
 
-def _with_follow_ups(lane: Lane, outcome: DeliveryOutcome) -> DeliveryOutcome:
+def _with_follow_ups(outlet: Outlet, outcome: DeliveryOutcome) -> DeliveryOutcome:
     """Tell a dashboard how far its punches are complete; return `outcome` with the results.
 
     If it does not answer, nothing more is said in this run.
     """
-    access = Access.to(lane.dashboard)
-    follow_ups = format_of(lane.dashboard, lane.origins, access.secrets).follow_ups()
-    if not follow_ups:
+    access = Access.to(outlet.dashboard)
+    form = format_of(outlet.dashboard, outlet.origins, access.secrets)
+    follow_ups = form.follow_ups()
+    if not follow_ups or outlet.stop.is_set():
         return outcome
     now = datetime.now(UTC)
-    late_before = now - timedelta(seconds=lane.alert_after)
-    reaches = lane.outbox.reaches(now)
-    with Client(access, lane.stop.is_set) as client:
+    late_before = now - timedelta(seconds=outlet.alert_after)
+    reaches = outlet.outbox.reaches(now)
+    with Client(access, outlet.stop.is_set) as client:
+        if end := stopped_by(form.preflight(), access.url, outlet.outbox, client.send):
+            stopped = outlet.stop.is_set()
+            return outcome if stopped else replace(outcome, problem=end.message, kind=KINDS[end.verdict])
         for step in follow_ups:
-            if lane.stop.is_set():
+            if outlet.stop.is_set():
                 break
             told = carried_out(step.exchange(reaches, late_before), client.send)
             if isinstance(told, Decision):
                 words = f"{step.subject}: {told.message}"
                 return replace(outcome, problem=words, kind=KINDS[told.verdict])
-            _log_move(lane.dashboard, step, told)
+            _log_move(outlet.dashboard, step, told)
             outcome = replace(outcome, shifts=(*outcome.shifts, told))
     return outcome
 

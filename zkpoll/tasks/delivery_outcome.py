@@ -6,18 +6,20 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from zkpoll.errors import Busy
-from zkpoll.model.report import BUG, Notice, Trouble
+from zkpoll.model.report import Notice, Trouble
 from zkpoll.model.sums import Counts
 
 if TYPE_CHECKING:
     from zkpoll.delivery.verdicts import Kind
-    from zkpoll.model.delivery import ShiftMove
+    from zkpoll.model.delivery import Backlog, ShiftMove
 
 _CONFIGURATION: Final[Kind] = "configuration"
 _REFUSED: Final[Kind] = "refused"
 _FAULT: Final = 40
 """Characters of a sentence that tell which fault it is; what follows may count, or quote."""
 
+BACKLOG: Final = "backlog of "
+"""What the subject of a backlog begins with, before the dashboard's name."""
 EXPOSED: Final = (
     "plain http: anybody on the way can read and change the punches, and read the secrets; use https"
 )
@@ -60,12 +62,14 @@ class DeliveryOutcome:
         return bool(self.confirmed) or self.kind == _REFUSED
 
     @property
+    def failed(self) -> bool:
+        """Whether it ended early, for another reason than another run's being at it."""
+        return self.problem is not None and self.kind != Busy.kind
+
+    @property
     def trouble(self) -> Trouble | None:
         """The trouble that needs a person's attention, or None."""
-        if self.counts.difference:
-            text = f"{self.counts.difference} punches are in no state; this is a bug, please report it"
-            return Trouble(BUG, text)
-        if self.problem and self.kind != Busy.kind:  # whoever has its lock delivers what this run journals
+        if self.problem and self.failed:  # whoever has its lock delivers what this run journals
             # Another fault of the configuration is another trouble, to be told where the first was mended.
             fault = self.problem[:_FAULT] if self.kind == _CONFIGURATION else ""
             return Trouble(f"{self.kind}{fault and ': '}{fault}", self.problem + self._waiting)
@@ -102,6 +106,33 @@ class DeliveryOutcome:
         since = f", the oldest since {self.oldest_pending[:16]}Z" if self.oldest_pending else ""
         waiting = "1 punch waits" if self.counts.pending == 1 else f"{self.counts.pending:,} punches wait"
         return f"; {waiting}{since}"
+
+
+@dataclass(frozen=True, slots=True)
+class BacklogOutcome:
+    """The backlog of a dashboard that answers: whether it takes fewer punches than come in."""
+
+    dashboard: str
+    backlog: Backlog
+    capped: bool = False
+    """Whether the inventory says how many punches a run may send."""
+    kind: str | None = None
+    notices: tuple[Notice, ...] = ()
+
+    @property
+    def subject(self) -> str:
+        """The subject of its trouble."""
+        return f"{BACKLOG}{self.dashboard}"
+
+    @property
+    def trouble(self) -> Trouble | None:
+        """The trouble while it grows."""
+        if not self.backlog.grows:
+            return None
+        what = (
+            "raise max_per_run" if self.capped else "it has to answer faster, or to take a larger batch_size"
+        )
+        return Trouble("growing", f"{self.backlog.growth}: it takes fewer than come in; {what}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from zkpoll.errors import JournalError, JournalUnfit, TryLater, ZkpollError, rea
 from zkpoll.journal import callers, pushed
 from zkpoll.journal.overview import last_journalled
 from zkpoll.journal.pushed import CommandNews
+from zkpoll.model.journal_home import JournalServer, file_of
 from zkpoll.model.printable import shown
 from zkpoll.pull import host_clock
 from zkpoll.push import gate
@@ -35,11 +36,13 @@ from zkpoll.wall_clock import RELEASED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from zkpoll.inventory import Inventory
     from zkpoll.journal.database import Journal
     from zkpoll.journal.devices import Met
     from zkpoll.journal.pushed import Contact
+    from zkpoll.model.journal_home import JournalHome
     from zkpoll.push.contract import Batch, Call, Head, Reaction
 
 _log = logging.getLogger(__name__)
@@ -99,7 +102,7 @@ class Desk:
         """What shows that the journal can take no batch any more, however long one waits; also where only
         the batches of some device come upon the damage."""
         self._journal = journal
-        self._folder = inventory.journal.resolve().parent  # a link may lead to another disk
+        self._folder = _folder(inventory.home)
         self._taken = taken
         self._clock_is_right = clock_is_right
         self._doors = {serial: seat.admission for serial, seat in self.seats.items()}
@@ -158,7 +161,7 @@ class Desk:
                 self.too_large(head)
             return reaction
         replay = reaction.batch is not None and seat.is_replay(reaction.batch)
-        if reaction.batch and not self._is_kept(seat, reaction.batch, now, wait, replay=replay):
+        if reaction.batch and not self._is_kept(seat, reaction.batch, head.address, now, wait, replay=replay):
             return Answer(503, UNAVAILABLE)
         with seat.lock:
             seat.heard(reaction, head.address, now, moment, replay=replay)
@@ -191,14 +194,17 @@ class Desk:
 
     # --- what has to be on disk ---
 
-    def _is_kept(self, seat: Seat, batch: Batch, now: datetime, wait: _Wait, *, replay: bool) -> bool:
+    def _is_kept(
+        self, seat: Seat, batch: Batch, address: str, now: datetime, wait: _Wait, *, replay: bool
+    ) -> bool:
         """Journal a batch, unless it is the one before; say whether all of it is on disk."""
         try:
             if replay:
                 self._journal.check_in_place()
                 return True
             self._check_room()
-            taken = take_batch(self._journal, seat.device, batch, now, wait.left)
+            call = seat.first_call(address, now)
+            taken = take_batch(self._journal, seat.device, batch, now, wait.left, call)
         except ZkpollError as error:
             self.problem = str(error)
             if isinstance(error, JournalUnfit):
@@ -219,7 +225,9 @@ class Desk:
         return True
 
     def _check_room(self) -> None:
-        """Raise `TryLater` where the journal's disk is full."""
+        """Raise `TryLater` where the journal's disk is full; a server tells that itself."""
+        if self._folder is None:
+            return
         try:
             free = shutil.disk_usage(self._folder).free
         except OSError as error:
@@ -295,6 +303,13 @@ class Desk:
     def zones_told(self) -> Mapping[str, str]:
         """Return the TimeZone that devices were told last by this process, by name."""
         return {seat.device.name: seat.zone_told for seat in self.seats.values() if seat.zone_told}
+
+
+def _folder(home: JournalHome) -> Path | None:
+    """Return the folder on whose disk a journal grows, None where that is a server's."""
+    if isinstance(home, JournalServer):
+        return None
+    return file_of(home).resolve().parent  # a link may lead to another disk
 
 
 def _log_call(seat: Seat, call: Call, reaction: Reaction) -> None:

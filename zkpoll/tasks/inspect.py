@@ -8,18 +8,24 @@ from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from zkpoll.errors import Refused, WrongSerial
+from zkpoll.journal import conditions
 from zkpoll.journal.devices import Devices
+from zkpoll.journal.rates import kept_rates
 from zkpoll.model.report import BUG, Trouble
 from zkpoll.model.step import Step
 from zkpoll.pull.diagnosis import Diagnosis, diagnose, judged, logged_in, shown_clock
 from zkpoll.pull.host_clock import alike
 from zkpoll.pull.set_clock import correct
-from zkpoll.tasks.contact import Guard, contact, looking
+from zkpoll.tasks.claims import Claims
+from zkpoll.tasks.contact import Guard, contact, looking, target_of
+from zkpoll.tasks.device_outcome import NOTHING_LAID_OUT
 from zkpoll.tasks.outcome import HostClock
 from zkpoll.tasks.result import MEMORY, one_failure
+from zkpoll.tasks.rings import owners, rings, sentence
+from zkpoll.wall_clock import drift_in_words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from datetime import datetime
 
     from zkpoll.inventory import Device, Inventory
@@ -47,6 +53,19 @@ class Inspection(Diagnosis):
     def trouble(self) -> Trouble | None:
         """The steps that failed, or None."""
         return None if self.ok else Trouble(self.kind or "steps", "; ".join(self.problems))
+
+    @property
+    def facts(self) -> tuple[str, ...]:
+        """What matters of it, in few words, as far as it tells: a line has room for no more."""
+        if (about := self.about) is None:
+            return ()
+        room = f" of {about.capacity:,}" if about.capacity else ""
+        told = (
+            about.serial_number or about.model,
+            None if about.records is None else f"{about.records:,}{room} records",
+            None if about.drift is None else f"clock {drift_in_words(about.drift)}",
+        )
+        return tuple(filter(None, told))
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +130,9 @@ class Look:
         """Return what a device says of itself, or why it does not. Raise only `StopRun`."""
 
         def diagnosed() -> Inspection:
-            guard = self.guard(device)
+            guard, journal = self.guard(device), self.contacts.journal
+            told = conditions.told(journal).get(f"device {device.name}")
+            rate = kept_rates(journal).get(device.name)
             with guard.lock():
                 found = diagnose(
                     guard.target,
@@ -119,6 +140,8 @@ class Look:
                     stopped=self.contacts.stopped,
                     after_connect=guard.enable,
                     details=details,
+                    lay_out=told is not None and told.kind == NOTHING_LAID_OUT,
+                    per_day=rate.per_day if rate else None,
                 )
             return Inspection(found.steps, found.about, found.kind, name=device.name)
 
@@ -128,6 +151,24 @@ class Look:
 
         return one_failure(device.name, diagnosed, failed)
 
+    def whose(self, serials: Iterable[str | None]) -> dict[str, Device]:
+        """Given serial numbers that terminals tell, return the devices that they belong to, by number."""
+        known = Devices(self.contacts.journal)
+        names = owners(self.inventory.devices, known.names())
+        devices = {device.name: device for device in self.inventory.devices}
+        keys = {serial: known.key_of_serial(serial) for serial in serials if serial is not None}
+        found = {serial: names.get(serial) or names.get(key) for serial, key in keys.items()}
+        return {serial: devices[name] for serial, name in (names | found).items() if name is not None}
+
+    def in_rings(self, found: Sequence[Inspection]) -> list[Inspection]:
+        """Return diagnoses; those of devices that answer at each other's addresses say so."""
+        whose = owners(self.inventory.devices, Devices(self.contacts.journal).names())
+        of = {name: ring for ring in rings(self.contacts.claims.told(), whose) for name in ring}
+        return [
+            replace(one, steps=_in_ring(one.steps, sentence(of[one.name]))) if one.name in of else one
+            for one in found
+        ]
+
     def clock(self, device: Device, *, put_right: bool = False) -> Drift:
         """Return how far a device's clock is off. Set it if asked to, and if it and ours can be trusted."""
 
@@ -135,8 +176,10 @@ class Look:
             with contact(self.contacts, device, logged_in) as (session, guard):
                 found = Drift(device.name, *shown_clock(session, guard.target))
                 if put_right:
-                    return self._put_right(device, session, guard, found)
-            text, good = judged(found.drift)
+                    found = self._put_right(device, session, guard, found)
+            if found.problem or found.was is not None:
+                return found
+            text, good = judged(found.drift, target_of(device))
             return found if good else replace(found, problem=text)
 
         return one_failure(
@@ -165,8 +208,18 @@ class Look:
         return Drift(device.name, clock, drift, was=found.drift)
 
 
+def _in_ring(steps: tuple[Step, ...], words: str) -> tuple[Step, ...]:
+    """Return the steps of a device that answers where another one belongs, in the words of its ring."""
+    return tuple(
+        replace(one, text=words) if one.name == "serial" and one.ok is False else one for one in steps
+    )
+
+
 @contextmanager
-def look(inventory: Inventory, stopped: Callable[[], bool]) -> Iterator[Look]:
-    """Give the looks of one command. Raise `JournalError` when the journal cannot be read."""
-    with looking(inventory.journal, stopped) as contacts:
+def look(inventory: Inventory, stopped: Callable[[], bool], asked: Iterable[str] = ()) -> Iterator[Look]:
+    """Give the looks of one command. `asked` are the names of devices that tell each other apart.
+
+    Raise `JournalError` when the journal cannot be read.
+    """
+    with looking(inventory.home, stopped, Claims(inventory.devices, asked)) as contacts:
         yield Look(inventory, contacts)

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import threading
 from abc import ABC, abstractmethod
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
-from zkpoll.errors import WrongSerial
-from zkpoll.journal import conditions, watermarks
+from zkpoll.errors import Refused
+from zkpoll.journal import conditions, quarantine, watermarks
+from zkpoll.journal.database import of_device
 from zkpoll.journal.devices import STRANGER, Devices
 from zkpoll.journal.holds import Holding
 from zkpoll.journal.intake import Intake
 from zkpoll.journal.overview import last_place
-from zkpoll.journal.pushed import Pushed
 from zkpoll.model.log import WholeReading
 from zkpoll.model.sums import Tally
 from zkpoll.pull import unknown_log
-from zkpoll.tasks.device_outcome import NOTHING_FOUND_AGAIN, notice_of_log
+from zkpoll.tasks.device_outcome import NOTHING_FOUND_AGAIN, Released, notice_of_log, notices_of_release
+from zkpoll.tasks.release import judged, late_intake
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,27 +30,15 @@ if TYPE_CHECKING:
     from zkpoll.model.log import Reading, Slice, Watermark
     from zkpoll.model.punch import Event
     from zkpoll.pull.identity import Identity
+    from zkpoll.pull.session import Session
+    from zkpoll.tasks.claims import Claims
+    from zkpoll.tasks.release import Judgement
 
 
 _ON_ITS_WAY: Final = timedelta(minutes=2)
 """How long a punch may take to come by push: terminals look once a minute for what they did not send."""
 _CALLS: Final = timedelta(hours=1)
 """A device that has not called for longer does not push; of that a person is told anyway."""
-
-
-class Claims:
-    """The terminals that the devices of the inventory reached in this run. No two may reach one."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._names: dict[str, str] = {}
-
-    def claim(self, key: str, name: str) -> None:
-        """Raise `WrongSerial` if another device of the inventory is that terminal."""
-        with self._lock:
-            other = self._names.setdefault(key, name)
-        if other != name:
-            raise WrongSerial(f"{name} is the same terminal as {other} (serial number {key}); take one out")
 
 
 class LogSink(ABC):
@@ -64,6 +52,8 @@ class LogSink(ABC):
         """The sum over the records taken."""
         self.not_pushed = 0
         """Punches of those that push should have brought before, and did not."""
+        self.released = Released()
+        """What became of the records that were in quarantine."""
         self.whole: WholeReading | None = None
         """The reading from the log's first record on that is under way, or came to its end."""
         self._device = device
@@ -76,13 +66,13 @@ class LogSink(ABC):
         """The new punches of a dry run. A real one journals them, and has none."""
         return ()
 
-    def begin(self, found: Identity) -> Watermark | None:
+    def begin(self, found: Identity, session: Session) -> Watermark | None:
         """Given the device that answers, begin with its log, and return the journal's watermark of it.
 
-        Raise `WrongSerial` if another device of the inventory is that terminal.
+        What is believed by now of what was in quarantine is released first. Raise `SameSerial` if another run
+        has met another device of the inventory as that terminal, and one of the device errors.
         """
         device = self._device
-        self._claims.claim(found.key, device.name)
         self.key, self._stranger = found.key, found.problem is not None
         if not self._stranger:
             self._names[found.key] = device.name
@@ -96,14 +86,30 @@ class LogSink(ABC):
             held=STRANGER if self._stranger else None,
             holding=Holding(device.since, device.repeat_within),
         )
+        if not self._stranger:
+            judgement = judged(self._journal, found.key, session, device)
+            if judgement.punches or judgement.nobodys:
+                self._release(found.key, judgement)
         known = watermarks.load(self._journal, found.key)
+        self._may_look(known)
         self._known = known.count if known else 0
         self.whole = known.whole if known else None
         return known
 
     @abstractmethod
+    def _may_look(self, known: Watermark | None, /) -> None:
+        """Raise `Refused` where a look at the log would take records from it that nobody keeps."""
+
+    @abstractmethod
     def _meet(self, key: str, /) -> None:
         """Note that the terminal with this key answers."""
+
+    @abstractmethod
+    def _release(self, key: str, judgement: Judgement, /) -> None:
+        """Let records leave quarantine that are punches by now."""
+
+    def _late_intake(self, key: str) -> Intake:
+        return late_intake(self._journal, self._device, self._device.name, key)
 
     @abstractmethod
     def take(self, piece: Slice) -> None:
@@ -150,17 +156,39 @@ class JournalSink(LogSink):
         self._unknown_logs = unknown_logs
         self._announce = announce
 
+    def _may_look(self, known: Watermark | None, /) -> None:
+        """All is kept. What is perhaps handed out only once is not asked for where it cannot be."""
+        if known is None or known.once:
+            from zkpoll.journal.pushed import try_to_write
+
+            try_to_write(self._journal)
+
     def _meet(self, key: str, /) -> None:
         known = Devices(self._journal)
-        (known.meet_stranger if self._stranger else known.meet)(self._device.name, key)
+        meet = known.meet_stranger if self._stranger else known.meet
+        meet(self._device.name, key, self._claims.others(self._device.name))
+
+    def _release(self, key: str, judgement: Judgement, /) -> None:
+        """Journal what is believed, and note what waits for a person. On disk when this returns."""
+        with self._journal.transaction():
+            tally = quarantine.release(
+                self._journal, key, self._late_intake(key), judgement.punches, judgement.drift
+            )
+            quarantine.judge(self._journal, key, judgement.nobodys)
+            self.released = Released(tally, len(judgement.nobodys))
+            for notice in notices_of_release(self.released):
+                if not notice.harmless:
+                    self._owe(notice.text)
+        self._announce()
 
     def take(self, piece: Slice) -> None:
         """Journal records, and the watermark behind them. They are on disk when this returns."""
         assert self.key is not None  # noqa: S101  # `begin` has set it
-        with self._journal.transaction():
-            before = last_place(self._journal)
+        with self._journal.transaction(only=of_device(self.key)):
+            pushes = self._device.push is not None
+            before = last_place(self._journal) if pushes else 0
             tally = self._intake.add(piece)
-            if self._device.push is not None:
+            if pushes:
                 self.not_pushed += self._missed_by_push(self.key, before, piece.drift)
             given_up = self._follow(piece, tally)
             if given_up and given_up.before and not given_up.seen:
@@ -172,6 +200,8 @@ class JournalSink(LogSink):
 
     def _missed_by_push(self, key: str, before: int, drift: float | None) -> int:
         """Return how many of the punches behind a place had time to come by push, and did not."""
+        from zkpoll.journal.pushed import Pushed
+
         now = datetime.now(UTC)
         clock = now.astimezone(ZoneInfo(self._device.timezone)) + timedelta(seconds=drift or 0)
         return Pushed(self._journal, key).not_pushed(
@@ -183,7 +213,7 @@ class JournalSink(LogSink):
         super().end(reading)
         assert self.key is not None  # noqa: S101  # `begin` has set it
         notice = notice_of_log(reading, self.whole) if self.whole else None
-        with self._journal.transaction():
+        with self._journal.transaction(only=of_device(self.key)):
             Devices(self._journal).note_reading(self.key, reading)
             watermarks.end(self._journal, self.key)
             if notice and not notice.harmless:
@@ -209,8 +239,23 @@ class DrySink(LogSink):
         """The new punches, but for those of a stranger: they would be held."""
         return tuple(self._new.values())
 
+    def _may_look(self, known: Watermark | None, /) -> None:
+        if known and known.once:
+            raise Refused(
+                "it hands out each record once, and a dry run would have what the next run needs: not read"
+            )
+
     def _meet(self, _key: str, /) -> None:
         """Nothing is noted."""
+
+    def _release(self, key: str, judgement: Judgement, /) -> None:
+        """Look which of what is believed would be sent."""
+        tally, intake = Tally(), self._late_intake(key)
+        for records in quarantine.as_records(judgement.punches, judgement.drift):
+            found = intake.sort(records)
+            tally += found.tally
+            self._new |= {event.id: event for event in found.to_send}
+        self.released = Released(tally, len(judgement.nobodys))
 
     def take(self, piece: Slice) -> None:
         """Sort the records, and keep those that would be sent in mind."""

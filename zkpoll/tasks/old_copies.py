@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from zkpoll.journal.opening import folders
 from zkpoll.model.report import Trouble
-from zkpoll.pull import host_clock, raw_copy
+from zkpoll.pull import host_clock
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,7 +56,11 @@ def remove_old_copies(
 
     `visited` are this run's, and `newest` is the newest reading before it that is not ahead of `now` (UTC).
     """
-    folder = folders(inventory.journal).raw_copies
+    folder = folders(inventory.home).raw_copies
+    if not folder.exists():  # as where nothing is ever cleared
+        return OldCopies()
+    from zkpoll.pull import raw_copy
+
     try:
         old = raw_copy.due(folder, timedelta(seconds=inventory.keep_raw), now)
         if not old:

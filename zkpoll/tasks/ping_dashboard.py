@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from zkpoll.delivery.access import Access
 from zkpoll.delivery.formats.registry import format_of
 from zkpoll.delivery.origins import Origins
-from zkpoll.delivery.ping import Ping, ping
+from zkpoll.delivery.ping import WAY, Ping, ping
 from zkpoll.errors import JournalError, Unreachable
 from zkpoll.journal.devices import Devices
 from zkpoll.journal.opening import open_journal
@@ -49,6 +49,11 @@ class DashboardPing(Ping):
         failed = [step.text for step in self.steps if step.ok is False]
         return Trouble(self.kind or "steps", "; ".join(failed)) if failed else None
 
+    @property
+    def facts(self) -> tuple[str, ...]:
+        """What it answered, in few words."""
+        return tuple(f"{step.name} {step.text}" for step in self.steps if step.ok and step.name not in WAY)
+
 
 def pinged(dashboard: Dashboard, inventory: Inventory) -> DashboardPing:
     """Ask a dashboard whether it would take punches. Raise only `StopRun`."""
@@ -74,7 +79,7 @@ def _example(dashboard: Dashboard, inventory: Inventory) -> Preview | None:
     A journal that cannot be read, or is not there yet, has none.
     """
     try:
-        with open_journal(inventory.journal, writable=False) as journal:
+        with open_journal(inventory.home, writable=False) as journal:
             terminals = Origins.of_inventory(inventory.devices, Devices(journal).names())
             newest = filter(None, [newest_punch(journal)])
             return previewed(dashboard, terminals, journal, tuple(newest))

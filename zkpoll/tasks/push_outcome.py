@@ -7,8 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from zkpoll.model.report import Notice, Trouble
-from zkpoll.tasks.seats import WRITTEN_EVERY
-from zkpoll.wall_clock import TOO_FAR, age
+from zkpoll.wall_clock import age, clock_fault, is_off
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,10 +17,14 @@ if TYPE_CHECKING:
 
 PUSH: Final = "push "
 """The beginning of every subject of the push door; no other run tells of these."""
+WRITTEN_EVERY: Final = timedelta(minutes=1)
+"""How often what calls tell is written; the first time at once, so that a person at the terminal sees it."""
 SILENT: Final = 3
 """Calls that an idle device leaves out until it counts as silent."""
 _LONG_SILENT: Final = timedelta(minutes=15)
 """A silence that a person is told of: a router that restarts, or a terminal, takes some minutes."""
+_MAY_WAIT: Final = 600.0
+"""Seconds that half of the last punches may have waited in a terminal before they came."""
 _COMES_AGAIN: Final = timedelta(hours=1)
 """A body that was refused comes again within minutes; one that stays away for longer is none any more."""
 
@@ -64,6 +67,10 @@ class PushOutcome:
     """Calls that `serve` could not answer, by a fault of its own."""
     failed_at: datetime | None = None
     """When the last of them came."""
+    warn_clock: float | None = 120.0
+    """Seconds that its clock may be off; None for any."""
+    timezone: str = ""
+    """That of its clock, by the inventory."""
     kind: str | None = None
     notices: tuple[Notice, ...] = ()
 
@@ -99,10 +106,11 @@ class PushOutcome:
             text = f"a call of it failed here {_times(self.failed)}, and what it brought did not come in"
             more = "this is a bug, please report it, with what `zkpoll serve -v` says"
             return Trouble("failed", f"{text}; {more}")
-        if abs(standing.skew or 0) >= TOO_FAR:
-            off = f"{-round(standing.skew or 0):+d} s"
-            text = f"its clock is off by {off}, or timezone: is wrong, and so are its punches; put it right"
-            return Trouble("clock", text)
+        ahead = -(standing.skew or 0)
+        # A punch may wait in the terminal, where the line is bad; none comes before it is made.
+        limit = self.warn_clock and (self.warn_clock if ahead > 0 else max(self.warn_clock, _MAY_WAIT))
+        if is_off(ahead, limit):
+            return Trouble("clock", f"its clock is {clock_fault(ahead, limit, self.timezone)}")
         return None
 
     def _comes_again(self, at: datetime | None) -> bool:
@@ -151,16 +159,6 @@ class DialectOutcome:
             return None
         text = "it is that of access control (3.x), for which no real terminal was tried"
         return Trouble("dialect", f"{text}; set T&A PUSH in its menu if it can", once=True)
-
-
-@dataclass(frozen=True, slots=True)
-class NoCaller:
-    """A device that may not call any more: it left the inventory, or was taken out."""
-
-    subject: str
-    trouble: Trouble | None = None
-    kind: str | None = None
-    notices: tuple[Notice, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from zkpoll.errors import WrongSerial
-from zkpoll.model.report import Trouble
 from zkpoll.pull.reader import all_users
+from zkpoll.tasks.claims import Claims
 from zkpoll.tasks.contact import Contacts, contact, target_of
-from zkpoll.tasks.log_sink import Claims
 from zkpoll.tasks.result import one_failure
 from zkpoll.tasks.run import joined
 
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 
     from zkpoll.inventory import Device, Inventory
     from zkpoll.journal.database import Journal
-    from zkpoll.model.report import Notice
     from zkpoll.model.user import User
 
 _log = logging.getLogger(__name__)
@@ -40,21 +38,6 @@ class DeviceUsers:
     kind: str | None = None
     """The kind of that."""
 
-    @property
-    def subject(self) -> str:
-        """The device."""
-        return f"device {self.device.name}"
-
-    @property
-    def trouble(self) -> Trouble | None:
-        """The problem, or None."""
-        return Trouble(self.kind or "users", self.problem) if self.problem else None
-
-    @property
-    def notices(self) -> tuple[Notice, ...]:
-        """None."""
-        return ()
-
 
 def call(
     inventory: Inventory, devices: Sequence[Device], journal: Journal, stop: threading.Event
@@ -63,12 +46,13 @@ def call(
 
     Raise `Stopped` once `stop` is set, `JournalError` when the journal cannot be used.
     """
-    contacts, claims = Contacts(journal, stop.is_set, writes=True), Claims()
-    with ThreadPoolExecutor(inventory.parallel, "device") as pool:
-        return joined([pool.submit(read_users, device, contacts, claims) for device in devices], stop.set)
+    claims = Claims(inventory.devices, [device.name for device in devices])
+    contacts = Contacts(journal, stop.is_set, writes=True, claims=claims)
+    with ThreadPoolExecutor(inventory.at_once, "device") as pool:
+        return joined([pool.submit(read_users, device, contacts) for device in devices], stop.set)
 
 
-def read_users(device: Device, contacts: Contacts, claims: Claims) -> DeviceUsers:
+def read_users(device: Device, contacts: Contacts) -> DeviceUsers:
     """Ask one device for its users. Raise only `StopRun`."""
 
     def asked() -> DeviceUsers:
@@ -77,7 +61,6 @@ def read_users(device: Device, contacts: Contacts, claims: Claims) -> DeviceUser
             found = guard.ask(session)
             if found.problem:
                 raise WrongSerial(found.problem)
-            claims.claim(found.key, device.name)
             users = all_users(session)
         _log.info("%s: serial %s, %d users", device.name, found.key, len(users))
         return DeviceUsers(device, found.key, users)

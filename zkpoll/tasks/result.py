@@ -9,7 +9,7 @@ from zkpoll.errors import OUT_OF_MEMORY, Busy, ExitCode, StopRun, Unreachable, Z
 from zkpoll.model.report import BUG
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from zkpoll.model.report import Notice, Trouble
 
@@ -44,8 +44,16 @@ class Result(Protocol):
 
 
 def troubles(results: Iterable[Result]) -> dict[str, Trouble]:
-    """Return the troubles by subject. Of two results on one subject, the later one counts."""
-    return {one.subject: one.trouble for one in results if one.trouble}
+    """Return the troubles by subject. Of two results on one subject, the later one counts.
+
+    What another run is at is no trouble: that run tells of it.
+    """
+    return {one.subject: one.trouble for one in results if one.trouble and one.kind != Busy.kind}
+
+
+def said(troubles: Mapping[str, Trouble]) -> dict[str, Trouble]:
+    """Given troubles by subject, return those that say something: what another one says is left out."""
+    return {subject: one for subject, one in troubles.items() if one.told_by not in troubles}
 
 
 def notices(results: Iterable[Result]) -> tuple[tuple[str, Notice], ...]:
@@ -56,16 +64,17 @@ def notices(results: Iterable[Result]) -> tuple[tuple[str, Notice], ...]:
 def exit_code(asked: Iterable[Result], besides: Iterable[Result] = (), *, reached: bool = False) -> ExitCode:
     """Given the results that a person asked for, and those besides, return the exit code.
 
-    A bug anywhere comes first. `LOCKED` and `UNREACHABLE` need all of the results asked for. `reached` says
-    that something besides was reached.
+    A bug anywhere comes first. Then what another run is at counts as if nobody had asked for it, unless that
+    is all of it: `LOCKED`. `UNREACHABLE` needs all of the rest. `reached` says that something besides was
+    reached.
     """
     asked = tuple(asked)
     everything = (*asked, *besides)
     found = troubles(everything)
-    kinds = [one.kind for one in asked]
+    kinds = [one.kind for one in asked if one.kind != Busy.kind]
     if BUG in kinds or any(trouble.kind == BUG for trouble in found.values()):
         return ExitCode.BUG
-    if kinds and all(kind == Busy.kind for kind in kinds):
+    if asked and not kinds:
         return ExitCode.LOCKED
     if kinds and all(kind == Unreachable.kind for kind in kinds) and not reached:
         return ExitCode.UNREACHABLE

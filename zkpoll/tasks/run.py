@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from concurrent.futures import FIRST_EXCEPTION, wait
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from concurrent.futures import Future
+    from contextlib import AbstractContextManager
 
+    from zkpoll.tasks.database_outcome import DatabaseOutcome
     from zkpoll.tasks.device_outcome import DeviceOutcome
 
 T = TypeVar("T")
@@ -20,9 +23,10 @@ class Options:
     """The options that a person gave a run."""
 
     devices: frozenset[str] = frozenset()
-    """Names of the devices to visit; empty for all that are enabled. One without a host is never visited."""
+    """Names of the devices and databases to read; empty for all that are enabled. A device without a host is
+    never visited."""
     full: bool = False
-    """Read whole logs, also where only the new part is needed."""
+    """Read whole logs and databases, also where only the new part is needed."""
     deliver: bool = True
     dry_run: bool = False
     """Read, and write nothing: neither to the journal nor to a dashboard."""
@@ -34,9 +38,12 @@ class Options:
 class Observer:
     """The listener to a run. Called from the threads that do the work."""
 
-    records_read: Callable[[str, int], None] = lambda _device, _records: None
+    records_read: Callable[[str, int], None] = lambda _source, _records: None
     device_done: Callable[[DeviceOutcome], None] = lambda _outcome: None
+    database_done: Callable[[DatabaseOutcome], None] = lambda _outcome: None
     delivered: Callable[[str, int], None] = lambda _dashboard, _punches: None
+    silenced: Callable[[], AbstractContextManager[None]] = nullcontext
+    """While inside, it shows nothing, for a question to a person."""
 
 
 def joined(futures: Sequence[Future[T]], stop: Callable[[], None]) -> list[T]:

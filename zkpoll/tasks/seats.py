@@ -16,6 +16,7 @@ from zkpoll.journal.pushed import Contact, Pushed, Told
 from zkpoll.model.printable import shown
 from zkpoll.push.contract import Admission, Known, Order
 from zkpoll.push.reaction import DOOR_EVENT
+from zkpoll.tasks.push_outcome import WRITTEN_EVERY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 
 OFFERED_AGAIN: Final = 60.0
 """Seconds after which a command that nothing was heard of is offered again."""
-WRITTEN_EVERY: Final = timedelta(minutes=1)
-"""How often what calls tell is written; the first time at once, so that a person at the terminal sees it."""
 _REGISTRY_CODE: Final = 12
 """Bytes of chance in a registry code."""
 _NO_CHANCE: Final = 3
@@ -77,6 +76,8 @@ class Seat:
         self._last_body, self._times = b"", 0
         self._contact: Contact | None = None
         self._written_at: datetime | None = None
+        self._has_brought = False
+        """Whether a batch of it was taken in this process."""
         self._commands: list[tuple[str, int | None]] = []
         self.zone_told: str | None = None
         """The TimeZone that it was told in this process."""
@@ -113,8 +114,15 @@ class Seat:
         """Say whether a batch is the very one that was committed last of its table."""
         return self._digests.get(batch.table) == batch.digest
 
+    def first_call(self, address: str, now: datetime) -> Contact | None:
+        """Return the call that is to be written with its batch; None where one was, in this process."""
+        if self._has_brought:
+            return None
+        return Contact(self.device.name, self.admission.serial, now, now, address)
+
     def took(self, batch: Batch, new: int) -> None:
         """Note a batch that is on disk, with so many new punches."""
+        self._has_brought = True
         self.new_punches += new
         self._refused = 0
         self._digests[batch.table] = batch.digest

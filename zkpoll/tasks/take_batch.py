@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from zkpoll.inventory import Device
     from zkpoll.journal.database import Journal
     from zkpoll.journal.devices import Met
+    from zkpoll.journal.pushed import Contact
     from zkpoll.model.sums import Tally
     from zkpoll.push.contract import Batch
 
@@ -39,17 +40,22 @@ class Taken:
 
 
 def take_batch(
-    journal: Journal, device: Device, batch: Batch, received: datetime, patience: float | None = None
+    journal: Journal,
+    device: Device,
+    batch: Batch,
+    received: datetime,
+    patience: float | None = None,
+    call: Contact | None = None,
 ) -> Taken:
     """Journal a batch of a device, with its stamp, and return what became of it. On disk when it returns.
 
     `received` is when it came (UTC), `patience` how many seconds to wait for the journal. What a person has
-    to know of it is owed in the same transaction. Raise `JournalError`, with nothing of it kept.
+    to know of it is owed in the same transaction, and `call`, if given, is written in it: else a device whose
+    punches are in could be said never to have called. Raise `JournalError`, with nothing of it kept.
     """
     serial, zone = device.serial or "", ZoneInfo(device.timezone)
-    with journal.transaction(patience):
-        known = Devices(journal)
-        met = known.meet_caller(device.name, serial)
+    known = Devices(journal)
+    with known.transaction_of_caller(device.name, serial, patience) as met:
         intake = Intake(
             journal,
             known.name_of(met.key) or device.name,
@@ -61,7 +67,10 @@ def take_batch(
         )
         tally = intake.add(batch, batch.rests)
         at_once = tally.first_seen and batch.lines <= _AT_ONCE
-        Pushed(journal, met.key).keep_batch(
+        pushed = Pushed(journal, met.key)
+        if call:
+            pushed.keep_call(call)
+        pushed.keep_batch(
             batch.table,
             batch.stamp,
             batch.digest,

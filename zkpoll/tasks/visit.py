@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from zkpoll.errors import UnknownLayout, WrongSerial, ZkpollError
+from zkpoll.errors import Busy, SameSerial, UnknownLayout, WrongSerial, ZkpollError
+from zkpoll.model.fullness import fullness
 from zkpoll.pull.reader import read_log
 from zkpoll.pull.set_clock import correct
 from zkpoll.tasks.contact import contact, target_of
@@ -17,7 +19,6 @@ from zkpoll.tasks.result import one_failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
 
     from zkpoll.inventory import Device
     from zkpoll.model.log import Reading
@@ -28,6 +29,28 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
+def visit_in_turn(
+    device: Device,
+    contacts: Contacts,
+    sink: Callable[[Device], LogSink],
+    *,
+    full: bool = False,
+    newest: datetime | None = None,
+    progress: Callable[[str, int], None] = lambda _name, _records: None,
+) -> DeviceOutcome | None:
+    """Visit a device, as `visit` does; or one that was left, now that the others were heard.
+
+    Return None where it is to be left until then. Raise only `StopRun`.
+    """
+    claims = contacts.claims
+    if claims.is_left(device.name) and (refusal := claims.refusal(device.name)):
+        return left_out(device, refusal)
+    try:
+        return visit(device, contacts, sink(device), full=full, newest=newest, progress=progress)
+    finally:
+        claims.ended(device.name)
+
+
 def visit(
     device: Device,
     contacts: Contacts,
@@ -36,9 +59,10 @@ def visit(
     full: bool = False,
     newest: datetime | None = None,
     progress: Callable[[str, int], None] = lambda _name, _records: None,
-) -> DeviceOutcome:
+) -> DeviceOutcome | None:
     """Read a device's log into `sink` and return the result. Raise only `StopRun`.
 
+    Return None where the device is to be left until the others of the run were heard.
     `full` reads all of the log. `newest` is the time of the journal's newest reading: a host clock before it
     sets no other. `progress` is called with the device's name and the number of records each time some came.
     """
@@ -49,11 +73,15 @@ def visit(
         lambda: _visited(device, contacts, sink, full, newest, progress),
         lambda problem, kind: DeviceOutcome(device.name, address, problem=problem, kind=kind),
     )
+    if contacts.claims.is_left(device.name):
+        _log.info("%s: left until the other devices have told who they are", device.name)
+        return None
     outcome = replace(
         outcome,
         key=sink.key,
         tally=sink.tally,
         not_pushed=sink.not_pushed,
+        released=sink.released,
         whole=sink.whole,
         would_send=sink.would_send,
         seconds=time.monotonic() - began,
@@ -77,23 +105,36 @@ def _visited(
     try:
         with contact(contacts, device) as (session, guard):
             found = guard.ask(session)
-            known = sink.begin(found)
+            known = sink.begin(found, session)
             reading = read_log(session, target, known, sink, lambda records: progress(device.name, records))
             if contacts.writes and found.problem is None:
                 clock_set, clock_kept = _correct_clock(device, session, reading, newest)
             session.disconnect()  # its only seat is free while we write
             reading = replace(reading, round_trips=session.round_trips, bytes_received=session.bytes_received)
             sink.end(reading)
+    except SameSerial as error:
+        return left_out(device, error)
     except UnknownLayout as error:
         raise UnknownLayout(f"{error}{sink.save(error.log)}", error.log) from error
     return DeviceOutcome(
         device.name,
         str(target.address),
         reading=reading,
+        warn_at=target.warn_at,
+        timezone=device.timezone,
+        fullness=fullness(reading.on_device, reading.capacity, datetime.now(UTC).date(), None),
         clock_set=clock_set,
         clock_kept=clock_kept,
         problem=found.problem,
         kind=WrongSerial.kind if found.problem else None,
+    )
+
+
+def left_out(device: Device, error: SameSerial) -> DeviceOutcome:
+    """Return the result for a device that has the serial number of another one."""
+    address = str(target_of(device).address)
+    return DeviceOutcome(
+        device.name, address, problem=str(error), kind=error.kind, same_serial_as=error.other
     )
 
 
@@ -116,7 +157,8 @@ def _correct_clock(
 
 def _log_outcome(outcome: DeviceOutcome) -> None:
     if outcome.problem:  # what else is wrong is told when all are read, and the clock is judged by all
-        _log.warning("%s: %s", outcome.name, outcome.problem)
+        level = logging.INFO if outcome.kind == Busy.kind else logging.WARNING
+        _log.log(level, "%s: %s", outcome.name, outcome.problem)
     for notice in outcome.notices:
         _log.log(logging.INFO if notice.harmless else logging.WARNING, "%s: %s", outcome.name, notice.text)
     if outcome.tally.held_repeats:

@@ -22,6 +22,7 @@ from zkpoll.cli.devices.ask import ask
 from zkpoll.cli.devices.discover import discover
 from zkpoll.cli.devices.pending import pending
 from zkpoll.cli.output import print_lines
+from zkpoll.cli.streams import going_on
 from zkpoll.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from zkpoll.tasks.outcome import Outcome
 
 
-@click.group()
+@click.group(short_help="Look after terminals: clocks, logs, who called.")
 def devices() -> None:
     """Look after the terminals."""
 
@@ -69,7 +70,8 @@ def clear(config: Path | None, name: str, yes: bool) -> int:
         if read.devices[0].reading and not read.devices[0].reading.on_device:
             click.echo(f"The log of {name} is empty.")
             return ExitCode.OK
-        click.echo(_numbers(inventory, read.devices[0]))
+        with going_on():
+            click.echo(_numbers(inventory, read.devices[0]))
         if not (yes or agreed(f"Clear the log of {name}?")):
             click.echo("Nothing is cleared.")
             return ExitCode.ATTENTION
@@ -83,13 +85,17 @@ def clear(config: Path | None, name: str, yes: bool) -> int:
 
 def _not_cleared(outcome: Outcome) -> int:
     """Say why nothing was cleared."""
+    from zkpoll.errors import Busy
     from zkpoll.model.fate import Fate
     from zkpoll.reports.run_summary import notice_lines, trouble_lines
 
     lines = [*trouble_lines(outcome), *notice_lines(outcome)]
     clearing = outcome.devices[0].clearing
-    if clearing and clearing.fate is Fate.CHANGED:
+    if clearing and clearing.fate in (Fate.CHANGED, Fate.BUSY):
         lines.append(clearing.problem or "")
+    device = outcome.devices[0]
+    if device.kind == Busy.kind:  # no trouble: another run is at it
+        lines.append(f"{device.subject}: {device.problem}")
     for line in lines:
         click.echo(f"zkpoll: {line}", err=True)
     return outcome.exit_code or ExitCode.ATTENTION
@@ -111,7 +117,7 @@ def _numbers(inventory: Inventory, device: DeviceOutcome) -> str:
     ]
     rows += [
         ("quarantined", f"{found.quarantined:,} records, {found.accepted:,} of them accepted"),
-        ("raw copy", f"of {on_device:,} records, to be made in {folders(inventory.journal).raw_copies}"),
+        ("raw copy", f"of {on_device:,} records, to be made in {folders(inventory.home).raw_copies}"),
     ]
     width = max(len(what) for what, _ in rows)
     return "\n".join([f"{device.name} ({device.key})", *(f"  {a:<{width}}  {b}" for a, b in rows)])

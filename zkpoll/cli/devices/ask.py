@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+import re
+from datetime import UTC, datetime, time
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from zkpoll.cli.app import check_names, config_option, load_inventory, open_journal, open_or_empty
+from zkpoll.cli.dates import DAY, day
 from zkpoll.cli.output import say
 
 if TYPE_CHECKING:
-    from datetime import datetime
     from pathlib import Path
 
     from zkpoll.inventory import Device, Inventory
 
-_TIMES: Final = ("%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S")
-
-
-class _LastTime(click.DateTime):
-    """A time up to which something counts: a day counts whole."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        found = super().convert(value, param, ctx)
-        return found if ":" in str(value) else found.replace(hour=23, minute=59, second=59)
+_CLOCK: Final = re.compile(r"(.+?)[T ](\d\d:\d\d(?::\d\d)?)", re.ASCII)
+"""A day, and the time of day behind it."""
 
 
 @click.command(short_help="Ask a device that pushes for its punches again.")
@@ -31,12 +26,13 @@ class _LastTime(click.DateTime):
 @click.argument("name")
 @click.option(
     "--since",
-    type=click.DateTime(_TIMES),
+    "first",
+    type=DAY,
     metavar="TIME",
-    help="The first time: 2026-11-01, or 2026-11-01T08:00.",
+    help="The first time: 2026-11-01, 2026-11-01T08:00, or yesterday.",
 )
-@click.option("--until", type=_LastTime(_TIMES), metavar="TIME", help="The last time; a day counts whole.")
-def ask(config: Path | None, name: str, since: datetime | None, until: datetime | None) -> None:
+@click.option("--until", "last", type=DAY, metavar="TIME", help="The last time; a day counts whole.")
+def ask(config: Path | None, name: str, first: str | None, last: str | None) -> None:
     """Ask the device NAME, which pushes, for its punches from a time to a time, or for all it holds.
 
     Times are those of the device's own clock. The order waits until the device fetches it with its next call
@@ -44,7 +40,6 @@ def ask(config: Path | None, name: str, since: datetime | None, until: datetime 
     it sends any other: what is known already counts as seen before, and is not sent to a dashboard again.
     `zkpoll devices info NAME` shows what became of the order.
     """
-    from datetime import UTC, datetime
     from zoneinfo import ZoneInfo
 
     from zkpoll.reports.words import minute
@@ -53,6 +48,8 @@ def ask(config: Path | None, name: str, since: datetime | None, until: datetime 
 
     inventory = load_inventory(config, secrets=False)
     device = _asked_for(inventory, name)
+    since = _time(inventory, device, first, "--since", time.min)
+    until = _time(inventory, device, last, "--until", time(23, 59, 59))
     if since and until and since > until:
         raise click.BadParameter("it is before --since", param_hint="--until")
     with open_or_empty(inventory) as journal:
@@ -69,6 +66,20 @@ def ask(config: Path | None, name: str, since: datetime | None, until: datetime 
         f" {minute(standing.last_call_at)}.\n"
         f"What came of it: `zkpoll devices info {name}`."
     )
+
+
+def _time(
+    inventory: Inventory, device: Device, text: str | None, parameter: str, else_at: time
+) -> datetime | None:
+    """Given a time as a person wrote it, by the device's clock, return it: of a day alone, at `else_at`."""
+    if text is None:
+        return None
+    split = _CLOCK.fullmatch(text)
+    found = day(inventory, split[1] if split else text, parameter, device.timezone)
+    try:
+        return datetime.combine(found, time.fromisoformat(split[2]) if split else else_at)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} has no time of day such as 08:00", param_hint=parameter) from None
 
 
 def _asked_for(inventory: Inventory, name: str) -> Device:

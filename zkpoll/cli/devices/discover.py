@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from zkpoll.pull.discovery import Around, Network, Responder
     from zkpoll.pull.link import Address
     from zkpoll.tasks.inspect import Look
+    from zkpoll.tasks.whereabouts import Whereabouts
 
 _UNASKED: Final = 4096
 """Addresses that are searched without `--yes`: a network of /20."""
@@ -39,7 +40,7 @@ def _network(_ctx: click.Context, _param: click.Parameter, value: str) -> Networ
         raise click.BadParameter(f"{value!r} is no network; write it as 192.168.1.0/24") from None
 
 
-@click.command()
+@click.command(short_help="Find the terminals on a network.")
 @click.argument("network", callback=_network)
 @config_option
 @click.option(
@@ -53,7 +54,9 @@ def discover(config: Path | None, network: Network, port: int, form: str | None,
 
     Each address gets one TCP connection and, where no terminal answers that, one UDP datagram, at most fifty
     of them a second: about ten seconds for a /24. Without an inventory that works as well; with one, what is
-    in it already is marked, and left out of --yaml. What answers and is no terminal is told on stderr.
+    in it already is marked, and left out of --yaml. A terminal is known by its serial number, where the
+    inventory or the journal has it, so that one with another address is named, with both addresses. What
+    answers and is no terminal is told on stderr.
 
     Exit codes: 0 some were found; 69 none was.
     """
@@ -61,6 +64,7 @@ def discover(config: Path | None, network: Network, port: int, form: str | None,
     from zkpoll.pull.discovery import RATE, hosts
     from zkpoll.pull.discovery import discover as search
     from zkpoll.tasks.inspect import look
+    from zkpoll.tasks.whereabouts import recognised
 
     if network.num_addresses > _MOST:
         raise click.UsageError(f"{network} is too large to be searched; name its parts, /16 or smaller")
@@ -70,6 +74,7 @@ def discover(config: Path | None, network: Network, port: int, form: str | None,
     inventory = _inventory(config)
     ours = _ours(inventory, port) if inventory else {}
     terminals: list[Responder] = []
+    whose: dict[str, Device] = {}
     with (
         stop_on_signal() as stop,
         look(inventory, stop.is_set) if inventory else nullcontext() as looking,
@@ -80,9 +85,9 @@ def discover(config: Path | None, network: Network, port: int, form: str | None,
                 terminals.append(found)
             else:
                 click.echo(f"zkpoll: {found.problem}", err=True)
-    calling = {one.serial: one for one in inventory.pushing if one.host is None} if inventory else {}
-    rows = [(one, ours.get(one.address.host) or calling.get(one.serial_number)) for one in terminals]
-    _show_found(rows, form or "table")
+        if looking:
+            whose = looking.whose(one.serial_number for one in terminals)
+    _show_found(recognised(terminals, ours, whose), form or "table")
     if not terminals:
         click.echo(f"zkpoll: no terminal answers on port {port} in {network}", err=True)
     return ExitCode.OK if terminals else ExitCode.UNREACHABLE
@@ -129,38 +134,44 @@ def _around(look: Look | None, ours: Mapping[str, Device]) -> Around:
     return around
 
 
-def _show_found(rows: Sequence[tuple[Responder, Device | None]], form: str) -> None:
+def _show_found(rows: Sequence[Whereabouts], form: str) -> None:
     """Print the terminals, each with its device in the inventory, if it is there."""
     if form == "json":
-        print_json([_document(one, device) for one, device in rows])
+        print_json([_document(one) for one in rows])
     elif form == "yaml":
-        new = [one for one, device in rows if device is None]
-        for one in new:
-            click.echo(_entry(one), nl=False)
+        new = [one.found for one in rows if one.is_new]
+        for found in new:
+            click.echo(_entry(found), nl=False)
+        for one in rows:
+            if one.moved_from:
+                click.echo(f"zkpoll: {one.words}", err=True)
         if rows and not new:
             click.echo("zkpoll: all that answer are in the inventory", err=True)
     else:
         headings = ("address", "transport", "serial", "model", "device")
-        show_table(headings, [_cells(one, device) for one, device in rows])
+        show_table(headings, list(map(_cells, rows)))
 
 
-def _document(found: Responder, device: Device | None) -> dict[str, object]:
+def _document(row: Whereabouts) -> dict[str, object]:
     return {
-        **asdict(found.address),
-        "serial_number": found.serial_number,
-        "model": found.model,
-        "needs_comm_key": found.problem is not None,
-        "device": device and device.name,
+        **asdict(row.found.address),
+        "serial_number": row.found.serial_number,
+        "model": row.found.model,
+        "needs_comm_key": row.found.problem is not None,
+        "device": row.device and row.device.name,
+        "moved_from": row.moved_from,
+        "place_of": row.place_of and row.place_of.name,
     }
 
 
-def _cells(found: Responder, device: Device | None) -> tuple[str, ...]:
+def _cells(row: Whereabouts) -> tuple[str, ...]:
+    found = row.found
     return (
         str(found.address),
         found.address.transport,
         found.serial_number or ("needs comm_key:" if found.problem else "-"),
         found.model or "-",
-        device.name if device else "new",
+        row.words,
     )
 
 

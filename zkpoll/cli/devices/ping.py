@@ -12,12 +12,13 @@ import click
 from zkpoll.cli.app import (
     check_names,
     config_option,
-    devices_asked,
     json_option,
     load_inventory,
     open_or_empty,
 )
-from zkpoll.cli.output import print_json, say_row, show_steps, show_table
+from zkpoll.cli.output import print_json, say_row, show_table
+from zkpoll.cli.ping_report import PingReport, report_options
+from zkpoll.cli.selection import Asked, device_names, devices_asked, listed
 from zkpoll.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from zkpoll.inventory import Device
-    from zkpoll.pull.diagnosis import About, Diagnosis
+    from zkpoll.pull.diagnosis import About
     from zkpoll.reports.device_list import ListedDevice
     from zkpoll.tasks.inspect import Drift, Inspection, Look
 
@@ -36,18 +37,19 @@ _NOTHING: Final = "-"
 
 @click.command("list")
 @config_option
+@device_names
 @json_option
-def list_(config: Path | None, as_json: bool) -> None:
+def list_(config: Path | None, asked: Asked, as_json: bool) -> None:
     """List the devices of the inventory, with what the journal knows of them; none is asked.
 
     Columns: name, address, serial number, when it was last read to the end (UTC), how full its log was then
-    (or how many records it held, where it does not tell for how many there is room), by how many seconds its
-    clock was ahead, and how many of its punches wait for a dashboard. `(off)` is one with enabled: false, and
+    (or how many records it held, where it does not tell for how many there is room), by how much its clock
+    was off, and how many of its punches wait for a dashboard. `(off)` is one with enabled: false, and
     `calls us` one without host:.
     """
     from zkpoll.reports.device_list import device_list
 
-    inventory = load_inventory(config, secrets=False)
+    inventory = listed(load_inventory(config, secrets=False), asked, "device")
     with open_or_empty(inventory) as journal:
         found = device_list(inventory, journal)
     if as_json:
@@ -82,31 +84,42 @@ def _listed(device: ListedDevice) -> tuple[str, ...]:
 # --- ping, info, clock ---
 
 
-@click.command()
+@click.command(short_help="Ask terminals whether they can be read.")
 @config_option
-@click.argument("names", nargs=-1, metavar="[NAME]...")
+@device_names
 @json_option
-def ping(config: Path | None, names: tuple[str, ...], as_json: bool) -> int:
+@report_options
+def ping(config: Path | None, asked: Asked, as_json: bool, verbose: bool, quiet: bool) -> int:
     """Ask devices whether they can be read, step by step; change nothing on them.
 
-    Shows for each step how long it took and what was found: the name, the port, the protocol, the comm key,
-    serial number, model, firmware, users and records against what there is room for, and the clock. Of a
-    step that fails it says why, and what to do. One that a killed run may have left disabled is enabled
-    first. Without NAME all devices are asked that have a host and that the inventory does not take out.
+    Prints a line for each: its serial number, its records and how many it has room for, its clock, and how
+    long it took; and how many are well. Where a step fails, or with -v, it shows each step with its
+    time and what was found: the name, the port, the protocol, the comm key, serial number, model, firmware,
+    users, records, and the clock. Of a step that fails it says why, and what to do. One that a killed run may
+    have left disabled is enabled first. Without NAME all devices are asked that have a host and that the
+    inventory does not take out.
 
     Exit codes: 0 all are well; 1 some are not; 69 none could be reached; 75 another run is at all of them.
+    Where it is at some of them, these count as not asked for.
     """
     from zkpoll.tasks.result import exit_code
 
-    found: dict[str, Inspection] = {}
-    with _looking(config) as look:
-        for device, diagnosis in _each(look, names, look.diagnosis):
-            found[device.name] = diagnosis
-            if not as_json:
-                show_steps(device.name, diagnosis.steps)
+    found: list[Inspection] = []
+    with _looking(config, asked) as look:
+        names = [device.name for device in devices_asked(look.inventory, asked)]
+        report = PingReport(names, verbose=verbose, quiet=quiet, as_json=as_json)
+        for _, diagnosis in _each(look, asked, look.diagnosis):
+            found.append(diagnosis)
+            if diagnosis.ok:
+                report.show(diagnosis)
+        found = look.in_rings(found)  # what is wrong may be wrong of several at once
+    for diagnosis in found:
+        if not diagnosis.ok:
+            report.show(diagnosis)
+    report.end()
     if as_json:
-        print_json([_document(name, one) for name, one in found.items()])
-    return exit_code(found.values())
+        print_json(list(map(_document, found)))
+    return exit_code(found)
 
 
 @click.command()
@@ -129,8 +142,9 @@ def info(config: Path | None, name: str, as_json: bool) -> int:
     device = next(one for one in inventory.devices if one.name == name)
     inspected: list[Inspection] = []
     if device.host is not None:
-        with _looking(config) as look:
-            inspected = [one for _, one in _each(look, (name,), partial(look.diagnosis, details=True))]
+        only = Asked((name,))
+        with _looking(config, only) as look:
+            inspected = [one for _, one in _each(look, only, partial(look.diagnosis, details=True))]
     calls = None
     if device.push is not None:
         with open_or_empty(inventory) as journal:
@@ -152,11 +166,11 @@ def info(config: Path | None, name: str, as_json: bool) -> int:
 
 @click.command()
 @config_option
-@click.argument("names", nargs=-1, metavar="[NAME]...")
+@device_names
 @click.option("--set", "put_right", is_flag=True, help="Set those that are off.")
 @json_option
-def clock(config: Path | None, names: tuple[str, ...], put_right: bool, as_json: bool) -> int:
-    """Show what devices' clocks show, and by how many seconds they are ahead.
+def clock(config: Path | None, asked: Asked, put_right: bool, as_json: bool) -> int:
+    """Show what devices' clocks show, and by how much they are off; less than warn_clock: is well.
 
     With --set a clock is set that is off by more than its set_when_off_by:, or by more than a second where
     the inventory does not say. Not by this host's clock, though, while that is not synchronised by NTP or is
@@ -165,44 +179,46 @@ def clock(config: Path | None, names: tuple[str, ...], put_right: bool, as_json:
     NAME all devices that are enabled and have a host are asked.
 
     Exit codes: 0 all are well; 1 some are not; 69 none could be reached; 75 another run is at all of them.
+    Where it is at some of them, these count as not asked for.
     """
     from zkpoll.tasks.inspect import judged_together
     from zkpoll.tasks.result import exit_code
 
-    with _looking(config) as look:
-        looks = _each(look, names, lambda device: look.clock(device, put_right=put_right))
+    with _looking(config, asked) as look:
+        looks = _each(look, asked, lambda device: look.clock(device, put_right=put_right))
         found, host = judged_together([drift for _, drift in looks])
     if as_json:
         print_json([asdict(one) | {"clock": one.clock and str(one.clock)} for one in found])
     else:
-        show_table(("device", "its clock", "ahead", ""), list(map(_clock_cells, found)))
+        show_table(("device", "its clock", "off", ""), list(map(_clock_cells, found)))
     if host.trouble:
         click.echo(f"zkpoll: {host.subject}: {host.trouble.text}", err=True)
     return exit_code(found, [host])
 
 
 @contextmanager
-def _looking(config: Path | None) -> Iterator[Look]:
+def _looking(config: Path | None, asked: Asked) -> Iterator[Look]:
     from zkpoll.cli.signals import stop_on_signal
     from zkpoll.tasks.inspect import look
 
     inventory = load_inventory(config)
-    with stop_on_signal() as stop, look(inventory, stop.is_set) as looking:
+    names = [device.name for device in devices_asked(inventory, asked)]
+    with stop_on_signal() as stop, look(inventory, stop.is_set, names) as looking:
         yield looking
 
 
-def _each(look: Look, names: Sequence[str], ask: Callable[[Device], T]) -> Iterator[tuple[Device, T]]:
+def _each(look: Look, asked: Asked, ask: Callable[[Device], T]) -> Iterator[tuple[Device, T]]:
     """Ask devices in parallel. Yield each with its result, in the inventory's order."""
     from concurrent.futures import ThreadPoolExecutor
 
-    devices = devices_asked(look.inventory, names, "NAME")
-    with ThreadPoolExecutor(look.inventory.parallel, "device") as pool:
+    devices = devices_asked(look.inventory, asked)
+    with ThreadPoolExecutor(look.inventory.at_once, "device") as pool:
         yield from zip(devices, pool.map(ask, devices), strict=True)
 
 
-def _document(name: str, found: Diagnosis) -> dict[str, object]:
+def _document(found: Inspection) -> dict[str, object]:
     return {
-        "name": name,
+        "name": found.name,
         "ok": found.ok,
         "kind": found.kind,
         "steps": list(map(asdict, found.steps)),
@@ -221,6 +237,7 @@ def _rows(device: Device, about: About) -> list[tuple[str, str | None]]:
         ("device", device.name),
         ("address", f"{host}, {transport} port {port}"),
         ("serial number", about.serial_number),
+        *([("in the inventory", device.serial)] if device.trust == "inventory" else []),
         ("model", about.model),
         ("vendor", about.vendor),
         ("platform", about.platform),

@@ -31,11 +31,13 @@ class Events:
     origins: Origins | None = None
     secrets: tuple[str, ...] = field(default=(), repr=False)
     """Texts that no message may hold."""
+    extra: tuple[str, ...] = ()
+    """Fields that are in each event besides."""
     most: ClassVar[int | None] = None
 
     def carry(self, events: Sequence[Event]) -> Request:
         """Return the request that carries any number of events."""
-        return carrying(events, compact({"events": [as_json(event) for event in events]}))
+        return carrying(events, compact({"events": [as_json(event, self.extra) for event in events]}))
 
     def exchange(self, events: Sequence[Event], *, unsure: bool) -> Exchange:  # noqa: ARG002  # ids are unique
         """Send the events. A dashboard knows a repeat by its id."""
@@ -67,7 +69,7 @@ class SingleEvent(Events):
     def carry(self, events: Sequence[Event]) -> Request:
         """Return the request that carries exactly one event."""
         (event,) = events
-        return carrying(events, compact(as_json(event)))
+        return carrying(events, compact(as_json(event, self.extra)))
 
     def probes(self) -> tuple[Probe, ...]:
         """Ask with OPTIONS, since there is no empty event."""

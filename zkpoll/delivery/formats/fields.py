@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeAlias
 
-from zkpoll.inventory.models import Device
+from zkpoll.inventory import Database, Device
 from zkpoll.model.punch import as_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from zkpoll.delivery.origins import Origins
+    from zkpoll.inventory import Source
     from zkpoll.model.punch import Event
 
 Value: TypeAlias = "str | int | float | None"
@@ -32,6 +33,8 @@ def values(event: Event, origins: Origins) -> Mapping[str, Value]:
     date, time = event.timestamp[:10], event.timestamp[11:19]
     return {
         **as_json(event),
+        "manual": event.manual,
+        "clock_suspect": event.clock_suspect,
         "direction": origins.direction(event),
         "local": f"{date} {time}",
         "date": date,
@@ -41,7 +44,12 @@ def values(event: Event, origins: Origins) -> Mapping[str, Value]:
         "host": device and device.host,
         "port": device and device.port,
         "transport": device and device.transport,
-        "timezone": source and source.timezone,
+        "timezone": source and _zone(source, event),
         "latitude": source and source.latitude,
         "longitude": source and source.longitude,
     }
+
+
+def _zone(source: Source, event: Event) -> str:
+    """Given a source and one of its events, return the time zone of the wall clock that it was stamped by."""
+    return source.zone_of(event.serial_number) if isinstance(source, Database) else source.timezone

@@ -18,7 +18,16 @@ from zkpoll.delivery.excerpts import as_text, excerpt, is_page
 from zkpoll.delivery.formats.events import compact
 from zkpoll.delivery.formats.fields import values
 from zkpoll.delivery.rejections import Named
-from zkpoll.delivery.verdicts import by_records, by_status, explained, is_html, json_of, judge, sentence
+from zkpoll.delivery.verdicts import (
+    by_records,
+    by_status,
+    by_stranger,
+    explained,
+    is_html,
+    json_of,
+    judge,
+    sentence,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -144,7 +153,7 @@ class OdooFormat:
 
     def _judged(self, answer: Answer) -> Decision:
         """Given an answer without the records asked for, return the decision, as far as it says."""
-        if isinstance(answer, Failure):
+        if isinstance(answer, Failure) or by_stranger(answer):
             return judge(answer, self.secrets)
         error = _error(answer)
         if answer.status in _ADVICE:

@@ -44,6 +44,7 @@ def format_of(dashboard: Dashboard, origins: Origins, secrets: tuple[str, ...]) 
     """Given a dashboard, the origins of punches, and what no message may hold, return its format."""
     row = FORMATS[dashboard.format]
     module = import_module(f"{__package__}.{row.module}")
-    form: Format = getattr(module, row.made)(dashboard.format_settings, origins, secrets)
+    extra = {"extra": dashboard.extra_fields} if dashboard.extra_fields else {}
+    form: Format = getattr(module, row.made)(dashboard.format_settings, origins, secrets, **extra)
     ruled = dashboard.user_id or any(source.user_id for source in origins.sources.values())
     return form if row.as_journalled and not ruled else Outward(form, People(origins, dashboard.user_id))

@@ -32,10 +32,17 @@ class Names:
     """Whether each must be the name of a device of the inventory."""
     no_callers: str = ""
     """Why a device that is not called cannot be among them, in words; empty if it may."""
+    no_databases: str = "expected the name of a device"
+    """Why a database cannot be among them, in words."""
 
 
 class FormatSettings(Settings):
     """The settings of a format, and the questions that all of them answer."""
+
+    @property
+    def has_shifts(self) -> bool:
+        """Whether its dashboard is told how far shifts are complete."""
+        return False
 
     def secrets_in_bodies(self) -> tuple[str, ...]:
         """Return the texts from variables and files that stand in the bodies of its requests."""

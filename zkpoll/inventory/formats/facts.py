@@ -49,6 +49,10 @@ class Facts:
     """Whether no request is answered without the key of a user."""
     own_paths: frozenset[str] = frozenset()
     """First parts of paths that its URL may not have. Empty if its requests have no paths of their own."""
+    sends_events: bool = False
+    """Whether its requests hold events as the JSON contract has them, which may have more fields."""
+    side_by_side: bool = False
+    """Whether several requests may be under way at once: it takes one event in each, or creates records."""
     unpacks: bool = True
     """Whether the servers unpack what is sent packed."""
 
@@ -59,8 +63,8 @@ _OF_SITES: Final = frozenset({"api", "json", "app", "desk", "odoo", "web"})
 FACTS: Final[Mapping[str, Facts]] = {
     row.name: row
     for row in (
-        Facts(name="events", about="a list of punches a request"),
-        Facts(name="event", about="one punch a request"),
+        Facts(name="events", about="a list of punches a request", sends_events=True),
+        Facts(name="event", about="one punch a request", sends_events=True, side_by_side=True),
         Facts(
             name="frappe",
             about="checkins of Frappe HR or ERPNext",
@@ -72,6 +76,7 @@ FACTS: Final[Mapping[str, Facts]] = {
             token=Matching("[^:]+:[^:]+", "the API key and secret as key:secret"),
             needs_user=True,
             own_paths=_OF_SITES,
+            side_by_side=True,
             unpacks=False,
         ),
         Facts(
@@ -82,6 +87,7 @@ FACTS: Final[Mapping[str, Facts]] = {
             scheme="bearer",
             needs_user=True,
             own_paths=_OF_SITES,
+            side_by_side=True,
             unpacks=False,
         ),
         Facts(
@@ -92,6 +98,7 @@ FACTS: Final[Mapping[str, Facts]] = {
             needed="the body of a request",
             sections={"success": Success},
             blocks=("body", "each"),
+            side_by_side=True,
         ),
     )
 }

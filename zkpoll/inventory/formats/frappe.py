@@ -18,6 +18,10 @@ _NEVER_COMPLETE: Final = (
     "it is never read, so nobody can say up to when its punches are complete, and the shift would never move;"
     " give it host: as well, or leave it out"
 )
+_NEVER_TOLD: Final = (
+    "it does not tell up to when its punches are complete, so the shift would never move; name"
+    " devices that are read themselves"
+)
 
 
 class Shift(Settings):
@@ -52,6 +56,11 @@ class Frappe(FormatSettings):
         " no earlier",
     )
 
+    @property
+    def has_shifts(self) -> bool:
+        """Whether any shift is told how far its devices were read."""
+        return bool(self.shifts)
+
     def names(self) -> Iterator[Names]:
         """Yield the names of the shifts, and of the devices of each."""
         yield Names(
@@ -59,4 +68,10 @@ class Frappe(FormatSettings):
         )
         for i, shift in enumerate(self.shifts):
             texts = tuple((name, ("shifts", i, "devices", k)) for k, name in enumerate(shift.devices))
-            yield Names(texts, "in this shift", of_devices=True, no_callers=_NEVER_COMPLETE)
+            yield Names(
+                texts,
+                "in this shift",
+                of_devices=True,
+                no_callers=_NEVER_COMPLETE,
+                no_databases=_NEVER_TOLD,
+            )

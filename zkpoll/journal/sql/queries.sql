@@ -1,11 +1,15 @@
--- Every statement of the journal. `-- name:` starts one; parameters are named. `incoming` is a table of the
--- values that a statement is run over: (place, value).
+-- Every statement of the journal. `-- name:` starts one; parameters are named; a truth is 0 or 1. `incoming` is a
+-- table of the values that a statement is run over: (place, value). What they are is said in front.
 
 -- name: device_by_name
 SELECT id, key FROM device WHERE name = :name;
 
 -- name: device_by_key
-SELECT id, coalesce(name, seen_as), read_at FROM device WHERE key = :key;
+SELECT id, coalesce(name, seen_as), read_at, held FROM device WHERE key = :key;
+
+-- name: whose_key
+-- The name of the device with a key, and the one at whose address it answers as a stranger.
+SELECT name, seen_as FROM device WHERE key = :key;
 
 -- name: names_by_key
 SELECT key, name FROM device WHERE name IS NOT NULL;
@@ -13,13 +17,37 @@ SELECT key, name FROM device WHERE name IS NOT NULL;
 -- name: meet_device
 -- A device that got another name in the inventory keeps its key, and all its punches.
 INSERT INTO device (key, name, met_at) VALUES (:key, :name, :now)
-ON CONFLICT (key) DO UPDATE SET name = excluded.name
+ON CONFLICT (key) DO UPDATE
+SET name = excluded.name, last_name = CASE WHEN device.name <> excluded.name THEN device.name ELSE device.last_name END
 RETURNING id, held;
 
+-- name: met_already
+-- A device that is known by its name, belongs there, and nobody else answers in its place.
+SELECT 1 FROM device
+WHERE key = :key AND name = :name AND held = 0
+  AND NOT EXISTS (SELECT 1 FROM device AS stranger WHERE stranger.seen_as = :name);
+
+-- name: renamed
+SELECT last_name, name FROM device WHERE last_name <> name;
+
+-- name: meet_device_of_rows
+-- A terminal that only a database knows, until it is met itself.
+INSERT INTO device (key, met_at) VALUES (:key, :now)
+ON CONFLICT (key) DO NOTHING;
+
 -- name: meet_stranger
--- A terminal that answers where another one belongs.
+-- A terminal that answers where another one belongs. One that was nobody's until now is met only now.
 INSERT INTO device (key, seen_as, held, met_at) VALUES (:key, :name, 1, :now)
-ON CONFLICT (key) DO UPDATE SET seen_as = excluded.seen_as, held = 1;
+ON CONFLICT (key) DO UPDATE
+SET seen_as = excluded.seen_as, held = 1,
+    met_at = CASE WHEN device.held = 0 AND device.name IS NULL THEN excluded.met_at ELSE device.met_at END;
+
+-- name: answered_in_turn
+-- Whether a device was read after a stranger, which belongs nowhere, was met.
+SELECT EXISTS (
+    SELECT 1 FROM device AS stranger JOIN device ON device.name = :name
+    WHERE stranger.key = :key AND stranger.held = 1 AND stranger.name IS NULL AND device.read_at > stranger.met_at
+);
 
 -- name: stranger_seen_as
 SELECT id, key, name FROM device WHERE seen_as = :name;
@@ -34,7 +62,7 @@ WHERE punch.seq = outbox.punch AND punch.device = :device
 
 -- name: punches_to_move
 -- Those of a device that another one has not shown, oldest first.
-SELECT seq, user_id, timestamp, kinds, state FROM punch
+SELECT seq, user_id, timestamp, kinds, state, source FROM punch
 WHERE device = :device AND seq NOT IN (
     SELECT form.punch FROM form
     WHERE form.device = :device AND EXISTS (
@@ -52,6 +80,14 @@ WHERE seq = :seq;
 -- Those of punches that were moved, after them.
 UPDATE form SET device = :other
 WHERE device = :device AND punch IN (SELECT seq FROM punch WHERE device = :other);
+
+-- name: count_discarded_of_device
+-- Before they are discarded.
+UPDATE destination
+SET discarded = discarded + (SELECT count(*) FROM outbox CROSS JOIN punch
+                             WHERE outbox.destination = destination.id AND outbox.state = 'held'
+                               AND outbox.reason = 'another terminal'
+                               AND punch.seq = outbox.punch AND punch.device = :device);
 
 -- name: discard_device
 -- What is left under a serial number that is another's now: the terminal itself has shown it, too.
@@ -79,19 +115,90 @@ UPDATE device SET name = :name WHERE id = :device;
 -- name: aliases
 SELECT serial FROM alias JOIN device ON device.id = alias.device WHERE device.name = :name;
 
+-- name: key_of_alias
+SELECT device.key FROM alias JOIN device ON device.id = alias.device WHERE alias.serial = :serial;
+
 -- name: add_alias
 INSERT INTO alias (serial, device) SELECT :serial, id FROM device WHERE name = :name
 ON CONFLICT (serial) DO UPDATE SET device = excluded.device;
+
+-- name: rename_device
+UPDATE device SET name = :new WHERE name = :old;
+
+-- name: rename_stranger
+-- Who answers where it belongs, unless somebody answers at the new name already.
+UPDATE device SET seen_as = :new
+WHERE seen_as = :old AND NOT EXISTS (SELECT 1 FROM device WHERE seen_as = :new);
+
+-- name: rename_retired
+-- Terminals that had the name before another one took their place.
+UPDATE device SET last_name = :new WHERE last_name = :old;
+
+-- name: rename_condition
+UPDATE condition SET subject = :new
+WHERE subject = :old AND NOT EXISTS (SELECT 1 FROM condition WHERE subject = :new);
+
+-- name: rename_untold
+UPDATE untold SET subject = :new
+WHERE subject = :old AND text NOT IN (SELECT text FROM untold WHERE subject = :new);
+
+-- name: forget_untold
+DELETE FROM untold WHERE subject = :subject;
+
+-- name: rename_database
+UPDATE database SET name = :new WHERE name = :old;
+
+-- name: database_by_name
+SELECT id, address FROM database WHERE name = :name;
+
+-- name: rename_dashboard
+UPDATE destination SET name = :new WHERE name = :old;
+
+-- name: dashboard_by_name
+SELECT name, id FROM destination WHERE name = :name;
+
+-- name: move_outbox
+-- What only the other one had. Where both have a punch, that of the one that stays is nearer to the truth.
+UPDATE outbox SET destination = :new
+WHERE destination = :old AND punch NOT IN (SELECT punch FROM outbox WHERE destination = :new);
+
+-- name: forget_outbox
+DELETE FROM outbox WHERE destination = :destination;
+
+-- name: move_requests
+UPDATE request SET destination = :new WHERE destination = :old;
+
+-- name: move_beginning
+-- It gets all that the other one was to get.
+UPDATE destination SET after = (SELECT other.after FROM destination AS other WHERE other.id = :old)
+WHERE id = :new AND after > (SELECT other.after FROM destination AS other WHERE other.id = :old);
+
+-- name: keep_joined_counts
+-- What was counted anew once two dashboards are one.
+UPDATE destination
+SET due = :due, confirmed = :confirmed, discarded = :discarded,
+    confirmed_at = (SELECT max(joined.confirmed_at) FROM destination AS joined WHERE joined.id IN (:old, :new))
+WHERE id = :new;
+
+-- name: forget_destination
+DELETE FROM destination WHERE id = :destination;
 
 -- name: note_reading
 UPDATE device
 SET read_at = :now, on_device = :on_device, capacity = :capacity, drift = :drift,
     complete_until = :complete_until,
-    whole_at = CASE WHEN :whole OR whole_at IS NULL THEN :now ELSE whole_at END
+    largest_log = (SELECT max(size) FROM (SELECT device.largest_log AS size
+                                          UNION ALL SELECT CAST(:capacity AS BIGINT)
+                                          UNION ALL SELECT CAST(:on_device AS BIGINT)) AS sizes
+                   WHERE device.largest_log > 0 OR :capacity > 0),
+    whole_at = CASE WHEN :whole = 1 OR whole_at IS NULL THEN :now ELSE whole_at END
 WHERE key = :key;
 
 -- name: last_reading
 SELECT key, read_at, on_device, capacity FROM device WHERE name = :name AND read_at IS NOT NULL;
+
+-- name: last_readings
+SELECT name, key, read_at, on_device, capacity FROM device WHERE name IS NOT NULL AND read_at IS NOT NULL;
 
 -- name: newest_reading
 -- Of a device that is in use; what was read last before it left is never read again.
@@ -102,9 +209,13 @@ WHERE name IS NOT NULL AND (CAST(:until AS TEXT) IS NULL OR read_at <= :until);
 -- A new dashboard gets what is journalled from now on, and so does one that was given up and is back.
 INSERT INTO destination (name, after) VALUES (:name, (SELECT coalesce(max(seq), 0) FROM punch))
 ON CONFLICT (name) DO UPDATE
-SET after = CASE WHEN destination.given_up_at IS NULL THEN destination.after ELSE excluded.after END,
-    given_up_at = NULL
+SET after = CASE WHEN destination.given_up_since IS NULL THEN destination.after ELSE excluded.after END,
+    given_up_since = NULL
 RETURNING id;
+
+-- name: destination_met
+-- One that gets punches.
+SELECT id FROM destination WHERE name = :name AND given_up_since IS NULL;
 
 -- name: last_journalled
 SELECT journalled_at FROM punch ORDER BY seq DESC LIMIT 1;
@@ -113,6 +224,7 @@ SELECT journalled_at FROM punch ORDER BY seq DESC LIMIT 1;
 SELECT coalesce(max(seq), 0) FROM punch;
 
 -- name: known_bytes
+-- incoming: bytes
 -- How often each is known as a punch, and of which: the first, and the last journalled. CROSS JOIN: take the few
 -- incoming values one by one, never the whole journal.
 SELECT incoming.place, count(*), max(form.occurrence), min(form.punch), max(form.punch)
@@ -121,29 +233,32 @@ WHERE form.device = :device AND form.bytes = incoming.value
 GROUP BY incoming.place;
 
 -- name: punches_of_second
+-- incoming: texts
 -- Given the id of the first punch of a user and second, that punch and the further ones; each half has its own
 -- index.
-SELECT incoming.place, punch.seq, punch.kinds, punch.nth, punch.hold, punch.verify, punch.state,
-       punch.work_code
+SELECT incoming.place, punch.seq, punch.kinds, punch.nth, punch.hold, punch.source, punch.verify,
+       punch.state, punch.work_code
 FROM incoming CROSS JOIN punch
 WHERE punch.id = incoming.value AND punch.nth = 1
 UNION ALL
-SELECT incoming.place, punch.seq, punch.kinds, punch.nth, punch.hold, punch.verify, punch.state,
-       punch.work_code
+SELECT incoming.place, punch.seq, punch.kinds, punch.nth, punch.hold, punch.source, punch.verify,
+       punch.state, punch.work_code
 FROM incoming CROSS JOIN punch
 WHERE punch.first_id = incoming.value;
 
 -- name: punches_by_id
+-- incoming: texts
 SELECT punch.seq FROM incoming CROSS JOIN punch WHERE punch.id = incoming.value;
 
 -- name: nth_of_second
+-- incoming: numbers
 SELECT incoming.place, punch.nth FROM incoming CROSS JOIN punch WHERE punch.seq = incoming.value;
 
 -- name: add_punch
 INSERT INTO punch (id, nth, first_id, device, device_name, user_id, timestamp, verify, state, work_code,
-                   clock_suspect, kinds, source, hold, journalled_at)
+                   clock_suspect, kinds, source, hold, manual, journalled_at)
 VALUES (:id, :nth, :first_id, :device, :device_name, :user_id, :timestamp, :verify, :state, :work_code,
-        :clock_suspect, :kinds, :source, :hold, :now)
+        :clock_suspect, :kinds, :source, :hold, :manual, :now)
 RETURNING seq;
 
 -- name: add_form
@@ -155,7 +270,25 @@ INSERT INTO push_line (punch, rest) VALUES (:punch, :rest) ON CONFLICT (punch) D
 -- name: add_kind
 UPDATE punch SET kinds = kinds | :kind WHERE seq = :punch;
 
+-- name: add_shown
+-- Punches that no door of the device itself had shown.
+UPDATE device SET shown = shown + :more WHERE id = :device;
+
+-- name: recount_shown
+-- What a walk finds: by the bytes that are here, and by what is kept of pruned ones. 63: all kinds but rows.
+UPDATE device
+SET shown = (SELECT count(*) FROM (
+    SELECT form.punch FROM form
+    WHERE form.device = device.id AND substr(form.bytes, 1, 3) <> :bridged
+    UNION
+    SELECT forgotten_form.punch
+    FROM forgotten_form JOIN forgotten_punch ON forgotten_punch.punch = forgotten_form.punch
+    WHERE forgotten_form.device = device.id AND (forgotten_punch.kinds & 63) <> 0
+) AS told)
+WHERE id = :device;
+
 -- name: last_kept
+-- incoming: texts
 -- CROSS JOIN for the same reason.
 SELECT incoming.place, last_kept.state, last_kept.timestamp
 FROM incoming CROSS JOIN last_kept
@@ -166,26 +299,69 @@ INSERT INTO last_kept (device, user_id, state, timestamp) VALUES (:device, :user
 ON CONFLICT (device, user_id, state) DO UPDATE SET timestamp = excluded.timestamp;
 
 -- name: add_to_outbox
--- Every incoming punch goes to every destination the journal knows, also to one that left the inventory for a
--- while. One that shares its second or its bytes waits for a person, and so does a stranger's (:held), and
--- what the settings hold.
+-- Every punch from one place to another goes to every destination the journal knows, also to one that left the
+-- inventory for a while. One that shares its second or its bytes waits for a person, and so does a stranger's
+-- (:held), and what the settings hold. CROSS JOIN: the few punches first.
 INSERT INTO outbox (destination, punch, state, reason, changed_at)
 SELECT destination.id, punch.seq,
        CASE WHEN coalesce(:held, punch.hold) IS NOT NULL THEN 'held' ELSE 'pending' END,
        CASE WHEN punch.hold IN ('same second', 'exact repeat') THEN punch.hold
             ELSE coalesce(:held, punch.hold) END,
        :now
-FROM incoming CROSS JOIN punch CROSS JOIN destination
-WHERE punch.seq = incoming.value AND destination.given_up_at IS NULL;
+FROM punch CROSS JOIN destination
+WHERE punch.seq BETWEEN :first AND :last AND destination.given_up_since IS NULL;
+
+-- name: count_due
+-- New punches, for each dashboard that gets them: counted as they were journalled, and not by their places, so
+-- that one without a place is missed.
+UPDATE destination SET due = due + :number WHERE given_up_since IS NULL;
 
 -- name: add_to_quarantine
 INSERT INTO quarantine (device, raw, reason, quarantined_at) VALUES (:device, :raw, :reason, :now)
 ON CONFLICT (device, raw) DO NOTHING;
 
--- name: any_quarantined
-SELECT 1 FROM quarantine WHERE device = :device LIMIT 1;
+-- name: beside_punches
+-- Whether any record of a device is in quarantine, and whether any punch of it was pruned.
+SELECT CASE WHEN EXISTS (SELECT 1 FROM quarantine WHERE device = :device) THEN 1 ELSE 0 END,
+       CASE WHEN EXISTS (SELECT 1 FROM device WHERE id = :device AND pruned_at IS NOT NULL) THEN 1 ELSE 0 END;
+
+-- name: nobodys_records
+-- incoming: bytes
+-- Those of which a person has to say whose they are.
+SELECT incoming.place FROM incoming CROSS JOIN quarantine
+WHERE quarantine.device = :device AND quarantine.raw = incoming.value
+  AND quarantine.reason IN (:nobodys, :anothers);
+
+-- name: to_be_judged
+-- All of a device that a reading found impossible, but for those.
+SELECT quarantine.raw FROM device CROSS JOIN quarantine
+WHERE device.key = :key AND quarantine.device = device.id AND substr(quarantine.raw, 1, 5) <> :pushed
+  AND quarantine.reason NOT IN (:nobodys, :anothers);
+
+-- name: people_of_bytes
+-- Whose punches are shown by bytes of a width, from some bytes up to others.
+SELECT DISTINCT punch.user_id FROM device CROSS JOIN form CROSS JOIN punch
+WHERE device.key = :key AND form.device = device.id AND form.bytes >= :first AND form.bytes < :last
+  AND length(form.bytes) = :width AND punch.seq = form.punch;
+
+-- name: judge_quarantined
+UPDATE quarantine SET reason = :reason
+WHERE raw = :raw AND device = (SELECT id FROM device WHERE key = :key);
+
+-- name: leave_quarantine
+-- incoming: bytes
+DELETE FROM quarantine WHERE device = :device AND raw IN (SELECT value FROM incoming);
+
+-- name: assign
+-- incoming: bytes
+-- A person said whose punches these bytes show.
+INSERT INTO assignment (punch, slot, person, assigned_at)
+SELECT form.punch, :slot, :person, :now FROM incoming CROSS JOIN form
+WHERE form.device = :device AND form.bytes = incoming.value AND form.occurrence = 1
+ON CONFLICT (punch) DO NOTHING;
 
 -- name: quarantined_records
+-- incoming: bytes
 SELECT incoming.place FROM incoming CROSS JOIN quarantine
 WHERE quarantine.device = :device AND quarantine.raw = incoming.value;
 
@@ -210,6 +386,12 @@ SET layout = excluded.layout, records = excluded.records, tail = excluded.tail, 
     all_read = excluded.all_read, clear_sent = 0, whole_before = excluded.whole_before,
     whole_seen = excluded.whole_seen, read_at = excluded.read_at;
 
+-- name: tail
+SELECT layout, tail FROM watermark WHERE device = :device;
+
+-- name: set_tail
+UPDATE watermark SET tail = :tail WHERE device = :device;
+
 -- name: forget_watermark
 DELETE FROM watermark WHERE device = :device;
 
@@ -219,71 +401,98 @@ WHERE (all_read = 0 OR whole_before IS NOT NULL) AND device = (SELECT id FROM de
 
 -- name: requests
 -- What a destination was sent and did not answer for, the oldest first.
-SELECT id, began_at, punches, method, key, body FROM request WHERE destination = :destination ORDER BY id;
+SELECT id, began_at, punches, places, method, key, body FROM request
+WHERE destination = :destination ORDER BY id;
 
 -- name: carried
--- The punches of those requests, in whatever state they are by now: a person may have decided meanwhile.
-SELECT carried.request, outbox.state, punch.seq, punch.id, punch.device_name, device.key, punch.user_id,
-       punch.timestamp, punch.verify, punch.state, punch.work_code, punch.source, punch.clock_suspect
-FROM request
-JOIN carried ON carried.request = request.id
-JOIN punch ON punch.seq = carried.punch
-JOIN device ON device.id = punch.device
-LEFT JOIN outbox ON outbox.destination = request.destination AND outbox.punch = carried.punch
-WHERE request.destination = :destination
-ORDER BY carried.request, carried.punch;
+-- incoming: numbers
+-- incoming: the places of punches of such a request. In whatever state they are by now: a person may have decided
+-- meanwhile.
+SELECT outbox.state, punch.seq, punch.id, punch.device_name, device.key, punch.user_id, punch.timestamp,
+       punch.verify, punch.state, punch.work_code, punch.source, punch.clock_suspect, punch.manual
+FROM incoming CROSS JOIN punch CROSS JOIN device
+LEFT JOIN outbox ON outbox.destination = :destination AND outbox.punch = punch.seq
+WHERE punch.seq = incoming.value AND device.id = punch.device
+ORDER BY punch.seq;
+
+-- name: carried_by
+SELECT punches, places FROM request WHERE id = :request;
 
 -- name: pending
--- Oldest first: as many places as are asked for, by their index alone, then their punches.
+-- incoming: numbers
+-- Oldest first: as many places as are asked for, by their index alone, then their punches. Those from :first to
+-- :last are decided on, and that is written with the next request. incoming: the devices meant, unless :all are.
 SELECT punch.seq, punch.id, punch.device_name, device.key, punch.user_id, punch.timestamp,
-       punch.verify, punch.state, punch.work_code, punch.source, punch.clock_suspect
+       punch.verify, punch.state, punch.work_code, punch.source, punch.clock_suspect,
+       punch.manual
 FROM (SELECT punch FROM outbox
-      WHERE destination = :destination AND state = 'pending'
+      WHERE destination = :destination AND state = 'pending' AND punch > :after
+        AND punch NOT BETWEEN :first AND :last
+        AND (:all = 1 OR (SELECT device FROM punch WHERE seq = outbox.punch) IN (SELECT value FROM incoming))
       ORDER BY punch LIMIT :limit) AS waiting
 CROSS JOIN punch CROSS JOIN device
 WHERE punch.seq = waiting.punch AND device.id = punch.device
 ORDER BY waiting.punch;
 
+-- name: owed_anything
+SELECT 1 FROM destination
+WHERE id = :destination
+  AND (halted IS NOT NULL
+       OR EXISTS (SELECT 1 FROM request WHERE request.destination = destination.id)
+       OR EXISTS (SELECT 1 FROM outbox
+                  WHERE outbox.destination = destination.id AND outbox.state = 'pending')
+       OR EXISTS (SELECT 1 FROM outbox
+                  WHERE outbox.destination = destination.id AND outbox.state = 'parked'));
+
+-- name: keys_of_devices
+SELECT id, key FROM device;
+
 -- name: newest_of_people
--- One pending punch of each person, newest first. It walks all that is pending, once in a run at the most.
+-- incoming: numbers
+-- One pending punch of each person at each device, the devices in turn, newest first: those of one device may all
+-- be at fault, and the newest of all. It walks all that is pending, which is for runs in trouble.
 SELECT punch.seq, punch.id, punch.device_name, device.key, punch.user_id, punch.timestamp,
-       punch.verify, punch.state, punch.work_code, punch.source, punch.clock_suspect
-FROM (SELECT max(outbox.punch) AS newest
+       punch.verify, punch.state, punch.work_code, punch.source, punch.clock_suspect,
+       punch.manual
+FROM (SELECT max(outbox.punch) AS newest,
+             row_number() OVER (PARTITION BY punch.device ORDER BY max(outbox.punch) DESC) AS turn
       FROM outbox JOIN punch ON punch.seq = outbox.punch
       WHERE outbox.destination = :destination AND outbox.state = 'pending'
+        AND (:all = 1 OR punch.device IN (SELECT value FROM incoming))
       GROUP BY punch.device, punch.user_id
-      ORDER BY newest DESC LIMIT :limit) AS people
+      ORDER BY turn, newest DESC LIMIT :limit) AS people
 JOIN punch ON punch.seq = people.newest
 JOIN device ON device.id = punch.device
-ORDER BY punch.seq DESC;
+ORDER BY people.turn, punch.seq DESC;
 
 -- name: parked
+-- incoming: numbers
 -- Those that were tried before :before, and those tried in a time to come: this host's clock was wrong then.
 SELECT punch.seq, punch.id, punch.device_name, device.key, punch.user_id, punch.timestamp,
-       punch.verify, punch.state, punch.work_code, punch.source, punch.clock_suspect
+       punch.verify, punch.state, punch.work_code, punch.source, punch.clock_suspect,
+       punch.manual
 FROM outbox
 JOIN punch ON punch.seq = outbox.punch
 JOIN device ON device.id = punch.device
 WHERE outbox.destination = :destination AND outbox.state = 'parked' AND outbox.punch > :after
   AND (outbox.tried_at IS NULL OR outbox.tried_at < :before OR outbox.tried_at > :now)
+  AND (:all = 1 OR punch.device IN (SELECT value FROM incoming))
 ORDER BY outbox.punch
 LIMIT :limit;
 
 -- name: add_request
-INSERT INTO request (destination, began_at, punches, method, key, body)
-VALUES (:destination, :now, :punches, :method, :key, :body)
+INSERT INTO request (destination, began_at, punches, first, last, places, method, key, body)
+VALUES (:destination, :now, :punches, :first, :last, :places, :method, :key, :body)
 RETURNING id;
 
--- name: carry
--- Once, and only what has a place in the outbox, in a state there is: whoever counts fewer has found damage.
-INSERT INTO carried (request, punch)
-SELECT :request, outbox.punch FROM incoming CROSS JOIN outbox
-WHERE outbox.destination = :destination AND outbox.punch = incoming.value
-  AND outbox.state IN ('pending', 'confirmed', 'parked', 'held', 'discarded')
-ON CONFLICT (request, punch) DO NOTHING;
+-- name: places_between
+-- How many have a place in the outbox, in a state there is: whoever finds fewer than they know has found damage.
+SELECT count(*) FROM outbox
+WHERE destination = :destination AND punch BETWEEN :first AND :last
+  AND state IN ('pending', 'confirmed', 'parked', 'held', 'discarded');
 
--- name: unload
-DELETE FROM carried WHERE request = :request AND punch IN (SELECT value FROM incoming);
+-- name: shrink_request
+UPDATE request SET first = :first, last = :last, places = :places WHERE id = :request;
 
 -- name: forget_request
 DELETE FROM request WHERE id = :request;
@@ -293,16 +502,15 @@ DELETE FROM request WHERE destination = :destination;
 
 -- name: confirm
 UPDATE outbox SET state = 'confirmed', reason = NULL, tried_at = NULL, changed_at = :now
-WHERE destination = :destination AND state IN ('pending', 'parked')
-  AND punch IN (SELECT value FROM incoming);
+WHERE destination = :destination AND punch BETWEEN :first AND :last AND state IN ('pending', 'parked');
 
--- name: confirm_request
--- All that a request carried.
-UPDATE outbox SET state = 'confirmed', reason = NULL, tried_at = NULL, changed_at = :now
-WHERE destination = :destination AND state IN ('pending', 'parked')
-  AND punch IN (SELECT punch FROM carried WHERE request = :request);
+-- name: count_confirmed
+-- In the transaction that confirmed them. The count is there for whoever looks: to walk all that was ever
+-- confirmed takes longer from year to year.
+UPDATE destination SET confirmed = confirmed + :number, confirmed_at = :now WHERE id = :destination;
 
 -- name: states
+-- incoming: numbers
 SELECT incoming.place, outbox.state FROM incoming CROSS JOIN outbox
 WHERE outbox.destination = :destination AND outbox.punch = incoming.value;
 
@@ -316,28 +524,57 @@ WHERE destination = :destination AND punch = :punch AND state IN ('pending', 'pa
 -- name: halted
 SELECT halted FROM destination WHERE id = :destination;
 
+-- name: failed_runs
+SELECT failed_runs FROM destination WHERE id = :destination;
+
+-- name: remember_failed_runs
+UPDATE destination SET failed_runs = :runs WHERE id = :destination;
+
 -- name: halt
 UPDATE destination SET halted = :words WHERE id = :destination;
 
 -- name: counts
--- Both sides of the journal sum in one statement, so that no other process journals in between. What was
--- journalled before a dashboard was met counts where a person put it into its outbox. Counted in one pass
--- each: a GROUP BY would sort the whole outbox. Then how many places there are, and how many of them each
--- index knows, which says otherwise where the file is damaged.
+-- Both sides of the journal sum in one statement, so that no other process journals in between. What is due, and
+-- what is settled, was counted as it came to be so: nobody walks it. What waits is counted by its indexes; then
+-- once more by the places that these lead to, which say otherwise where the file is damaged. FILTER, as a
+-- condition would have the index answer for its places.
+SELECT destination.due,
+       (SELECT count(*) FROM outbox WHERE outbox.destination = destination.id AND outbox.state = 'pending'),
+       destination.confirmed,
+       (SELECT count(*) FROM outbox WHERE outbox.destination = destination.id AND outbox.state = 'parked'),
+       (SELECT count(*) FROM outbox WHERE outbox.destination = destination.id AND outbox.state = 'held'),
+       destination.discarded,
+       (SELECT count(*) FILTER (WHERE place.state = 'pending') FROM outbox CROSS JOIN outbox AS place
+        WHERE outbox.destination = destination.id AND outbox.state = 'pending'
+          AND place.destination = outbox.destination AND place.punch = outbox.punch),
+       (SELECT count(*) FILTER (WHERE place.state = 'parked') FROM outbox CROSS JOIN outbox AS place
+        WHERE outbox.destination = destination.id AND outbox.state = 'parked'
+          AND place.destination = outbox.destination AND place.punch = outbox.punch),
+       (SELECT count(*) FILTER (WHERE place.state = 'held') FROM outbox CROSS JOIN outbox AS place
+        WHERE outbox.destination = destination.id AND outbox.state = 'held'
+          AND place.destination = outbox.destination AND place.punch = outbox.punch)
+FROM destination WHERE destination.id = :destination;
+
+-- name: recount
+-- The same by walking all of it, beside what was counted as it came. What was journalled before a dashboard was
+-- met, or while it was given up, counts where it has a place. One pass each: a GROUP BY would sort the outbox.
 SELECT (SELECT count(*) FROM destination CROSS JOIN punch
-        WHERE destination.id = :destination AND punch.seq > destination.after)
+        WHERE destination.id = :destination AND destination.given_up_since IS NULL
+          AND punch.seq > destination.after)
        + (SELECT count(*) FROM destination CROSS JOIN outbox
           WHERE destination.id = :destination AND outbox.destination = destination.id
-            AND outbox.punch <= destination.after),
+            AND (outbox.punch <= destination.after OR destination.given_up_since IS NOT NULL)),
        count(*) FILTER (WHERE state = 'pending'),
        count(*) FILTER (WHERE state = 'confirmed'),
        count(*) FILTER (WHERE state = 'parked'),
        count(*) FILTER (WHERE state = 'held'),
        count(*) FILTER (WHERE state = 'discarded'),
-       count(*),
        (SELECT count(*) FROM outbox WHERE destination = :destination AND state = 'pending'),
        (SELECT count(*) FROM outbox WHERE destination = :destination AND state = 'parked'),
-       (SELECT count(*) FROM outbox WHERE destination = :destination AND state = 'held')
+       (SELECT count(*) FROM outbox WHERE destination = :destination AND state = 'held'),
+       (SELECT due FROM destination WHERE id = :destination),
+       (SELECT confirmed FROM destination WHERE id = :destination),
+       (SELECT discarded FROM destination WHERE id = :destination)
 FROM outbox WHERE destination = :destination;
 
 -- name: waiting_by_destination
@@ -345,15 +582,46 @@ SELECT name, (SELECT count(*) FROM outbox
               WHERE outbox.destination = destination.id AND outbox.state = 'pending')
 FROM destination ORDER BY name;
 
+-- name: backlogs
+-- What waits for each dashboard that gets punches, and since when the oldest does: as it goes out, not as it
+-- was journalled, or each backfill would be an old backlog.
+SELECT id, name,
+       (SELECT count(*) FROM outbox WHERE outbox.destination = destination.id AND outbox.state = 'pending'),
+       (SELECT place.changed_at FROM outbox AS place
+        WHERE place.destination = destination.id
+          AND place.punch = (SELECT min(outbox.punch) FROM outbox
+                             WHERE outbox.destination = destination.id AND outbox.state = 'pending'))
+FROM destination WHERE given_up_since IS NULL ORDER BY name;
+
+-- name: backlog_points
+SELECT destination, at, pending FROM backlog;
+
+-- name: note_backlog
+INSERT INTO backlog (destination, at, pending) VALUES (:destination, :at, :pending)
+ON CONFLICT (destination, at) DO UPDATE SET pending = excluded.pending;
+
+-- name: forget_backlog
+DELETE FROM backlog WHERE destination = :destination;
+
+-- name: forget_backlog_points
+-- What is too old to compare with, and what a wrong clock has stamped.
+DELETE FROM backlog WHERE at < :first OR at > :last;
+
 -- name: give_up
 -- A dashboard that left the inventory for good: it gets nothing any more.
-UPDATE destination SET given_up_at = :now WHERE name = :name;
+UPDATE destination SET given_up_since = :now WHERE name = :name;
 
 -- name: oldest_pending
 SELECT journalled_at FROM punch
 WHERE seq = (SELECT punch FROM outbox
              WHERE destination = :destination AND state = 'pending'
              ORDER BY punch LIMIT 1);
+
+-- name: kept_answer
+SELECT answer, answered_at FROM destination WHERE id = :destination AND answer_to = :asked;
+
+-- name: keep_answer
+UPDATE destination SET answer = :answer, answered_at = :now, answer_to = :asked WHERE id = :destination;
 
 -- name: complete_until
 SELECT name, complete_until FROM device WHERE name IS NOT NULL ORDER BY name;
@@ -367,15 +635,38 @@ FROM (SELECT punch, state FROM outbox WHERE destination = :destination AND state
       UNION ALL
       SELECT punch, state FROM outbox WHERE destination = :destination AND state = 'parked'
       UNION ALL
-      SELECT punch, state FROM outbox
-      WHERE destination = :destination AND state = 'held' AND reason = 'another terminal') AS waiting
+      SELECT place.punch, place.state FROM outbox CROSS JOIN outbox AS place
+      WHERE outbox.destination = :destination AND outbox.state = 'held'
+        AND place.destination = outbox.destination AND place.punch = outbox.punch
+        AND place.reason = 'another terminal') AS waiting
 JOIN punch ON punch.seq = waiting.punch
 JOIN device ON device.id = punch.device
 GROUP BY coalesce(device.name, device.last_name, punch.device_name), waiting.state, substr(punch.timestamp, 20);
 
+-- name: waiting_in_quarantine
+-- How many records of each device nobody has accepted, and by whom a person can accept them: its name.
+SELECT device.name, count(*) FROM quarantine JOIN device ON device.id = quarantine.device
+WHERE quarantine.accepted_at IS NULL AND device.name IS NOT NULL
+GROUP BY device.name;
+
+-- name: waiting_aside
+-- How many rows nobody has accepted, of each database that has shown punches of a device. Nobody knows whose
+-- they are: they may be that one's. As above, of those that a person can accept.
+SELECT device.name, database.name,
+       (SELECT count(*) FROM database_row
+        WHERE database_row.database = database.id AND database_row.reason IS NOT NULL
+          AND database_row.gone_at IS NULL AND database_row.accepted_at IS NULL)
+FROM database CROSS JOIN database_device CROSS JOIN device
+WHERE database.name IS NOT NULL AND database_device.database = database.id
+  AND device.id = database_device.device AND device.name IS NOT NULL
+  AND EXISTS (SELECT 1 FROM database_row
+              WHERE database_row.database = database.id AND database_row.reason IS NOT NULL
+                AND database_row.gone_at IS NULL AND database_row.accepted_at IS NULL);
+
 -- name: first_pending
 SELECT punch.id, punch.device_name, device.key, punch.user_id, punch.timestamp,
-       punch.verify, punch.state, punch.work_code, punch.source, punch.clock_suspect
+       punch.verify, punch.state, punch.work_code, punch.source, punch.clock_suspect,
+       punch.manual
 FROM punch JOIN device ON device.id = punch.device
 WHERE punch.seq = (SELECT outbox.punch FROM destination CROSS JOIN outbox
                    WHERE destination.name = :name AND outbox.destination = destination.id
@@ -384,16 +675,20 @@ WHERE punch.seq = (SELECT outbox.punch FROM destination CROSS JOIN outbox
 
 -- name: newest_punch
 SELECT punch.id, punch.device_name, device.key, punch.user_id, punch.timestamp,
-       punch.verify, punch.state, punch.work_code, punch.source, punch.clock_suspect
+       punch.verify, punch.state, punch.work_code, punch.source, punch.clock_suspect,
+       punch.manual
 FROM punch JOIN device ON device.id = punch.device
 ORDER BY punch.seq DESC LIMIT 1;
 
 -- name: conditions
-SELECT subject, kind, since, told_at FROM condition ORDER BY subject;
+SELECT subject, kind, since, told_at, text, advice, owed FROM condition ORDER BY subject;
 
 -- name: remember_condition
-INSERT INTO condition (subject, kind, since, told_at) VALUES (:subject, :kind, :since, :told_at)
-ON CONFLICT (subject) DO UPDATE SET kind = excluded.kind, since = excluded.since, told_at = excluded.told_at;
+INSERT INTO condition (subject, kind, since, told_at, text, advice, owed)
+VALUES (:subject, :kind, :since, :told_at, :text, :advice, :owed)
+ON CONFLICT (subject) DO UPDATE
+SET kind = excluded.kind, since = excluded.since, told_at = excluded.told_at, text = excluded.text,
+    advice = excluded.advice, owed = excluded.owed;
 
 -- name: forget_condition
 DELETE FROM condition WHERE subject = :subject;
@@ -403,7 +698,7 @@ INSERT INTO untold (subject, text, found_at) VALUES (:subject, :text, :now)
 ON CONFLICT (subject, text) DO NOTHING;
 
 -- name: owed
-SELECT subject, text FROM untold ORDER BY found_at, subject, text;
+SELECT subject, text, found_at FROM untold ORDER BY found_at, subject, text;
 
 -- name: strike_owed
 DELETE FROM untold WHERE subject = :subject AND text = :text;
@@ -416,19 +711,20 @@ SELECT name, id FROM destination ORDER BY name;
 -- name: outbox_page
 -- The next punches in some of the states; each state that has an index of its own is found by it.
 SELECT punch FROM outbox
-WHERE :parked AND destination = :destination AND state = 'parked' AND punch > :after
+WHERE :parked = 1 AND destination = :destination AND state = 'parked' AND punch > :after
 UNION ALL
 SELECT punch FROM outbox
-WHERE :held AND destination = :destination AND state = 'held' AND punch > :after
+WHERE :held = 1 AND destination = :destination AND state = 'held' AND punch > :after
 UNION ALL
 SELECT punch FROM outbox
-WHERE :pending AND destination = :destination AND state = 'pending' AND punch > :after
+WHERE :pending = 1 AND destination = :destination AND state = 'pending' AND punch > :after
 UNION ALL
 SELECT punch FROM outbox
-WHERE :discarded AND destination = :destination AND state = 'discarded' AND punch > :after
+WHERE :discarded = 1 AND destination = :destination AND state = 'discarded' AND punch > :after
 ORDER BY punch LIMIT :limit;
 
 -- name: outbox_rows
+-- incoming: numbers
 -- CROSS JOIN: take the few incoming values one by one.
 SELECT incoming.place, outbox.punch, punch.id, punch.device_name, device.key, punch.user_id, punch.timestamp,
        outbox.state, outbox.reason, outbox.changed_at, outbox.tried_at, device.name, device.held,
@@ -451,21 +747,25 @@ WHERE destination = :destination AND punch = :punch AND state = :state;
 UPDATE outbox SET state = 'discarded', reason = :reason, changed_at = :now, tried_at = NULL
 WHERE destination = :destination AND punch = :punch AND state = :state;
 
--- name: known_device
-SELECT 1 WHERE EXISTS (SELECT 1 FROM device WHERE name = :name)
-            OR EXISTS (SELECT 1 FROM punch WHERE device_name = :name);
+-- name: device_names
+SELECT name FROM device WHERE name IS NOT NULL;
 
--- name: punches_of_days
--- :first and :last are days by the device's wall clock. What a repaired terminal showed under its new
--- serial number before that was known is left out: it is in the journal under its own.
-SELECT punch.seq, punch.hold, device.held, outbox.state, outbox.reason
-FROM punch CROSS JOIN device
+-- name: names_of_punches
+SELECT name FROM punched_name;
+
+-- name: keep_name
+INSERT INTO punched_name (name) VALUES (:name) ON CONFLICT (name) DO NOTHING;
+
+-- name: backfill_of
+-- incoming: numbers
+-- The punches at the incoming places. What a repaired terminal showed under its new serial number before that was
+-- known is left out: it is in the journal under its own.
+SELECT punch.seq, punch.hold, device.held, outbox.state, outbox.reason, punch.device_name, device.name
+FROM incoming CROSS JOIN punch CROSS JOIN device
 LEFT JOIN outbox ON outbox.destination = :destination AND outbox.punch = punch.seq
-WHERE punch.seq > :after AND device.id = punch.device
-  AND substr(punch.timestamp, 1, 10) BETWEEN :first AND :last
-  AND (CAST(:device AS TEXT) IS NULL OR :device IN (punch.device_name, device.name))
+WHERE punch.seq = incoming.value AND device.id = punch.device
   AND NOT EXISTS (SELECT 1 FROM alias WHERE alias.serial = device.key)
-ORDER BY punch.seq LIMIT :limit;
+ORDER BY incoming.place;
 
 -- name: backfill
 INSERT INTO outbox (destination, punch, state, reason, changed_at)
@@ -473,6 +773,14 @@ VALUES (:destination, :punch, :state, :reason, :now)
 ON CONFLICT (destination, punch) DO UPDATE
 SET state = excluded.state, reason = excluded.reason, changed_at = excluded.changed_at
 WHERE outbox.state = 'held';
+
+-- name: count_backfilled
+-- Those that had no place there.
+UPDATE destination SET due = due + :number WHERE id = :destination;
+
+-- name: count_discarded
+-- Those that a person discarded; less, where they are to be sent after all.
+UPDATE destination SET discarded = discarded + :number WHERE id = :destination;
 
 -- name: resume
 UPDATE destination SET halted = NULL WHERE id = :destination;
@@ -484,16 +792,13 @@ UPDATE quarantine SET accepted_at = :now
 WHERE raw = :raw AND accepted_at IS NULL AND device = (SELECT id FROM device WHERE key = :key);
 
 -- name: intent
-SELECT since FROM intent WHERE device = :device;
-
--- name: add_intent
-INSERT INTO intent (device, since) VALUES (:device, :now)
-ON CONFLICT (device) DO NOTHING;
+SELECT since FROM intent WHERE device = (SELECT id FROM device WHERE key = :key);
 
 -- name: strike_intent
 DELETE FROM intent WHERE device = :device;
 
 -- name: unsettled
+-- incoming: bytes
 -- Which of the records may not be lost, why, and for which destination; a state that is none keeps one, too.
 -- CROSS JOIN: take the few incoming values one by one. A punch that is older than a destination has no row
 -- there, and nothing to wait for.
@@ -554,7 +859,7 @@ SELECT clear_ignored, disable_ignored FROM device WHERE id = :device;
 UPDATE device SET clear_ignored = NULL, disable_ignored = NULL WHERE id = :device;
 
 -- name: intents
-SELECT coalesce(device.name, device.seen_as, device.key)
+SELECT coalesce(device.name, device.seen_as, device.key), device.key
 FROM intent JOIN device ON device.id = intent.device;
 
 -- --- exports ---
@@ -577,19 +882,57 @@ DELETE FROM exported_user WHERE key = :key;
 INSERT INTO exported_user (key, place, slot, user_id, name, privilege, card, user_group, has_password)
 VALUES (:key, :place, :slot, :user_id, :name, :privilege, :card, :group, :has_password);
 
+-- name: exported_devices
+-- Also databases, and what was exported and never read, of which only the key is known.
+SELECT user_export.key, coalesce(device.name, min(database.name), device.last_name)
+FROM user_export
+LEFT JOIN device ON device.key = user_export.key
+LEFT JOIN database ON database.key = user_export.key
+GROUP BY user_export.key, device.name, device.last_name ORDER BY user_export.key;
+
+-- name: names_on_device
+SELECT user_id, name FROM exported_user WHERE key = :key ORDER BY place;
+
+-- name: punch_of_user
+SELECT seq FROM punch WHERE user_id = :user LIMIT 1;
+
+-- name: users_of_punches
+-- One look into the index for each, not one walk past all their punches.
+WITH RECURSIVE person (user_id) AS (
+    SELECT min(user_id) FROM punch
+    UNION ALL
+    SELECT (SELECT min(punch.user_id) FROM punch WHERE punch.user_id > person.user_id)
+    FROM person WHERE person.user_id IS NOT NULL
+)
+SELECT user_id FROM person WHERE user_id IS NOT NULL;
+
+-- name: places_of_person
+SELECT seq FROM punch
+WHERE user_id = :user AND substr(timestamp, 1, 10) >= :first AND substr(timestamp, 1, 10) <= :last;
+
 -- name: punches_to_export
--- The next ones that are meant, in the order of journalling.
+-- incoming: texts
+-- The next ones in the order of journalling; the incoming values are names of devices.
 SELECT punch.seq, punch.journalled_at, punch.id, punch.device_name, device.key, punch.user_id,
-       punch.timestamp, punch.verify, punch.state, punch.work_code, punch.source, punch.clock_suspect
+       punch.timestamp, punch.verify, punch.state, punch.work_code, punch.source, punch.clock_suspect,
+       punch.manual
 FROM punch CROSS JOIN device
 WHERE punch.seq > :after AND device.id = punch.device
-  AND (CAST(:first AS TEXT) IS NULL OR substr(punch.timestamp, 1, 10) >= :first)
-  AND (CAST(:last AS TEXT) IS NULL OR substr(punch.timestamp, 1, 10) <= :last)
-  AND (CAST(:user AS TEXT) IS NULL OR punch.user_id = :user)
-  AND (CAST(:device AS TEXT) IS NULL OR :device IN (punch.device_name, device.name))
+  AND (:all = 1 OR punch.device_name IN (SELECT value FROM incoming) OR device.name IN (SELECT value FROM incoming))
 ORDER BY punch.seq LIMIT :limit;
 
+-- name: punches_at
+-- incoming: numbers
+-- Those at the incoming places, with the names that their device has and had.
+SELECT punch.seq, punch.journalled_at, punch.id, punch.device_name, device.key, punch.user_id,
+       punch.timestamp, punch.verify, punch.state, punch.work_code, punch.source, punch.clock_suspect,
+       punch.manual, device.name
+FROM incoming CROSS JOIN punch CROSS JOIN device
+WHERE punch.seq = incoming.value AND device.id = punch.device
+ORDER BY incoming.place;
+
 -- name: states_of_punches
+-- incoming: numbers
 -- CROSS JOIN: take the few incoming values one by one.
 SELECT incoming.place, destination.name, outbox.state, outbox.reason
 FROM incoming CROSS JOIN destination CROSS JOIN outbox
@@ -598,10 +941,16 @@ ORDER BY incoming.place, destination.name;
 
 -- --- how things stand ---
 
+-- name: note_run
+INSERT INTO last_run (one, ended_at) VALUES (1, :now) ON CONFLICT (one) DO UPDATE SET ended_at = excluded.ended_at;
+
+-- name: last_run
+SELECT ended_at FROM last_run;
+
 -- name: device_standings
 -- With the terminal, if any, that answers where the device belongs.
 SELECT device.id, device.name, device.key, device.met_at, device.read_at, device.whole_at, device.on_device,
-       device.capacity, device.drift, device.cleared_at, intent.since, stranger.key
+       device.capacity, device.drift, device.cleared_at, intent.since, stranger.key, device.per_day
 FROM device
 LEFT JOIN intent ON intent.device = device.id
 LEFT JOIN device AS stranger ON stranger.seen_as = device.name
@@ -614,15 +963,23 @@ SELECT device, count(*) - count(accepted_at), count(accepted_at) FROM quarantine
 -- name: journalled_from
 SELECT journalled_at FROM punch WHERE seq >= :seq ORDER BY seq LIMIT 1;
 
--- name: journalled_by_day
--- Days are UTC's. They stand first in GROUP BY, else the planner walks all of an index that begins with device.
-SELECT device, substr(journalled_at, 1, 10), count(*) FROM punch
-WHERE seq >= :seq
-GROUP BY substr(journalled_at, 1, 10), device;
+-- name: punched_by_day
+-- Days are those of the device's wall clock, where that can be right. They stand first in GROUP BY, else the
+-- planner walks all of an index that begins with device. What only databases have shown fills no log.
+SELECT device, substr(timestamp, 1, 10), count(*) FROM punch
+WHERE seq >= :seq AND kinds <> :bridge AND clock_suspect = 0
+GROUP BY substr(timestamp, 1, 10), device;
+
+-- name: rates
+SELECT name, per_day, rated_at FROM device WHERE name IS NOT NULL;
+
+-- name: note_rate
+UPDATE device SET per_day = :per_day, rated_at = :now WHERE name = :name;
 
 -- name: dashboard_standings
--- Each state is counted by its own index, and looked up one by one: what is confirmed is not walked.
-SELECT destination.name, destination.halted,
+-- Each state is counted by its own index, and looked up one by one: what is confirmed is not walked, and was
+-- counted when it came to be so.
+SELECT destination.name, destination.halted, destination.confirmed, destination.confirmed_at,
        (SELECT count(*) FROM outbox
         WHERE outbox.destination = destination.id AND outbox.state = 'pending'),
        (SELECT count(*) FROM outbox
@@ -638,24 +995,27 @@ SELECT destination.name, destination.halted,
 FROM destination ORDER BY destination.name;
 
 -- name: punches_of_person
--- :day is by the device's wall clock, which no index knows: this walks all punches, once.
+-- :day is by the device's wall clock.
 SELECT punch.seq, punch.id, punch.device_name, device.key, punch.timestamp, punch.verify, punch.state,
        punch.work_code, punch.source, punch.journalled_at, punch.hold, punch.clock_suspect, device.held,
-       push_line.rest
+       push_line.rest, assignment.slot, assignment.person, assignment.assigned_at, punch.manual, punch.kinds
 FROM punch CROSS JOIN device
 LEFT JOIN push_line ON push_line.punch = punch.seq
+LEFT JOIN assignment ON assignment.punch = punch.seq
 WHERE punch.user_id = :user AND substr(punch.timestamp, 1, 10) = :day AND device.id = punch.device
 ORDER BY punch.timestamp, punch.seq;
 
 -- name: places_of_punch
 -- One row for each dashboard; state is NULL where the punch was never meant for it.
-SELECT destination.name, outbox.state, outbox.reason, outbox.changed_at, outbox.tried_at,
-       EXISTS (SELECT 1 FROM request CROSS JOIN carried
-               WHERE request.destination = destination.id
-                 AND carried.request = request.id AND carried.punch = :punch)
+SELECT destination.name, outbox.state, outbox.reason, outbox.changed_at, outbox.tried_at
 FROM destination
 LEFT JOIN outbox ON outbox.destination = destination.id AND outbox.punch = :punch
 ORDER BY destination.name;
+
+-- name: requests_around
+-- The requests in flight that may carry a punch: which do tells the list of what they carry.
+SELECT destination.name, request.places FROM request JOIN destination ON destination.id = request.destination
+WHERE :punch BETWEEN request.first AND request.last;
 
 -- --- the list of devices ---
 
@@ -673,40 +1033,57 @@ GROUP BY device.name;
 -- --- pruning ---
 
 -- name: logs
--- Every device: when it was last read, when its log was cleared, how many records its log held when it was
--- last read, and how many the journal has got of it since the clearing, by their places: no clock takes part.
--- Bytes that were known before do not count: perhaps an old log was put back. Nor does what was pushed: that is
--- not what a reading found in the log.
+-- Every device, or one: when it was last read, when its log was cleared, how many records its log held when it
+-- was last read, and the most that it ever told to hold. No punch and no form is looked at.
 SELECT device.id, device.key, device.name, device.seen_as, device.read_at, watermark.read_at,
-       device.cleared_at, device.cleared_after, intent.since, device.on_device, watermark.records,
-       (SELECT count(*) FROM form
-        WHERE form.device = device.id AND form.occurrence = 1 AND form.punch > device.cleared_after
-          AND substr(form.bytes, 1, 5) <> :pushed)
-       + (SELECT count(*) FROM quarantine
-          WHERE quarantine.device = device.id AND substr(quarantine.raw, 1, 5) <> :pushed)
-       - device.cleared_quarantined,
-       push_device.last_call_at
+       device.cleared_at, device.cleared_after, device.cleared_quarantined, intent.since, device.on_device,
+       watermark.records, push_device.last_call_at, device.largest_log
 FROM device
 LEFT JOIN watermark ON watermark.device = device.id
 LEFT JOIN intent ON intent.device = device.id
 LEFT JOIN push_device ON push_device.device = device.id
+WHERE CAST(:device AS BIGINT) IS NULL OR device.id = :device
 ORDER BY coalesce(device.name, device.key);
+
+-- name: since_cleared
+-- How many records of its log the journal has got after its clearing, by their places, as far as it takes to
+-- explain what the log held: no clock takes part. Bytes that were known before do not count: perhaps an old log
+-- was put back. Nor does what was pushed, or found in a database: that is not what a reading found in the log.
+SELECT (SELECT count(*) FROM (
+            SELECT 1 FROM punch WHERE device = :device AND in_log = 1 AND seq > :after
+            UNION ALL
+            SELECT 1 FROM punch
+            WHERE device = :device AND in_log = 0 AND seq > :after
+              AND kinds & 31 <> 0 AND hold = 'same second' AND clock_suspect = 0
+            LIMIT :records) AS shown)
+       + (SELECT count(*) FROM quarantine
+          WHERE quarantine.device = :device AND substr(quarantine.raw, 1, 5) <> :pushed);
+
+-- name: newest_of_log
+-- Behind which the journal has got so many records of a device's log: of its index alone, and never more of it.
+SELECT seq FROM punch WHERE device = :device AND in_log = 1 ORDER BY seq DESC LIMIT 1 OFFSET :further;
 
 -- name: first_young
 -- What was journalled after one that is not old is not old either, whatever the clock said then.
-SELECT seq FROM punch WHERE journalled_at >= :before AND journalled_at <= :now ORDER BY seq LIMIT 1;
+SELECT seq FROM punch WHERE journalled_at >= :before AND journalled_at <= :now AND seq <= :upto
+ORDER BY seq LIMIT 1;
+
+-- name: any_old
+-- Whether the first punch of a device behind a place, of those that a reading found or of the others, is old.
+SELECT 1 FROM (SELECT journalled_at FROM punch
+               WHERE device = :device AND in_log = :in_log AND seq > :after ORDER BY seq LIMIT 1) AS first
+WHERE first.journalled_at < :before;
 
 -- name: fates
--- Old punches, and why each must stay, or that it may go. incoming: by device, the last place of what is on it
--- no more. CROSS JOIN destination: an outbox is found by both its columns.
+-- Old punches of a device that are on it no more, and why each must stay, or that it may go. CROSS JOIN
+-- destination: an outbox is found by both its columns.
 -- A punch that no dashboard ever had stays: nobody else has it.
-SELECT punch.seq, punch.device,
+SELECT punch.seq,
        CASE
        WHEN EXISTS (SELECT 1 FROM destination CROSS JOIN outbox
                     WHERE outbox.destination = destination.id AND outbox.punch = punch.seq
                       AND outbox.state NOT IN ('confirmed', 'discarded', 'held'))
-         OR EXISTS (SELECT 1 FROM request CROSS JOIN carried
-                    WHERE carried.request = request.id AND carried.punch = punch.seq)
+         OR EXISTS (SELECT 1 FROM request WHERE punch.seq BETWEEN request.first AND request.last)
          OR NOT EXISTS (SELECT 1 FROM destination CROSS JOIN outbox
                         WHERE outbox.destination = destination.id AND outbox.punch = punch.seq)
        THEN 'undelivered'
@@ -716,27 +1093,365 @@ SELECT punch.seq, punch.device,
        THEN 'held'
        WHEN punch.nth > 1 OR EXISTS (SELECT 1 FROM punch AS other WHERE other.first_id = punch.id)
        THEN 'same_second'
-       WHEN incoming.value IS NULL OR punch.seq > incoming.value
-       THEN 'on_device'
+       WHEN EXISTS (SELECT 1 FROM database_row
+                    WHERE database_row.punch = punch.seq AND database_row.gone_at IS NULL)
+       THEN 'in_database'
        ELSE 'removable'
        END
-FROM punch LEFT JOIN incoming ON incoming.place = punch.device
-WHERE punch.seq > :after AND punch.seq < :young AND punch.journalled_at < :before
+FROM punch
+WHERE punch.device = :device AND punch.in_log = :in_log AND punch.seq > :after AND punch.seq < :end
+  AND punch.journalled_at < :before
 ORDER BY punch.seq LIMIT :limit;
 
+-- name: count_removed
+-- incoming: numbers
+-- Before they leave the outboxes.
+UPDATE destination
+SET (due, confirmed, discarded) = (
+    SELECT destination.due - count(*),
+           destination.confirmed - count(*) FILTER (WHERE outbox.state = 'confirmed'),
+           destination.discarded - count(*) FILTER (WHERE outbox.state = 'discarded')
+    FROM incoming CROSS JOIN outbox
+    WHERE outbox.destination = destination.id AND outbox.punch = incoming.value
+);
+
 -- name: remove_from_outboxes
+-- incoming: numbers
 DELETE FROM outbox
 WHERE destination IN (SELECT id FROM destination) AND punch IN (SELECT value FROM incoming);
 
 -- name: remove_lines
+-- incoming: numbers
 DELETE FROM push_line WHERE punch IN (SELECT value FROM incoming);
 
+-- name: remove_assignments
+-- incoming: numbers
+DELETE FROM assignment WHERE punch IN (SELECT value FROM incoming);
+
+-- name: part_from_rows
+-- incoming: numbers
+-- Rows that are gone from their databases. Should one come back, its key tells that it was seen before.
+UPDATE database_row SET punch = NULL WHERE punch IN (SELECT value FROM incoming);
+
 -- name: remove_punches
+-- incoming: numbers
 DELETE FROM punch WHERE seq IN (SELECT value FROM incoming);
 
--- name: remove_forms
--- Of punches that were removed. It walks all forms of a device, once after the last page.
-DELETE FROM form WHERE device = :device AND NOT EXISTS (SELECT 1 FROM punch WHERE punch.seq = form.punch);
+-- name: to_be_forgotten
+-- incoming: numbers
+SELECT punch.seq, punch.id, punch.kinds, punch.state, punch.source FROM incoming CROSS JOIN punch
+WHERE punch.seq = incoming.value;
+
+-- name: forget_punch
+INSERT INTO forgotten_punch (id, punch, kinds, state, bridged) VALUES (:id, :punch, :kinds, :state, :bridged);
+
+-- name: note_pruned
+-- In the transaction that removes them: from then on no record of the device is new before it was looked for.
+UPDATE device SET pruned_at = :now, forms_left = 1 WHERE id = :device;
+
+-- name: devices_with_forms_left
+SELECT id FROM device WHERE forms_left = 1 ORDER BY id;
+
+-- name: forms_behind
+-- The next forms of a device behind one, each with its place and, where that was not removed, its punch.
+SELECT form.bytes, form.occurrence, form.punch, punch.seq
+FROM form LEFT JOIN punch ON punch.seq = form.punch
+WHERE form.device = :device AND (form.bytes, form.occurrence) > (:bytes, :occurrence)
+ORDER BY form.bytes, form.occurrence LIMIT :limit;
+
+-- name: forget_form
+INSERT INTO forgotten_form (device, digest, occurrence, punch)
+VALUES (:device, :digest, :occurrence, :punch);
+
+-- name: remove_form
+DELETE FROM form WHERE device = :device AND bytes = :bytes AND occurrence = :occurrence;
+
+-- name: note_forms_forgotten
+UPDATE device SET forms_left = 0 WHERE id = :device;
+
+-- name: anything_forgotten
+SELECT 1 FROM device WHERE id = :device AND pruned_at IS NOT NULL;
+
+-- name: forgotten_bytes
+-- incoming: bytes
+-- As known_bytes, of punches that were pruned; by digests.
+SELECT incoming.place, count(*), max(forgotten_form.occurrence), min(forgotten_form.punch),
+       max(forgotten_form.punch)
+FROM incoming CROSS JOIN forgotten_form
+WHERE forgotten_form.device = :device AND forgotten_form.digest = incoming.value
+GROUP BY incoming.place;
+
+-- name: forgotten_punches
+-- incoming: bytes
+-- As punches_of_second. Each was alone in its second, or it would be there still; why it was held once, and what
+-- was not kept, means nothing.
+SELECT incoming.place, forgotten_punch.punch, forgotten_punch.kinds, 1, NULL,
+       CASE WHEN forgotten_punch.bridged = 1 THEN 'bridge' ELSE '' END, -1, forgotten_punch.state, -1
+FROM incoming CROSS JOIN forgotten_punch
+WHERE forgotten_punch.id = incoming.value;
+
+-- name: add_kind_of_forgotten
+UPDATE forgotten_punch SET kinds = kinds | :kind WHERE id = :id;
+
+-- name: move_forgotten
+-- What was pruned of a device is known of another one as well, as far as that does not know it.
+INSERT INTO forgotten_form (device, digest, occurrence, punch)
+SELECT :other, digest, occurrence, punch FROM forgotten_form WHERE device = :device
+ON CONFLICT (device, digest, occurrence) DO NOTHING;
+
+-- name: note_moved_forgotten
+UPDATE device
+SET pruned_at = coalesce(pruned_at, (SELECT moved.pruned_at FROM device AS moved WHERE moved.id = :device))
+WHERE id = :other;
+
+-- --- databases of vendor software ---
+
+-- name: database
+SELECT id, numbering, key, name, kind, read_at, whole_at, rows, lookups, asked FROM database
+WHERE address = :address;
+
+-- name: database_keys
+SELECT key, name FROM database;
+
+-- name: unname_database
+-- Another address has its name in the inventory by now, or it has another name.
+UPDATE database SET name = NULL WHERE name = :name;
+
+-- name: meet_database
+-- What was met before keeps its key.
+INSERT INTO database (key, name, address, kind, met_at) VALUES (:key, :name, :address, :kind, :now)
+ON CONFLICT (address) DO UPDATE SET name = excluded.name, kind = excluded.kind;
+
+-- name: fingerprints
+SELECT bucket, fingerprint FROM database_bucket WHERE database = :database;
+
+-- name: keep_fingerprint
+INSERT INTO database_bucket (database, bucket, fingerprint) VALUES (:database, :bucket, :fingerprint)
+ON CONFLICT (database, bucket) DO UPDATE SET fingerprint = excluded.fingerprint;
+
+-- name: forget_buckets
+-- incoming: numbers
+DELETE FROM database_bucket WHERE database = :database AND bucket IN (SELECT value FROM incoming);
+
+-- name: begin_whole
+UPDATE database SET whole_at = NULL, asked = :asked, numbering = numbering + :renumbered WHERE id = :database;
+
+-- name: end_visit
+UPDATE database
+SET read_at = :now, rows = :rows, lookups = :lookups,
+    whole_at = CASE WHEN :whole = 1 OR whole_at IS NULL THEN :now ELSE whole_at END
+WHERE id = :database;
+
+-- name: people_of_database
+SELECT number, badge, current FROM database_person WHERE database = :database;
+
+-- name: end_badge
+UPDATE database_person SET current = 0 WHERE database = :database AND number = :number AND current = 1;
+
+-- name: keep_badge
+INSERT INTO database_person (database, number, badge, since, current)
+VALUES (:database, :number, :badge, :now, 1)
+ON CONFLICT (database, number, badge) DO UPDATE SET since = excluded.since, current = 1;
+
+-- name: rows_by_key
+-- incoming: texts
+-- CROSS JOIN: take the few incoming values one by one.
+SELECT incoming.place, database_row.punch, database_row.reason, database_row.detail, database_row.content,
+       database_row.bucket, CASE WHEN database_row.gone_at IS NULL THEN 0 ELSE 1 END,
+       database_row.accepted_at, database_row.numbering
+FROM incoming CROSS JOIN database_row
+WHERE database_row.database = :database AND database_row.key = incoming.value;
+
+-- name: keep_row
+-- What it says is kept where that has changed, or it is set aside.
+INSERT INTO database_row (database, key, bucket, punch, content, raw, reason, detail, seen_at, changed_at,
+                          accepted_at, numbering)
+VALUES (:database, :key, :bucket, :punch, :content, :raw, :reason, :detail, :now, :changed_at, :accepted_at,
+        :numbering)
+ON CONFLICT (database, key) DO UPDATE
+SET bucket = excluded.bucket, punch = excluded.punch, content = excluded.content,
+    raw = CASE WHEN excluded.raw IS NOT NULL THEN excluded.raw
+               WHEN database_row.reason IS NULL THEN database_row.raw END,
+    reason = excluded.reason, detail = excluded.detail,
+    changed_at = coalesce(excluded.changed_at, database_row.changed_at), gone_at = NULL,
+    accepted_at = excluded.accepted_at, numbering = excluded.numbering;
+
+-- name: keys_of_buckets
+-- incoming: numbers
+SELECT incoming.place, database_row.key FROM incoming CROSS JOIN database_row
+WHERE database_row.database = :database AND database_row.bucket = incoming.value;
+
+-- name: leave_bucket
+-- incoming: texts
+UPDATE database_row SET bucket = NULL WHERE database = :database AND key IN (SELECT value FROM incoming);
+
+-- name: known_buckets
+-- A look for each that rows are in: they are not walked.
+WITH RECURSIVE there (bucket) AS (
+    SELECT min(bucket) FROM database_row WHERE database = :database AND bucket IS NOT NULL
+    UNION ALL
+    SELECT (SELECT min(database_row.bucket) FROM database_row
+            WHERE database_row.database = :database AND database_row.bucket > there.bucket)
+    FROM there WHERE there.bucket IS NOT NULL
+)
+SELECT bucket FROM there WHERE bucket IS NOT NULL
+UNION
+SELECT bucket FROM database_bucket WHERE database = :database;
+
+-- name: leave_buckets
+-- incoming: numbers
+-- All rows of buckets that are no more.
+UPDATE database_row SET bucket = NULL WHERE database = :database AND bucket IN (SELECT value FROM incoming);
+
+-- name: forget_renumbered
+-- Rows of an older numbering that another one, which is there, stands for.
+DELETE FROM database_row
+WHERE database = :database AND numbering < :numbering
+  AND key IN (SELECT key FROM database_row WHERE database = :database AND bucket IS NULL AND gone_at IS NULL)
+  AND EXISTS (SELECT 1 FROM database_row AS other
+              WHERE other.punch = database_row.punch AND other.database = :database
+                AND other.bucket IS NOT NULL);
+
+-- name: count_nowhere
+-- Rows that were there and are in no bucket, and how many of them are, or were, punches.
+SELECT count(*), count(*) FILTER (WHERE reason IS NULL) FROM database_row
+WHERE database = :database AND bucket IS NULL AND gone_at IS NULL;
+
+-- name: note_gone
+UPDATE database_row SET gone_at = :now WHERE database = :database AND bucket IS NULL AND gone_at IS NULL;
+
+-- name: count_rows
+-- How many are there, as it was counted, and as a walk finds.
+SELECT rows_there, (SELECT count(*) FROM database_row
+                    WHERE database_row.database = database.id AND database_row.bucket IS NOT NULL)
+FROM database WHERE id = :database;
+
+-- name: rows_there
+SELECT rows_there FROM database WHERE id = :database;
+
+-- name: add_rows_there
+UPDATE database SET rows_there = rows_there + :more WHERE id = :database;
+
+-- name: note_device_of_rows
+INSERT INTO database_device (database, device) VALUES (:database, :device)
+ON CONFLICT (database, device) DO NOTHING;
+
+-- name: move_devices_of_rows
+INSERT INTO database_device (database, device)
+SELECT database, :other FROM database_device WHERE device = :device
+ON CONFLICT (database, device) DO NOTHING;
+
+-- name: set_aside
+-- Those that are to be tried again, by their keys. One that was read under another numbering names, by its
+-- number, whoever has that now.
+SELECT database_row.key, database_row.raw
+FROM (SELECT database, key FROM database_row
+      WHERE database = :database AND key > :after AND reason IS NOT NULL AND gone_at IS NULL
+        AND accepted_at IS NULL) AS aside
+CROSS JOIN database_row
+WHERE database_row.database = aside.database AND database_row.key = aside.key
+  AND database_row.numbering = :numbering
+ORDER BY aside.key LIMIT :limit;
+
+-- name: keep_lookups
+UPDATE database SET lookups = :lookups WHERE id = :database;
+
+-- name: rows_set_aside
+SELECT database.name, database.address, database_row.key, database_row.raw, database_row.reason,
+       coalesce(database_row.detail, ''), database_row.seen_at, database_row.accepted_at
+FROM (SELECT database, key FROM database_row WHERE reason IS NOT NULL AND gone_at IS NULL) AS aside
+CROSS JOIN database CROSS JOIN database_row
+WHERE database.id = aside.database AND database_row.database = aside.database AND database_row.key = aside.key
+ORDER BY database.id, database_row.key;
+
+-- name: accept_row
+UPDATE database_row SET accepted_at = :now
+WHERE database = (SELECT id FROM database WHERE address = :address) AND key = :key
+  AND reason IS NOT NULL AND accepted_at IS NULL;
+
+-- name: database_standings
+-- What is set aside, edited or gone is counted by indexes of its own.
+SELECT database.id, database.name, database.address, database.kind, database.key, database.met_at,
+       database.read_at, database.whole_at, database.rows_there,
+       (SELECT count(*) FROM database_row
+        WHERE database_row.database = database.id AND database_row.reason IS NOT NULL
+          AND database_row.gone_at IS NULL AND database_row.accepted_at IS NULL),
+       (SELECT count(*) FROM database_row
+        WHERE database_row.database = database.id AND database_row.changed_at IS NOT NULL
+          AND database_row.gone_at IS NULL),
+       (SELECT count(*) FROM database_row
+        WHERE database_row.database = database.id AND database_row.gone_at IS NOT NULL
+          AND database_row.reason IS NULL)
+FROM database WHERE database.name IS NOT NULL ORDER BY database.name;
+
+-- name: pending_of_databases
+SELECT database_row.database, count(DISTINCT outbox.punch)
+FROM outbox CROSS JOIN database_row
+WHERE outbox.state = 'pending' AND database_row.punch = outbox.punch
+GROUP BY database_row.database;
+
+-- name: held_of_databases
+-- Punches that wait for a person's decision, as their database gave reason to.
+SELECT database.name, outbox.reason, count(DISTINCT outbox.punch)
+FROM outbox CROSS JOIN database_row CROSS JOIN database
+WHERE outbox.state = 'held' AND outbox.reason IN ('manual', 'sudden')
+  AND database_row.punch = outbox.punch AND database.id = database_row.database AND database.name IS NOT NULL
+GROUP BY database.name, outbox.reason;
+
+-- name: rows_of_punch
+SELECT coalesce(database.name, database.address), database_row.seen_at, database_row.changed_at,
+       database_row.gone_at
+FROM database_row JOIN database ON database.id = database_row.database
+WHERE database_row.punch = :punch
+ORDER BY database_row.seen_at, database.id, database_row.key;
+
+-- name: row_changes
+-- Those that were edited or are gone, by their keys; each has an index of its own. What was never a punch is
+-- none of them.
+SELECT database_row.key, database_row.changed_at, database_row.gone_at, database_row.raw, punch.id,
+       punch.device_name, device.key, punch.user_id, punch.timestamp, punch.verify, punch.state, punch.work_code
+FROM (SELECT database, key FROM database_row
+      WHERE database = (SELECT id FROM database WHERE name = :name) AND key > :after
+        AND changed_at IS NOT NULL AND gone_at IS NULL
+      UNION ALL
+      SELECT database, key FROM database_row
+      WHERE database = (SELECT id FROM database WHERE name = :name) AND key > :after
+        AND gone_at IS NOT NULL AND reason IS NULL) AS odd
+CROSS JOIN database_row
+LEFT JOIN punch ON punch.seq = database_row.punch
+LEFT JOIN device ON device.id = punch.device
+WHERE database_row.database = odd.database AND database_row.key = odd.key
+ORDER BY database_row.key LIMIT :limit;
+
+-- name: bridged_seconds
+-- incoming: texts
+-- Which seconds are those of a punch, up to a place, that a row has shown. 64: the kind of a row; as it stands
+-- here, the index of these punches alone is used.
+SELECT DISTINCT incoming.place FROM incoming CROSS JOIN punch
+WHERE punch.device = :device AND punch.kinds >= 64 AND substr(punch.timestamp, 1, 19) = incoming.value
+  AND punch.seq <= :before;
+
+-- name: old_arrivals
+-- Journalled after a place, from before a day, and waiting wherever they go: nobody has them, or knows of them.
+SELECT punch.seq, punch.device_name, punch.timestamp FROM punch
+WHERE punch.seq > :after AND punch.hold IS NULL AND punch.timestamp < :before
+  AND NOT EXISTS (
+      SELECT 1 FROM destination CROSS JOIN outbox
+      WHERE outbox.destination = destination.id AND outbox.punch = punch.seq AND outbox.state <> 'pending')
+ORDER BY punch.seq;
+
+-- name: hold_punches
+-- incoming: numbers
+UPDATE punch SET hold = :hold WHERE seq IN (SELECT value FROM incoming);
+
+-- name: hold_in_outboxes
+-- incoming: numbers
+-- Punches that nobody sends yet: they were journalled in this transaction, or the caller keeps others away. A
+-- stranger's is held for that.
+UPDATE outbox
+SET state = 'held', changed_at = :now,
+    reason = CASE WHEN reason = 'another terminal' THEN reason ELSE :hold END
+WHERE destination IN (SELECT id FROM destination) AND punch IN (SELECT value FROM incoming);
 
 -- --- devices that push ---
 
@@ -804,6 +1519,10 @@ UPDATE device SET met_at = met_at WHERE id = (SELECT min(id) FROM device);
 SELECT push_device.registry_code FROM push_device JOIN device ON device.id = push_device.device
 WHERE device.key = :key;
 
+-- name: first_device
+-- By it a journal is known wherever it is: one that was begun anew met it at another moment.
+SELECT key, met_at FROM device ORDER BY id LIMIT 1;
+
 -- name: push_standings
 -- A terminal that calls in the name of a device, and is another one, comes behind that.
 SELECT coalesce(device.name, device.seen_as), device.id, device.key, push_device.first_call_at,
@@ -821,18 +1540,18 @@ ORDER BY CASE WHEN device.name IS NULL THEN 1 ELSE 0 END, device.name;
 SELECT device, committed_at, skews FROM push_table WHERE committed_at IS NOT NULL ORDER BY turn;
 
 -- name: held_of_device
--- Punches by whatever door, and lines in quarantine.
-SELECT (SELECT count(DISTINCT form.punch) FROM form WHERE form.device = device.id)
+-- Punches that it has shown itself, by whatever door, pruned ones too, and lines in quarantine.
+SELECT device.shown
        + (SELECT count(*) FROM quarantine
           WHERE quarantine.device = device.id AND substr(quarantine.raw, 1, 5) = :pushed)
 FROM device WHERE device.key = :key;
 
 -- name: not_pushed
--- Punches that were journalled after one and that push did not show, of a device that pushed before and still
--- calls.
+-- Punches that were journalled after one and that a reading has shown and push has not, of a device that pushed
+-- before and still calls.
 SELECT count(*) FROM punch JOIN device ON device.id = punch.device
 WHERE device.key = :key AND punch.seq > :after AND substr(punch.timestamp, 1, 19) <= :until
-  AND (punch.kinds & :kind) = 0
+  AND (punch.kinds & :kind) = 0 AND punch.kinds <> :bridge
   AND EXISTS (SELECT 1 FROM push_table
               WHERE push_table.device = device.id AND push_table.committed_at IS NOT NULL)
   AND EXISTS (SELECT 1 FROM push_device
@@ -916,3 +1635,51 @@ FROM refused_caller ORDER BY turn DESC;
 
 -- name: forget_callers
 DELETE FROM refused_caller;
+
+-- --- errands of workers ---
+
+-- name: claim_errands
+-- incoming: texts
+-- incoming: errands, in front of each the digest of its settings, filled up to :length with spaces. Its rows are the
+-- subjects of those that were due. One that was not done waits on; a time that lies ahead was stamped by a wrong clock.
+-- Where a clock was put back, an earlier sending of this span may have been taken: that was another one.
+INSERT INTO errand (subject, settings, sent_at, until, waits_since)
+SELECT substr(incoming.value, :length + 1), rtrim(substr(incoming.value, 1, :length)), :now, :until, :now
+FROM incoming
+WHERE 1 = 1
+ON CONFLICT (subject) DO UPDATE
+SET settings = excluded.settings, sent_at = excluded.sent_at, until = excluded.until,
+    taken = nullif(errand.taken, excluded.until),
+    waits_since = CASE
+        WHEN errand.waits_since > excluded.sent_at THEN excluded.sent_at
+        WHEN errand.taken = errand.until AND errand.done_at IS NOT NULL THEN excluded.sent_at
+        ELSE errand.waits_since
+    END
+WHERE errand.until IS NULL OR errand.until <= excluded.sent_at OR errand.until > excluded.until
+RETURNING subject;
+
+-- name: give_errands_back
+-- incoming: texts
+UPDATE errand SET until = NULL
+WHERE subject IN (SELECT value FROM incoming) AND until = :until AND coalesce(taken, '') <> :until;
+
+-- name: errand_sent_with
+SELECT settings FROM errand WHERE subject = :subject AND until = :until AND coalesce(taken, '') <> :until;
+
+-- name: take_errand
+UPDATE errand SET taken = :until, taken_at = :now, taken_by = :by, done_at = NULL, outcome = NULL
+WHERE subject = :subject AND until = :until AND coalesce(taken, '') <> :until;
+
+-- name: end_errand
+-- Where it was sent again meanwhile, that sending waits since now only.
+UPDATE errand
+SET done_at = :now, outcome = :outcome,
+    waits_since = CASE WHEN coalesce(until, '') <> taken THEN :now ELSE waits_since END
+WHERE subject = :subject AND taken = :until AND taken_by = :by AND done_at IS NULL;
+
+-- name: errands
+SELECT subject, sent_at, until, waits_since, taken, taken_at, taken_by, done_at, outcome FROM errand;
+
+-- name: forget_errands
+-- incoming: texts
+DELETE FROM errand WHERE subject IN (SELECT value FROM incoming) AND (until IS NULL OR until <= :now);

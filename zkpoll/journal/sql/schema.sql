@@ -18,9 +18,17 @@ CREATE TABLE device (
     clear_ignored    TEXT,            -- when it acknowledged CLEAR and kept its log
     disable_ignored  TEXT,            -- how it showed that it takes punches while it is disabled
     complete_until   TEXT,            -- what it stamped with an earlier time is in the journal
-    last_name        TEXT,            -- its name in the inventory before another terminal took its place
+    last_name        TEXT,            -- its name in the inventory before that, or before another took its place
     cleared_after        INTEGER,     -- the last punch journalled before DISABLE of that clearing
-    cleared_quarantined  INTEGER      -- how many records of it were in quarantine then
+    cleared_quarantined  INTEGER,     -- how many records of it were in quarantine then
+    per_day              REAL,        -- new punches a day, over the last weeks; NULL where that is not known
+    rated_at             TEXT,        -- when that was reckoned
+    largest_log          INTEGER,     -- the most records that it ever told its log can hold, or that were in it;
+                                      -- NULL while it never told
+    pruned_at            TEXT,        -- when punches of it were pruned last; NULL: nothing of it is forgotten
+    forms_left           INTEGER NOT NULL DEFAULT 0, -- 1: forms of punches that were pruned may be in form yet
+    shown                INTEGER NOT NULL DEFAULT 0  -- how many punches it has shown itself, by whatever door;
+                                                     -- also those that were pruned
 );
 
 -- Devices that may be disabled: written before DISABLE, gone once ENABLE is answered.
@@ -49,14 +57,32 @@ CREATE TABLE punch (
     source         TEXT NOT NULL,     -- the door it came in by
     journalled_at  TEXT NOT NULL,
     hold           TEXT,              -- why it is not sent unless a person asks: 'since', 'repeat',
-                                      -- 'same second', 'exact repeat'
+                                      -- 'same second', 'exact repeat', 'manual', 'sudden'
     kinds          INTEGER NOT NULL DEFAULT 0,  -- which kinds of bytes showed it, as a sum: 1, 2, 4, 8, 16
-                                                -- for records of 8, 16, 22, 40, 49 bytes, 32 for push
+                                                -- for records of 8, 16, 22, 40, 49 bytes, 32 for push, 64
+                                                -- for the row of a database
     nth            INTEGER NOT NULL DEFAULT 1,  -- which punch of its user and second it is
-    first_id       TEXT               -- of a further one (nth > 1) the id of the first
+    first_id       TEXT,              -- of a further one (nth > 1) the id of the first
+    manual         INTEGER NOT NULL DEFAULT 0,  -- 1: a person typed it in at the vendor's program
+    in_log         INTEGER GENERATED ALWAYS AS (  -- 1: a reading found it in its device's log, as a record that
+                                                  -- was not there before
+        CASE WHEN kinds & 31 <> 0 AND coalesce(hold, '') NOT IN ('same second', 'exact repeat') THEN 1 ELSE 0 END
+    ) VIRTUAL
 );
 CREATE UNIQUE INDEX punch_identity ON punch (id);
+-- A person's punches by the day of their wall clocks; of all people, a look for each finds a day's.
+CREATE INDEX punch_person ON punch (user_id, substr(timestamp, 1, 10));
 CREATE INDEX punch_first_id ON punch (first_id) WHERE first_id IS NOT NULL;
+-- Those that a row has shown, by their second: when badges are changed in place, all seconds are known ones.
+CREATE INDEX punch_bridged ON punch (device, substr(timestamp, 1, 19)) WHERE kinds >= 64;
+
+-- Those of one device, in the order of journalling: of how many records its log has moved on since one of them.
+CREATE INDEX punch_of_device ON punch (device, in_log);
+
+-- Names that devices had when a punch was journalled.
+CREATE TABLE punched_name (
+    name  TEXT PRIMARY KEY
+) WITHOUT ROWID;
 
 -- How punches were shown: bytes that are known of a device, with what means nothing zeroed, and the punch that
 -- each showing of them was. No index by punch: it would repeat the bytes.
@@ -66,6 +92,25 @@ CREATE TABLE form (
     occurrence  INTEGER NOT NULL,  -- from 1: equal bytes may be shown for another punch
     punch       INTEGER NOT NULL REFERENCES punch (seq),
     PRIMARY KEY (device, bytes, occurrence)
+) WITHOUT ROWID;
+
+-- Punches that were pruned, each the only one of its user and second. One that is shown again is known by that,
+-- and is sent to nobody. About 31 bytes each, packed.
+CREATE TABLE forgotten_punch (
+    id       BLOB PRIMARY KEY,   -- the 16 bytes of the UUID
+    punch    INTEGER NOT NULL,   -- its place when it was in punch; never used again
+    kinds    INTEGER NOT NULL,   -- as in punch
+    state    INTEGER NOT NULL,
+    bridged  INTEGER NOT NULL    -- 1: it came in by a database
+) WITHOUT ROWID;
+
+-- The bytes that showed them. About 29 bytes each, packed.
+CREATE TABLE forgotten_form (
+    device      INTEGER NOT NULL REFERENCES device (id),
+    digest      BLOB NOT NULL,     -- 16 bytes of BLAKE2b
+    occurrence  INTEGER NOT NULL,  -- as in form
+    punch       INTEGER NOT NULL,  -- as in forgotten_punch
+    PRIMARY KEY (device, digest, occurrence)
 ) WITHOUT ROWID;
 
 -- How much of a device's log is in punch and quarantine, with the proof.
@@ -95,13 +140,37 @@ CREATE TABLE quarantine (
     PRIMARY KEY (device, raw)
 ) WITHOUT ROWID;
 
+-- Punches that lay there because their slot was nobody's, and what a person said whose they are.
+CREATE TABLE assignment (
+    punch        INTEGER PRIMARY KEY REFERENCES punch (seq),
+    slot         INTEGER NOT NULL,  -- of the device's user table
+    person       TEXT NOT NULL,     -- the account that said so
+    assigned_at  TEXT NOT NULL
+);
+
 CREATE TABLE destination (
     id     INTEGER PRIMARY KEY,
     name   TEXT NOT NULL UNIQUE,  -- the dashboard's name in the inventory
     after  INTEGER NOT NULL,      -- it gets the punches journalled after this one
     halted TEXT,                  -- what it said when it was gone for good (410); nothing is sent there
-    given_up_at TEXT              -- when a person gave it up, gone from the inventory; it gets nothing then
+    given_up_since TEXT,          -- when a person gave it up, gone from the inventory; it gets nothing then
+    answer      TEXT,             -- what it told when it was asked about itself, such as its time zone
+    answered_at TEXT,             -- when it told that
+    answer_to   BLOB,             -- digest of its address, and of what the answer is compared with
+    failed_runs INTEGER NOT NULL DEFAULT 0, -- how many in a row ended at a failure of the punches that are first
+    confirmed   INTEGER NOT NULL DEFAULT 0, -- how many of its punches are in that state: nobody walks them all
+    confirmed_at TEXT,            -- when it confirmed one last
+    due          INTEGER NOT NULL DEFAULT 0, -- how many punches were put into its outbox, or should have been
+    discarded    INTEGER NOT NULL DEFAULT 0  -- how many of them are in that state
 );
+
+-- How many punches waited for a destination: a point an hour, of the last days.
+CREATE TABLE backlog (
+    destination  INTEGER NOT NULL REFERENCES destination (id),
+    at           TEXT NOT NULL,
+    pending      INTEGER NOT NULL,
+    PRIMARY KEY (destination, at)
+) WITHOUT ROWID;
 
 -- Every punch, for every destination, in exactly one state.
 CREATE TABLE outbox (
@@ -127,15 +196,11 @@ CREATE TABLE request (
     punches      INTEGER NOT NULL,  -- how many it carried
     method       TEXT,              -- NULL, as are key and body, where it is not sent again byte for byte
     key          TEXT,              -- its Idempotency-Key
-    body         BLOB
+    body         BLOB,
+    first        INTEGER NOT NULL DEFAULT 0,  -- the first and the last punch of those that nothing has
+    last         INTEGER NOT NULL DEFAULT 0,  -- answered for
+    places       TEXT NOT NULL DEFAULT ''     -- and all of them: '17-516,520'
 );
-
--- The punches of such a request that nothing has answered for.
-CREATE TABLE carried (
-    request  INTEGER NOT NULL REFERENCES request (id) ON DELETE CASCADE,
-    punch    INTEGER NOT NULL REFERENCES punch (seq),
-    PRIMARY KEY (request, punch)
-) WITHOUT ROWID;
 
 -- The last punch of a person in a state that was not held as a repeat, at devices with repeat_within.
 CREATE TABLE last_kept (
@@ -151,7 +216,17 @@ CREATE TABLE condition (
     subject  TEXT PRIMARY KEY,  -- 'device front-door', 'dashboard main'
     kind     TEXT NOT NULL,     -- it has changed when this has
     since    TEXT NOT NULL,
-    told_at  TEXT NOT NULL
+    told_at  TEXT NOT NULL,     -- of one that nobody was told yet, when it was found
+    text     TEXT,              -- the sentence; NULL where an older zkpoll told it
+    advice   INTEGER NOT NULL DEFAULT 0,  -- 1: it needs nobody
+    owed     TEXT CHECK (owed IN ('begun', 'changed', 'ended'))  -- what a run saw of it that tells no news, so
+                                -- that the next one that does tells it; NULL: all is told
+);
+
+-- When a run ended last; none where no run did. One that is killed, or cannot use the journal, leaves it.
+CREATE TABLE last_run (
+    one       INTEGER PRIMARY KEY CHECK (one = 1),
+    ended_at  TEXT NOT NULL
 );
 
 -- What a run is to tell once, and did not yet; gone once it is told.
@@ -253,4 +328,91 @@ CREATE TABLE refused_caller (
     device_type   TEXT,
     path          TEXT NOT NULL,
     turn          INTEGER NOT NULL   -- the larger, the later it was noted; no clock tells who goes first
+) WITHOUT ROWID;
+
+-- A database of vendor software that the bridge reads.
+CREATE TABLE database (
+    id         INTEGER PRIMARY KEY,
+    key        TEXT NOT NULL,         -- the device key of its rows that no terminal made, chosen at first contact
+    name       TEXT UNIQUE,           -- its name in the inventory; NULL where another one has that by now
+    address    TEXT NOT NULL UNIQUE,  -- what it is known by; one that has moved is read as if it were new
+    kind       TEXT NOT NULL,         -- the vendor's program: 'att2000' ...
+    met_at     TEXT NOT NULL,
+    read_at    TEXT,                  -- its last complete visit
+    whole_at   TEXT,                  -- its last complete whole reading; NULL while one is under way
+    rows       INTEGER,               -- how many it had then
+    lookups    BLOB,                  -- digest of the people and machines by which rows were settled last
+    asked      BLOB,                  -- digest of what of the inventory decides which rows are punches
+    numbering  INTEGER NOT NULL DEFAULT 0, -- how often its people got each other's numbers
+    rows_there INTEGER NOT NULL DEFAULT 0  -- how many of its rows are in a bucket: nobody walks them all
+);
+
+-- The parts of its table that were read to their end, as they were just before.
+CREATE TABLE database_bucket (
+    database     INTEGER NOT NULL REFERENCES database (id),
+    bucket       INTEGER NOT NULL,
+    fingerprint  BLOB NOT NULL,
+    PRIMARY KEY (database, bucket)
+) WITHOUT ROWID;
+
+-- The rows it ever showed.
+CREATE TABLE database_row (
+    database     INTEGER NOT NULL REFERENCES database (id),
+    key          TEXT NOT NULL,     -- 'number second', or 'number of the person second' where rows have none
+    bucket       INTEGER,           -- NULL: in none; gone, or on its way to another one that is not read yet
+    punch        INTEGER REFERENCES punch (seq),  -- NULL: set aside (reason), or its punch was pruned
+    content      BLOB NOT NULL,     -- what it says beside whose it is and when
+    raw          TEXT,              -- the row as it stands there, where it is set aside or has changed
+    reason       TEXT,              -- why it is set aside
+    detail       TEXT,
+    seen_at      TEXT NOT NULL,     -- when it was first seen
+    changed_at   TEXT,              -- when its content was seen to be another one, the last time
+    gone_at      TEXT,              -- when it was seen to be gone
+    accepted_at  TEXT,              -- set aside: when a person accepted that
+    numbering    INTEGER NOT NULL,  -- that of its database when it was last read; of another one, its key may
+                                    -- be another person's by now
+    PRIMARY KEY (database, key)
+) WITHOUT ROWID;
+CREATE INDEX database_row_bucket ON database_row (database, bucket);
+CREATE INDEX database_row_punch ON database_row (punch);
+-- Few rows are in these. Each has all that its queries ask of it, in an order that tells most first: else the
+-- planner walks the primary key, past all rows.
+CREATE INDEX database_row_aside ON database_row (database, gone_at, accepted_at, key, reason)
+    WHERE reason IS NOT NULL;
+CREATE INDEX database_row_changed ON database_row (database, gone_at, key, changed_at)
+    WHERE changed_at IS NOT NULL;
+CREATE INDEX database_row_gone ON database_row (database, reason, key, gone_at) WHERE gone_at IS NOT NULL;
+CREATE INDEX database_row_nowhere ON database_row (database, bucket, gone_at, reason)
+    WHERE bucket IS NULL AND gone_at IS NULL;
+
+-- Whose punches it ever showed.
+CREATE TABLE database_device (
+    database  INTEGER NOT NULL REFERENCES database (id),
+    device    INTEGER NOT NULL REFERENCES device (id),
+    PRIMARY KEY (database, device)
+) WITHOUT ROWID;
+
+-- Its people: the badges by the numbers its program knows them by, also those that they had before.
+CREATE TABLE database_person (
+    database  INTEGER NOT NULL REFERENCES database (id),
+    number    TEXT NOT NULL,
+    badge     TEXT NOT NULL,
+    since     TEXT NOT NULL,
+    current   INTEGER NOT NULL,  -- 1: the number has it, or had it last
+    PRIMARY KEY (database, number, badge)
+) WITHOUT ROWID;
+
+-- Work that goes to workers, once each span of time, and how far it has come.
+CREATE TABLE errand (
+    subject      TEXT PRIMARY KEY,  -- 'visit front-door', 'deliver main', 'clear front-door'
+    settings     TEXT NOT NULL,     -- digest of what the inventory says of it, where it was claimed
+    sent_at      TEXT NOT NULL,     -- when it was claimed last, to be sent
+    until        TEXT,              -- the end of the span in which that was: the name of that sending; NULL: it
+                                    -- could not be sent
+    waits_since  TEXT NOT NULL,     -- since when it was not done; of one that was, when it was claimed for that
+    taken        TEXT,              -- the sending that was taken last
+    taken_at     TEXT,
+    taken_by     TEXT,              -- the worker that took it
+    done_at      TEXT,              -- when that taking ended; NULL while it has not
+    outcome      TEXT               -- and how
 ) WITHOUT ROWID;

@@ -7,3 +7,11 @@ PRAGMA foreign_keys = OFF;
 
 -- name: compact
 VACUUM;
+
+-- name: add_intent
+INSERT INTO intent (device, since) VALUES (:device, :now)
+ON CONFLICT (device) DO NOTHING;
+
+-- name: intent_age
+-- It does not matter: a run that has ended has freed its locks, and none other does.
+SELECT NULL FROM intent WHERE device = (SELECT id FROM device WHERE key = :key);

@@ -14,7 +14,16 @@ from urllib.parse import quote, urlencode
 from zkpoll.delivery.contract import Decision, Reply, Request, Verdict
 from zkpoll.delivery.excerpts import excerpt, is_page, json_in
 from zkpoll.delivery.formats.events import compact
-from zkpoll.delivery.verdicts import Rule, asked_wait, by_status, explained, json_of, judge, sentence
+from zkpoll.delivery.verdicts import (
+    Rule,
+    asked_wait,
+    by_status,
+    by_stranger,
+    explained,
+    json_of,
+    judge,
+    sentence,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,6 +33,7 @@ if TYPE_CHECKING:
 EMPLOYEE: Final = "Employee"
 CHECKIN: Final = "Employee Checkin"
 SHIFT: Final = "Shift Type"
+ZONE: Final = "the question for its time zone"
 _CLOSED: Final = frozenset({403, 404})
 """Statuses for documents that a user may not read, or of a kind unknown to the site."""
 
@@ -48,8 +58,10 @@ _EXCEPTIONS: Final[Mapping[str, Rule]] = {
 _ADVICE: Final = {
     EMPLOYEE: "let the user of token: read Employee, and check employee_field:",
     CHECKIN: "let the user of token: read Employee Checkin with its time (the role HR User), and check app:",
+    ZONE: "let the user of token:, and whatever stands before the site, call frappe.client.get_time_zone, and"
+    " check url:",
 }
-"""What to do about a site that does not show what it has, by the kind of its documents."""
+"""What to do about a site that does not tell what it was asked for, by what that was."""
 _BREAK: Final = re.compile(r"<\s*/?\s*(?:br|p|div|li|tr)\b[^>]*>", re.IGNORECASE)
 _TAG: Final = re.compile("<[^>]*>")
 
@@ -70,7 +82,8 @@ class Judge:
         if Verdict.CONFIRMED in (decision.verdict, rule.verdict):
             return decision  # what is wrong with a 2xx, if anything, the decision says
         shown = said.encode("utf-8", "backslashreplace").decode()  # JSON can tell of half a character
-        return explained(Rule(decision.verdict, rule.advice), answer, shown, self.secrets)
+        told = Rule(decision.verdict, rule.advice, decision.of_request)
+        return explained(told, answer, shown, self.secrets)
 
     def by_error(self, answer: Answer) -> Decision | None:
         """Given an answer, return the decision by the name of its error. None if that decides nothing."""
@@ -80,9 +93,13 @@ class Judge:
         return Decision(rule.verdict, self.sentence(answer, rule.advice), asked_wait(answer))
 
     def not_told(self, answer: Answer, kind: str) -> Decision:
-        """Given an answer without the documents asked for, return the decision on the punches that wait."""
+        """Given an answer without what was asked for, of a kind, return the decision on what waits for it."""
         decision = self.by_status(answer)
-        if not isinstance(answer, Reply) or decision.verdict in (Verdict.TRY_AGAIN, Verdict.GONE):
+        if (
+            not isinstance(answer, Reply)
+            or by_stranger(answer)
+            or decision.verdict in (Verdict.TRY_AGAIN, Verdict.GONE)
+        ):
             return decision
         if decision.verdict is Verdict.CONFIGURATION and answer.status not in _CLOSED:
             return decision

@@ -27,14 +27,14 @@ from zkpoll.delivery.formats.events import compact
 from zkpoll.delivery.formats.fields import WALL_CLOCK
 from zkpoll.delivery.formats.frappe import answers
 from zkpoll.delivery.formats.frappe.answers import CHECKIN, EMPLOYEE, Judge
-from zkpoll.delivery.formats.frappe.probes import probes, zone_probe
+from zkpoll.delivery.formats.frappe.probes import probes, zone_preflight
 from zkpoll.delivery.formats.frappe.shifts import follow_up
 from zkpoll.delivery.verdicts import judge
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from zkpoll.delivery.contract import Exchange, FollowUp, Probe
+    from zkpoll.delivery.contract import Exchange, FollowUp, Preflight, Probe
     from zkpoll.delivery.origins import Direction, Origins
     from zkpoll.inventory.formats.frappe import Frappe
     from zkpoll.model.punch import Event
@@ -114,9 +114,9 @@ class FrappeFormat:
     def resend(self, request: Request) -> None:
         """Send nothing again as it was: what may be there is looked for first."""
 
-    def preflight(self) -> Probe:
+    def preflight(self) -> Preflight:
         """Ask for the site's time zone: in another one, all hours would be wrong, and nobody would notice."""
-        return zone_probe(self.settings, self._judge)
+        return zone_preflight(self.settings, self._judge)
 
     def probes(self) -> tuple[Probe, ...]:
         """Ask for the rights of the user of the token, and for the set-up of the site."""

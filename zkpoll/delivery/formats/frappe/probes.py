@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
-from zkpoll.delivery.contract import Probe, Reply, Request, Verdict
+from zkpoll.delivery.contract import Answer, Decision, Preflight, Probe, Reply, Request, Verdict
 from zkpoll.delivery.excerpts import excerpt
 from zkpoll.delivery.formats.frappe import answers
-from zkpoll.delivery.formats.frappe.answers import CHECKIN, EMPLOYEE, SHIFT, Judge
+from zkpoll.delivery.formats.frappe.answers import CHECKIN, EMPLOYEE, SHIFT, ZONE, Judge
 from zkpoll.delivery.verdicts import judge
 
 if TYPE_CHECKING:
     from zkpoll.inventory.formats.frappe import Frappe
 
-_ZONE: Final = "/api/method/frappe.client.get_time_zone"
+_ZONE: Final = Request(method="GET", path="/api/method/frappe.client.get_time_zone")
 _HOURS: Final = 366 * 24
 """Of a year: zones may change to daylight saving on one day, and at different hours."""
 
@@ -32,7 +33,7 @@ def probes(settings: Frappe, judge: Judge) -> tuple[Probe, ...]:
     return (
         Probe("credentials", "a look at Employee Checkin", checkins, looks.to_checkins),
         Probe("employees", "a look at Employee", employees, looks.to_employees),
-        zone_probe(settings, judge),
+        Probe("zone", ZONE, _ZONE, looks.to_zone),
         *(
             Probe(f"shift {name}", f"a look at Shift Type {name}", asked, _to_shift)
             for name, asked in zip(names, shifts, strict=True)
@@ -40,15 +41,15 @@ def probes(settings: Frappe, judge: Judge) -> tuple[Probe, ...]:
     )
 
 
-def zone_probe(settings: Frappe, judge: Judge) -> Probe:
+def zone_preflight(settings: Frappe, judge: Judge) -> Preflight:
     """Ask for the time zone of the site."""
-    asked = Request(method="GET", path=_ZONE)
-    return Probe("zone", "the question for its time zone", asked, _Looks(settings, judge).to_zone)
+    looks = _Looks(settings, judge)
+    return Preflight(_ZONE, settings.timezone, looks.zone_in, looks.flaw_of_zone)
 
 
 @dataclass(frozen=True, slots=True)
 class _Looks:
-    """The meaning of the answers to a ping."""
+    """The meaning of what a site answers about itself."""
 
     settings: Frappe
     judge: Judge
@@ -79,22 +80,42 @@ class _Looks:
         decision = self.judge.not_told(reply, kind)
         return (False, decision.message) if decision.verdict is Verdict.CONFIGURATION else None
 
-    def to_zone(self, reply: Reply) -> tuple[bool | None, str] | None:
+    def to_zone(self, reply: Reply) -> tuple[bool, str] | None:
         """Say whether the site is in the zone that the inventory says."""
-        if judge(reply).verdict is Verdict.TRY_AGAIN:
-            return None
-        message = answers.content(reply).get("message")
-        theirs = message.get("time_zone") if isinstance(message, dict) else None
+        found = self.zone_in(reply)
+        if isinstance(found, Decision):
+            return None if found.verdict is Verdict.TRY_AGAIN else (False, found.message)
+        flaw = self.flaw_of_zone(found)
+        return flaw is None, flaw or found
+
+    def zone_in(self, answer: Answer) -> str | Decision:
+        """Return the zone that an answer tells, or the decision on one that tells none."""
+        if decided := self.judge.by_error(answer):
+            return decided
+        if not isinstance(answer, Reply) or judge(answer).verdict is not Verdict.CONFIRMED:
+            return self.judge.not_told(answer, ZONE)
+        message = answers.content(answer).get("message")
+        if not isinstance(message, dict) or "time_zone" not in message:
+            return self.judge.not_told(answer, ZONE)
+        told = message["time_zone"]
+        shown = excerpt(told, self.judge.secrets) if isinstance(told, str) else ""
+        return shown or Decision(
+            Verdict.CONFIGURATION,
+            "the site does not say in which time zone it is; set Time Zone in its System Settings",
+        )
+
+    def flaw_of_zone(self, theirs: str) -> str | None:
+        """Say what is wrong with the zone that the site tells."""
         ours = self.settings.timezone
-        if not theirs or not isinstance(theirs, str):
-            return None, f"the site does not tell; nobody checked that it is {ours}"
         same = _same_hours(ours, theirs, datetime.now(UTC).year)
-        shown = excerpt(theirs, self.judge.secrets)
         if same is None:
-            return None, f"the site is in {shown}, which is unknown here; is that {ours}?"
+            return (
+                f"the site is in {theirs}, a time zone that is unknown here, and timezone: says {ours}; give"
+                " the site a Time Zone that both know"
+            )
         if not same:
-            return False, f"the site is in {shown}, and timezone: says {ours}; all hours would be wrong"
-        return True, shown
+            return f"the site is in {theirs}, and timezone: says {ours}; all hours would be wrong"
+        return None
 
 
 def _to_shift(reply: Reply) -> tuple[bool | None, str] | None:
@@ -109,6 +130,7 @@ def _to_shift(reply: Reply) -> tuple[bool | None, str] | None:
     return True, "there, with auto attendance"
 
 
+@cache
 def _same_hours(one: str, other: str, year: int) -> bool | None:
     """Given two names of zones, return whether their clocks agree all year. None if one is not known here."""
     try:

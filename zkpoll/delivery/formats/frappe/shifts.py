@@ -3,13 +3,14 @@
 The site marks people present and absent up to a Shift Type's `last_sync_of_checkin`. Every punch with an
 earlier time, of any device of the shift, must be there before that moves: a punch behind it is never looked
 at again, and its person stays absent. So a device that cannot be read holds its shifts, and so does a punch
-that the site refuses.
+that the site refuses. A record that nobody can read may be of any time: while it waits for a person, the
+shift stays where it stands.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from zkpoll.delivery.contract import Decision, FollowUp, Reply, Request, Verdict
@@ -41,7 +42,9 @@ def follow_up(shift: Shift, zone: ZoneInfo, judge: Judge) -> FollowUp:
     def exchange(
         reaches: Mapping[str, Reach], late_before: datetime
     ) -> Generator[Request, Answer, ShiftMove | Decision]:
-        return moving(bound(shift, reaches, late_before), zone, judge)
+        wanted = bound(shift, reaches, late_before)
+        undated = [words for name in shift.devices for words in _undated(name, reaches.get(name, _NEVER))]
+        return staying(wanted, "; ".join(undated), zone, judge) if undated else moving(wanted, zone, judge)
 
     return FollowUp(f"shift {shift.name}", zone, exchange)
 
@@ -75,6 +78,34 @@ def _end(name: str, reach: Reach) -> _End:
     parked = [f"{reach.parked:,} punches parked"] if reach.parked else []
     held = [f"{reach.held:,} punches held, from where another terminal belongs"] if reach.held else []
     return _End(reach.unsettled_since, f"{name}, with {' and '.join(waiting + parked + held)}")
+
+
+def _undated(name: str, reach: Reach) -> list[str]:
+    """Return what of a device may be of any time, each with what a person can do about it."""
+    found = [(f"{_counted(reach.quarantined, 'record')} in quarantine", name)] if reach.quarantined else []
+    for database, rows in reach.set_aside.items():
+        found.append((f"{_counted(rows, 'row')} set aside in its database {database}", database))
+    advice = "see zkpoll quarantine list, then zkpoll quarantine accept --device"
+    return [f"{name}, with {what}, of a time that nobody knows: {advice} {of}" for what, of in found]
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def staying(
+    wanted: ShiftMove, reason: str, zone: ZoneInfo, judge: Judge
+) -> Generator[Request, Answer, ShiftMove | Decision]:
+    """Given a shift that must not be moved now, and why, begin the exchange that looks where it stands.
+
+    What it returns says that it is complete no further than that.
+    """
+    stands = _standing((yield Request(method="GET", path=document(SHIFT, wanted.name))), zone, judge)
+    if isinstance(stands, Decision):
+        return _failed(wanted, stands)
+    until = stands and stands.replace(tzinfo=zone).astimezone(UTC)
+    until = min(until, wanted.until) if until and wanted.until else None
+    return replace(wanted, until=until, held_by=reason, late=True)
 
 
 def moving(

@@ -1,0 +1,1 @@
+"""Door 3: databases of vendor software, read and never written."""
