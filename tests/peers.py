@@ -71,7 +71,7 @@ def free_ports(count: int) -> list[int]:
     test would be given it, and the calls meant for the program would reach a stranger.
     """
     free: list[int] = []
-    for port in random.sample(range(10_000, _HANDED_OUT), 1000):
+    for port in random.SystemRandom().sample(range(10_000, _HANDED_OUT), 1000):
         with socket.socket() as one, suppress(OSError):
             one.bind(("127.0.0.1", port))
             free.append(port)
