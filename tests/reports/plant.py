@@ -126,7 +126,7 @@ def _punches(drawn: random.Random, a_day: int, now: datetime) -> list[Punch]:
 
 
 def _read_database(journal: Journal, now: datetime) -> None:
-    """Let the database show punches of its own, a row that was edited, one that is gone, and one of nobody."""
+    """Let the database show punches of its own, a row that was edited, one that is gone, one of nobody."""
     today = now.astimezone(DHAKA).replace(tzinfo=None, microsecond=0)
     rows = []
     for ago in range(20, -1, -1):

@@ -99,8 +99,10 @@ def status(config: Path | None, whole: bool, html: Path | None, as_json: bool) -
 
 def _write_page(inventory: Inventory, journal: Journal, path: Path) -> int:
     """Write the page to a file, or to stdout where that is `-`. Return the exit code."""
+    from threading import Event
+
     from zkpoll.errors import reason
-    from zkpoll.reports.export_file import OutputFailed
+    from zkpoll.reports.export_file import OutputFailed, write
     from zkpoll.reports.page.file import put_page
     from zkpoll.reports.page.html import page
     from zkpoll.reports.page.view import page_view
@@ -108,7 +110,7 @@ def _write_page(inventory: Inventory, journal: Journal, path: Path) -> int:
     view = page_view(inventory, journal, datetime.now(UTC))
     text = page(view)
     if str(path) == "-":
-        click.get_binary_stream("stdout").write(text.encode())
+        write([text], None, Event())
     else:
         try:
             put_page(path, text)
