@@ -18,7 +18,7 @@ _FILE: Final = "token_file"
 
 
 class AdminToken(Token):
-    """What a person types in as a password to see the page. Whoever guesses it sees when people come and go."""
+    """What a person types in as a password to see the page."""
 
     pattern = "[!-~]{16,256}"
     expected = "16 to 256 ASCII characters without spaces; openssl rand -hex 16 makes some"
@@ -52,8 +52,8 @@ class Admin(Settings):
         has_none = self.token is None and self.token_file is None
         if has_none and context.get("secrets", True) and not self.is_on_this_machine:
             raise Sentence(
-                "can be reached from other machines, so the page needs a token: token_file: or token: beside it"
-                " (or 127.0.0.1 here, to be seen from this machine alone)",
+                "can be reached from other machines, so the page needs a token: token_file: or token: beside"
+                " it (or 127.0.0.1 here, to be seen from this machine alone)",
                 key="address",
             )
         if self.token_file is not None and context.get("strict"):

@@ -401,7 +401,8 @@ class _Reply(Task):  # type: ignore[misc]
             request.headers["CONNECTION"] = "close"
         self.status = f"{status.value} {status.phrase}"
         self.content_length = len(body)
-        self.response_headers = [("Content-Type", answer.content_type), *channel.door.headers, *answer.headers]
+        more = (*channel.door.headers, *answer.headers)
+        self.response_headers = [("Content-Type", answer.content_type), *more]
         self.start_time = time.time()  # the Date, by which terminals set their clock: not that of a long wait
         whole = self.build_response_header().replace(b"HTTP/1.0", b"HTTP/1.1", 1)
         if not (request.head and request.head.method == "HEAD"):

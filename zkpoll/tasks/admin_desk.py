@@ -106,7 +106,7 @@ class AdminDesk:
         """Given a head, return the answer to one that gets no page, or None."""
         if self._token is None:
             if not _is_of_this_machine(head.host):
-                told = "Call this page by the address of this machine itself, such as http://127.0.0.1/ and its port."
+                told = "Call this page by an address of this machine itself: http://127.0.0.1 and its port."
                 return _plain(HTTPStatus.FORBIDDEN, told)
         elif not self._knows_token(head):
             told = "The status page asks for its token: type any user name, and the token as the password."
@@ -156,7 +156,7 @@ class AdminDesk:
             return _later(_SILENT, 5)
 
     def _make(self, made: Future[Answer], user: str | None, day: str) -> None:
-        """Make a page, in a thread of its own: a journal may hang, and whoever asks is not to hang with it."""
+        """Make a page, in a thread of its own: whoever asks is not to hang with the journal."""
         began = time.monotonic()
         try:
             answer = Answer(HTTPStatus.OK, self._page.look(user, day), _HTML)

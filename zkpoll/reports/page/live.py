@@ -18,7 +18,7 @@ _PATIENCE: Final = 3.0
 
 
 def live_page(inventory: Inventory, user: str | None, day: str) -> str:
-    """Given a user and a day as they were typed in, return the page with that story; without a user, the page.
+    """Given a user and a day as they were typed in, return the page with that story, or the page alone.
 
     Nothing is written. Raise `JournalError` where the journal cannot be read.
     """

@@ -73,15 +73,12 @@ class Search:
             return ()
         if not self.story.punches:
             return _first(tuple(self.story.not_seen()))
-        more = self.story.more_may_come()
-        rest = len(self.story.punches) - _MOST
-        return (*([f"And {punches(rest)} more, which `zkpoll explain` shows."] if rest > 0 else []),
-                *([more] if more else []))  # fmt: skip
+        rest, more = len(self.story.punches) - _MOST, self.story.more_may_come()
+        cut = [f"And {punches(rest)} more, which `zkpoll explain` shows."] if rest > 0 else []
+        return (*cut, *([more] if more else []))
 
 
-def search(
-    inventory: Inventory, journal: Journal, user: str | None, day: str, now: datetime
-) -> Search:
+def search(inventory: Inventory, journal: Journal, user: str | None, day: str, now: datetime) -> Search:
     """Given a user id or a name, and a day, as they were typed, return what was found. `now` is UTC.
 
     Without a day it is today, in the inventory's zone. Without a user nothing was asked.
@@ -122,4 +119,5 @@ def _sentence(meant: Meant) -> str:
 
 def _first(lines: tuple[str, ...]) -> tuple[str, ...]:
     rest = len(lines) - _MOST
-    return (*lines[:_MOST], f"And {counted(rest, 'more', 'more')}, which `zkpoll explain` shows.") if rest > 0 else lines
+    more = (f"And {counted(rest, 'more', 'more')}, which `zkpoll explain` shows.",) if rest > 0 else ()
+    return (*lines[:_MOST], *more)
