@@ -23,6 +23,7 @@ def live_page(inventory: Inventory, user: str | None, day: str) -> str:
     Nothing is written. Raise `JournalError` where the journal cannot be read.
     """
     now = datetime.now(UTC)
-    with open_journal(inventory.home, writable=False, patience=_PATIENCE) as journal, journal.snapshot():
-        found = search(inventory, journal, user, day, now)
+    with open_journal(inventory.home, writable=False, patience=_PATIENCE) as journal:
+        with journal.snapshot():
+            found = search(inventory, journal, user, day, now)
         return page(page_view(inventory, journal, now), found)
