@@ -158,9 +158,9 @@ def _let_time_pass(journal: Journal, now: datetime) -> None:
     db = connection(journal)
     for number, name in enumerate((*TERMINALS, "head-office")):
         ago = timedelta(days=3) if name == "gate-c" else timedelta(minutes=2 + number % 3)
-        at = (now - ago).isoformat(timespec="milliseconds")
-        db.execute("UPDATE device SET read_at = ? WHERE name = ? AND read_at IS NOT NULL", [at, name])
-        db.execute("UPDATE database SET read_at = ? WHERE name = ?", [at, name])
+        read = (now - ago).isoformat(timespec="milliseconds")
+        db.execute("UPDATE device SET read_at = ? WHERE name = ? AND read_at IS NOT NULL", [read, name])
+        db.execute("UPDATE database SET read_at = ? WHERE name = ?", [read, name])
     since = (now - timedelta(minutes=31)).isoformat(timespec="milliseconds")
     db.execute("UPDATE outbox SET changed_at = ? WHERE state = 'pending'", [since])
     halves = [now - timedelta(minutes=30 * ago) for ago in range(50, 0, -1)]
