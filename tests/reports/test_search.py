@@ -139,14 +139,14 @@ def test_more_than_a_page_has_room_for(inventory: Inventory, journal: Journal) -
     nothing = Search("1", "2026-11-22", story=PersonDay("1", DAY, (), reaches))
     assert nothing.remarks[-1] == "And 11 more, which `zkpoll explain` shows."
     assert len(nothing.remarks) == 51
-    people = Search("a", "2026-11-22", ("60 people fit.",), people=(Person("1"),), others=59)
+    people = Search("a", "2026-11-22", problem="60 people fit.", people=(Person("1"),), others=59)
     assert "and 59 more: write more of the name" in shown(drawn(inventory, journal, people))
 
 
 def test_who_may_be_meant(inventory: Inventory, journal: Journal) -> None:
     """Each has a link to that story; ids, names and devices of any letters stay what they are."""
     people = (Person("10 01&day=x", (HOSTILE,), (HOSTILE, "back")), Person(HOSTILE))
-    part = drawn(inventory, journal, Search("rahim", "2026-11-22", ("2 people fit.",), people=people))
+    part = drawn(inventory, journal, Search("rahim", "2026-11-22", problem="2 people fit.", people=people))
     assert 'href="explain?user=10%2001%26day%3Dx&amp;day=2026-11-22#search"' in part
     links = re.findall(r'href="([^"]*)"', part)
     assert len(links) == 2
