@@ -43,6 +43,7 @@ _PLAIN = (
     "page",
     "health",
     "listen",
+    "admin",
     "workers",
 )
 TOP = ("dashboard", *_PLAIN, "defaults", "sites", "devices", "databases")

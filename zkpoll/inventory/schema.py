@@ -46,6 +46,7 @@ def schema() -> Shape:
                 "page": top["page"],
                 "health": top["health"],
                 "listen": top["listen"],
+                "admin": top["admin"],
                 "workers": top["workers"],
                 "defaults": {
                     "description": "Settings of every device and database that does not set them itself",
