@@ -23,23 +23,17 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from zkpoll import service_manager
-from zkpoll.delivery.origins import Origins
 from zkpoll.errors import Busy, InventoryError, JournalError, JournalUnfit
 from zkpoll.journal import conditions
 from zkpoll.journal.devices import Devices
 from zkpoll.journal.opening import open_journal
-from zkpoll.journal.outbox import JournalOutbox
-from zkpoll.journal.overview import dashboard_standings
 from zkpoll.journal.pushed import pushed_standings
 from zkpoll.push.listener import Limits, listening
-from zkpoll.tasks.arrivals import Feed
-from zkpoll.tasks.backlogs import look_after_backlogs
-from zkpoll.tasks.deliver_on import by_now, deliver_on
 from zkpoll.tasks.desk import LOCK_WAIT, Desk
 from zkpoll.tasks.health_desk import Health, HealthDesk
 from zkpoll.tasks.orders import Orders
 from zkpoll.tasks.outcome import Outcome
-from zkpoll.tasks.outlet import Outlet
+from zkpoll.tasks.outflow import Outflow
 from zkpoll.tasks.push_outcome import (
     PUSH,
     DialectOutcome,
@@ -57,7 +51,6 @@ if TYPE_CHECKING:
     from zkpoll.journal.database import Journal
     from zkpoll.journal.devices import Met
     from zkpoll.push.listener import Listener
-    from zkpoll.tasks.delivery_outcome import BacklogOutcome, DeliveryOutcome
     from zkpoll.tasks.result import Result
 
 _log = logging.getLogger(__name__)
@@ -72,10 +65,8 @@ FIGURES: Final = 30.0
 """Seconds between two writings of figures."""
 _OF_HEALTH: Final = Limits(whole=10, finish=1, waiting=8, threads=1, connections=64, linger=1)
 """How much of the health check's listener its callers may take: a few, and quick ones."""
-_LEFT_BEHIND: Final = (
-    "was given another name by a run with a newer inventory (was:), and is sent nothing by this one now; "
-    "restart zkpoll serve"
-)
+_MYSELF: Final = (f"{PUSH}door", "zkpoll serve")
+"""The subject under which it tells of itself, and its command."""
 NEWS: Final = 60.0
 """Seconds between two looks for what a person has to know."""
 
@@ -148,22 +139,16 @@ class _Service:
         self._inventory = inventory
         self._journal = journal
         self._observers = observers
-        self._delivers = deliver
         self._renamed = follow_renames(inventory, journal, lambda: False)
         self._names = Devices(journal).names()
-        self._feed = Feed(readers=1)
-        self._rounds: dict[str, DeliveryOutcome] = {}
-        """The last round of each dashboard, until it is told."""
-        self._left_behind: set[str] = set()
-        """Dashboards that a run with another inventory has renamed."""
-        self._told_failed: set[str] = set()
-        """Dashboards of which a round that failed was told last."""
         self._began, self._started = datetime.now(UTC), time.monotonic()
         self._poll_every = inventory.listen.poll_every if inventory.listen else 0
         self._ending = threading.Event()
         """Set when no further request to a dashboard is to begin."""
         # Before the first caller: a dashboard gets what is journalled after it was met.
-        self._outboxes = {one.name: JournalOutbox(journal, one.name) for one in inventory.dashboards}
+        self._outflow = Outflow(
+            inventory, journal, self._names, ending=self._ending, teller=_MYSELF, delivers=deliver
+        )
         self.desk = Desk(inventory, journal, taken=self._taken, clock_is_right=clock_is_right)
 
     def run(self, listener: Listener, health: Listener | None, stop: threading.Event) -> None:
@@ -172,8 +157,7 @@ class _Service:
         if health:
             works.append(partial(health.serve, stop))
             _log.info("health is told at http://%s/health", health.address)
-        if self._delivers:
-            works += self._deliveries()
+        works += self._outflow.works()
         with ThreadPoolExecutor(len(works), "serve") as pool:
             running = [pool.submit(_ending_all, work, stop) for work in works]
             try:
@@ -184,7 +168,7 @@ class _Service:
                 service_manager.notify("STOPPING=1")
                 stop.set()
                 self._ending.set()
-                self._feed.close()
+                self._outflow.feed.close()
         for one in running:
             one.result()
         self._close_the_books()
@@ -210,28 +194,7 @@ class _Service:
     def _taken(self, met: Met, name: str) -> None:
         if met.held is None:
             self._names[met.key] = name
-        self._feed.announce()
-
-    # --- deliveries ---
-
-    def _deliveries(self) -> list[Callable[[], None]]:
-        origins = Origins.of_inventory(self._inventory.sources, self._names)
-        outlets = [
-            Outlet(
-                one,
-                self._outboxes[one.name],
-                origins,
-                self._inventory.alert_after,
-                self._feed.watcher(),
-                self._ending,
-                tells_shifts=False,
-            )
-            for one in self._inventory.dashboards
-        ]
-        return [partial(deliver_on, one, self._journal, self._round_ended) for one in outlets]
-
-    def _round_ended(self, outcome: DeliveryOutcome) -> None:
-        self._rounds[outcome.name] = outcome
+        self._outflow.feed.announce()
 
     # --- upkeep ---
 
@@ -302,24 +265,17 @@ class _Service:
 
     def _outcome(self) -> Outcome:
         """Return how callers and dashboards stand, as the outcome of a run that read nothing."""
-        deliveries = self._deliveries_by_now()
+        deliveries = self._outflow.by_now()
         owed = (one for one in conditions.owed(self._journal) if one[0].startswith(PUSH))
         return Outcome(
             devices=(),
             deliveries=deliveries,
-            backlogs=self._backlogs(),
+            backlogs=self._outflow.backlogs(),
             pushing=tuple(self._callers_by_now(datetime.now(UTC))),
             untold=tuple(owed),
             renamed=self._renamed,
             seconds=time.monotonic() - self._started,
         )
-
-    def _backlogs(self) -> tuple[BacklogOutcome, ...]:
-        """Return how what waits for the dashboards has grown, where this delivers it."""
-        if not self._delivers:
-            return ()
-        now = datetime.now(UTC)
-        return look_after_backlogs(self._inventory.dashboards, self._journal, self._told_failed, now)
 
     def _callers_by_now(self, now: datetime) -> Iterator[Result]:
         """Yield how each device stands that may call."""
@@ -345,24 +301,6 @@ class _Service:
             if not calls.is_open:
                 yield calls
             yield dialect
-
-    def _deliveries_by_now(self) -> tuple[DeliveryOutcome, ...]:
-        """Return what is to be told of the rounds that ended since this was asked last."""
-        standings = {one.name: one for one in dashboard_standings(self._journal)}
-        found = []
-        for name in list(self._rounds):
-            failed_before = name in self._told_failed
-            if name not in standings and name not in self._left_behind:
-                self._left_behind.add(name)
-                with self._journal.transaction():
-                    conditions.owe(self._journal, f"{PUSH}door", f"dashboard {name} {_LEFT_BEHIND}")
-            outcome = by_now(self._rounds.pop(name), standings.get(name), failed_before=failed_before)
-            if outcome is None:
-                continue
-            found.append(outcome)
-            if outcome.kind != Busy.kind:
-                (self._told_failed.add if outcome.problem else self._told_failed.discard)(name)
-        return tuple(found)
 
 
 def _ending_all(work: Callable[[], None], stop: threading.Event) -> None:
