@@ -1,7 +1,7 @@
 """Who watches: locks that say so for as long as a process lives, whatever it does at the moment.
 
-    watch         some `zkpoll watch` has the journal
-    watch NAME    one of them has this device, also while it waits for it or leaves its seat to others
+watch         some `zkpoll watch` has the journal
+watch NAME    one of them has this device, also while it waits for it or leaves its seat to others
 """
 
 from __future__ import annotations

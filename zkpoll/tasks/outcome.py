@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from zkpoll.errors import ExitCode
     from zkpoll.model.delivery import Preview
     from zkpoll.model.punch import Event
+    from zkpoll.tasks.bell_outcome import BellOutcome
     from zkpoll.tasks.database_outcome import DatabaseOutcome
     from zkpoll.tasks.delivery_outcome import BacklogOutcome, DeliveryOutcome
     from zkpoll.tasks.device_outcome import DeviceOutcome
@@ -157,6 +158,8 @@ class Outcome:
     """What is to be told now, each with its subject in front: of this run, or of one that did not tell it."""
     fleet: tuple[Result, ...] = ()
     """How errands of workers stand, a result a queue; the broker that carries them; their clearings."""
+    bells: tuple[BellOutcome, ...] = ()
+    """Whether devices ring that are under watch, of those that this is known of."""
     is_one_of_many: bool = False
     """Whether other hosts do the same on this journal: then what is wrong with this host alone is no part of
     it, or each of them would end what another one began."""
@@ -231,12 +234,13 @@ class Outcome:
 
     def advice(self) -> Mapping[str, Trouble]:
         """Return the advice that a person should hear once, by subject."""
-        return {one.way: one.advice for one in self.deliveries if one.advice}
+        ways = {one.way: one.advice for one in self.deliveries if one.advice}
+        return ways | {one.subject: one.advice for one in self.bells if one.advice}
 
     def subjects(self) -> frozenset[str]:
         """Return every subject this run looked at; what is told of another run is none."""
         besides = (one for one in self._besides if not isinstance(one, Untold))
-        results = {one.subject for one in (*self.read, *besides)}
+        results = {one.subject for one in (*self.read, *besides, *self.bells)}
         return frozenset(results | {one.way for one in self.deliveries})
 
     def busy(self) -> frozenset[str]:

@@ -29,7 +29,10 @@ if TYPE_CHECKING:
     from zkpoll.journal.database import Journal
     from zkpoll.tasks.delivery_outcome import BacklogOutcome, DeliveryOutcome
 
-_LEFT_BEHIND: Final = "was given another name by a run with a newer inventory (was:), and is sent nothing by this one now; restart"
+_LEFT_BEHIND: Final = (
+    "was given another name by a run with a newer inventory (was:), and is sent nothing by this one now; "
+    "restart"
+)
 
 
 class Outflow:

@@ -145,7 +145,6 @@ class _Post:
         while not stop.is_set():
             began = time.monotonic()
             well = self._met(journal)
-            self._means.journal(None)
             if self._last and self._is_due(journal, self._last):
                 self._clear(journal)
                 continue
@@ -262,7 +261,7 @@ class _Post:
         return as_outcome(self._device, sink, again)
 
     def _read(self, visitor: _Visitor, contacts: Contacts, sink: JournalSink) -> DeviceOutcome:
-        """Read what is new of the terminal that answers, whose it is by now: a person may have decided that."""
+        """Read what is new of the terminal that answers, whoever it is by now: a person may decide that."""
         found = visitor.guard.identify(visitor.serial)
         newest = Devices(contacts.journal).newest_reading() if self._device.clock else None
         return read(visitor.session, found, self._device, contacts, sink, Manner(newest=newest))
@@ -288,6 +287,8 @@ class _Post:
         if self._last and self._last.clearing and self._last.clearing.trouble and not outcome.problem:
             outcome = replace(outcome, clearing=self._last.clearing)  # until it is tried again
         self._last = outcome
+        if outcome.reading:
+            self._means.journal(None)
         self._means.told(outcome)
 
     # --- clearing ---
