@@ -51,10 +51,8 @@ class Teller:
 
     def _ready(self, devices: Sequence[Device], left: Sequence[str]) -> None:
         self._watchers.started()
-        line, style = (
-            "; ".join([f"watching {counted(len(devices), 'device')}", *self._not(left)]),
-            self._style,
-        )
+        style = self._style
+        line = "; ".join([f"watching {counted(len(devices), 'device')}", *self._not(left)])
         write = style.prefixed if style.format == "text" else style.notice  # scripts wait for it
         click.echo(write(line, logging.INFO), err=True)
 
