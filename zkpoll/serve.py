@@ -2,6 +2,7 @@
 
     callers     the listener's threads ──▶ desk ──▶ journal, and then the answer
     deliveries  a thread for each dashboard: what is journalled goes out at once
+    watch       where that is asked for: a thread for each terminal that is called, as `zkpoll watch` has them
     upkeep      once a second: what callers told is written down, commands are looked up
                 every five seconds: commands that are due are queued
                 once a minute: news, and figures for Prometheus twice a minute
@@ -16,7 +17,7 @@ import logging
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -28,6 +29,8 @@ from zkpoll.journal import conditions
 from zkpoll.journal.devices import Devices
 from zkpoll.journal.opening import open_journal
 from zkpoll.journal.pushed import pushed_standings
+from zkpoll.journal.sessions import Sessions
+from zkpoll.journal.watches import ANY_WATCH
 from zkpoll.push.listener import Limits, listening
 from zkpoll.tasks.desk import LOCK_WAIT, Desk
 from zkpoll.tasks.health_desk import Health, HealthDesk
@@ -43,11 +46,12 @@ from zkpoll.tasks.push_outcome import (
     is_silent,
 )
 from zkpoll.tasks.renames import follow_renames
+from zkpoll.watch import Watching, ending_all, watched
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
-    from zkpoll.inventory import Inventory
+    from zkpoll.inventory import Device, Inventory
     from zkpoll.journal.database import Journal
     from zkpoll.journal.devices import Met
     from zkpoll.push.listener import Listener
@@ -93,11 +97,13 @@ def serve(
     stop: threading.Event,
     deliver: bool = True,
     clock_is_right: bool = False,
+    watching: Sequence[Device] | None = None,
 ) -> None:
     """Listen for devices that push, until `stop` is set; then finish what is in hand, and return.
 
-    Raise `InventoryError` where nothing is there to listen for, or on; `Busy` where another one has this
-    journal; `JournalError` where it cannot be used, or is not in its place any more.
+    Devices in `watching` are watched meanwhile. Raise `InventoryError` where nothing is there to listen for,
+    or on, or to watch; `Busy` where another one has this journal, or all those devices; `JournalError` where
+    it cannot be used, or is not in its place any more.
     """
     if inventory.listen is None:
         raise InventoryError("listen: is missing in the inventory; it says where `zkpoll serve` listens")
@@ -110,6 +116,8 @@ def serve(
         except Busy as error:
             raise Busy(f"another `zkpoll serve` has the journal {inventory.home}") from error
         service = _Service(inventory, journal, observers, deliver=deliver, clock_is_right=clock_is_right)
+        if watching is not None:
+            service.watch(watched(inventory, watching, journal), stack, stop)
         listener = stack.enter_context(
             listening(
                 str(inventory.listen.address),
@@ -142,6 +150,7 @@ class _Service:
         self._renamed = follow_renames(inventory, journal, lambda: False)
         self._names = Devices(journal).names()
         self._began, self._started = datetime.now(UTC), time.monotonic()
+        self._watching: Watching | None = None
         self._poll_every = inventory.listen.poll_every if inventory.listen else 0
         self._ending = threading.Event()
         """Set when no further request to a dashboard is to begin."""
@@ -151,6 +160,21 @@ class _Service:
         )
         self.desk = Desk(inventory, journal, taken=self._taken, clock_is_right=clock_is_right)
 
+    def watch(self, devices: Sequence[Device], stack: ExitStack, stop: threading.Event) -> None:
+        """Watch devices besides, from `run` on; what that takes is held until `stack` ends."""
+        with suppress(Busy):
+            stack.enter_context(self._journal.lock(ANY_WATCH))
+        self._watching = Watching(
+            self._inventory,
+            devices,
+            self._journal,
+            stack.enter_context(Sessions(self._inventory.home, self._journal)),
+            self._names,
+            announce=self._outflow.feed.announce,
+            stop=stop,
+            trouble=lambda _problem: None,  # it is that of the door, too, and told as such
+        )
+
     def run(self, listener: Listener, health: Listener | None, stop: threading.Event) -> None:
         """Let callers in until `stop` is set, or a thread fails; raise its error then."""
         works: list[Callable[[], None]] = [partial(self._keep_up, listener), self._watch_door]
@@ -158,8 +182,9 @@ class _Service:
             works.append(partial(health.serve, stop))
             _log.info("health is told at http://%s/health", health.address)
         works += self._outflow.works()
+        works += self._watching.works if self._watching else []
         with ThreadPoolExecutor(len(works), "serve") as pool:
-            running = [pool.submit(_ending_all, work, stop) for work in works]
+            running = [pool.submit(ending_all, work, stop) for work in works]
             try:
                 self._observers.ready(listener.address, self._journal)
                 service_manager.notify("READY=1")
@@ -260,7 +285,14 @@ class _Service:
                 self._observers.door(ListenerOutcome(problem))
 
     def _tell(self) -> None:
-        self._observers.news(self._outcome(), self._journal)
+        outcome, found = self._outcome(), None
+        if self._watching:
+            found = self._watching.found()
+            self._watching.note(found)
+            outcome = self._watching.outcome(found, outcome)
+        self._observers.news(outcome, self._journal)
+        if self._watching and found:
+            self._watching.has_told(found)
         self._renamed = tuple(one for one in self._renamed if one.trouble)
 
     def _outcome(self) -> Outcome:
@@ -301,12 +333,3 @@ class _Service:
             if not calls.is_open:
                 yield calls
             yield dialect
-
-
-def _ending_all(work: Callable[[], None], stop: threading.Event) -> None:
-    """Do one thread's work; if it fails, all others end, too."""
-    try:
-        work()
-    except BaseException:
-        stop.set()
-        raise

@@ -129,7 +129,9 @@ class Watching:
             devices=tuple(rated(self._journal, whose_clock(devices))),
             bells=found.bells,
             locked=maybe_disabled(self._journal),
-            untold=untold_here(found.devices, found.earlier, self._journal),
+            untold=tuple(
+                dict.fromkeys((*outcome.untold, *untold_here(found.devices, found.earlier, self._journal)))
+            ),
         )
 
     def note(self, found: Found) -> None:

@@ -213,7 +213,7 @@ class _Post:
         while True:
             read_at, heard = time.monotonic(), bell.rung
             outcome = self._read_on(visitor, contacts)
-            found = outcome.tally.first_seen > 0
+            found = outcome.tally.records > outcome.tally.seen_before
             if has_bell:
                 is_look = patience == LOOK and not rang and bell.rung == heard
                 self._note_bell(rang=rang, unheard=is_look and found)
