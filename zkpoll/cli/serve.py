@@ -41,8 +41,8 @@ def serve(
     It lets in the devices of the inventory that have push:, at the address in listen:. A terminal hears OK
     once its punches are on disk, and keeps them otherwise. What comes is delivered at once; a dashboard that
     is away delays no terminal. `zkpoll sync` may run beside it, on the same journal; what has a host: and
-    databases: are read by that alone. With --watch, what has a host: is watched by this one, as `zkpoll watch`
-    does it.
+    databases: are read by that alone. With --watch, what has a host: is watched by this one, as by
+    `zkpoll watch`.
 
     When it accepts calls it writes one line on stderr: "listening on 127.0.0.1:8081". After that a line for
     each thing that needs a person: when it begins, changes or ends, and once a day while it lasts. `zkpoll
@@ -51,7 +51,8 @@ def serve(
     It needs the package waitress, which `pip install 'zkpoll[serve]'` brings.
 
     Exit codes: 0 stopped by a signal; 74 the journal cannot be used; 75 another `zkpoll serve` has it, or
-    another `zkpoll watch` all of the devices; 78 bad inventory, an address where it cannot listen, or no waitress.
+    another `zkpoll watch` all of the devices; 78 bad inventory, an address where it cannot listen, or no
+    waitress.
     """
     from zkpoll.errors import NotInstalled, ZkpollError
 
