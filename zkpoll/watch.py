@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 from zkpoll import service_manager
 from zkpoll.errors import Busy, InventoryError, JournalError, JournalUnfit
-from zkpoll.fleet.news import NEWS, events, exchanged, untold_here
+from zkpoll.fleet.news import NEWS, exchanged, untold_here
 from zkpoll.journal.clearance import maybe_disabled
 from zkpoll.journal.devices import Devices
 from zkpoll.journal.opening import open_journal
@@ -30,7 +30,7 @@ from zkpoll.journal.watches import ANY_WATCH, is_watched
 from zkpoll.model.sums import Tally
 from zkpoll.tasks.device_outcome import Released
 from zkpoll.tasks.log_rates import rated
-from zkpoll.tasks.outcome import Outcome, whose_clock
+from zkpoll.tasks.outcome import Outcome, Untold, whose_clock
 from zkpoll.tasks.outflow import Outflow
 from zkpoll.tasks.renames import follow_renames
 from zkpoll.tasks.watch_device import WatchMeans, watch_device
@@ -70,8 +70,8 @@ class Found:
 
     devices: tuple[DeviceOutcome, ...]
     """The last result of each; what happened, in it, was not told yet."""
-    earlier: tuple[tuple[str, str], ...]
-    """What a person should know of the results before these, each with its subject in front."""
+    earlier: tuple[Untold, ...]
+    """What happened before these results, and was not told yet."""
     bells: tuple[BellOutcome, ...]
     read: bool
     """Whether any device was asked since this was told last, and another run was not at it."""
@@ -97,7 +97,7 @@ class Watching:
         self._journal = journal
         self._lock = threading.Lock()
         self._last: dict[str, DeviceOutcome] = {}
-        self._earlier: list[tuple[str, str]] = []
+        self._earlier: list[Untold] = []
         self._bells: dict[str, BellOutcome] = {}
         self._read = False
         means = WatchMeans(inventory, sessions, names, stop, announce, self._told, self._listened, trouble)
@@ -119,19 +119,20 @@ class Watching:
                 if self._last[one.name] is one:
                     self._last[one.name] = settled(one)
                 else:  # another one came meanwhile, which took it for untold
-                    self._earlier = [each for each in self._earlier if each not in events(one)]
+                    self._earlier = [each for each in self._earlier if each not in _events(one)]
 
     def outcome(self, found: Found, outcome: Outcome) -> Outcome:
         """Given what was found, and the outcome of all else, return that of both. Raise `JournalError`."""
         devices = exchanged(found.devices, self._inventory, self._journal)
+        due = [(one.subject, one.text) for one in found.earlier if not one.harmless]
+        untold = (*outcome.untold, *untold_here(found.devices, due, self._journal))
         return replace(
             outcome,
             devices=tuple(rated(self._journal, whose_clock(devices))),
+            earlier=tuple(one for one in found.earlier if one.harmless),
             bells=found.bells,
             locked=maybe_disabled(self._journal),
-            untold=tuple(
-                dict.fromkeys((*outcome.untold, *untold_here(found.devices, found.earlier, self._journal)))
-            ),
+            untold=tuple(dict.fromkeys(untold)),
         )
 
     def note(self, found: Found) -> None:
@@ -142,13 +143,18 @@ class Watching:
     def _told(self, outcome: DeviceOutcome) -> None:
         with self._lock:
             if before := self._last.get(outcome.name):
-                self._earlier += events(before)
+                self._earlier += _events(before)
             self._last[outcome.name] = outcome
             self._read = self._read or outcome.kind != Busy.kind
 
     def _listened(self, outcome: BellOutcome) -> None:
         with self._lock:
             self._bells[outcome.name] = outcome
+
+
+def _events(outcome: DeviceOutcome) -> list[Untold]:
+    """Return what happened by a result, but for how things stand, which the next one tells."""
+    return [Untold(outcome.subject, notice.text, notice.harmless) for notice in outcome.notices]
 
 
 def settled(outcome: DeviceOutcome) -> DeviceOutcome:

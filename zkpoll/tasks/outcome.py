@@ -83,13 +83,15 @@ class Untold:
 
     subject: str
     text: str
+    harmless: bool = False
+    """Whether nothing needs to be done about it."""
     kind: str | None = None
     trouble: Trouble | None = None
 
     @property
     def notices(self) -> tuple[Notice, ...]:
         """What it was."""
-        return (Notice(self.text),)
+        return (Notice(self.text, self.harmless),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +160,8 @@ class Outcome:
     """What is to be told now, each with its subject in front: of this run, or of one that did not tell it."""
     fleet: tuple[Result, ...] = ()
     """How errands of workers stand, a result a queue; the broker that carries them; their clearings."""
+    earlier: tuple[Untold, ...] = ()
+    """What happened before these results, and is to be told now."""
     bells: tuple[BellOutcome, ...] = ()
     """Whether devices ring that are under watch, of those that this is known of."""
     is_one_of_many: bool = False
@@ -196,6 +200,7 @@ class Outcome:
             *self.renamed,
             *(MaybeDisabled(name) for name in self.locked),
             *(Untold(subject, text) for subject, text in self.overdue),
+            *self.earlier,
             *(shift for one in self.deliveries for shift in one.shift_outcomes),
             *self.backlogs,
             *([self.old_copies] if self.old_copies else []),

@@ -50,7 +50,11 @@ if TYPE_CHECKING:
 LOOK: Final = 30.0
 """Seconds of silence after which it is read all the same. An idle reading takes 8 round trips and 0.9 kB."""
 _BETWEEN: Final = 1.0
-"""Seconds from one reading to the next at least, however often it rings."""
+"""Seconds from one reading to the next in the long run, however often it rings."""
+_AT_ONCE: Final = 4
+"""Readings that may come one right after the other: several people punch within a second."""
+_SOON: Final = 1.0
+"""Seconds after which it is read once more where it rang, and nothing new was found yet."""
 _UNHEARD: Final = 2
 """Readings after silence that found new records, until a device that never rang is taken for a mute one."""
 FIRST_REST: Final = 1.0
@@ -121,6 +125,29 @@ class _Rests:
     def begin_anew(self) -> None:
         """Let the next rest be a short one."""
         self._next = FIRST_REST
+
+
+class _Pace:
+    """The pace of readings: some at once, and one in `_BETWEEN` seconds in the long run."""
+
+    def __init__(self) -> None:
+        self._free = float(_AT_ONCE)
+        self._seen_at = time.monotonic()
+
+    def goes_on(self) -> None:
+        """Note that a reading begins."""
+        self._look()
+        self._free -= 1
+
+    def left(self) -> float:
+        """Return the seconds until the next reading may begin; 0 or less where it may."""
+        self._look()
+        return (1 - self._free) * _BETWEEN
+
+    def _look(self) -> None:
+        now = time.monotonic()
+        self._free = min(_AT_ONCE, self._free + (now - self._seen_at) / _BETWEEN)
+        self._seen_at = now
 
 
 class _Post:
@@ -207,23 +234,26 @@ class _Post:
 
         Return the last result. Raise the errors of the link, and `Stopped`.
         """
-        bell = Doorbell(visitor.session)
+        bell, pace = Doorbell(visitor.session), _Pace()
         has_bell = self._registered(bell)
-        rang, patience = False, 0.0
+        rang = rang_before = False
+        patience = 0.0
         while True:
-            read_at, heard = time.monotonic(), bell.rung
+            pace.goes_on()
+            heard = bell.rung
             outcome = self._read_on(visitor, contacts)
-            found = outcome.tally.records > outcome.tally.seen_before
+            found, rings_on = outcome.tally.records > outcome.tally.seen_before, bell.rung > heard
             if has_bell:
-                is_look = patience == LOOK and not rang and bell.rung == heard
+                is_look = patience == LOOK and not (rang or rings_on)
                 self._note_bell(rang=rang, unheard=is_look and found)
             self._tell(outcome)
             if outcome.problem or (not (rang or found) and self._is_due(contacts.journal, outcome)):
                 return outcome
-            # It may ring a moment before the record is in its log.
-            patience = _BETWEEN if rang and not found and patience == LOOK else LOOK
+            # It may ring a moment before the record is in its log. What rang during a reading may be in that.
+            is_early = rang and not (found or rang_before) and patience == LOOK
+            patience, rang_before = _SOON if is_early else LOOK, rings_on
             rang = bell.wait(patience)
-            while (left := read_at + _BETWEEN - time.monotonic()) > 0:
+            while (left := pace.left()) > 0:
                 rang = bell.wait(left) or rang
 
     def _registered(self, bell: Doorbell) -> bool:
