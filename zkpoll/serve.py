@@ -69,8 +69,10 @@ FIGURES: Final = 30.0
 """Seconds between two writings of figures."""
 _OF_HEALTH: Final = Limits(whole=10, finish=1, waiting=8, threads=1, connections=64, linger=1)
 """How much of the health check's listener its callers may take: a few, and quick ones."""
-_MYSELF: Final = (f"{PUSH}door", "zkpoll serve")
-"""The subject under which it tells of itself, and its command."""
+_LEFT_BEHIND: Final = (
+    "was given another name by a run with a newer inventory (was:), and is sent nothing by this one now; "
+    "restart zkpoll serve"
+)
 NEWS: Final = 60.0
 """Seconds between two looks for what a person has to know."""
 
@@ -156,7 +158,12 @@ class _Service:
         """Set when no further request to a dashboard is to begin."""
         # Before the first caller: a dashboard gets what is journalled after it was met.
         self._outflow = Outflow(
-            inventory, journal, self._names, ending=self._ending, teller=_MYSELF, delivers=deliver
+            inventory,
+            journal,
+            self._names,
+            ending=self._ending,
+            left_behind=(f"{PUSH}door", _LEFT_BEHIND),
+            delivers=deliver,
         )
         self.desk = Desk(inventory, journal, taken=self._taken, clock_is_right=clock_is_right)
 

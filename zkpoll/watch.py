@@ -47,8 +47,10 @@ _log = logging.getLogger(__name__)
 
 _UPKEEP: Final = 1.0
 """Seconds."""
-_MYSELF: Final = ("watch", "zkpoll watch")
-"""The subject under which it tells of itself, and its command."""
+_LEFT_BEHIND: Final = (
+    "was given another name by a run with a newer inventory (was:), and is sent nothing by this one now; "
+    "restart zkpoll watch"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +237,9 @@ class _Watch:
         self._is_shown = False
         names = Devices(journal).names()
         # Before the first reading: a dashboard gets what is journalled after it was met.
-        self._outflow = Outflow(inventory, journal, names, ending=stop, teller=_MYSELF, delivers=deliver)
+        self._outflow = Outflow(
+            inventory, journal, names, ending=stop, left_behind=("watch", _LEFT_BEHIND), delivers=deliver
+        )
         self._watching = Watching(
             inventory,
             devices,

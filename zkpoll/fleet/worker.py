@@ -28,6 +28,7 @@ from zkpoll.journal import errands as register
 from zkpoll.journal.devices import Devices
 from zkpoll.journal.runs import note_run
 from zkpoll.journal.sessions import Sessions
+from zkpoll.journal.watches import is_watched
 from zkpoll.model.errand import Errand
 from zkpoll.model.printable import shown
 
@@ -198,6 +199,12 @@ class _Worker:
         with self._lock:
             self._left.pop(subject, None)
         self._observers.trouble(subject, None)
+        if errand.kind != "deliver" and is_watched(journal, errand.name):
+            now = datetime.now(UTC)
+            if register.take(journal, errand, until, self._by, now):
+                register.done(journal, errand, until, self._by, now, "ok")
+                _log.info("%s: done, as `zkpoll watch` has it", subject)
+            return
         if journal.is_locked(lock_for(plan, errand)):
             _log.info("%s: left, as another run is at it", subject)
             return

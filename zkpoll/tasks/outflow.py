@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from zkpoll.delivery.origins import Origins
 from zkpoll.errors import Busy
@@ -29,11 +29,6 @@ if TYPE_CHECKING:
     from zkpoll.journal.database import Journal
     from zkpoll.tasks.delivery_outcome import BacklogOutcome, DeliveryOutcome
 
-_LEFT_BEHIND: Final = (
-    "was given another name by a run with a newer inventory (was:), and is sent nothing by this one now; "
-    "restart"
-)
-
 
 class Outflow:
     """The deliveries of one process. May be shared by threads."""
@@ -45,13 +40,14 @@ class Outflow:
         names: dict[str, str],
         *,
         ending: threading.Event,
-        teller: tuple[str, str],
+        left_behind: tuple[str, str],
         delivers: bool = True,
     ) -> None:
         """Meet all dashboards: each gets what is journalled from now on.
 
         `names` are the devices' by key, to be added to. Once `ending` is set, no further request begins.
-        `teller` is the subject under which this process tells of itself, and the command that it is.
+        `left_behind` is what is told, behind its name, of a dashboard that a run with another inventory has
+        renamed, with the subject in front.
         """
         self.feed = Feed(readers=1)
         """What is new is announced here."""
@@ -59,7 +55,7 @@ class Outflow:
         self._journal = journal
         self._names = names
         self._ending = ending
-        self._teller = teller
+        self._words = left_behind
         self._delivers = delivers
         self._outboxes = {one.name: JournalOutbox(journal, one.name) for one in inventory.dashboards}
         self._rounds: dict[str, DeliveryOutcome] = {}
@@ -103,9 +99,9 @@ class Outflow:
             failed_before = name in self._told_failed
             if name not in standings and name not in self._left_behind:
                 self._left_behind.add(name)
-                subject, command = self._teller
+                subject, words = self._words
                 with self._journal.transaction():
-                    conditions.owe(self._journal, subject, f"dashboard {name} {_LEFT_BEHIND} {command}")
+                    conditions.owe(self._journal, subject, f"dashboard {name} {words}")
             outcome = by_now(self._rounds.pop(name), standings.get(name), failed_before=failed_before)
             if outcome is None:
                 continue
