@@ -13,13 +13,13 @@ import logging
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from zkpoll import service_manager
-from zkpoll.errors import Busy, InventoryError, JournalError, JournalUnfit
+from zkpoll.errors import Busy, InventoryError, JournalError, JournalUnfit, Locked
 from zkpoll.fleet.news import NEWS, exchanged, untold_here
 from zkpoll.journal.clearance import maybe_disabled
 from zkpoll.journal.devices import Devices
@@ -37,6 +37,7 @@ from zkpoll.tasks.watch_device import WatchMeans, watch_device
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
 
     from zkpoll.inventory import Device, Inventory
     from zkpoll.journal.database import Journal
@@ -204,14 +205,10 @@ def watch(
     Raise `InventoryError` where there is nothing to watch; `Busy` where other processes watch all of it;
     `JournalError` where the journal cannot be used, or is not in its place any more.
     """
-    with (
-        open_journal(inventory.home) as journal,
-        Sessions(inventory.home, journal) as sessions,
-        ExitStack() as stack,
-    ):
+    with open_journal(inventory.home) as journal, Sessions(inventory.home, journal) as sessions:
         free = watched(inventory, devices, journal)
         left = [one.name for one in devices if one not in free]
-        _Watch(inventory, free, journal, sessions, observers, stop, deliver=deliver).run(left, stack)
+        _Watch(inventory, free, journal, sessions, observers, stop, deliver=deliver).run(left)
 
 
 class _Watch:
@@ -234,7 +231,8 @@ class _Watch:
         self._stop = stop
         self._renamed = follow_renames(inventory, journal, stop.is_set)
         self._began = time.monotonic()
-        self._is_shown = False
+        self._sign: AbstractContextManager[None] | None = None
+        """The lock by which others see that a watch runs, where it is this one's."""
         names = Devices(journal).names()
         # Before the first reading: a dashboard gets what is journalled after it was met.
         self._outflow = Outflow(
@@ -251,10 +249,10 @@ class _Watch:
             trouble=observers.journal,
         )
 
-    def run(self, left: Sequence[str], stack: ExitStack) -> None:
+    def run(self, left: Sequence[str]) -> None:
         """Watch until `stop` is set, or a thread fails; raise its error then.
 
-        `left` are the names of devices that other processes watch; locks are held until `stack` ends.
+        `left` are the names of devices that other processes watch.
         """
         works = [*self._watching.works, *self._outflow.works()]
         with ThreadPoolExecutor(len(works), "watch") as pool:
@@ -262,8 +260,9 @@ class _Watch:
             try:
                 self._observers.ready(self._devices, left)
                 service_manager.notify("READY=1")
-                self._keep_up(stack)
+                self._keep_up()
             finally:
+                self._take_down()
                 service_manager.notify("STOPPING=1")
                 self._stop.set()
                 self._outflow.feed.close()
@@ -276,31 +275,38 @@ class _Watch:
         except JournalError as error:
             _log.warning("what was found last is told by the next run: %s", error)
 
-    def _keep_up(self, stack: ExitStack) -> None:
+    def _keep_up(self) -> None:
         """Do what is due every second, until the end. Raise `JournalUnfit`; all else is tried again."""
         told_at = time.monotonic()
-        self._show(stack)
+        self._show()
         while not self._stop.wait(_UPKEEP):
             service_manager.notify("WATCHDOG=1")
             try:
                 self._journal.check_in_place()
                 if time.monotonic() - told_at >= NEWS:
                     told_at = time.monotonic()
-                    self._show(stack)
+                    self._show()
                     self._tell()
             except JournalUnfit:
                 raise
             except JournalError as error:
+                # A session with a server begins anew once nothing is locked by it any more.
+                self._take_down()
                 self._observers.journal(str(error))
 
-    def _show(self, stack: ExitStack) -> None:
-        """Let others see that a watch runs, unless they see another one."""
-        if not self._is_shown:
-            try:
-                stack.enter_context(self._journal.lock(ANY_WATCH))
-            except Busy:
-                return
-            self._is_shown = True
+    def _show(self) -> None:
+        """Let others see that a watch runs, unless they see another one. Raise `JournalError`."""
+        if self._sign is None:
+            sign = self._journal.lock(ANY_WATCH)
+            with suppress(Busy, Locked):  # whoever has it
+                sign.__enter__()
+                self._sign = sign
+
+    def _take_down(self) -> None:
+        """Let others see no more that a watch runs."""
+        sign, self._sign = self._sign, None
+        if sign is not None:
+            sign.__exit__(None, None, None)
 
     def _tell(self) -> None:
         found = self._watching.found()
