@@ -14,7 +14,9 @@ from zkpoll.cli.streams import OutputLost
 from zkpoll.cli.sync_report import tell_lines
 from zkpoll.journal import conditions
 from zkpoll.model.report import Trouble
+from zkpoll.reports.departures import PAGE
 from zkpoll.reports.news import news, tell
+from zkpoll.reports.page.file import SteadyPage
 from zkpoll.reports.run_summary import letter, notice_lines
 from zkpoll.reports.watchers import Watchers
 from zkpoll.reports.words import counted
@@ -46,6 +48,7 @@ class Teller:
         self._lock = threading.Lock()
         self._own: dict[str, Condition] = {}
         self._watchers = Watchers(inventory)
+        self._page = SteadyPage(inventory)
         self._has_told = False
         self.observers = WatchObservers(ready=self._ready, journal=self._journal, news=self._news)
 
@@ -82,6 +85,8 @@ class Teller:
 
     def _news(self, outcome: Outcome, journal: Journal) -> None:
         untold = self._watchers.ended(outcome, letter(outcome))
+        if self._inventory.page:
+            untold[PAGE] = self._page.problem
         # What has left the inventory is told once: a run with a newer one may tell of more than this one has.
         beside: Who = "run" if journal.is_locked("serve") is False else "run beside serve"
         who: Who = "worker" if self._has_told else beside
@@ -91,6 +96,7 @@ class Teller:
             self._say(notice_lines(outcome))
             if outcome.untold:
                 conditions.strike(journal, outcome.untold)
+        self._page.look_after()  # so that it has what was just told
 
     def _say(self, lines: Iterable[str]) -> None:
         tell_lines(lines, self._style)
