@@ -32,6 +32,8 @@ from zkpoll.journal.pushed import pushed_standings
 from zkpoll.journal.sessions import Sessions
 from zkpoll.journal.watches import ANY_WATCH
 from zkpoll.push.listener import Limits, listening
+from zkpoll.tasks.admin_desk import LIMITS as OF_THE_PAGE
+from zkpoll.tasks.admin_desk import AdminDesk
 from zkpoll.tasks.desk import LOCK_WAIT, Desk
 from zkpoll.tasks.health_desk import Health, HealthDesk
 from zkpoll.tasks.orders import Orders
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
     from zkpoll.journal.database import Journal
     from zkpoll.journal.devices import Met
     from zkpoll.push.listener import Listener
+    from zkpoll.tasks.admin_desk import LivePage
     from zkpoll.tasks.result import Result
 
 _log = logging.getLogger(__name__)
@@ -99,13 +102,15 @@ def serve(
     stop: threading.Event,
     deliver: bool = True,
     clock_is_right: bool = False,
+    page: LivePage | None = None,
     watching: Sequence[Device] | None = None,
 ) -> None:
     """Listen for devices that push, until `stop` is set; then finish what is in hand, and return.
 
-    Devices in `watching` are watched meanwhile. Raise `InventoryError` where nothing is there to listen for,
-    or on, or to watch; `Busy` where another one has this journal, or all those devices; `JournalError` where
-    it cannot be used, or is not in its place any more.
+    With `admin:` in the inventory, people see the `page` at its address. Devices in `watching` are watched
+    meanwhile. Raise `InventoryError` where nothing is there to listen for, or on, or to watch; `Busy` where
+    another one has this journal, or all those devices; `JournalError` where it cannot be used, or is not in
+    its place any more.
     """
     if inventory.listen is None:
         raise InventoryError("listen: is missing in the inventory; it says where `zkpoll serve` listens")
@@ -131,7 +136,14 @@ def serve(
         if where := inventory.listen.health:
             desk = HealthDesk(partial(service.health, listener))
             health = stack.enter_context(listening(str(where), desk, limits=_OF_HEALTH))
-        service.run(listener, health, stop)
+        admin = None
+        if page and inventory.admin:
+            people = AdminDesk(page, inventory.admin.password())
+            where_to_look = str(inventory.admin.address)
+            admin = stack.enter_context(
+                listening(where_to_look, people, limits=OF_THE_PAGE, headers=page.headers())
+            )
+        service.run(listener, health, admin, stop)
 
 
 class _Service:
@@ -182,12 +194,17 @@ class _Service:
             trouble=lambda _problem: None,  # it is that of the door, too, and told as such
         )
 
-    def run(self, listener: Listener, health: Listener | None, stop: threading.Event) -> None:
+    def run(
+        self, listener: Listener, health: Listener | None, admin: Listener | None, stop: threading.Event
+    ) -> None:
         """Let callers in until `stop` is set, or a thread fails; raise its error then."""
         works: list[Callable[[], None]] = [partial(self._keep_up, listener), self._watch_door]
         if health:
             works.append(partial(health.serve, stop))
             _log.info("health is told at http://%s/health", health.address)
+        if admin:
+            works.append(partial(admin.serve, stop))
+            _log.info("the status page is at http://%s/", admin.address)
         works += self._outflow.works()
         works += self._watching.works if self._watching else []
         with ThreadPoolExecutor(len(works), "serve") as pool:

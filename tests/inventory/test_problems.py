@@ -25,8 +25,8 @@ LABEL = "expected 1 to 64 printable characters, no space around them"
 TIMEOUT = "expected a duration from 10ms to 1h, such as 10 (seconds), 500ms, 15m or 2h"
 KNOWN = (
     "name, was, host, port, transport, comm_key, site, timezone, timeout, visit_limit, quiet_hours,"
-    " yield_seat, clock, warn_clock, clear, warn_full, since, repeat_within, direction, in_states, out_states,"
-    " latitude, longitude, user_id, encoding, serial, trust, push, enabled"
+    " yield_seat, clock, warn_clock, clear, warn_full, since, repeat_within, direction, in_states,"
+    " out_states, latitude, longitude, user_id, encoding, serial, trust, push, enabled"
 )
 KEY = "expected a whole number from 0 to 4294967295"
 WAIT = TIMEOUT.replace("10ms", "0")
@@ -647,6 +647,9 @@ def test_copies_are_kept_for_a_day_at_least(tmp_path: Path, written: str, told: 
         ("metrics: zkpoll.prom", f"metrics: found text, {SECTION}"),
         ("metrics: {textfile: }", "metrics.textfile: found nothing, expected a path"),
         ("metrics: {file: a}", "metrics.file: unknown setting, did you mean textfile?"),
+        ("page: status.html", f"page: found text, {SECTION}"),
+        ("page: {file: }", "page.file: found nothing, expected a path"),
+        ("page: {textfile: a}", "page.textfile: unknown setting, did you mean file?"),
         ("health: {ping_url: }", f"health.ping_url: found nothing, {PING_URL}"),
         ("health: {ping_url: 'ftp://a/hunter2'}", f"health.ping_url: found (hidden), {PING_URL}"),
         ("health: {ping_url: 'https://hunter2@a/'}", f"health.ping_url: found (hidden), {PING_URL}"),

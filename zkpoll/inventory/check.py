@@ -40,8 +40,10 @@ _PLAIN = (
     "alert_after",
     "dates",
     "metrics",
+    "page",
     "health",
     "listen",
+    "admin",
     "workers",
 )
 TOP = ("dashboard", *_PLAIN, "defaults", "sites", "devices", "databases")

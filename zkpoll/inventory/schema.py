@@ -43,8 +43,10 @@ def schema() -> Shape:
                 "alert_after": top["alert_after"],
                 "dates": top["dates"],
                 "metrics": top["metrics"],
+                "page": top["page"],
                 "health": top["health"],
                 "listen": top["listen"],
+                "admin": top["admin"],
                 "workers": top["workers"],
                 "defaults": {
                     "description": "Settings of every device and database that does not set them itself",

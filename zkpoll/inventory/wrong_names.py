@@ -38,7 +38,9 @@ _MEANT: Final[Mapping[tuple[str, ...], tuple[str, ...]]] = {
     ("celery", "fleet", "queue", "queues"): ("workers",),
     ("brokerurl", "redis", "rabbitmq", "amqp", "url"): ("broker",),
     ("prometheus",): ("metrics",),
+    ("html", "statuspage", "webpage"): ("page",),
     ("healthcheck", "healthchecks"): ("health",),
+    ("web", "webui", "ui", "http", "livepage", "adminpage"): ("admin",),
 }
 """What is meant by each, the first that is known where it stands; without the signs between words."""
 _BY_NAME: Final = {name: meant for names, meant in _MEANT.items() for name in names}

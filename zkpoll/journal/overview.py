@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -60,6 +60,8 @@ class DeviceStanding:
     """New punches a day, over the last weeks; None where that is not known."""
     as_of: datetime = _NEVER_ENDS
     """The moment of all this; what is stamped ahead of it was just before it, by a clock that was wrong."""
+    punched: Mapping[date, int] = field(default_factory=dict, compare=False)
+    """New punches of the last weeks by the day that its clock showed; empty where they were not counted."""
 
     @property
     def fill(self) -> float | None:
@@ -187,16 +189,17 @@ class Sighting:
 def device_standings(journal: Journal, now: datetime, *, rates: bool = True) -> dict[str, DeviceStanding]:
     """Return how the devices stand that have a name, by name. `now` is UTC.
 
-    Without `rates`, how fast their logs fill is as a run has kept it: to count the punches of each day takes
-    long where there are many.
+    Without `rates`, how fast their logs fill is as a run has kept it, and their punches are not counted by
+    day: that takes long where there are many.
     """
     quarantined = {device: counts for device, *counts in journal.all("quarantined_by_device")}
     punched = _punched(journal, now - WINDOW - timedelta(days=1)) if rates else None
     found = {}
     for number, name, *row, kept in journal.all("device_standings"):
         standing = _device(name, tuple(row), quarantined.get(number, (0, 0)), now)
-        per_day = kept if punched is None else _pace(standing, punched.get(number, {}))
-        found[name] = replace(standing, per_day=per_day)
+        days = (punched or {}).get(number, {})
+        per_day = kept if punched is None else _pace(standing, days)
+        found[name] = replace(standing, per_day=per_day, punched=days)
     return found
 
 
@@ -230,15 +233,38 @@ def _pace(standing: DeviceStanding, punched: Mapping[date, int]) -> float | None
 def _punched(journal: Journal, since: datetime) -> dict[int, dict[date, int]]:
     """Return how many punches were journalled since then, by device and the day of their own timestamps.
 
-    A punch of the last weeks was journalled in the last weeks. Places rise with time, so that the first of
-    them is found by halves, not by walking all.
+    A punch of the last weeks was journalled in the last weeks. Those that were counted today are not counted
+    again.
+    """
+    found: dict[int, dict[date, int]] = {}
+    counted = journal.one("punched_until")
+    first = counted[0] + 1 if counted else first_since(journal, since)
+    rows = journal.all("punched_by_day", seq=first, last=last_place(journal), bridge=int(Form.BRIDGE))
+    for device, day, count in (*(journal.all("punched") if counted else ()), *rows):
+        days = found.setdefault(device, {})
+        days[date.fromisoformat(day)] = days.get(date.fromisoformat(day), 0) + count
+    return found
+
+
+def rows_by_day(journal: Journal, now: datetime) -> dict[str, dict[date, int]]:
+    """Return how many punches rows of databases show that were journalled in the last weeks. `now` is UTC.
+
+    By the name of the database, and the day of their own timestamps.
+    """
+    found: dict[str, dict[date, int]] = {}
+    first = first_since(journal, now - WINDOW - timedelta(days=1))
+    for name, day, count in journal.all("rows_by_day", seq=first, bridge=int(Form.BRIDGE)):
+        found.setdefault(name, {})[date.fromisoformat(day)] = count
+    return found
+
+
+def first_since(journal: Journal, since: datetime) -> int:
+    """Return the place of the first punch that was journalled since then.
+
+    Places rise with time, so that it is found by halves, not by walking all.
     """
     text = since.isoformat(timespec="milliseconds")
-    first = bisect_left(range(last_place(journal) + 1), text, key=lambda seq: _journalled_from(journal, seq))
-    found: dict[int, dict[date, int]] = {}
-    for device, day, count in journal.all("punched_by_day", seq=first, bridge=int(Form.BRIDGE)):
-        found.setdefault(device, {})[date.fromisoformat(day)] = count
-    return found
+    return bisect_left(range(last_place(journal) + 1), text, key=lambda seq: _journalled_from(journal, seq))
 
 
 def last_place(journal: Journal) -> int:

@@ -148,6 +148,23 @@ CREATE TABLE assignment (
     assigned_at  TEXT NOT NULL
 );
 
+-- How many punches the last weeks brought, by the day that their device's clock showed, as far as they were
+-- counted: once a day, as that takes long where there are many. Those of a clock that cannot be right, and those
+-- that only databases have shown, are in none.
+CREATE TABLE punched (
+    device  INTEGER NOT NULL REFERENCES device (id),
+    day     TEXT NOT NULL,
+    number  INTEGER NOT NULL,
+    PRIMARY KEY (device, day)
+) WITHOUT ROWID;
+
+-- The last punch that was counted there; those behind it are added by who looks.
+CREATE TABLE punched_until (
+    one         INTEGER PRIMARY KEY CHECK (one = 1),
+    seq         INTEGER NOT NULL,
+    counted_at  TEXT NOT NULL
+);
+
 CREATE TABLE destination (
     id     INTEGER PRIMARY KEY,
     name   TEXT NOT NULL UNIQUE,  -- the dashboard's name in the inventory
@@ -161,7 +178,8 @@ CREATE TABLE destination (
     confirmed   INTEGER NOT NULL DEFAULT 0, -- how many of its punches are in that state: nobody walks them all
     confirmed_at TEXT,            -- when it confirmed one last
     due          INTEGER NOT NULL DEFAULT 0, -- how many punches were put into its outbox, or should have been
-    discarded    INTEGER NOT NULL DEFAULT 0  -- how many of them are in that state
+    discarded    INTEGER NOT NULL DEFAULT 0, -- how many of them are in that state
+    removed      INTEGER NOT NULL DEFAULT 0  -- how many were confirmed, and are pruned by now
 );
 
 -- How many punches waited for a destination: a point an hour, of the last days.
@@ -169,6 +187,15 @@ CREATE TABLE backlog (
     destination  INTEGER NOT NULL REFERENCES destination (id),
     at           TEXT NOT NULL,
     pending      INTEGER NOT NULL,
+    PRIMARY KEY (destination, at)
+) WITHOUT ROWID;
+
+-- The same through the last day, also while it failed, with what it had confirmed: a point each half hour.
+CREATE TABLE course (
+    destination  INTEGER NOT NULL REFERENCES destination (id),
+    at           TEXT NOT NULL,
+    pending      INTEGER NOT NULL,
+    confirmed    INTEGER NOT NULL,  -- in all, what is pruned by now included
     PRIMARY KEY (destination, at)
 ) WITHOUT ROWID;
 
