@@ -17,7 +17,8 @@ def test_what_is_watched_is_done(office: Office) -> None:
     """Errands for devices that a watch has are done, not late, and nobody is told of them."""
 
     def outcomes() -> set[str | None]:
-        return {row[0] for row in look(office.site.journal, "SELECT outcome FROM errand WHERE subject LIKE 'visit %'")}
+        visits = "SELECT outcome FROM errand WHERE subject LIKE 'visit %'"  # deliveries take a minute
+        return {row[0] for row in look(office.site.journal, visits)}
 
     with watching(office.site), working(office.site) as worker:
         worker.wait_until_it_says("taking errands")
