@@ -16,7 +16,6 @@ from zkpoll.journal import conditions
 from zkpoll.model.report import Trouble
 from zkpoll.reports.departures import PAGE
 from zkpoll.reports.news import news, tell
-from zkpoll.reports.page.file import SteadyPage
 from zkpoll.reports.run_summary import letter, notice_lines
 from zkpoll.reports.watchers import Watchers
 from zkpoll.reports.words import counted
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from zkpoll.model.report import Condition
     from zkpoll.reports.departures import Teller as Who
     from zkpoll.reports.log_lines import Style
+    from zkpoll.reports.page.file import SteadyPage
     from zkpoll.tasks.outcome import Outcome
 
 _JOURNAL = "journal"
@@ -48,7 +48,7 @@ class Teller:
         self._lock = threading.Lock()
         self._own: dict[str, Condition] = {}
         self._watchers = Watchers(inventory)
-        self._page = SteadyPage(inventory)
+        self._page: SteadyPage | None = None
         self._has_told = False
         self.observers = WatchObservers(ready=self._ready, journal=self._journal, news=self._news)
 
@@ -85,7 +85,7 @@ class Teller:
 
     def _news(self, outcome: Outcome, journal: Journal) -> None:
         untold = self._watchers.ended(outcome, letter(outcome))
-        if self._inventory.page:
+        if self._page:
             untold[PAGE] = self._page.problem
         # What has left the inventory is told once: a run with a newer one may tell of more than this one has.
         beside: Who = "run" if journal.is_locked("serve") is False else "run beside serve"
@@ -96,7 +96,15 @@ class Teller:
             self._say(notice_lines(outcome))
             if outcome.untold:
                 conditions.strike(journal, outcome.untold)
-        self._page.look_after()  # so that it has what was just told
+        self._write_page()
+
+    def _write_page(self) -> None:
+        """Begin to write the page, with what was just told, where the inventory has one."""
+        if self._inventory.page:
+            from zkpoll.reports.page.file import SteadyPage
+
+            self._page = self._page or SteadyPage(self._inventory)
+            self._page.look_after()
 
     def _say(self, lines: Iterable[str]) -> None:
         tell_lines(lines, self._style)
