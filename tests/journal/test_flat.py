@@ -10,6 +10,8 @@ import pytest
 from tests.journal.helpers import KEY, START, Bridge, aside, connection, line, piece, punch, push, row, visit
 from zkpoll.journal import callers
 from zkpoll.journal.backlog import backlogs
+from zkpoll.journal.balance import balance
+from zkpoll.journal.course import courses, note_courses
 from zkpoll.journal.database_overview import database_standings, held_for_person, row_changes
 from zkpoll.journal.decisions import Decisions, Selection, Span, names_of_punches
 from zkpoll.journal.devices import Devices
@@ -17,10 +19,16 @@ from zkpoll.journal.exports import Wanted, punches
 from zkpoll.journal.names import has_punched, ids_of_punches
 from zkpoll.journal.opening import open_journal
 from zkpoll.journal.outbox import JournalOutbox, first_pending, newest_punch, waiting
-from zkpoll.journal.overview import dashboard_standings, device_standings, last_journalled, sightings
+from zkpoll.journal.overview import (
+    dashboard_standings,
+    device_standings,
+    last_journalled,
+    rows_by_day,
+    sightings,
+)
 from zkpoll.journal.prune import Terms, old_punches, prune
 from zkpoll.journal.pushed import Pushed, pushed_standings
-from zkpoll.journal.quarantine import quarantined, rows_set_aside
+from zkpoll.journal.quarantine import not_accepted, quarantined, rows_not_accepted, rows_set_aside
 from zkpoll.model.delivery import SentRequest, Settled
 from zkpoll.model.log import Reading
 
@@ -123,6 +131,19 @@ def status(journal: Journal) -> None:
     dashboard_standings(journal)
 
 
+def page(journal: Journal) -> None:
+    """Ask what the page shows besides."""
+    now = datetime.now(UTC)
+    with journal.snapshot():
+        courses(journal)
+        balance(journal, 1)
+        rows_by_day(journal, now)
+        not_accepted(journal, 50)
+        rows_not_accepted(journal, 50)
+        Decisions(journal, "main").first("parked", 50)
+    note_courses(journal, now)
+
+
 def explained(journal: Journal) -> None:
     """Ask for a person's day, and for a person whom nobody knows."""
     assert len(sightings(journal, "1", DAY)) == 4
@@ -157,7 +178,7 @@ def steps(journal: Journal, look: Callable[[Journal], None]) -> int:
 
 
 @pytest.mark.parametrize(
-    "look", [run_end, lists, databases, status, explained, exported, backfilled, serving, pruned]
+    "look", [run_end, lists, databases, status, page, explained, exported, backfilled, serving, pruned]
 )
 def test_what_is_settled_costs_nothing(tmp_path: Path, look: Callable[[Journal], None]) -> None:
     """Ten times as many settled punches take no more steps."""

@@ -158,7 +158,7 @@ def rows_set_aside(journal: Journal) -> list[SetAside]:
 
 
 def rows_not_accepted(journal: Journal, limit: int) -> list[SetAside]:
-    """Return the first rows that are set aside and that nobody accepted, no more than `limit`."""
+    """Return rows that are set aside and that nobody accepted, no more than `limit`, by database."""
     return [SetAside(*row) for row in journal.all("rows_set_aside_first", limit=limit)]
 
 

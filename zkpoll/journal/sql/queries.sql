@@ -1425,12 +1425,12 @@ LIMIT :limit;
 SELECT count(*) FROM quarantine WHERE accepted_at IS NULL;
 
 -- name: rows_set_aside_first
--- Of those that nobody accepted.
+-- Of those that nobody accepted, whichever are found first: to put them in order, the planner walks all rows.
 SELECT database.name, database.address, database_row.key, database_row.raw, database_row.reason,
        coalesce(database_row.detail, ''), database_row.seen_at, database_row.accepted_at
 FROM (SELECT database, key FROM database_row
       WHERE reason IS NOT NULL AND gone_at IS NULL AND accepted_at IS NULL
-      ORDER BY database, key LIMIT :limit) AS aside
+      LIMIT :limit) AS aside
 CROSS JOIN database CROSS JOIN database_row
 WHERE database.id = aside.database AND database_row.database = aside.database AND database_row.key = aside.key
 ORDER BY database.id, database_row.key;

@@ -149,7 +149,7 @@ class PageView:
     """The first of those that nobody accepted, no more than `MOST`."""
     quarantine_in_all: int
     set_aside: tuple[SetAside, ...]
-    """The first rows of databases that nobody accepted, no more than `MOST`."""
+    """Rows of databases that nobody accepted, no more than `MOST`."""
 
     @property
     def now(self) -> datetime:
