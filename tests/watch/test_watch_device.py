@@ -93,6 +93,27 @@ def test_one_that_is_mute_after_a_restart(
     assert terminal.connections > 1
 
 
+@pytest.mark.parametrize("command", [500, 1503])
+def test_a_punch_in_between(
+    site: Site, dashboard: SampleDashboard, monkeypatch: pytest.MonkeyPatch, command: int
+) -> None:
+    """What is punched between reading and registering, or during a reading, waits for no silence."""
+    with serve(terminal := Terminal.with_samples(2)) as address:
+        site.write(dashboard.url, entry("front", address))
+
+        def somebody_punches(received: int) -> None:
+            if received == command and len(terminal.history) == expected - 1:
+                punch(terminal, expected)
+
+        expected = 3 if command == 500 else 4
+        terminal.before_command = somebody_punches
+        with quick(site, monkeypatch, look=30):
+            if command == 1503:
+                wait_for(lambda: is_registered(terminal))
+                punch(terminal, 1)
+            arrived(dashboard, expected)
+
+
 def test_bells_that_never_end(
     site: Site, dashboard: SampleDashboard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
