@@ -206,15 +206,22 @@ class Decisions:
         for seqs in [self._with_ids(choice.ids)] if choice.ids else self._pages(choice.states):
             yield from filter(choice.means, self._at(seqs))
 
+    def first(self, state: OutboxState, limit: int) -> list[Waiting]:
+        """Return the first punches in a state, oldest first, no more than `limit`."""
+        return self._at(self._page(frozenset({state}), 0, limit))
+
     def _pages(self, states: frozenset[str]) -> Iterator[list[int]]:
-        asked = {state: state in states for state in ("parked", "held", "pending", "discarded")}
         seqs = [0]
         while seqs:
-            rows = self._journal.all(
-                "outbox_page", destination=self._destination, after=seqs[-1], limit=PAGE, **asked
-            )
-            seqs = [seq for (seq,) in rows]
+            seqs = self._page(states, seqs[-1], PAGE)
             yield seqs
+
+    def _page(self, states: frozenset[str], after: int, limit: int) -> list[int]:
+        asked = {state: state in states for state in ("parked", "held", "pending", "discarded")}
+        rows = self._journal.all(
+            "outbox_page", destination=self._destination, after=after, limit=limit, **asked
+        )
+        return [seq for (seq,) in rows]
 
     def _with_ids(self, ids: Sequence[str]) -> list[int]:
         return sorted({seq for (seq,) in self._journal.look_up("punches_by_id", ids)})

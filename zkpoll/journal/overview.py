@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -60,6 +60,8 @@ class DeviceStanding:
     """New punches a day, over the last weeks; None where that is not known."""
     as_of: datetime = _NEVER_ENDS
     """The moment of all this; what is stamped ahead of it was just before it, by a clock that was wrong."""
+    punched: Mapping[date, int] = field(default_factory=dict, compare=False)
+    """New punches of the last weeks by the day that its clock showed; empty where they were not counted."""
 
     @property
     def fill(self) -> float | None:
@@ -187,16 +189,17 @@ class Sighting:
 def device_standings(journal: Journal, now: datetime, *, rates: bool = True) -> dict[str, DeviceStanding]:
     """Return how the devices stand that have a name, by name. `now` is UTC.
 
-    Without `rates`, how fast their logs fill is as a run has kept it: to count the punches of each day takes
-    long where there are many.
+    Without `rates`, how fast their logs fill is as a run has kept it, and their punches are not counted by
+    day: that takes long where there are many.
     """
     quarantined = {device: counts for device, *counts in journal.all("quarantined_by_device")}
     punched = _punched(journal, now - WINDOW - timedelta(days=1)) if rates else None
     found = {}
     for number, name, *row, kept in journal.all("device_standings"):
         standing = _device(name, tuple(row), quarantined.get(number, (0, 0)), now)
-        per_day = kept if punched is None else _pace(standing, punched.get(number, {}))
-        found[name] = replace(standing, per_day=per_day)
+        days = (punched or {}).get(number, {})
+        per_day = kept if punched is None else _pace(standing, days)
+        found[name] = replace(standing, per_day=per_day, punched=days)
     return found
 
 
