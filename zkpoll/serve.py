@@ -32,6 +32,8 @@ from zkpoll.journal.outbox import JournalOutbox
 from zkpoll.journal.overview import dashboard_standings
 from zkpoll.journal.pushed import pushed_standings
 from zkpoll.push.listener import Limits, listening
+from zkpoll.tasks.admin_desk import LIMITS as OF_THE_PAGE
+from zkpoll.tasks.admin_desk import AdminDesk
 from zkpoll.tasks.arrivals import Feed
 from zkpoll.tasks.backlogs import look_after_backlogs
 from zkpoll.tasks.deliver_on import by_now, deliver_on
@@ -57,6 +59,7 @@ if TYPE_CHECKING:
     from zkpoll.journal.database import Journal
     from zkpoll.journal.devices import Met
     from zkpoll.push.listener import Listener
+    from zkpoll.tasks.admin_desk import LivePage
     from zkpoll.tasks.delivery_outcome import BacklogOutcome, DeliveryOutcome
     from zkpoll.tasks.result import Result
 
@@ -102,8 +105,11 @@ def serve(
     stop: threading.Event,
     deliver: bool = True,
     clock_is_right: bool = False,
+    page: LivePage | None = None,
 ) -> None:
     """Listen for devices that push, until `stop` is set; then finish what is in hand, and return.
+
+    With `admin:` in the inventory, people see the `page` at its address.
 
     Raise `InventoryError` where nothing is there to listen for, or on; `Busy` where another one has this
     journal; `JournalError` where it cannot be used, or is not in its place any more.
@@ -130,7 +136,14 @@ def serve(
         if where := inventory.listen.health:
             desk = HealthDesk(partial(service.health, listener))
             health = stack.enter_context(listening(str(where), desk, limits=_OF_HEALTH))
-        service.run(listener, health, stop)
+        admin = None
+        if page and inventory.admin:
+            people = AdminDesk(page, inventory.admin.password())
+            where_to_look = str(inventory.admin.address)
+            admin = stack.enter_context(
+                listening(where_to_look, people, limits=OF_THE_PAGE, headers=page.headers())
+            )
+        service.run(listener, health, admin, stop)
 
 
 class _Service:
@@ -166,12 +179,17 @@ class _Service:
         self._outboxes = {one.name: JournalOutbox(journal, one.name) for one in inventory.dashboards}
         self.desk = Desk(inventory, journal, taken=self._taken, clock_is_right=clock_is_right)
 
-    def run(self, listener: Listener, health: Listener | None, stop: threading.Event) -> None:
+    def run(
+        self, listener: Listener, health: Listener | None, admin: Listener | None, stop: threading.Event
+    ) -> None:
         """Let callers in until `stop` is set, or a thread fails; raise its error then."""
         works: list[Callable[[], None]] = [partial(self._keep_up, listener), self._watch_door]
         if health:
             works.append(partial(health.serve, stop))
             _log.info("health is told at http://%s/health", health.address)
+        if admin:
+            works.append(partial(admin.serve, stop))
+            _log.info("the status page is at http://%s/", admin.address)
         if self._delivers:
             works += self._deliveries()
         with ThreadPoolExecutor(len(works), "serve") as pool:

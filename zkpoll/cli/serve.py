@@ -14,7 +14,9 @@ from zkpoll.cli.app import config_option, load_inventory, log, log_format_option
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from zkpoll.inventory import Inventory
     from zkpoll.reports.log_lines import Format
+    from zkpoll.tasks.admin_desk import LivePage
 
 
 @click.command(short_help="Listen for terminals that push, until it is stopped.")
@@ -35,7 +37,7 @@ def serve(
     It lets in the devices of the inventory that have push:, at the address in listen:. A terminal hears OK
     once its punches are on disk, and keeps them otherwise. What comes is delivered at once; a dashboard that
     is away delays no terminal. `zkpoll sync` may run beside it, on the same journal; what has a host: and
-    databases: are read by that alone.
+    databases: are read by that alone. With admin: it shows people the status page, at an address of its own.
 
     When it accepts calls it writes one line on stderr: "listening on 127.0.0.1:8081". After that a line for
     each thing that needs a person: when it begins, changes or ends, and once a day while it lasts. `zkpoll
@@ -68,7 +70,27 @@ def serve(
 
         with log(verbose, style), stop_on_signal() as stop:
             teller = Teller(inventory, style)
-            run(inventory, teller.observers, stop=stop, deliver=not no_deliver, clock_is_right=clock_is_right)
+            run(
+                inventory,
+                teller.observers,
+                stop=stop,
+                deliver=not no_deliver,
+                clock_is_right=clock_is_right,
+                page=_page(inventory),
+            )
     except ZkpollError as error:
         return sync_report.failed(error, style)
     return 0
+
+
+def _page(inventory: Inventory) -> LivePage | None:
+    """Return the live page, where the inventory has a place for it."""
+    if inventory.admin is None:
+        return None
+    from functools import partial
+
+    from zkpoll.reports.page.html import policy
+    from zkpoll.reports.page.live import live_page
+    from zkpoll.tasks.admin_desk import LivePage
+
+    return LivePage(policy(), partial(live_page, inventory))

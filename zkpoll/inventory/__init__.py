@@ -7,11 +7,13 @@ file.py    the path of the file
            `sources`      what all sources of punches share; a device adds its address
            `dashboards`   a dashboard and its credentials; `formats/` has a module a format, and their facts
            `databases`    a database of vendor software
-           `listen`       the push door; `people`: user ids; `monitoring`: metrics and health checks
+           `listen`       the push door; `admin`: the live page; `people`: user ids
+           `monitoring`   metrics and health checks
            `workers`      the broker that carries errands; `journal_place`: where the journal is
            `digest`       whether two machines have the same settings
 """
 
+from zkpoll.inventory.admin import Admin
 from zkpoll.inventory.dashboards import Basic, Dashboard, Signing
 from zkpoll.inventory.databases import Database, Machine
 from zkpoll.inventory.digest import settings_digest
@@ -24,7 +26,7 @@ from zkpoll.inventory.sources import Source
 from zkpoll.inventory.workers import Workers
 
 __all__ = [
-    "Badges", "Basic", "Binding", "Clear", "ClockSetting", "Dashboard", "Database", "Device", "Inventory",
-    "Listen", "Machine", "Push", "Signing", "Source", "UserIds", "Workers", "journal_of", "load", "locate",
-    "settings_digest",
+    "Admin", "Badges", "Basic", "Binding", "Clear", "ClockSetting", "Dashboard", "Database", "Device",
+    "Inventory", "Listen", "Machine", "Push", "Signing", "Source", "UserIds", "Workers", "journal_of", "load",
+    "locate", "settings_digest",
 ]  # fmt: skip

@@ -42,6 +42,7 @@ _PLAIN = (
     "metrics",
     "health",
     "listen",
+    "admin",
     "workers",
 )
 TOP = ("dashboard", *_PLAIN, "defaults", "sites", "devices", "databases")

@@ -8,10 +8,12 @@ from typing import Annotated, Any, Final, Literal, Self, get_args
 
 from pydantic import BaseModel, Field, PlainSerializer, SecretStr, model_validator
 
+from zkpoll.inventory.admin import Admin
 from zkpoll.inventory.credentials import CommKey
 from zkpoll.inventory.dashboards import CREDENTIALS, OUTWARD, Basic, Dashboard, Signing
 from zkpoll.inventory.databases import Columns, Database, Machine
 from zkpoll.inventory.formats import facts
+from zkpoll.inventory.hosts import Binding
 from zkpoll.inventory.journal_place import JournalDatabase, JournalPlace
 from zkpoll.inventory.kinds import (
     WRITTEN_DURATIONS,
@@ -221,7 +223,7 @@ SECTIONS: Final[dict[str, type[BaseModel]]] = {
     "clock": ClockSetting, "clear": Clear, "basic": Basic, "signing": Signing,
     "metrics": Metrics, "health": HealthChecks, "listen": Listen, "push": Push, "user_id": UserIds,
     "machines": Machine, "columns": Columns, "journal": JournalDatabase,
-    "workers": Workers,
+    "workers": Workers, "admin": Admin,
     **facts.SECTIONS,
 }  # fmt: skip
 """The settings that are, or may be, mappings of settings themselves or lists of such, and of which."""
@@ -283,6 +285,9 @@ class Inventory(Settings):
     listen: Annotated[Listen, Section()] | None = Field(
         default=None, description="The listener for devices that push, `zkpoll serve`"
     )
+    admin: Annotated[Admin, Section()] | None = Field(
+        default=None, description="The live status page of `zkpoll serve`, with the search for a punch"
+    )
     workers: Annotated[Workers, WORKERS] | None = Field(
         default=None,
         description="Workers on one or more machines, `zkpoll worker`, and how often `zkpoll dispatch` sends"
@@ -309,6 +314,18 @@ class Inventory(Settings):
                 " unknown logs, such as state_dir: /var/lib/zkpoll",
                 "journal",
             )
+        return self
+
+    @model_validator(mode="after")
+    def _check_ports(self) -> Self:
+        """Refuse the page on the port of another listener: there its callers would be one with devices."""
+        if self.admin is None or self.listen is None or not (port := self.admin.address.port):
+            return self
+        others = {"address": "where devices call", "health": "where health is told"}
+        for key, what in others.items():
+            if isinstance(one := getattr(self.listen, key), Binding) and one.port == port:
+                told = f"has the port of listen.{key}, {what}; the page has one of its own"
+                raise Sentence(told, key=("admin", "address"))
         return self
 
     @property

@@ -45,6 +45,7 @@ def schema() -> Shape:
                 "metrics": top["metrics"],
                 "health": top["health"],
                 "listen": top["listen"],
+                "admin": top["admin"],
                 "workers": top["workers"],
                 "defaults": {
                     "description": "Settings of every device and database that does not set them itself",

@@ -39,6 +39,7 @@ _MEANT: Final[Mapping[tuple[str, ...], tuple[str, ...]]] = {
     ("brokerurl", "redis", "rabbitmq", "amqp", "url"): ("broker",),
     ("prometheus",): ("metrics",),
     ("healthcheck", "healthchecks"): ("health",),
+    ("web", "webui", "ui", "http", "statuspage", "livepage", "adminpage"): ("admin",),
 }
 """What is meant by each, the first that is known where it stands; without the signs between words."""
 _BY_NAME: Final = {name: meant for names, meant in _MEANT.items() for name in names}

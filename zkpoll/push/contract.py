@@ -40,17 +40,23 @@ class Head:
     """As it was sent."""
     address: str
     """The IP address it comes from: that of the connection, or what a trusted proxy says."""
+    host: str = ""
+    """What it calls us: its Host header."""
+    authorization: str = field(default="", repr=False)
+    """Its Authorization header, which holds a secret."""
     waited: float = field(default=0.0, compare=False)
     """Seconds for which its whole request has waited for a thread, when it is to be answered."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer, and nothing else: no other header is ours to choose."""
+    """An answer. The listener adds what HTTP needs, and what all of its answers have."""
 
     status: int
     text: str = ""
     content_type: str = "text/plain"
+    headers: tuple[tuple[str, str], ...] = ()
+    """Further ones, name and value. Terminals get none."""
 
 
 class Desk(Protocol):

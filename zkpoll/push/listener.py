@@ -54,8 +54,6 @@ _HEAD: Final = 16384
 """Bytes of a head at most."""
 _SMALL: Final = 64 * 1024
 """Bytes of a body that always has room."""
-_QUICK_THREADS: Final = 2
-"""For what has no body: it touches no disk."""
 _AT_ONCE: Final = 64
 """Connections that are accepted in one turn; waitress takes one, and then looks at all that are open."""
 _TURN: Final = 0.25
@@ -84,6 +82,8 @@ class Limits:
     """Bodies that wait for a thread."""
     threads: int = 8
     """For bodies."""
+    quick_threads: int = 2
+    """For what has no body: from terminals it touches no disk."""
     connections: int = 2000
     linger: float = 5.0
     """Seconds for which a caller may hear its last answer and go; what it sends meanwhile is dropped. Closed
@@ -102,12 +102,13 @@ class Listener:
         desk: Desk,
         trusted: Sequence[IPv4Network | IPv6Network],
         limits: Limits,
+        headers: Sequence[tuple[str, str]],
     ) -> None:
         self.address = ", ".join(map(address_of, sockets))
         """Where it listens, with the real port: `127.0.0.1:8081`."""
         self._limits = limits
         self._map: dict[int, Any] = {}
-        self._door = _Door(desk, trusted, limits, self._map)
+        self._door = _Door(desk, trusted, limits, headers, self._map)
         adjustments = Adjustments(
             sockets=list(sockets),
             backlog=BACKLOG,
@@ -177,12 +178,14 @@ def listening(
     *,
     trusted_proxies: Sequence[IPv4Network | IPv6Network] = (),
     limits: Limits = Limits(),
+    headers: Sequence[tuple[str, str]] = (),
 ) -> Iterator[Listener]:
     """Listen on an address: `127.0.0.1:8081`, `[::]:8081`, `systemd`. Raise `InventoryError` if it cannot be.
 
-    `trusted_proxies` are those whose X-Forwarded-For is believed.
+    `trusted_proxies` are those whose X-Forwarded-For is believed. `headers` are sent with every answer, also
+    with those that the desk is not asked for.
     """
-    listener = Listener(open_sockets(where), desk, trusted_proxies, limits)
+    listener = Listener(open_sockets(where), desk, trusted_proxies, limits, headers)
     try:
         yield listener
     finally:
@@ -220,11 +223,14 @@ class _Door:
         desk: Desk,
         trusted: Sequence[IPv4Network | IPv6Network],
         limits: Limits,
+        headers: Sequence[tuple[str, str]],
         objects: dict[int, Any],
     ) -> None:
         self._desk = desk
         self.trusted = trusted
         self.limits = limits
+        self.headers = headers
+        """Those of every answer."""
         self._objects = objects
         self.stopping = False
         self.bodies = _Lane()
@@ -233,7 +239,7 @@ class _Door:
     def open(self) -> None:
         """Start the threads."""
         self.bodies.set_thread_count(self.limits.threads)
-        self._quick.set_thread_count(_QUICK_THREADS)
+        self._quick.set_thread_count(self.limits.quick_threads)
 
     def close(self) -> None:
         """Stop the threads; one that is still at work finishes alone, and nobody hears its answer."""
@@ -355,6 +361,8 @@ class _Request(HTTPRequestParser):  # type: ignore[misc]
             path=self.path.encode("latin-1").decode(errors="replace"),
             query=self.request_uri.partition("?")[2],
             address=caller(self.peer, self.headers.get("X_FORWARDED_FOR", ""), self._door.trusted),
+            host=self.headers.get("HOST", ""),
+            authorization=self.headers.get("AUTHORIZATION", ""),
         )
         self.verdict = self._door.judge(self, self.head)
         if self.verdict:
@@ -377,7 +385,7 @@ class _Request(HTTPRequestParser):  # type: ignore[misc]
 
 
 class _Reply(Task):  # type: ignore[misc]
-    """One answer, in one piece, and with no header but those that a terminal needs."""
+    """One answer, in one piece, and with no header but those that its caller needs."""
 
     complete = True
     logger = _MUTE
@@ -393,7 +401,8 @@ class _Reply(Task):  # type: ignore[misc]
             request.headers["CONNECTION"] = "close"
         self.status = f"{status.value} {status.phrase}"
         self.content_length = len(body)
-        self.response_headers = [("Content-Type", answer.content_type)]
+        more = (*channel.door.headers, *answer.headers)
+        self.response_headers = [("Content-Type", answer.content_type), *more]
         self.start_time = time.time()  # the Date, by which terminals set their clock: not that of a long wait
         whole = self.build_response_header().replace(b"HTTP/1.0", b"HTTP/1.1", 1)
         if not (request.head and request.head.method == "HEAD"):
