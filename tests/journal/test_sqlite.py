@@ -59,6 +59,7 @@ from zkpoll.journal import (
 )
 from zkpoll.journal.clearance import Clearance, intended, seconds_since_intended
 from zkpoll.journal.comparison import Restoring, meet
+from zkpoll.journal.course import courses, note_courses
 from zkpoll.journal.database import Journal
 from zkpoll.journal.decisions import Decisions, Selection, Span, dashboards, device_names, names_of_punches
 from zkpoll.journal.devices import Devices
@@ -67,7 +68,15 @@ from zkpoll.journal.ledger import Ledger
 from zkpoll.journal.opening import open_empty, open_journal
 from zkpoll.journal.outbox import JournalOutbox, first_pending, newest_punch
 from zkpoll.journal.pushed import Command, CommandNews, Contact, Gap, Pushed
-from zkpoll.journal.quarantine import SetAside, accept, accept_rows, quarantined, rows_set_aside
+from zkpoll.journal.quarantine import (
+    SetAside,
+    accept,
+    accept_rows,
+    not_accepted,
+    quarantined,
+    rows_not_accepted,
+    rows_set_aside,
+)
 from zkpoll.journal.spans import Places
 from zkpoll.journal.sqlite import APPLICATION_ID, SqliteJournal
 from zkpoll.journal.taking import Taking
@@ -114,7 +123,7 @@ def mode(path: Path) -> int:
         ("synchronous", 2),  # FULL
         ("foreign_keys", 1),
         ("application_id", APPLICATION_ID),
-        ("user_version", 21),
+        ("user_version", 22),
     ],
 )
 def test_settings(journal: Journal, setting: str, value: object) -> None:
@@ -333,7 +342,7 @@ def not_a_disk(_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("make", "why"),
     [
-        (newer, "was written by a newer zkpoll (form 99; this one knows 21); upgrade zkpoll"),
+        (newer, "was written by a newer zkpoll (form 99; this one knows 22); upgrade zkpoll"),
         (foreign, "is some other program's database"),
         (foreign_but_empty, "is some other program's database"),
         (text, "is not a journal but some other kind of file"),
@@ -567,6 +576,12 @@ def look_and_hand_out(it: Rooms) -> None:
 
 
 ERRAND, SENT = Errand("visit", "front-door"), datetime.now(UTC)
+def seen_at_once(journal: Journal) -> object:
+    """Return what a snapshot shows."""
+    with journal.snapshot():
+        return journal.all("conditions")
+
+
 CALLS: dict[str, Callable[[Rooms], object]] = {
     "renames.follow": lambda it: renames.follow(it.journal, renames.Rename("device", "front-door", "gate")),
     "Journal.all": lambda it: it.journal.all("conditions"),
@@ -579,6 +594,7 @@ CALLS: dict[str, Callable[[Rooms], object]] = {
     "Journal.insert_all": lambda it: inserted(it.journal, [("x",)]),
     "Journal.look_up": lambda it: it.journal.look_up("punches_by_id", ["x"]),
     "Journal.transaction": lambda it: it.journal.transaction().__enter__(),
+    "Journal.snapshot": lambda it: seen_at_once(it.journal),
     "Journal.savepoint": lambda it: inserted(it.journal, []),
     "Devices.last_readings": lambda it: it.devices.last_readings(),
     "Devices.key_of": lambda it: it.devices.key_of("front-door"),
@@ -663,6 +679,7 @@ CALLS: dict[str, Callable[[Rooms], object]] = {
     "names_of_punches": lambda it: names_of_punches(it.journal),
     "Decisions": lambda it: Decisions(it.journal, "main"),
     "Decisions.punches": lambda it: list(it.decisions.punches(PENDING)),
+    "Decisions.first": lambda it: it.decisions.first("pending", 5),
     "Decisions.retry": lambda it: it.decisions.retry(PENDING, Places([(1, 1)])),
     "Decisions.discard": lambda it: it.decisions.discard(PENDING, Places([(1, 1)]), "x"),
     "Decisions.backfill": lambda it: it.decisions.backfill(SPAN, repeats=True, dry_run=False),
@@ -718,6 +735,11 @@ CALLS: dict[str, Callable[[Rooms], object]] = {
     "device_standings": lambda it: overview.device_standings(it.journal, datetime.now(UTC)),
     "kept_rates": lambda it: rates.kept_rates(it.journal),
     "rates_by_now": lambda it: rates.rates_by_now(it.journal, ["front-door"], datetime.now(UTC)),
+    "rows_by_day": lambda it: overview.rows_by_day(it.journal, datetime.now(UTC)),
+    "courses": lambda it: courses(it.journal),
+    "note_courses": lambda it: note_courses(it.journal, datetime.now(UTC)),
+    "not_accepted": lambda it: not_accepted(it.journal, 5),
+    "rows_not_accepted": lambda it: rows_not_accepted(it.journal, 5),
     "dashboard_standings": lambda it: overview.dashboard_standings(it.journal),
     "conditions.told": lambda it: conditions.told(it.journal),
     "sightings": lambda it: overview.sightings(it.journal, "1001", date(2026, 11, 22)),

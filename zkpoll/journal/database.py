@@ -116,6 +116,12 @@ class Journal(Protocol):
         as the journal's own says.
         """
 
+    def snapshot(self) -> AbstractContextManager[None]:
+        """Read what is inside as of one moment, whatever others write meanwhile. Nothing is written in it.
+
+        Other threads that use this journal wait for its end. Raise `RuntimeError` within a transaction.
+        """
+
     def savepoint(self) -> AbstractContextManager[None]:
         """Do what is inside as a part of the transaction under way, which is undone alone when it raises.
 

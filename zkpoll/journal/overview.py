@@ -236,12 +236,29 @@ def _punched(journal: Journal, since: datetime) -> dict[int, dict[date, int]]:
     A punch of the last weeks was journalled in the last weeks. Places rise with time, so that the first of
     them is found by halves, not by walking all.
     """
-    text = since.isoformat(timespec="milliseconds")
-    first = bisect_left(range(last_place(journal) + 1), text, key=lambda seq: _journalled_from(journal, seq))
     found: dict[int, dict[date, int]] = {}
+    first = _first_since(journal, since)
     for device, day, count in journal.all("punched_by_day", seq=first, bridge=int(Form.BRIDGE)):
         found.setdefault(device, {})[date.fromisoformat(day)] = count
     return found
+
+
+def rows_by_day(journal: Journal, now: datetime) -> dict[str, dict[date, int]]:
+    """Return how many punches rows of databases show that were journalled in the last weeks. `now` is UTC.
+
+    By the name of the database, and the day of their own timestamps.
+    """
+    found: dict[str, dict[date, int]] = {}
+    first = _first_since(journal, now - WINDOW - timedelta(days=1))
+    for name, day, count in journal.all("rows_by_day", seq=first, bridge=int(Form.BRIDGE)):
+        found.setdefault(name, {})[date.fromisoformat(day)] = count
+    return found
+
+
+def _first_since(journal: Journal, since: datetime) -> int:
+    """Return the place of the first punch that was journalled since then."""
+    text = since.isoformat(timespec="milliseconds")
+    return bisect_left(range(last_place(journal) + 1), text, key=lambda seq: _journalled_from(journal, seq))
 
 
 def last_place(journal: Journal) -> int:

@@ -393,6 +393,20 @@ class PostgresJournal:
         finally:
             self._lock.release()
 
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Read what is inside as of one moment. Nobody waits for it, but for this session."""
+        with self._lock:
+            if self._in_transaction:
+                raise RuntimeError("a snapshot is begun in a transaction")
+            self._ask(lambda db: db.execute(b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"))
+            self._in_transaction = True
+            try:
+                yield
+            finally:
+                self._in_transaction = False
+                self._roll_back()
+
     def _begun(self, patience: float, only: str | None) -> int:
         """Begin a transaction, and return the form of the tables. It waits so long for other processes."""
         try:

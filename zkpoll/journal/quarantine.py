@@ -40,6 +40,13 @@ def quarantined(journal: Journal) -> list[Impossible]:
     return [Impossible(*row) for row in journal.all("quarantined")]
 
 
+def not_accepted(journal: Journal, limit: int) -> tuple[list[Impossible], int]:
+    """Return the first records that nobody accepted, no more than `limit`, and how many there are."""
+    row = journal.one("quarantined_in_all")
+    first = [Impossible(*row) for row in journal.all("quarantined_first", limit=limit)]
+    return first, row[0] if row else 0
+
+
 def accept(journal: Journal, records: Sequence[Impossible]) -> int:
     """Let the log that `records` are in be cleared as far as they go; return how many were not accepted yet.
 
@@ -148,6 +155,11 @@ class SetAside:
 def rows_set_aside(journal: Journal) -> list[SetAside]:
     """Return the rows that are set aside and are still in their databases, by database."""
     return [SetAside(*row) for row in journal.all("rows_set_aside")]
+
+
+def rows_not_accepted(journal: Journal, limit: int) -> list[SetAside]:
+    """Return the first rows that are set aside and that nobody accepted, no more than `limit`."""
+    return [SetAside(*row) for row in journal.all("rows_set_aside_first", limit=limit)]
 
 
 def accept_rows(journal: Journal, rows: Sequence[SetAside]) -> int:

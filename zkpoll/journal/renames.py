@@ -125,4 +125,6 @@ def _join(journal: Journal, names: Mapping[str, str], both: Mapping[str, int]) -
     journal.run("move_requests", **both)
     journal.run("forget_outbox", destination=both["old"])
     journal.run("forget_backlog", destination=both["old"])
+    for number in both.values():  # what was counted of one is no count of both
+        journal.run("forget_course", destination=number)
     journal.run("forget_destination", destination=both["old"])

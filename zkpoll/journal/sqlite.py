@@ -215,6 +215,19 @@ class SqliteJournal:
                 self._only = None
 
     @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Read what is inside as of one moment. Nobody waits for it, but for this connection."""
+        with self._lock:
+            with self._translated():
+                if self._db.in_transaction:
+                    raise RuntimeError("a snapshot is begun in a transaction")
+                self._db.execute("BEGIN")
+            try:
+                yield
+            finally:
+                self._roll_back()
+
+    @contextmanager
     def _locked(self, patience: float | None) -> Iterator[None]:
         """Begin a transaction that no other thread takes part in, or raise `JournalError`."""
         began = time.monotonic()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zkpoll.journal.backlog import backlogs, note_backlogs
+from zkpoll.journal.course import note_courses
 from zkpoll.tasks.delivery_outcome import BacklogOutcome
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ def look_after_backlogs(
     `failed` are the names of those to which the last delivery failed: that says it all.
     """
     note_backlogs(journal, now, failed)
+    note_courses(journal, now)
     known = backlogs(journal, now)
     return tuple(
         BacklogOutcome(one.name, known[one.name], capped=one.max_per_run is not None)

@@ -607,6 +607,37 @@ DELETE FROM backlog WHERE destination = :destination;
 -- What is too old to compare with, and what a wrong clock has stamped.
 DELETE FROM backlog WHERE at < :first OR at > :last;
 
+-- name: course
+SELECT destination.name, course.at, course.pending, course.confirmed
+FROM course JOIN destination ON destination.id = course.destination
+ORDER BY destination.name, course.at;
+
+-- name: confirmed_ever
+-- By each dashboard, what is pruned by now included.
+SELECT name, confirmed + removed FROM destination ORDER BY name;
+
+-- name: without_point
+-- Dashboards that get punches, and of which nothing was noted in a span of time.
+SELECT id FROM destination
+WHERE given_up_since IS NULL
+  AND NOT EXISTS (SELECT 1 FROM course
+                  WHERE course.destination = destination.id AND course.at BETWEEN :since AND :now);
+
+-- name: note_course
+INSERT INTO course (destination, at, pending, confirmed)
+SELECT id, :now,
+       (SELECT count(*) FROM outbox WHERE outbox.destination = destination.id AND outbox.state = 'pending'),
+       confirmed + removed
+FROM destination WHERE id = :destination
+ON CONFLICT (destination, at) DO NOTHING;
+
+-- name: forget_points_of_course
+-- What is older than a day, and what a wrong clock has stamped.
+DELETE FROM course WHERE at < :first OR at > :last;
+
+-- name: forget_course
+DELETE FROM course WHERE destination = :destination;
+
 -- name: give_up
 -- A dashboard that left the inventory for good: it gets nothing any more.
 UPDATE destination SET given_up_since = :now WHERE name = :name;
@@ -947,6 +978,14 @@ INSERT INTO last_run (one, ended_at) VALUES (1, :now) ON CONFLICT (one) DO UPDAT
 -- name: last_run
 SELECT ended_at FROM last_run;
 
+-- name: rows_by_day
+-- Punches that rows of databases show, by database and day. Each punch counts once for each database.
+SELECT database.name, substr(punch.timestamp, 1, 10), count(DISTINCT punch.seq)
+FROM punch CROSS JOIN database_row CROSS JOIN database
+WHERE punch.seq >= :seq AND (punch.kinds & :bridge) <> 0 AND punch.clock_suspect = 0
+  AND database_row.punch = punch.seq AND database.id = database_row.database AND database.name IS NOT NULL
+GROUP BY database.name, substr(punch.timestamp, 1, 10);
+
 -- name: device_standings
 -- With the terminal, if any, that answers where the device belongs.
 SELECT device.id, device.name, device.key, device.met_at, device.read_at, device.whole_at, device.on_device,
@@ -1107,10 +1146,11 @@ ORDER BY punch.seq LIMIT :limit;
 -- incoming: numbers
 -- Before they leave the outboxes.
 UPDATE destination
-SET (due, confirmed, discarded) = (
+SET (due, confirmed, discarded, removed) = (
     SELECT destination.due - count(*),
            destination.confirmed - count(*) FILTER (WHERE outbox.state = 'confirmed'),
-           destination.discarded - count(*) FILTER (WHERE outbox.state = 'discarded')
+           destination.discarded - count(*) FILTER (WHERE outbox.state = 'discarded'),
+           destination.removed + count(*) FILTER (WHERE outbox.state = 'confirmed')
     FROM incoming CROSS JOIN outbox
     WHERE outbox.destination = destination.id AND outbox.punch = incoming.value
 );
@@ -1355,6 +1395,29 @@ ORDER BY aside.key LIMIT :limit;
 
 -- name: keep_lookups
 UPDATE database SET lookups = :lookups WHERE id = :database;
+
+-- name: quarantined_first
+-- Of those that nobody accepted.
+SELECT coalesce(device.name, device.seen_as), device.key, quarantine.raw, quarantine.reason,
+       quarantine.quarantined_at, quarantine.accepted_at
+FROM quarantine JOIN device ON device.id = quarantine.device
+WHERE quarantine.accepted_at IS NULL
+ORDER BY quarantine.quarantined_at, device.key, quarantine.raw
+LIMIT :limit;
+
+-- name: quarantined_in_all
+SELECT count(*) FROM quarantine WHERE accepted_at IS NULL;
+
+-- name: rows_set_aside_first
+-- Of those that nobody accepted.
+SELECT database.name, database.address, database_row.key, database_row.raw, database_row.reason,
+       coalesce(database_row.detail, ''), database_row.seen_at, database_row.accepted_at
+FROM (SELECT database, key FROM database_row
+      WHERE reason IS NOT NULL AND gone_at IS NULL AND accepted_at IS NULL
+      ORDER BY database, key LIMIT :limit) AS aside
+CROSS JOIN database CROSS JOIN database_row
+WHERE database.id = aside.database AND database_row.database = aside.database AND database_row.key = aside.key
+ORDER BY database.id, database_row.key;
 
 -- name: rows_set_aside
 SELECT database.name, database.address, database_row.key, database_row.raw, database_row.reason,

@@ -161,7 +161,8 @@ CREATE TABLE destination (
     confirmed   INTEGER NOT NULL DEFAULT 0, -- how many of its punches are in that state: nobody walks them all
     confirmed_at TEXT,            -- when it confirmed one last
     due          INTEGER NOT NULL DEFAULT 0, -- how many punches were put into its outbox, or should have been
-    discarded    INTEGER NOT NULL DEFAULT 0  -- how many of them are in that state
+    discarded    INTEGER NOT NULL DEFAULT 0, -- how many of them are in that state
+    removed      INTEGER NOT NULL DEFAULT 0  -- how many were confirmed, and are pruned by now
 );
 
 -- How many punches waited for a destination: a point an hour, of the last days.
@@ -169,6 +170,15 @@ CREATE TABLE backlog (
     destination  INTEGER NOT NULL REFERENCES destination (id),
     at           TEXT NOT NULL,
     pending      INTEGER NOT NULL,
+    PRIMARY KEY (destination, at)
+) WITHOUT ROWID;
+
+-- The same through the last day, also while it failed, with what it had confirmed: a point each half hour.
+CREATE TABLE course (
+    destination  INTEGER NOT NULL REFERENCES destination (id),
+    at           TEXT NOT NULL,
+    pending      INTEGER NOT NULL,
+    confirmed    INTEGER NOT NULL,  -- in all, what is pruned by now included
     PRIMARY KEY (destination, at)
 ) WITHOUT ROWID;
 
