@@ -75,11 +75,14 @@ class Place:
         with open_journal(self.journal, writable=False) as journal:
             return page(page_view(inventory, journal, self.now), search)
 
-    def written(self, search: Search | None = None) -> str:
-        """Write the page into a file, and return its address."""
-        path = self.folder / "zkpoll.html"
-        path.write_text(self.page(search), "utf-8")
-        return path.as_uri()
+    @property
+    def address(self) -> str:
+        """Where a browser finds the page, once it is written."""
+        return (self.folder / "zkpoll.html").as_uri()
+
+    def write(self) -> None:
+        """Write the page into a file."""
+        (self.folder / "zkpoll.html").write_text(self.page(), "utf-8")
 
 
 @dataclass(frozen=True, slots=True)
