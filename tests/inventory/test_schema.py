@@ -15,6 +15,7 @@ from tests.certificates import Authority
 from tests.inventory.helpers import GOOD
 from zkpoll.bridge.schemas import PUNCH_EVENTS
 from zkpoll.inventory import (
+    Admin,
     Binding,
     Clear,
     ClockSetting,
@@ -206,6 +207,8 @@ def edited(old: str, new: str) -> Any:
         ("defaults:", "listen: {address: '0.0.0.0:8081'}\ndefaults:"),
         ("defaults:", "listen: {address: systemd, health: '[::1]:0', poll_every: 1m}\ndefaults:"),
         ("defaults:", "listen: {address: '${ADDRESS}', trusted_proxies: [10.0.0.0/8]}\ndefaults:"),
+        ("defaults:", "admin: {address: '127.0.0.1:8083'}\ndefaults:"),
+        ("defaults:", "admin: {address: '[::]:8083', token: '${TOKEN}'}\ndefaults:"),
         *(
             ("devices:", f"databases: [{{name: a, {one}}}]\ndevices:")
             for one in (
@@ -327,6 +330,9 @@ def test_the_schema_takes_what_people_write(old: str, new: str) -> None:
         ("defaults:", "listen: {address: 'a:1', health: systemd}\ndefaults:"),
         ("defaults:", "listen: {address: 'a:1', poll_every: 90}\ndefaults:"),
         ("defaults:", "listen: {address: 'a:1', trusted_proxies: [proxy]}\ndefaults:"),
+        ("defaults:", "admin: {}\ndefaults:"),
+        ("defaults:", "admin: {address: systemd}\ndefaults:"),
+        ("defaults:", "admin: {address: '127.0.0.1:1', token: aaaaaaaaaaaaaaaa, token_file: a}\ndefaults:"),
         *(
             ("devices:", f"databases: [{{name: a, {one}}}]\ndevices:")
             for one in (
@@ -383,7 +389,7 @@ def test_every_setting_is_described() -> None:
     database = made["$defs"]["database"]["properties"]
     sections["machines"] = database["machines"]["additionalProperties"]["anyOf"][-1]
     sections["columns"] = database["columns"]
-    sections |= {key: made["properties"][key] for key in ("metrics", "health", "listen", "workers")}
+    sections |= {key: made["properties"][key] for key in ("metrics", "health", "listen", "admin", "workers")}
     sections["journal"] = made["properties"]["journal"]["anyOf"][-1]
     objects = [made, *made["$defs"].values(), *sections.values()]
     for shape in objects:
@@ -439,6 +445,7 @@ def test_the_examples_optional_settings_load_too(tmp_path: Path) -> None:
     assert inventory.listen == Listen(
         address=Binding("0.0.0.0", 8081), health=Binding("127.0.0.1", 8082), poll_every=30
     )
+    assert inventory.admin == Admin(address=Binding("127.0.0.1", 8083))
     assert inventory.metrics is not None
     assert inventory.health is not None
     assert inventory.workers is not None
@@ -572,7 +579,7 @@ def test_the_examples_defaults_are_the_defaults() -> None:
             "metrics",
             "health",
         ),
-        *("listen", "workers", "defaults", "sites", "devices", "databases"),
+        *("listen", "admin", "workers", "defaults", "sites", "devices", "databases"),
         *(name for name in Database.model_fields if name not in Device.model_fields),
     ],
 )

@@ -64,8 +64,8 @@ def load(path: Path, env: Mapping[str, str], *, secrets: bool = True, strict: bo
     Without `secrets` those that are secret, or name a file that may be, are left unread and unset: a look
     into the journal works in a shell that has neither the variables nor the files.
 
-    If it is `strict`, a map of user ids that cannot be used is an error, too. Else it stops only the
-    punches that need it.
+    If it is `strict`, a map of user ids that cannot be used is an error, too, and so is the token of the live
+    page. Else they stop only the punches, and the page, that need them.
 
     Raise InventoryError with all problems at once, each on a line of its own with file, line, place, the
     value found and the value expected. Secrets are in none of them.
