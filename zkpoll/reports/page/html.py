@@ -9,21 +9,30 @@ from __future__ import annotations
 import hashlib
 from base64 import b64encode
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from zkpoll.model.printable import shown
+from zkpoll.reports.page.drawing import HEIGHT, STEP, heights, last, share
+from zkpoll.reports.page.moments import Moments
+from zkpoll.reports.page.view import MOST
+from zkpoll.reports.words import ahead, counted, punches
 
 if TYPE_CHECKING:
     from zkpoll.reports.page.search import Search
     from zkpoll.reports.page.view import PageView
 
+_LONGEST: Final = 600
+"""Letters of a text; what terminals and dashboards say has no end of its own."""
+
 
 def page(view: PageView, search: Search | None = None) -> str:
     """Return the page of a view. With `search`, as the live page has it, it can be asked where a punch is."""
-    return _environment().get_template("page.html").render(view=view, search=search, policy=policy())
+    template = _environment().get_template("page.html")
+    moments = Moments(view.now, view.zone)
+    return template.render(view=view, search=search, policy=policy(), moments=moments, most=MOST)
 
 
 @cache
@@ -45,13 +54,27 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         finalize=_finalize,
     )
+    made.filters |= {
+        "drift": ahead,
+        "heights": heights,
+        "last_bar": last,
+        "number": "{:,}".format,
+        "share": share,
+    }
+    made.globals |= {"counted": counted, "punches": punches, "step": STEP, "height": HEIGHT}
     made.globals["style"] = Markup(_style_of(made))  # noqa: S704  (a file of ours)
     return made
 
 
 def _finalize(value: object) -> object:
-    """Show letters that would steer a screen; what is markup was made here."""
-    return shown(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    """Show letters that would steer a screen, and of a text that has no end the beginning.
+
+    What is markup was made here.
+    """
+    if not isinstance(value, str) or isinstance(value, Markup):
+        return value
+    more = len(value) - _LONGEST
+    return f"{shown(value[:_LONGEST])}… and {more:,} letters more" if more > 0 else shown(value)
 
 
 def _style_of(environment: Environment) -> str:
