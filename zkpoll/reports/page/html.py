@@ -32,7 +32,10 @@ def page(view: PageView, search: Search | None = None) -> str:
     """Return the page of a view. With `search`, as the live page has it, it can be asked where a punch is."""
     template = _environment().get_template("page.html")
     moments = Moments(view.now, view.zone)
-    return template.render(view=view, search=search, policy=policy(), moments=moments, most=MOST)
+    anchors = {row.need: f"#need-{number}" for number, row in enumerate(view.needs, 1)}
+    return template.render(
+        view=view, search=search, policy=policy(), moments=moments, anchors=anchors, most=MOST
+    )
 
 
 @cache
