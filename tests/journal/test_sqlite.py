@@ -576,6 +576,8 @@ def look_and_hand_out(it: Rooms) -> None:
 
 
 ERRAND, SENT = Errand("visit", "front-door"), datetime.now(UTC)
+
+
 def seen_at_once(journal: Journal) -> object:
     """Return what a snapshot shows."""
     with journal.snapshot():

@@ -68,12 +68,13 @@ class Serving:
         self.lines: list[str] = []
         """What it said on stderr since it listens."""
         assert process.stderr is not None
-        before = ""
+        self.before = ""
+        """What it said until then."""
         while True:
             line = process.stderr.readline()
-            before += line
+            self.before += line
             if not line:
-                raise EndedError(before)
+                raise EndedError(self.before)
             if found := re.fullmatch(r"listening on (.*):(\d+)\n", line):
                 break
         self.address = found[1], int(found[2])

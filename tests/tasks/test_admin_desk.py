@@ -153,7 +153,12 @@ def test_what_there_is() -> None:
 def test_a_page_is_given_again_for_a_moment() -> None:
     """The page alone is made once a second at most; a search each time."""
     made: list[str | None] = []
-    at = desk(lambda user, _: made.append(user) or "page", fresh=60)  # type: ignore[func-returns-value]
+
+    def make(user: str | None, _day: str) -> str:
+        made.append(user)
+        return "page"
+
+    at = desk(make, fresh=60)
     assert {look(at, head()).text for _ in range(5)} == {"page"}
     for _ in range(2):
         look(at, head("/explain", "user=1001"))

@@ -23,6 +23,11 @@ NO_CELERY: Final = (
     "pip install 'zkpoll[celery]', or '.[celery]' in a checkout"
 )
 
+BARE_PAGE: Final = (
+    "anybody on the way between it and a browser can read the page and its token; let a proxy with HTTPS"
+    " stand before it, and have it at 127.0.0.1"
+)
+
 
 @click.group(short_help="Check and show the inventory, or describe it to editors.")
 def config() -> None:
@@ -56,6 +61,8 @@ def check(config: Path | None, show: bool, as_json: bool) -> None:
         click.echo(f"journal: {NO_DRIVER}", err=True)
     if inventory.workers is not None and find_spec("celery") is None:
         click.echo(f"workers: {NO_CELERY}", err=True)
+    if inventory.admin is not None and not inventory.admin.is_on_this_machine:
+        click.echo(f"admin: {BARE_PAGE}", err=True)
     if as_json:
         print_json(inventory.masked())
     elif show:

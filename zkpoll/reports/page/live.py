@@ -24,5 +24,6 @@ def live_page(inventory: Inventory, user: str | None, day: str) -> str:
     """
     now = datetime.now(UTC)
     with open_journal(inventory.home, writable=False, patience=_PATIENCE) as journal:
-        found = search(inventory, journal, user, day, now)
+        with journal.snapshot():
+            found = search(inventory, journal, user, day, now)
         return page(page_view(inventory, journal, now), found)
