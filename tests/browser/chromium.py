@@ -250,6 +250,7 @@ class Page:
             told["params"]["response"]["status"]
             for told in self._browser.heard(self._session)
             if told["method"] == "Network.responseReceived"
+            and told["params"]["response"]["url"].startswith("http")
         ]
 
     @property
@@ -289,8 +290,8 @@ class Page:
     # --- hands ---
 
     def press(self, key: str) -> None:
-        """Press a key and let it go: a letter, or `Tab`, `Enter`, `Escape`."""
-        code, text = _KEYS.get(key, (ord(key.upper()[0]), key))
+        """Press a key and let it go: a letter or a sign, or `Tab`, `Enter`, `Escape`."""
+        code, text = _KEYS.get(key, (ord(key.upper()[0]) if key.isalnum() else 0, key))
         named = {"key": key, "windowsVirtualKeyCode": code, "nativeVirtualKeyCode": code}
         self.ask("Input.dispatchKeyEvent", type="keyDown" if text else "rawKeyDown", text=text, **named)
         self.ask("Input.dispatchKeyEvent", type="keyUp", **named)

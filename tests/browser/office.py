@@ -36,6 +36,7 @@ from zkpoll.reports.page.html import page
 from zkpoll.reports.page.view import page_view
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
@@ -112,6 +113,10 @@ _TERMINALS: Final = (
 _PUSHING: Final = {"guard-house": "GUARD1", "back-gate": "BACK1"}
 """The serial numbers of those that push, by name."""
 _CAPACITY: Final = 10_000
+_STANDS: Final = """
+SELECT id, confirmed, (SELECT count(*) FROM outbox WHERE destination = one.id AND state = 'pending')
+FROM destination AS one
+"""
 
 
 def office(folder: Path, mark: str = "") -> Place:
@@ -135,14 +140,30 @@ def office(folder: Path, mark: str = "") -> Place:
         conditions.tell(journal, lambda _: News((), _troubles(now, mark)))
         note_run(journal)
     with inside(place.journal) as db:
-        for one in _TERMINALS:
-            read_at = (now - one.read_ago).isoformat(timespec="milliseconds")
-            db.execute(
-                "UPDATE device SET read_at = ?, whole_at = ? WHERE name = ?", (read_at, read_at, one.name)
-            )
-        late = (now - 31 * _MINUTE).isoformat(timespec="milliseconds")
-        db.execute("UPDATE outbox SET changed_at = ? WHERE state = 'pending'", (late,))
+        _as_it_was(db, now)
     return place
+
+
+def _as_it_was(db: sqlite3.Connection, now: datetime) -> None:
+    """Put back what the journal stamped just now to when it would have happened."""
+
+    def ago(span: timedelta) -> str:
+        return (now - span).isoformat(timespec="milliseconds")
+
+    for one in _TERMINALS:
+        read_at = ago(one.read_ago)
+        db.execute("UPDATE device SET read_at = ?, whole_at = ? WHERE name = ?", (read_at, read_at, one.name))
+    late = ago(31 * _MINUTE)
+    db.execute("UPDATE outbox SET changed_at = ? WHERE state = 'pending'", (late,))
+    db.execute("UPDATE destination SET confirmed_at = ? WHERE name = 'hr-cloud'", (late,))
+    pushed = "UPDATE push_table SET committed_at = ? WHERE device = (SELECT id FROM device WHERE name = ?)"
+    db.execute(pushed, (ago(timedelta(minutes=4)), "guard-house"))
+    db.execute(pushed, (ago(timedelta(days=2)), "back-gate"))
+    for number, confirmed, pending in db.execute(_STANDS).fetchall():
+        for hour in range(26):
+            waited = max(0, pending - 80 * hour)
+            row = (number, ago(timedelta(hours=hour, minutes=2)), waited, max(0, confirmed - 11 * hour))
+            db.execute("INSERT INTO course VALUES (?, ?, ?, ?)", row)
 
 
 def _inventory(mark: str) -> str:
@@ -193,12 +214,13 @@ def _fill(journal: Journal, one: _Terminal, now: datetime, chance: random.Random
 def _days(a_day: int, until: datetime, chance: random.Random) -> Iterator[Punch]:
     """Yield the punches of the last weeks: about so many a day, few on Fridays, none after `until` (UTC)."""
     end = _local(until)
-    midnight = end.replace(hour=0, minute=0, second=0)
+    opens = (end - timedelta(hours=4)).time()  # so that today is under way, whatever the hour
     for ago in range(_DAYS, -1, -1):
-        day = midnight - timedelta(days=ago)
+        day = end.date() - timedelta(days=ago)
+        begin = datetime.combine(day, opens)
         many = 1 if day.weekday() == 4 else round(a_day * chance.uniform(0.8, 1.1))
-        moments = sorted(day + timedelta(seconds=chance.randrange(6 * 3600, 20 * 3600)) for _ in range(many))
-        yield from (_punch(str(1000 + chance.randrange(400)), moment) for moment in moments if moment < end)
+        moments = (begin + timedelta(seconds=chance.randrange(10 * 3600)) for _ in range(many))
+        yield from (_punch(str(1000 + chance.randrange(400)), one) for one in sorted(moments) if one < end)
 
 
 def _punch(user: str, moment: datetime, state: int = 0) -> Punch:

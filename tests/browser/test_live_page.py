@@ -11,7 +11,6 @@ from tests.browser.checks import faults
 from tests.browser.office import PERSON, office
 from tests.serve.serving import serving
 from tests.site import Site
-from tests.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,15 +34,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
 @pytest.fixture(scope="module")
 def address(place: Place) -> Iterator[str]:
     """Give the address of the page of a running `zkpoll serve`."""
-    found: list[str] = []
-
-    def said() -> bool:
-        found.extend(_ADDRESS.findall("".join(running.lines)))
-        return bool(found)
-
-    with serving(Site(place.folder)) as running:
-        wait_for(said, 60)
-        yield found[0]
+    with serving(Site(place.folder), "--verbose") as running:
+        (found,) = _ADDRESS.findall(running.before)
+        yield found
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
