@@ -70,6 +70,8 @@ NOT_RUN: Final = {
     r"journalctl ": "needs systemd's log",
     r"(sudo )?systemctl ": "needs systemd as the first process; that the units are there is looked at",
     r"sudo (groupadd --system|install -d -g) zkpoll-metrics\b": "changes this machine's groups",
+    r"sudo install -d -g www-data ": "changes this machine's folders",
+    r"sudo htpasswd ": "asks for a password of nginx's",
     r"curl -s http://127\.0\.0\.1:9100/": "needs a node_exporter",
     r"sudo ufw ": "changes this machine's firewall",
     r"schtasks ": "Windows",

@@ -50,6 +50,7 @@ def test_the_smallest_inventory_gets_every_default(tmp_path: Path) -> None:
         keep_raw=400 * 86_400,
         alert_after=86_400,
         metrics=None,
+        page=None,
         health=None,
         zone_by_default="Asia/Dhaka",
         devices=(

@@ -389,7 +389,8 @@ def test_every_setting_is_described() -> None:
     database = made["$defs"]["database"]["properties"]
     sections["machines"] = database["machines"]["additionalProperties"]["anyOf"][-1]
     sections["columns"] = database["columns"]
-    sections |= {key: made["properties"][key] for key in ("metrics", "health", "listen", "admin", "workers")}
+    keys = ("metrics", "page", "health", "listen", "admin", "workers")
+    sections |= {key: made["properties"][key] for key in keys}
     sections["journal"] = made["properties"]["journal"]["anyOf"][-1]
     objects = [made, *made["$defs"].values(), *sections.values()]
     for shape in objects:
@@ -577,6 +578,7 @@ def test_the_examples_defaults_are_the_defaults() -> None:
             "alert_after",
             "dates",
             "metrics",
+            "page",
             "health",
         ),
         *("listen", "admin", "workers", "defaults", "sites", "devices", "databases"),

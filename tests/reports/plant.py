@@ -93,7 +93,8 @@ def plant(folder: Path, *, seed: int = 7) -> Plant:
         visiting.take(piece(*_punches(drawn, a_day, now)))
         with journal.transaction():
             Devices(journal).note_reading(
-                visiting.key, Reading(40, 5, 0, records, 100_000, drift, whole=True, before=0, continued=False)
+                visiting.key,
+                Reading(40, 5, 0, records, 100_000, drift, whole=True, before=0, continued=False),
             )
     visit(journal, "line-2", "S-line-2", DHAKA).take(
         piece(Quarantined(b"\x1e\x02".ljust(40, b"\0"), "30 February"), end=9)
@@ -101,7 +102,7 @@ def plant(folder: Path, *, seed: int = 7) -> Plant:
     push(journal, *_punches(drawn, 12, now), name="guard-house", key=GUARD, zone=DHAKA)
     contacts(journal, [Contact("guard-house", GUARD, now, now, "127.0.0.9", "attendance")])
     _read_database(journal, now)
-    _deliver(journal, inventory, now)
+    _deliver(journal, inventory)
     _tell(journal, now)
     note_run(journal)
     _let_time_pass(journal, now)
@@ -125,7 +126,7 @@ def _punches(drawn: random.Random, a_day: int, now: datetime) -> list[Punch]:
 
 
 def _read_database(journal: Journal, now: datetime) -> None:
-    """Let the database show punches of its own, a row that was edited, one that is gone, and one of nobody."""
+    """Let the database show punches of its own, a row that was edited, one that is gone, one of nobody."""
     today = now.astimezone(DHAKA).replace(tzinfo=None, microsecond=0)
     rows = []
     for ago in range(20, -1, -1):
@@ -138,7 +139,7 @@ def _read_database(journal: Journal, now: datetime) -> None:
     bridge.visit({1: [*rows[1:], aside("x", detail="badge 77")]})
 
 
-def _deliver(journal: Journal, inventory: Inventory, now: datetime) -> None:
+def _deliver(journal: Journal, inventory: Inventory) -> None:
     """Let one dashboard have all, and the other one all but the last and three that it refuses."""
     for dashboard in inventory.dashboards:
         outbox = JournalOutbox(journal, dashboard.name)
@@ -157,11 +158,9 @@ def _let_time_pass(journal: Journal, now: datetime) -> None:
     db = connection(journal)
     for number, name in enumerate((*TERMINALS, "head-office")):
         ago = timedelta(days=3) if name == "gate-c" else timedelta(minutes=2 + number % 3)
-        for table in ("device", "database"):
-            db.execute(
-                f"UPDATE {table} SET read_at = ? WHERE name = ? AND read_at IS NOT NULL",
-                [(now - ago).isoformat(timespec="milliseconds"), name],
-            )
+        read = (now - ago).isoformat(timespec="milliseconds")
+        db.execute("UPDATE device SET read_at = ? WHERE name = ? AND read_at IS NOT NULL", [read, name])
+        db.execute("UPDATE database SET read_at = ? WHERE name = ?", [read, name])
     since = (now - timedelta(minutes=31)).isoformat(timespec="milliseconds")
     db.execute("UPDATE outbox SET changed_at = ? WHERE state = 'pending'", [since])
     halves = [now - timedelta(minutes=30 * ago) for ago in range(50, 0, -1)]

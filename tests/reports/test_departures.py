@@ -20,6 +20,7 @@ dashboard:
      frappe: {timezone: Asia/Dhaka, shifts: [{name: Day, devices: [front]}]}}
 journal: journal.db
 metrics: {textfile: zkpoll.prom}
+page: {file: zkpoll.html}
 health: {ping_url: "https://hc.example.com/x"}
 listen: {address: "127.0.0.1:8081"}
 defaults: {timezone: Asia/Dhaka}
@@ -37,6 +38,7 @@ SUBJECTS = frozenset(
         *("device front", "device back", "push gate", "push dialect of gate", "push door", "database hq"),
         *("dashboard hr", "way to dashboard hr", "backlog of hr", "shift Day of hr"),
         *("metrics", "health check", "metrics of serve", "this host", "raw copies"),
+        *("page", "page of serve"),
         *("queue dhaka", "queue of devices without site", "deliveries", "broker"),
     )
 )
@@ -89,6 +91,7 @@ FEW = "no two terminals are read any more that could tell"
         ("name: Day", "name: Night", {"shift Day of hr": GONE}),
         ("name: hr", "name: erp", {one: GONE for one in SUBJECTS if one.endswith("hr")}),
         ("metrics: {textfile: zkpoll.prom}\n", "", {"metrics": GONE, "metrics of serve": GONE}),
+        ("page: {file: zkpoll.html}\n", "", {"page": GONE, "page of serve": GONE}),
         ('health: {ping_url: "https://hc.example.com/x"}\n', "", {"health check": GONE}),
         (
             "push: true}",
@@ -98,6 +101,7 @@ FEW = "no two terminals are read any more that could tell"
                 "push dialect of gate": OFF,
                 "push door": NOTHING,
                 "metrics of serve": NOTHING,
+                "page of serve": NOTHING,
             },
         ),
     ],

@@ -137,6 +137,7 @@ def _show(
     from functools import partial
 
     from zkpoll.cli.output import print_json
+    from zkpoll.cli.page_report import leave_page
     from zkpoll.cli.sync_report import tell_lines
     from zkpoll.reports.news import tell
 
@@ -145,6 +146,7 @@ def _show(
     # Where nobody can see whether a `serve` runs, one may.
     teller: Teller = "run" if journal.is_locked("serve") is False else "run beside serve"
     tell(journal, outcome, watchers, datetime.now(UTC), say, inventory, teller)
+    watchers = {**watchers, **leave_page(inventory, journal, say, teller)}
     troubles = {subject: one.text for subject, one in outcome.said().items()}
     if as_json:
         print_json(

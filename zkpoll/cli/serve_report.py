@@ -12,7 +12,7 @@ import click
 
 from zkpoll.cli.streams import OutputLost, forget_lost_news, news_are_lost
 from zkpoll.journal import conditions
-from zkpoll.reports.departures import METRICS_OF_SERVE
+from zkpoll.reports.departures import METRICS_OF_SERVE, PAGE_OF_SERVE
 from zkpoll.reports.news import news, tell
 from zkpoll.serve import Observers
 from zkpoll.tasks.push_outcome import ListenerOutcome
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from zkpoll.journal.database import Journal
     from zkpoll.model.report import Condition
     from zkpoll.reports.log_lines import Style
+    from zkpoll.reports.page.file import SteadyPage
     from zkpoll.tasks.outcome import Outcome
     from zkpoll.tasks.push_outcome import ServeFigures
 
@@ -40,6 +41,7 @@ class Teller:
         self._inventory = inventory
         self._style = style
         self._untold_figures: str | None = None
+        self._page: SteadyPage | None = None
         self._lock = threading.Lock()
         self._door: Condition | None = None
         self.observers = Observers(
@@ -62,10 +64,15 @@ class Teller:
             self._door = new.conditions.get(_DOOR)
 
     def _measure(self, figures: ServeFigures, journal: Journal) -> None:
+        if self._inventory.page:
+            from zkpoll.reports.page.file import SteadyPage
+
+            self._page = self._page or SteadyPage(self._inventory)
+            self._page.look_after()
         if self._inventory.metrics is None:
             return
         from zkpoll.reports import metrics
-        from zkpoll.reports.watchers import untold_figures
+        from zkpoll.reports.watchers import why_not_written
 
         path, now = self._inventory.metrics.textfile, datetime.now(UTC)
 
@@ -74,12 +81,14 @@ class Teller:
             with metrics.turn(journal):
                 metrics.write_of_serve(path, metrics.of_serve(figures, standing, now))
 
-        self._untold_figures = untold_figures(path, write)
+        self._untold_figures = why_not_written(path, write)
 
     def _tell(self, outcome: Outcome, journal: Journal) -> None:
         with suppress(OutputLost):
             # Another watcher than that of a run, which may run as another user.
             watchers = {METRICS_OF_SERVE: self._untold_figures} if self._inventory.metrics else {}
+            if self._page:
+                watchers[PAGE_OF_SERVE] = self._page.problem
             known = {_DOOR: self._door}
             tell(journal, outcome, watchers, datetime.now(UTC), self._say, self._inventory, "serve", known)
             self._say(f"{subject}: {text}" for subject, text in outcome.untold)

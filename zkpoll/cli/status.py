@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -16,8 +17,9 @@ from zkpoll.errors import ExitCode
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from collections.abc import Set as AbstractSet
-    from pathlib import Path
 
+    from zkpoll.inventory import Inventory
+    from zkpoll.journal.database import Journal
     from zkpoll.reports.errand_status import ErrandStatus
     from zkpoll.reports.status import StatusScreen
 
@@ -29,8 +31,14 @@ _FEW: Final = 30
 @click.command(short_help="Show whether all is well, and how everything stands.")
 @config_option
 @click.option("--all", "whole", is_flag=True, help="On a terminal, show all rows, however many they are.")
+@click.option(
+    "--html",
+    type=click.Path(path_type=Path, allow_dash=True, dir_okay=False),
+    metavar="FILE",
+    help="Write it as a page to this file; - for stdout.",
+)
 @json_option
-def status(config: Path | None, whole: bool, as_json: bool) -> int:
+def status(config: Path | None, whole: bool, html: Path | None, as_json: bool) -> int:
     """Show whether all is well, and how everything stands, by what the journal knows. Nothing is contacted.
 
     The first line says whether all is well, when a run ended last, and how many punches are confirmed of
@@ -58,6 +66,10 @@ def status(config: Path | None, whole: bool, as_json: bool) -> int:
     shows them. In a pipe each has a line. The day a log will be full is reckoned from the punches of the 28
     days before its last reading. Times are UTC.
 
+    --html writes the same, and more, as one page for a browser: bars of 28 days, what the dashboards said of
+    parked punches, the commands that help. It is made in one piece, with mode 0640, as it holds user ids.
+    page: in the inventory has each run write it (docs/status-page.md).
+
     Exit codes: 0 all is well; 1 something needs you, and is listed below the first line. That is each trouble
     of the last run or of `zkpoll serve` that lasts; a reading, a call or a punch on its way that is older
     than alert_after: (1d), or is stamped ahead of this host's clock; a device that may still be disabled; a
@@ -68,8 +80,12 @@ def status(config: Path | None, whole: bool, as_json: bool) -> int:
     from zkpoll.reports.status import StatusScreen
     from zkpoll.reports.status import status as look
 
+    if html and as_json:
+        raise click.UsageError("--html and --json exclude each other")
     inventory = load_inventory(config, secrets=False)
     with open_journal(inventory) as journal:
+        if html:
+            return _write_page(inventory, journal, html)
         screen = look(inventory, journal, datetime.now(UTC))
     show(
         screen,
@@ -79,6 +95,28 @@ def status(config: Path | None, whole: bool, as_json: bool) -> int:
         lines=StatusScreen.lines,
     )
     return ExitCode.ATTENTION if screen.attention else ExitCode.OK
+
+
+def _write_page(inventory: Inventory, journal: Journal, path: Path) -> int:
+    """Write the page to a file, or to stdout where that is `-`. Return the exit code."""
+    from threading import Event
+
+    from zkpoll.errors import reason
+    from zkpoll.reports.export_file import OutputFailed, write
+    from zkpoll.reports.page.file import put_page
+    from zkpoll.reports.page.html import page
+    from zkpoll.reports.page.view import page_view
+
+    view = page_view(inventory, journal, datetime.now(UTC))
+    text = page(view)
+    if str(path) == "-":
+        write([text], None, Event())
+    else:
+        try:
+            put_page(path, text)
+        except OSError as error:
+            raise OutputFailed(f"{path} cannot be written: {reason(error)}") from error
+    return ExitCode.ATTENTION if view.screen.attention else ExitCode.OK
 
 
 def _show_tables(screen: StatusScreen, most: int | None) -> None:

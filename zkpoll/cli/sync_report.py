@@ -24,6 +24,7 @@ from zkpoll.cli.output import (
     print_lines,
     show_preview,
 )
+from zkpoll.cli.page_report import leave_page
 from zkpoll.cli.signals import interruptibly
 from zkpoll.cli.streams import OutputLost, news_are_lost
 from zkpoll.errors import Busy, InventoryError
@@ -217,7 +218,8 @@ def show(
     """
     real = outcome.would_send is None
     if real:
-        _remember(outcome, inventory, watchers, None if manner.is_seen else partial(tell_lines, style=style))
+        say = None if manner.is_seen else partial(tell_lines, style=style)
+        watchers = {**watchers, **_remember(outcome, inventory, watchers, say)}
     if manner.as_json:
         print_json(document(outcome) | {"watchers": dict(watchers)})
     elif manner.is_for_a_person:
@@ -262,12 +264,19 @@ def _remember(
     inventory: Inventory,
     watchers: Mapping[str, str | None],
     say: Callable[[Iterable[str]], None] | None,
-) -> None:
-    """Remember the troubles of a run, and tell its news by `say`, if there is one."""
+) -> dict[str, str | None]:
+    """Remember the troubles of a run, and tell its news by `say`, if there is one; then leave the page.
+
+    Return why that could not be written, or None, where there is one.
+    """
     with open_journal(inventory, writable=True) as journal:
         # Where nobody can see whether a `serve` runs, one may.
         teller: Teller = "run" if journal.is_locked("serve") is False else "run beside serve"
-        tell(journal, outcome, watchers, datetime.now(UTC), say, inventory, teller)
+        try:
+            tell(journal, outcome, watchers, datetime.now(UTC), say, inventory, teller)
+        finally:  # who looks at the page may be another one than who reads cron's mail
+            found = leave_page(inventory, journal, say, teller)
+        return found
 
 
 def tell_lines(lines: Iterable[str], style: Style, level: int = logging.WARNING) -> None:

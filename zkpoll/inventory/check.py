@@ -40,6 +40,7 @@ _PLAIN = (
     "alert_after",
     "dates",
     "metrics",
+    "page",
     "health",
     "listen",
     "admin",

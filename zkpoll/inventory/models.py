@@ -34,7 +34,7 @@ from zkpoll.inventory.kinds import (
     Zone,
 )
 from zkpoll.inventory.listen import Listen, Push
-from zkpoll.inventory.monitoring import HealthChecks, Metrics
+from zkpoll.inventory.monitoring import HealthChecks, Metrics, StatusPage
 from zkpoll.inventory.people import UserIds
 from zkpoll.inventory.problems import Sentence, found
 from zkpoll.inventory.settings import Settings, in_order, masked
@@ -221,7 +221,8 @@ class Defaults(Device):
 
 SECTIONS: Final[dict[str, type[BaseModel]]] = {
     "clock": ClockSetting, "clear": Clear, "basic": Basic, "signing": Signing,
-    "metrics": Metrics, "health": HealthChecks, "listen": Listen, "push": Push, "user_id": UserIds,
+    "metrics": Metrics, "page": StatusPage, "health": HealthChecks, "listen": Listen, "push": Push,
+    "user_id": UserIds,
     "machines": Machine, "columns": Columns, "journal": JournalDatabase,
     "workers": Workers, "admin": Admin,
     **facts.SECTIONS,
@@ -278,6 +279,9 @@ class Inventory(Settings):
     )
     metrics: Annotated[Metrics, Section()] | None = Field(
         default=None, description="Figures of every run, for Prometheus"
+    )
+    page: Annotated[StatusPage, Section()] | None = Field(
+        default=None, description="A page of how everything stands, as a file for a web server"
     )
     health: Annotated[HealthChecks, Section()] | None = Field(
         default=None, description="A service that raises an alarm when runs fail or stay away"

@@ -46,6 +46,15 @@ class Metrics(Settings):
     )
 
 
+class StatusPage(Settings):
+    """A page of how everything stands, for people."""
+
+    file: Annotated[Path, File()] = Field(
+        description="The file that is written after each run, each minute by `zkpoll dispatch` and twice a"
+        " minute by `zkpoll serve`, for a web server to show; it holds user ids, and its mode is 0640"
+    )
+
+
 class HealthChecks(Settings):
     """A service that raises an alarm when runs fail or stay away."""
 

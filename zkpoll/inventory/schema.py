@@ -43,6 +43,7 @@ def schema() -> Shape:
                 "alert_after": top["alert_after"],
                 "dates": top["dates"],
                 "metrics": top["metrics"],
+                "page": top["page"],
                 "health": top["health"],
                 "listen": top["listen"],
                 "admin": top["admin"],

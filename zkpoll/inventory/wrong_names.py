@@ -38,6 +38,7 @@ _MEANT: Final[Mapping[tuple[str, ...], tuple[str, ...]]] = {
     ("celery", "fleet", "queue", "queues"): ("workers",),
     ("brokerurl", "redis", "rabbitmq", "amqp", "url"): ("broker",),
     ("prometheus",): ("metrics",),
+    ("html", "statuspage", "webpage"): ("page",),
     ("healthcheck", "healthchecks"): ("health",),
     ("web", "webui", "ui", "http", "statuspage", "livepage", "adminpage"): ("admin",),
 }

@@ -3,8 +3,8 @@
     each half hour      the first that writes after it began notes a point of each dashboard
     after a day         it is forgotten
 
-Unlike the points of a backlog, these stay while a dashboard fails: that is what they show. Between two of them
-that are further apart nothing ran, so nothing changed.
+Unlike the points of a backlog, these stay while a dashboard fails: that is what they show. Between two that
+are further apart nothing ran, so nothing changed.
 """
 
 from __future__ import annotations

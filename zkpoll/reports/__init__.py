@@ -13,6 +13,7 @@ words            counts, time spans and moments in words                    (pur
 metrics          figures of a run, in a file for Prometheus
 health           pings that say how runs begin and end
 log_lines        the form of the log's lines
+page/            how everything stands, as a page for a browser
 watchers         metrics and health around one run; one that fails never fails a run
 user_rows        one user as a row of an export                             (pure)
 user_changes     changes of users between two exports

@@ -2,12 +2,13 @@
 
     device NAME, clearing of NAME      a device that is called; its clearing where a worker does that alone
     push NAME, push dialect of NAME    a device that pushes; told by `zkpoll serve`
-    push door, metrics of serve        that itself
+    push door, metrics of serve, page of serve
+                                       that itself
     database NAME
     dashboard NAME, way to dashboard NAME, backlog of NAME, shift SHIFT of NAME
     queue NAME, queue of devices without site, deliveries, broker
                                        errands of workers, and what carries them
-    metrics, health check              the watchers of a run
+    metrics, page, health check        the watchers of a run
     this host                          its clock, by the terminals that are read
     raw copies                         is always looked at
 
@@ -36,12 +37,16 @@ left; a run tells that of these only while no `serve` does. A worker tells it of
 
 METRICS_OF_SERVE: Final = "metrics of serve"
 """The figures that `serve` writes, which may be another user's than those of a run."""
+PAGE: Final = "page"
+"""The page that a run or a dispatch writes."""
+PAGE_OF_SERVE: Final = "page of serve"
+"""The same where `serve` writes it."""
 GONE: Final = "taken out of the inventory"
 _OFF: Final = "switched off (enabled: false)"
 _QUEUES: Final = ("queue ", "deliveries")
 _PREFIXES: Final = (
     *("device ", PUSH, DATABASE, "dashboard ", "way to dashboard ", BACKLOG, "shift "),
-    *("metrics", "health check", METRICS_OF_SERVE, "this host"),
+    *("metrics", PAGE, "health check", METRICS_OF_SERVE, "this host"),
     *(*_QUEUES, "broker", CLEARING),
 )
 _CLOCKS: Final = 2
@@ -67,7 +72,7 @@ def departures(
 def _tells(teller: Teller, subject: str) -> bool:
     if teller == "worker":
         return False
-    of_serve = subject.startswith((PUSH, METRICS_OF_SERVE))
+    of_serve = subject.startswith((PUSH, METRICS_OF_SERVE, PAGE_OF_SERVE))
     return teller == "run" or of_serve is (teller == "serve")
 
 
@@ -94,6 +99,9 @@ def _present(inventory: Inventory) -> Iterator[tuple[str, str]]:
     if inventory.metrics:
         yield "metrics", ""
         yield METRICS_OF_SERVE, "" if _pushes(inventory) else "nothing pushes any more"
+    if inventory.page:
+        yield PAGE, ""
+        yield PAGE_OF_SERVE, "" if _pushes(inventory) else "nothing pushes any more"
     if inventory.health:
         yield "health check", ""
     yield ListenerOutcome().subject, "" if _pushes(inventory) else "nothing pushes any more"

@@ -63,14 +63,14 @@ class Watchers:
                 found = metrics.of_run(outcome, metrics.standings(self._inventory, journal, now), now)
                 metrics.write_of_run(path, found, beside_serve=beside_serve)
 
-        problem = untold_figures(path, write)
+        problem = why_not_written(path, write)
         if problem:
             _log.warning("%s", problem)
         return problem
 
 
-def untold_figures(path: Path, write: Callable[[], None]) -> str | None:
-    """Let `write` write figures to a file. Return why they could not be written, or None."""
+def why_not_written(path: Path, write: Callable[[], None]) -> str | None:
+    """Let `write` write to a file what others look at. Return why it could not be written, or None."""
     try:
         write()
     except OSError as error:

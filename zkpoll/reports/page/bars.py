@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
@@ -47,7 +48,12 @@ class Bars:
 
 def by_day(counts: Mapping[date, int], today: date) -> Bars:
     """Given how many punches each day brought, return those of the last days and today."""
-    return Bars(tuple(counts.get(today - timedelta(days=ago), 0) for ago in range(DAYS, -1, -1)))
+    return Bars(tuple([counts.get(day, 0) for day in _days_until(today)]))
+
+
+@cache
+def _days_until(today: date) -> tuple[date, ...]:
+    return tuple(today - timedelta(days=ago) for ago in range(DAYS, -1, -1))
 
 
 def together(several: Iterable[Bars]) -> Bars:

@@ -1,44 +1,49 @@
-"""Bars and meters as paths of SVG, as short as they can be: a page may have thousands. Pure."""
+"""Bars and meters as SVG, as short as they can be: a page may have thousands. Pure."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from markupsafe import Markup
+
 if TYPE_CHECKING:
     from zkpoll.reports.page.bars import Bars
 
-STEP: Final = 5
-"""Units from one bar to the next; the style sheet leaves a gap in each."""
-HEIGHT: Final = 24
-"""Units of the highest bar."""
+STEP: Final = 2
+"""Units from one bar to the next; the style sheet leaves a gap in each, and draws the line they stand on."""
+HEIGHT: Final = 10
+"""Units of the highest bar: one letter a bar. More would be seen by nobody, at 24 pixels."""
 
 
-def heights(bars: Bars) -> str:
-    """Return the outline of bars, without the last one, which has a colour of its own: `M0 24V3h5V4h5V24z`.
+def bars_drawn(bars: Bars, label: str) -> Markup:
+    """Return bars as a picture: the last one has a colour of its own. `label` says what they show."""
+    past, last = _outlines(bars)
+    return Markup(
+        '<svg class=bars viewBox="0 0 {} {}" role=img aria-label="{}"><path d="{}"/><path d="{}"/></svg>'
+    ).format(STEP * len(bars.counts), HEIGHT, label, past, last)
 
-    A day that brought anything is seen; so is, as a line, one that brought nothing.
+
+def meter_drawn(percent: int, hot: bool) -> Markup:
+    """Return a share, from 0 to 100 percent, as a picture; a text has to stand beside it."""
+    kind = "meter hot" if hot else "meter"
+    return Markup('<svg class="{}" viewBox="0 0 100 6"><path d="M0 0h{}v6H0"/></svg>').format(kind, percent)
+
+
+def _outlines(bars: Bars) -> tuple[str, str]:
+    """Return the outline of all bars but the last, and of the last: `M0 10V3h2V4h4V10`.
+
+    What is not zero is seen, however small beside the others.
     """
-    steps = [_top(count, bars.most) for count in bars.counts]
+    most = bars.most or 1
+    tops = [HEIGHT - (count and (HEIGHT * count // most or 1)) for count in bars.counts]
+    *before, last = tops
     found, width = [f"M0 {HEIGHT}"], 0
-    for top, following in zip(steps[:-1], [*steps[1:-1], None], strict=True):
+    for top, following in zip(before, [*before[1:], None], strict=True):
         width += STEP
         if top != following:
             found.append(f"V{top}h{width}")
             width = 0
-    return f"{''.join(found)}V{HEIGHT}z"
-
-
-def last(bars: Bars) -> str:
-    """Return the outline of the last bar."""
-    left = STEP * (len(bars.counts) - 1)
-    return f"M{left} {HEIGHT}V{_top(bars.last, bars.most)}h{STEP}V{HEIGHT}z"
-
-
-def _top(count: int, most: int) -> int:
-    """Return how far below the top the bar of a number ends."""
-    if not count:
-        return HEIGHT - 1
-    return min(HEIGHT - 2, HEIGHT - round(HEIGHT * count / most))
+    return f"{''.join(found)}V{HEIGHT}", f"M{STEP * len(before)} {HEIGHT}V{last}h{STEP}V{HEIGHT}"
 
 
 def share(part: float, whole: float) -> int:

@@ -11,16 +11,20 @@ from base64 import b64encode
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 from markupsafe import Markup
 
 from zkpoll.model.printable import shown
-from zkpoll.reports.page.drawing import HEIGHT, STEP, heights, last, share
+from zkpoll.reports.page.drawing import bars_drawn, meter_drawn, share
 from zkpoll.reports.page.moments import Moments
-from zkpoll.reports.page.view import MOST
+from zkpoll.reports.page.view import MOST, MOST_NEEDS
 from zkpoll.reports.words import ahead, counted, punches
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    from jinja2.runtime import Context
+
     from zkpoll.reports.page.search import Search
     from zkpoll.reports.page.view import PageView
 
@@ -32,9 +36,15 @@ def page(view: PageView, search: Search | None = None) -> str:
     """Return the page of a view. With `search`, as the live page has it, it can be asked where a punch is."""
     template = _environment().get_template("page.html")
     moments = Moments(view.now, view.zone)
-    anchors = {row.need: f"#need-{number}" for number, row in enumerate(view.needs, 1)}
+    anchors = {row.need: f"#need-{number}" for number, row in enumerate(view.needs[:MOST_NEEDS], 1)}
     return template.render(
-        view=view, search=search, policy=policy(), moments=moments, anchors=anchors, most=MOST
+        view=view,
+        search=search,
+        policy=policy(),
+        moments=moments,
+        anchors=anchors,
+        most=MOST,
+        most_needs=MOST_NEEDS,
     )
 
 
@@ -57,14 +67,9 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         finalize=_finalize,
     )
-    made.filters |= {
-        "drift": ahead,
-        "heights": heights,
-        "last_bar": last,
-        "number": "{:,}".format,
-        "share": share,
-    }
-    made.globals |= {"counted": counted, "punches": punches, "step": STEP, "height": HEIGHT}
+    made.filters |= {"ago": _ago, "at": _at, "bars": bars_drawn, "meter": meter_drawn}
+    made.filters |= {"drift": ahead, "number": "{:,}".format, "share": share}
+    made.globals |= {"counted": counted, "punches": punches}
     made.globals["style"] = Markup(_style_of(made))  # noqa: S704  (a file of ours)
     return made
 
@@ -78,6 +83,20 @@ def _finalize(value: object) -> object:
         return value
     more = len(value) - _LONGEST
     return f"{shown(value[:_LONGEST])}… and {more:,} letters more" if more > 0 else shown(value)
+
+
+@pass_context
+def _ago(context: Context, moment: datetime | str) -> Markup:
+    """Return how long ago a moment was; when that was shows where one points at it."""
+    moments: Moments = context["moments"]
+    return Markup('<span title="{}">{}</span>').format(moments.short(moment), moments.ago(moment))
+
+
+@pass_context
+def _at(context: Context, moment: datetime | str) -> Markup:
+    """Return a moment by the page's zone."""
+    moments: Moments = context["moments"]
+    return Markup('<time datetime="{}">{}</time>').format(moments.iso(moment), moments.short(moment))
 
 
 def _style_of(environment: Environment) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -33,8 +33,12 @@ if TYPE_CHECKING:
     from zkpoll.reports.status import DashboardStatus, DeviceStatus, StatusScreen
     from zkpoll.reports.verdict import Need
 
+_Needs: TypeAlias = "Mapping[str, tuple[Need, ...]]"
+"""What needs a person, by subject."""
 MOST: Final = 50
 """Parked punches, records in quarantine and rows set aside that the page lists."""
+MOST_NEEDS: Final = 100
+"""Things that need a person that the page lists; each terminal's row shows that it is one."""
 _HOURS: Final = 24
 
 
@@ -61,17 +65,14 @@ class DeviceRow:
     bars: Bars
     needs: tuple[Need, ...]
     """What a person has to see to; empty where it is well."""
+    log: Fullness | None
+    """How full its log was; None where that is not known, or nobody reads it."""
 
     @property
     def state(self) -> State:
         """How it stands."""
         well = "calls us" if self.status.calls_us else "well"
         return state_of(self.needs, enabled=self.status.enabled, well=well)
-
-    @property
-    def log(self) -> Fullness | None:
-        """How full its log was; None where that is not known, or nobody reads it."""
-        return None if self.status.calls_us else self.status.standing.fullness
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +134,8 @@ class PageView:
     """All that the page shows. Times are UTC; it shows them in `zone`."""
 
     screen: StatusScreen
+    verdict: str
+    """The one line that says whether all is well."""
     version: str
     zone: ZoneInfo
     needs: tuple[NeedRow, ...]
@@ -209,17 +212,20 @@ def page_view(inventory: Inventory, journal: Journal, now: datetime) -> PageView
     """
     with journal.snapshot():
         screen = status(inventory, journal, now)
+        needs = screen.needs
+        by_subject = _by_subject(needs)
         gone, quarantine_in_all = not_accepted(journal, MOST)
         rows = rows_not_accepted(journal, MOST) if inventory.databases else []
         by_database = rows_by_day(journal, now) if inventory.databases else {}
         return PageView(
             screen=screen,
+            verdict=screen.verdict,
             version=__version__,
             zone=ZoneInfo(inventory.zone_by_default or "UTC"),
-            needs=tuple(NeedRow(need, remedy(need)) for need in screen.needs),
-            devices=_devices(inventory, screen),
-            databases=_databases(inventory, screen, by_database),
-            dashboards=_dashboards(inventory, screen, journal),
+            needs=tuple(NeedRow(need, remedy(need)) for need in needs),
+            devices=_devices(inventory, screen, by_subject),
+            databases=_databases(inventory, screen, by_subject, by_database),
+            dashboards=_dashboards(inventory, screen, by_subject, journal),
             parked=_parked(journal, screen),
             quarantine=tuple(gone),
             quarantine_in_all=quarantine_in_all,
@@ -227,30 +233,31 @@ def page_view(inventory: Inventory, journal: Journal, now: datetime) -> PageView
         )
 
 
-def _by_subject(needs: Sequence[Need]) -> Mapping[str, tuple[Need, ...]]:
+def _by_subject(needs: Sequence[Need]) -> _Needs:
     found: dict[str, tuple[Need, ...]] = {}
     for need in needs:
         found[need.subject] = (*found.get(need.subject, ()), need)
     return found
 
 
-def _devices(inventory: Inventory, screen: StatusScreen) -> tuple[DeviceRow, ...]:
-    needs, today = _by_subject(screen.needs), _days(inventory, screen.now)
+def _devices(inventory: Inventory, screen: StatusScreen, needs: _Needs) -> tuple[DeviceRow, ...]:
+    today = _days(inventory, screen.now)
     sites = {one.name: one.site for one in inventory.devices}
     rows = []
     for one in screen.devices:
         subjects = (one.subject, *([one.push.subject] if one.push else []))
         mine = tuple(need for subject in subjects for need in needs.get(subject, ()))
         bars = by_day(one.standing.punched, today[one.name])
-        rows.append(DeviceRow(one, sites[one.name], bars, mine))
+        log = None if one.calls_us else one.standing.fullness
+        rows.append(DeviceRow(one, sites[one.name], bars, mine, log))
     rows.sort(key=lambda row: (not row.needs, is_mild(row.needs), not row.status.enabled))
     return tuple(rows)
 
 
 def _databases(
-    inventory: Inventory, screen: StatusScreen, counts: Mapping[str, Mapping[date, int]]
+    inventory: Inventory, screen: StatusScreen, needs: _Needs, counts: Mapping[str, Mapping[date, int]]
 ) -> tuple[DatabaseRow, ...]:
-    needs, today = _by_subject(screen.needs), _days(inventory, screen.now)
+    today = _days(inventory, screen.now)
     sites = {one.name: one.site for one in inventory.databases}
     rows = [
         DatabaseRow(
@@ -270,8 +277,10 @@ def _days(inventory: Inventory, now: datetime) -> Mapping[str, date]:
     return {one.name: now.astimezone(ZoneInfo(one.timezone)).date() for one in inventory.sources}
 
 
-def _dashboards(inventory: Inventory, screen: StatusScreen, journal: Journal) -> tuple[DashboardRow, ...]:
-    needs, known = _by_subject(screen.needs), courses(journal)
+def _dashboards(
+    inventory: Inventory, screen: StatusScreen, needs: _Needs, journal: Journal
+) -> tuple[DashboardRow, ...]:
+    known = courses(journal)
     numbers: dict[str, int] = dict(journal.all("destinations"))
     addresses = {one.name: _address(one.url) for one in inventory.dashboards}
     zone = ZoneInfo(inventory.zone_by_default or "UTC")
