@@ -258,7 +258,8 @@ def test_a_journal_from_before_rows_were_counted_has_its_numbers(path: Path) -> 
         counted = [db.execute(one).fetchall() for one in (device, database, pairs)]
         db.execute("ALTER TABLE device DROP COLUMN shown")
         db.execute("ALTER TABLE database DROP COLUMN rows_there")
-        for table in ("database_device", "errand"):
+        db.execute("ALTER TABLE destination DROP COLUMN removed")
+        for table in ("database_device", "errand", "course", "punched", "punched_until"):
             db.execute(f"DROP TABLE {table}")
         db.execute("PRAGMA user_version = 19")
     open_journal(path).__exit__(None, None, None)

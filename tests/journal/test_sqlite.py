@@ -61,6 +61,7 @@ from zkpoll.journal.clearance import Clearance, intended, seconds_since_intended
 from zkpoll.journal.comparison import Restoring, meet
 from zkpoll.journal.course import courses, note_courses
 from zkpoll.journal.database import Journal
+from zkpoll.journal.day_counts import count_once_a_day
 from zkpoll.journal.decisions import Decisions, Selection, Span, dashboards, device_names, names_of_punches
 from zkpoll.journal.devices import Devices
 from zkpoll.journal.intake import Intake
@@ -737,6 +738,7 @@ CALLS: dict[str, Callable[[Rooms], object]] = {
     "device_standings": lambda it: overview.device_standings(it.journal, datetime.now(UTC)),
     "kept_rates": lambda it: rates.kept_rates(it.journal),
     "rates_by_now": lambda it: rates.rates_by_now(it.journal, ["front-door"], datetime.now(UTC)),
+    "count_once_a_day": lambda it: count_once_a_day(it.journal, datetime.now(UTC)),
     "rows_by_day": lambda it: overview.rows_by_day(it.journal, datetime.now(UTC)),
     "courses": lambda it: courses(it.journal),
     "note_courses": lambda it: note_courses(it.journal, datetime.now(UTC)),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from zkpoll.journal import way_out
@@ -234,13 +233,16 @@ def _pace(standing: DeviceStanding, punched: Mapping[date, int]) -> float | None
 def _punched(journal: Journal, since: datetime) -> dict[int, dict[date, int]]:
     """Return how many punches were journalled since then, by device and the day of their own timestamps.
 
-    A punch of the last weeks was journalled in the last weeks. Places rise with time, so that the first of
-    them is found by halves, not by walking all.
+    A punch of the last weeks was journalled in the last weeks. Those that were counted today are not counted
+    again.
     """
     found: dict[int, dict[date, int]] = {}
-    first, read = _first_since(journal, since), cache(date.fromisoformat)  # few days, many rows
-    for device, day, count in journal.all("punched_by_day", seq=first, bridge=int(Form.BRIDGE)):
-        found.setdefault(device, {})[read(day)] = count
+    counted = journal.one("punched_until")
+    first = counted[0] + 1 if counted else first_since(journal, since)
+    rows = journal.all("punched_by_day", seq=first, last=last_place(journal), bridge=int(Form.BRIDGE))
+    for device, day, count in (*(journal.all("punched") if counted else ()), *rows):
+        days = found.setdefault(device, {})
+        days[date.fromisoformat(day)] = days.get(date.fromisoformat(day), 0) + count
     return found
 
 
@@ -250,14 +252,17 @@ def rows_by_day(journal: Journal, now: datetime) -> dict[str, dict[date, int]]:
     By the name of the database, and the day of their own timestamps.
     """
     found: dict[str, dict[date, int]] = {}
-    first = _first_since(journal, now - WINDOW - timedelta(days=1))
+    first = first_since(journal, now - WINDOW - timedelta(days=1))
     for name, day, count in journal.all("rows_by_day", seq=first, bridge=int(Form.BRIDGE)):
         found.setdefault(name, {})[date.fromisoformat(day)] = count
     return found
 
 
-def _first_since(journal: Journal, since: datetime) -> int:
-    """Return the place of the first punch that was journalled since then."""
+def first_since(journal: Journal, since: datetime) -> int:
+    """Return the place of the first punch that was journalled since then.
+
+    Places rise with time, so that it is found by halves, not by walking all.
+    """
     text = since.isoformat(timespec="milliseconds")
     return bisect_left(range(last_place(journal) + 1), text, key=lambda seq: _journalled_from(journal, seq))
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from zkpoll.journal.day_counts import count_by_day
 from zkpoll.journal.overview import device_standings
 from zkpoll.wall_clock import is_ahead
 
@@ -49,6 +50,7 @@ def rates_by_now(journal: Journal, names: Iterable[str], now: datetime) -> dict[
     kept = kept_rates(journal)
     if not any(name in kept and kept[name].is_old(now) for name in names):
         return {name: one.per_day for name, one in kept.items()}
+    count_by_day(journal, now)
     read = {name: one for name, one in device_standings(journal, now).items() if one.read_at}
     found = {name: one.per_day for name, one in read.items()}
     at = now.isoformat(timespec="milliseconds")

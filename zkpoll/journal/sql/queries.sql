@@ -978,6 +978,22 @@ INSERT INTO last_run (one, ended_at) VALUES (1, :now) ON CONFLICT (one) DO UPDAT
 -- name: last_run
 SELECT ended_at FROM last_run;
 
+-- name: punched
+SELECT device, day, number FROM punched;
+
+-- name: punched_until
+SELECT seq, counted_at FROM punched_until;
+
+-- name: forget_punched
+DELETE FROM punched;
+
+-- name: note_punched
+INSERT INTO punched (device, day, number) VALUES (:device, :day, :number);
+
+-- name: note_punched_until
+INSERT INTO punched_until (one, seq, counted_at) VALUES (1, :seq, :now)
+ON CONFLICT (one) DO UPDATE SET seq = excluded.seq, counted_at = excluded.counted_at;
+
 -- name: rows_by_day
 -- Punches that rows of databases show, by database and day. Each punch counts once for each database.
 SELECT database.name, substr(punch.timestamp, 1, 10), count(DISTINCT punch.seq)
@@ -1006,7 +1022,7 @@ SELECT journalled_at FROM punch WHERE seq >= :seq ORDER BY seq LIMIT 1;
 -- Days are those of the device's wall clock, where that can be right. They stand first in GROUP BY, else the
 -- planner walks all of an index that begins with device. What only databases have shown fills no log.
 SELECT device, substr(timestamp, 1, 10), count(*) FROM punch
-WHERE seq >= :seq AND kinds <> :bridge AND clock_suspect = 0
+WHERE seq BETWEEN :seq AND :last AND kinds <> :bridge AND clock_suspect = 0
 GROUP BY substr(timestamp, 1, 10), device;
 
 -- name: rates

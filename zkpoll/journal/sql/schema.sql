@@ -148,6 +148,23 @@ CREATE TABLE assignment (
     assigned_at  TEXT NOT NULL
 );
 
+-- How many punches the last weeks brought, by the day that their device's clock showed, as far as they were
+-- counted: once a day, as that takes long where there are many. Those of a clock that cannot be right, and those
+-- that only databases have shown, are in none.
+CREATE TABLE punched (
+    device  INTEGER NOT NULL REFERENCES device (id),
+    day     TEXT NOT NULL,
+    number  INTEGER NOT NULL,
+    PRIMARY KEY (device, day)
+) WITHOUT ROWID;
+
+-- The last punch that was counted there; those behind it are added by who looks.
+CREATE TABLE punched_until (
+    one         INTEGER PRIMARY KEY CHECK (one = 1),
+    seq         INTEGER NOT NULL,
+    counted_at  TEXT NOT NULL
+);
+
 CREATE TABLE destination (
     id     INTEGER PRIMARY KEY,
     name   TEXT NOT NULL UNIQUE,  -- the dashboard's name in the inventory

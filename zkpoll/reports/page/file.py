@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from zkpoll.durable import new_file
+from zkpoll.errors import JournalError
+from zkpoll.journal.day_counts import count_once_a_day
 from zkpoll.journal.opening import open_journal
 from zkpoll.reports.watchers import why_not_written
 
@@ -79,6 +81,12 @@ class SteadyPage:
 
     def _write(self, path: Path) -> None:
         began = time.monotonic()
-        self.problem = write_page(path, self._inventory)
+        try:
+            with open_journal(self._inventory.home) as journal:
+                count_once_a_day(journal, datetime.now(UTC))
+        except JournalError as error:
+            self.problem = str(error)
+        else:
+            self.problem = write_page(path, self._inventory)
         ended = time.monotonic()
         self._not_before = ended + _SHARE * (ended - began)
