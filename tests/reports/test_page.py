@@ -139,7 +139,7 @@ def test_nothing_is_fetched(factory: Plant) -> None:
         (style,) = re.findall(r"<style>(.*?)</style>", text, re.DOTALL)
         digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
         assert f"'sha256-{digest}'" in policy()
-        assert f"content=\"{policy()}\"" in html.unescape(text)
+        assert f'content="{policy()}"' in html.unescape(text)
     assert "secret" not in page(view)  # of the dashboards' addresses only the hosts
 
 
