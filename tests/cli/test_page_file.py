@@ -109,7 +109,13 @@ def test_a_process_writes_it_again_and_again(site: Site, dashboard: SampleDashbo
     assert "1 terminal and 1 dashboard well" in path.read_text()
     path.unlink()
     path.mkdir()
-    wait_for(lambda: steady.look_after() or steady.end() or steady.problem)
+
+    def fails() -> bool:
+        steady.look_after()
+        steady.end()
+        return steady.problem is not None
+
+    wait_for(fails)
     assert str(steady.problem).startswith(f"{path} cannot be written: ")
 
 

@@ -13,11 +13,15 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.journal.helpers import connection
+from tests.journal.helpers import connection, odd, piece, punch, visit
+from tests.journal.stores import InPostgres, InSqlite
 from tests.reports.plant import GUARD, plant
 from zkpoll.inventory import load
 from zkpoll.journal.balance import balance
+from zkpoll.journal.course import note_courses
+from zkpoll.journal.day_counts import count_once_a_day
 from zkpoll.journal.opening import open_empty
+from zkpoll.journal.outbox import JournalOutbox
 from zkpoll.reports.explain import explain
 from zkpoll.reports.page.bars import Bars, by_day, together
 from zkpoll.reports.page.drawing import bars_drawn
@@ -76,10 +80,10 @@ def test_numbers_are_those_of_status_and_of_the_journal(factory: Plant) -> None:
     text = shown(page(view))
     assert view.verdict == document["verdict"]
     assert all(part in text for part in document["verdict"].split("; "))
-    for need, row in zip(document["needs"], view.needs, strict=True):
-        assert (row.need.subject, row.need.text) == (need["subject"], need["text"])
+    for need, listed in zip(document["needs"], view.needs, strict=True):
+        assert (listed.need.subject, listed.need.text) == (need["subject"], need["text"])
         assert f"{need['subject']} {need['text']}" in text
-    numbers = dict(factory.journal.all("destinations"))
+    numbers: dict[str, int] = dict(factory.journal.all("destinations"))
     for one, row in zip(document["dashboards"], view.dashboards, strict=True):
         counts = balance(factory.journal, numbers[one["name"]])
         assert row.counts == counts
@@ -242,3 +246,21 @@ def test_json_of_it_all(factory: Plant) -> None:
     """What the view is made of can be told as JSON still."""
     view: PageView = page_view(factory.inventory, factory.journal, factory.now)
     assert json.loads(json.dumps(view.screen.document()))["attention"]
+
+
+def test_on_a_server(inventory: Inventory) -> None:
+    """A journal in PostgreSQL makes the same page as one in a file."""
+    pages = []
+    for place in (InSqlite(), InPostgres()):
+        with place.open() as journal:
+            for dashboard in inventory.dashboards:
+                JournalOutbox(journal, dashboard.name)
+            visit(journal).take(piece(punch("1", 1), punch("2", 2), odd(b"x")))
+            note_courses(journal, NOW)
+            count_once_a_day(journal, NOW)
+            pages.append(shown(page(page_view(inventory, journal, NOW + timedelta(minutes=5)))))
+        place.close()
+    assert "Waiting to be sent 2 " in pages[0]
+    assert re.sub(r"\d\d:\d\d|\d+ \w+ ago|AHEAD", "", pages[0]) == re.sub(
+        r"\d\d:\d\d|\d+ \w+ ago|AHEAD", "", pages[1]
+    )
