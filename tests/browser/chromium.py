@@ -190,15 +190,18 @@ class Page:
         """Set its size and colours, and listen from before the first request on."""
         for domain in ("Page", "Network", "Runtime", "Log"):
             self.ask(f"{domain}.enable")
-        phone = width < 700
+        self.resize(width, height)
+        self.show(scheme=scheme)
+
+    def resize(self, width: int, height: int = 900) -> None:
+        """Make it so many CSS pixels wide; below 700 it is a phone's."""
         self.ask(
             "Emulation.setDeviceMetricsOverride",
             width=width,
             height=height,
             deviceScaleFactor=1,
-            mobile=phone,
+            mobile=width < 700,
         )
-        self.show(scheme=scheme)
 
     def show(self, scheme: Scheme = "light", media: str = "screen") -> None:
         """Show it in other colours, or as it would be printed (`print`)."""

@@ -28,6 +28,20 @@ _MADE: Final = """
 """
 """What markup in a text would have made: elements that the page has none of, and attributes."""
 
+_BROKEN: Final = """
+[...document.querySelectorAll("tbody th")].map(one => one.firstChild).filter(one => {
+    const range = document.createRange();
+    range.selectNodeContents(one);
+    return !/[- ]/.test(one.textContent) && range.getClientRects().length > 1;
+}).map(one => one.textContent)
+"""
+"""Names of one word that stand in more than one line."""
+_STEPS: Final = """
+[...new Set(
+    [...document.querySelectorAll("svg.bars")].map(one => Math.round(one.getScreenCTM().a * 200) / 100)
+)]
+"""
+"""How wide a bar of two units is drawn with its gap, in CSS pixels."""
 _FOCUSED: Final = """
 (() => {
     const one = document.activeElement;
@@ -65,6 +79,26 @@ def test_the_file_has_no_fault(browser: Browser, axe: str, place: Place, width: 
         assert "need you" in page.text
 
 
+def test_no_width_is_too_narrow(browser: Browser, place: Place) -> None:
+    """From the smallest phone to a desk nothing overflows at any width, nor are short names broken."""
+    with browser.page(1280) as page:
+        page.open(place.address)
+        for width in (*range(320, 1320, 40), 1001):
+            page.resize(width)
+            assert list(overflowing(page)) == [], width
+            assert page.js(_BROKEN) == [], width
+
+
+def test_bars_stand_between_their_gaps(browser: Browser, place: Place) -> None:
+    """A bar with its gap is five pixels wide at every width, as the gaps are."""
+    with browser.page(1280) as page:
+        page.open(place.address)
+        for width in (320, 390, 768, 1001, 1280):
+            page.resize(width)
+            assert page.js(_STEPS) == [5.0], width
+
+
+@pytest.mark.long
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("terminals", [200, 220])
 def test_many_terminals_have_no_fault(
@@ -135,7 +169,10 @@ def test_markup_stays_text(browser: Browser, tmp_path: Path) -> None:
         assert page.js(_MADE) == []
         assert faults(page) == []
         text = page.js("document.body.textContent")
-    for said in ("answers 503 Service Unavailable", "no such employee", "30 February", "no answer from"):
+    for said in (
+        *("answers 503 Service Unavailable", "no answer from", "no such employee", "30 February"),
+        *("another terminal", "tells no capacity", "/mnt/zk/", "no person", "ago by worker-1"),
+    ):
         assert re.search(f"{said}[^<>]*{re.escape(MARK)}", text), said
 
 
