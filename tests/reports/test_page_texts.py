@@ -37,7 +37,25 @@ HOSTILE: Final = [
 TAGS: Final = frozenset(
     (
         *("html", "head", "meta", "link", "title", "style", "body", "header", "main", "footer", "section"),
-        *("a", "h1", "h2", "p", "ul", "li", "b", "bdi", "small", "code", "i", "span", "time", "div"),
+        *(
+            "a",
+            "h1",
+            "h2",
+            "h3",
+            "p",
+            "ul",
+            "ol",
+            "li",
+            "br",
+            "b",
+            "bdi",
+            "small",
+            "code",
+            "i",
+            "span",
+            "time",
+            "div",
+        ),
         *("dl", "dt", "dd", "table", "caption", "thead", "tbody", "tr", "th", "td", "svg", "path"),
         *("details", "summary", "form", "label", "input", "button"),
     )

@@ -25,13 +25,11 @@ def leave_page(
     """
     if inventory.page is None:
         return {}
-    from zkpoll.journal.day_counts import count_once_a_day
     from zkpoll.reports.departures import PAGE
     from zkpoll.reports.news import tell
     from zkpoll.reports.page.file import write_page
     from zkpoll.tasks.outcome import Outcome
 
-    count_once_a_day(journal, datetime.now(UTC))
     found = {PAGE: write_page(inventory.page.file, inventory)}
     nothing = Outcome(devices=(), deliveries=(), seconds=0.0)
     tell(journal, nothing, found, datetime.now(UTC), say, inventory, teller)

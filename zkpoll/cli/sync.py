@@ -61,8 +61,8 @@ def sync(
     Where a first reading brings more than 1,000 punches that are older than a month, and since: is not there,
     a person at the terminal is asked before anything is sent; a dry run says so, too. From cron they go.
 
-    Where the inventory says so, figures of the run are written for Prometheus (metrics:), and a service is
-    told how it begins and ends (health:). A dry run tells nobody.
+    Where the inventory says so, figures of the run are written for Prometheus (metrics:) and a page for a
+    browser (page:), and a service is told how it begins and ends (health:). A dry run tells nobody.
 
     Exit codes: 0 all well; 1 something needs attention, the rest is done; 69 nothing could be reached;
     74 the journal cannot be used; 75 another run is at all of it (what another run is at counts as not asked

@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from zkpoll.durable import new_file
-from zkpoll.errors import JournalError
 from zkpoll.journal.day_counts import count_once_a_day
 from zkpoll.journal.opening import open_journal
 from zkpoll.reports.watchers import why_not_written
@@ -37,8 +36,10 @@ def write_page(path: Path, inventory: Inventory) -> str | None:
     from zkpoll.reports.page.view import page_view
 
     def write() -> None:
-        with open_journal(inventory.home, writable=False) as journal:
-            view = page_view(inventory, journal, datetime.now(UTC))
+        now = datetime.now(UTC)
+        with open_journal(inventory.home) as journal:
+            count_once_a_day(journal, now)
+            view = page_view(inventory, journal, now)
         put_page(path, page(view))
 
     problem = why_not_written(path, write)
@@ -81,12 +82,6 @@ class SteadyPage:
 
     def _write(self, path: Path) -> None:
         began = time.monotonic()
-        try:
-            with open_journal(self._inventory.home) as journal:
-                count_once_a_day(journal, datetime.now(UTC))
-        except JournalError as error:
-            self.problem = str(error)
-        else:
-            self.problem = write_page(path, self._inventory)
+        self.problem = write_page(path, self._inventory)
         ended = time.monotonic()
         self._not_before = ended + _SHARE * (ended - began)
