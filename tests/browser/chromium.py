@@ -307,17 +307,12 @@ class Page:
     # --- pictures ---
 
     def picture(self, *, whole: bool = True) -> bytes:
-        """Return it as PNG, by default from its top to its end."""
-        answer = self.ask(
-            "Page.captureScreenshot", format="png", captureBeyondViewport=whole, **self._clip(whole)
-        )
-        return base64.b64decode(answer["data"])
-
-    def _clip(self, whole: bool) -> dict[str, object]:
-        if not whole:
-            return {}
-        size = self.ask("Page.getLayoutMetrics")["cssContentSize"]
-        return {"clip": {"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1}}
+        """Return it as PNG, by default from its top to its end, else as much as the window shows."""
+        given: dict[str, object] = {"format": "png", "captureBeyondViewport": whole}
+        if whole:
+            size = self.ask("Page.getLayoutMetrics")["cssContentSize"]
+            given["clip"] = {"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1}
+        return base64.b64decode(self.ask("Page.captureScreenshot", **given)["data"])
 
     def printed(self) -> bytes:
         """Return it as PDF, on A4."""
