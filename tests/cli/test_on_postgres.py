@@ -14,7 +14,9 @@ from tests.cli.test_delivery import refusing
 from tests.cli.test_quarantine import with_an_impossible_record
 from tests.cli.test_sync import ids_of
 from tests.journal.on_postgres import empty_database
+from tests.peers import free_ports
 from tests.serve.serving import GATE, serving
+from tests.serve.test_admin import see
 from tests.site import TOKEN, Site, entry
 from tests.waiting import wait_for
 from zkpoll.journal.opening import open_journal
@@ -244,6 +246,21 @@ def test_the_push_door_keeps_what_it_takes(server: OnServer, dashboard: SampleDa
     assert second.code == 75
     assert f"another `zkpoll serve` has the journal {server.shown}" in second.err
     assert SECRET not in "".join(door.lines)
+
+
+def test_the_live_page(server: OnServer, dashboard: SampleDashboard) -> None:
+    """It is read by a session of its own, as the journal is at that moment."""
+    (port,) = free_ports(1)
+    admin = f"admin: {{address: '127.0.0.1:{port}'}}\n"
+    server.write(dashboard.url, GATE, more=f"listen: {{address: '127.0.0.1:0'}}\n{admin}")
+    with serving(server) as door:
+        assert door.push("1001\t2026-11-22 08:59:58\t0\t1\t0\t0").status == 200
+        wait_for(lambda: bool(dashboard.events))
+        found = see(port, "/explain?user=1001&day=2026-11-22")
+        told = server.run("explain", "1001", "2026-11-22").out.splitlines()
+    assert found.status == 200
+    assert f"{told[0]}: 1 punch" in found.shown
+    assert SECRET not in found.body
 
 
 # --- where it cannot be used ---

@@ -389,8 +389,8 @@ def test_every_setting_is_described() -> None:
     database = made["$defs"]["database"]["properties"]
     sections["machines"] = database["machines"]["additionalProperties"]["anyOf"][-1]
     sections["columns"] = database["columns"]
-    keys = ("metrics", "page", "health", "listen", "admin", "workers")
-    sections |= {key: made["properties"][key] for key in keys}
+    at_the_top = ("metrics", "page", "health", "listen", "admin", "workers")
+    sections |= {key: made["properties"][key] for key in at_the_top}
     sections["journal"] = made["properties"]["journal"]["anyOf"][-1]
     objects = [made, *made["$defs"].values(), *sections.values()]
     for shape in objects:

@@ -41,7 +41,7 @@ class Answer:
         self.head = head.decode("latin-1")
         self.status = int(self.head.split()[1]) if head else 0
         self.body = body.decode()
-        self.shown = html.unescape(re.sub(r"<[^>]*>", " ", self.body))
+        self.shown = " ".join(html.unescape(re.sub(r"<[^>]*>", " ", self.body)).split())
         """Its text, as a browser would show it."""
 
 
@@ -94,8 +94,12 @@ def test_the_page(site: Site, port: int) -> None:
         assert page.status == 200
         assert "Content-Type: text/html; charset=utf-8\r\n" in page.head
         assert all(one in page.head for one in ALWAYS)
-        verdict = site.run("status").out.splitlines()[0]
-        assert verdict in page.shown
+        said = site.run("status", "--json").document()
+        (one,) = said["dashboards"]
+        counts = ("confirmed", "pending", "parked", "held")
+        sums = ", ".join(f"{one[key]:,} {key.replace('pending', 'waiting')}" for key in counts)
+        assert sums in page.shown
+        assert said["verdict"].partition(";")[0] in page.shown
         seen = see(port, method="HEAD")
         assert (seen.status, seen.body) == (200, "")
 

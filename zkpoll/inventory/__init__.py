@@ -7,8 +7,8 @@ file.py    the path of the file
            `sources`      what all sources of punches share; a device adds its address
            `dashboards`   a dashboard and its credentials; `formats/` has a module a format, and their facts
            `databases`    a database of vendor software
-            `listen`       the push door; `admin`: the live page; `people`: user ids
-            `monitoring`   metrics, the page's file, health checks
+           `listen`       the push door; `admin`: the live page; `people`: user ids
+           `monitoring`   metrics, the page in a file, health checks
            `workers`      the broker that carries errands; `journal_place`: where the journal is
            `digest`       whether two machines have the same settings
 """

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 def named_files(inventory: Inventory) -> frozenset[Path]:
     """Return the paths of the files that were read with an inventory: secrets, and maps of user ids.
 
-    That of the journal's password is not among them, as who has it open keeps it; nor are certificates, which
-    are read when they are used.
+    That of the journal's password is not among them, as who has it open keeps it; nor are certificates
+    and the token of the live page, which are read when they are used.
     """
     found = {one.token_file for one in inventory.dashboards}
     found |= {

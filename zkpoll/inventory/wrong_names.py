@@ -40,7 +40,7 @@ _MEANT: Final[Mapping[tuple[str, ...], tuple[str, ...]]] = {
     ("prometheus",): ("metrics",),
     ("html", "statuspage", "webpage"): ("page",),
     ("healthcheck", "healthchecks"): ("health",),
-    ("web", "webui", "ui", "http", "statuspage", "livepage", "adminpage"): ("admin",),
+    ("web", "webui", "ui", "http", "livepage", "adminpage"): ("admin",),
 }
 """What is meant by each, the first that is known where it stands; without the signs between words."""
 _BY_NAME: Final = {name: meant for names, meant in _MEANT.items() for name in names}

@@ -89,7 +89,7 @@ def needs(
     return (
         *_no_run(unread, run, now),
         *(Need(subject, one.kind, one.text or one.kind, one.since) for subject, one in told.items()),
-        *(one for one in news if one not in unread),
+        *(one for one in news if not (run.overdue and one.kind == STALE)),
     )
 
 

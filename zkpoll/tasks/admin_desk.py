@@ -47,6 +47,8 @@ _FRESH: Final = 1.0
 """Seconds for which a page is given again."""
 _PATIENCE: Final = 2.0
 """Seconds to wait for another page to be made."""
+_REST: Final = 1.0
+"""Seconds at most between two pages: as long as one took, so that they take half of a processor."""
 _AT_THE_DESK: Final = 3
 """One whose page is made, and those that wait for it. A thread is left to send all others away."""
 _TOLD_AGAIN: Final = 60.0
@@ -98,6 +100,8 @@ class AdminDesk:
         self._room = threading.BoundedSemaphore(_AT_THE_DESK)
         self._making = threading.Lock()
         """Held while a page is made, also by one that nobody waits for any more."""
+        self._began = time.monotonic()
+        """When the page in the making was begun."""
         self._last: tuple[float, Answer] | None = None
         """The page alone that was made last, and until when it is given again, by the monotonic clock."""
         self._told_at = -_TOLD_AGAIN
@@ -144,12 +148,19 @@ class AdminDesk:
         if user is None and (kept := self._kept()):
             return kept
         if not self._making.acquire(timeout=_PATIENCE):
-            return _later(_SILENT, 5)
+            hangs = time.monotonic() - self._began > self._longest
+            return _later(_SILENT, 5) if hangs else _later(_BUSY, 1)
         if user is None and (kept := self._kept()):  # it was made while this one waited
             self._making.release()
             return kept
+        self._began = time.monotonic()
         made: Future[Answer] = Future()
-        threading.Thread(target=self._make, args=(made, user, day), name="page", daemon=True).start()
+        worker = threading.Thread(target=self._make, args=(made, user, day), name="page", daemon=True)
+        try:
+            worker.start()
+        except RuntimeError:  # this process may have no further thread
+            self._making.release()
+            raise
         try:
             return made.result(timeout=self._longest)
         except TimeoutError:
@@ -157,7 +168,6 @@ class AdminDesk:
 
     def _make(self, made: Future[Answer], user: str | None, day: str) -> None:
         """Make a page, in a thread of its own: whoever asks is not to hang with the journal."""
-        began = time.monotonic()
         try:
             answer = Answer(HTTPStatus.OK, self._page.look(user, day), _HTML)
         except JournalError as error:
@@ -166,10 +176,9 @@ class AdminDesk:
             made.set_exception(error)
         else:
             if user is None:
-                now = time.monotonic()
-                # One that takes long is kept as long, so that pages take half of a processor at most.
-                self._last = now + max(self._fresh, now - began), answer
+                self._last = time.monotonic() + self._fresh, answer
             made.set_result(answer)
+            time.sleep(min(time.monotonic() - self._began, _REST))
         finally:
             self._making.release()
 

@@ -42,9 +42,9 @@ class Search:
     user: str = ""
     day: str = ""
     """`2026-11-29`, as a browser sends it, or what was typed in its place."""
-    sentences: tuple[str, ...] = ()
-    """Why there is no story, or whose day it is not yet known."""
     story: PersonDay | None = None
+    problem: str | None = None
+    """Why there is no story, or that nobody is known by that id yet, in a sentence."""
     people: tuple[Person, ...] = ()
     """Who may be meant, where that is not one."""
     others: int = 0
@@ -91,11 +91,11 @@ def search(inventory: Inventory, journal: Journal, user: str | None, day: str, n
     try:
         date = day_of(written[:_LONGEST], today, month_first) if written else today
     except ValueError as error:
-        return Search(asked, written, (f"{error}.",))
+        return Search(asked, written, problem=f"{error}.")
     if not asked:
-        return Search("", date.isoformat(), ("Whose? Expected a user id or a name.",))
+        return Search("", date.isoformat(), problem="Whose? Expected a user id or a name.")
     if len(asked) > _LONGEST:
-        return Search("", date.isoformat(), ("That is too long for a user id or a name.",))
+        return Search("", date.isoformat(), problem="That is too long for a user id or a name.")
     meant = who(inventory, journal, asked)
     is_one = len(meant.found) == 1
     story = None
@@ -105,8 +105,8 @@ def search(inventory: Inventory, journal: Journal, user: str | None, day: str, n
     return Search(
         asked,
         date.isoformat(),
-        () if is_one else (_sentence(meant),),
         story,
+        None if is_one else _sentence(meant),
         maybe[:_MOST],
         len(maybe[_MOST:]),
     )
