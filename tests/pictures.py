@@ -33,6 +33,7 @@ from typing import TYPE_CHECKING, Final
 from rich.console import Console
 from rich.text import Text
 
+from tests.browser.chromium import chromium
 from tests.browser.pictures import draw
 from tests.site import TOKEN
 from zkpoll.errors import ExitCode
@@ -288,6 +289,8 @@ def main() -> None:
     for picture in PICTURES:
         if not arguments.names or picture.name in arguments.names:
             print(make(picture, arguments.into))  # noqa: T201  # tells a person what it made
+    if chromium() is None:
+        print("there is no Chromium: the pictures of the status page stay as they are")  # noqa: T201
     for path in draw(arguments.into, arguments.names):
         print(path)  # noqa: T201
 
