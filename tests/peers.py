@@ -67,11 +67,11 @@ def closed_port() -> Iterator[tuple[str, int]]:
 def free_ports(count: int) -> list[int]:
     """Return ports for a program that can't be told to take any.
 
-    None is one that the system hands out by itself: between this look and that program's start, another test would
-    be given it, and the calls meant for the program would reach a stranger.
+    None is one that the system hands out by itself: between this look and that program's start, another
+    test would be given it, and the calls meant for the program would reach a stranger.
     """
     free: list[int] = []
-    for port in random.sample(range(10_000, _HANDED_OUT), 1000):
+    for port in random.SystemRandom().sample(range(10_000, _HANDED_OUT), 1000):
         with socket.socket() as one, suppress(OSError):
             one.bind(("127.0.0.1", port))
             free.append(port)

@@ -290,7 +290,8 @@ def main() -> None:
         if not arguments.names or picture.name in arguments.names:
             print(make(picture, arguments.into))  # noqa: T201  # tells a person what it made
     if chromium() is None:
-        print("there is no Chromium: the pictures of the status page stay as they are")  # noqa: T201
+        told = "there is no Chromium: the pictures of the status page stay as they are"
+        print(told, file=sys.stderr)  # noqa: T201
     for path in draw(arguments.into, arguments.names):
         print(path)  # noqa: T201
 

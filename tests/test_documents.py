@@ -63,6 +63,7 @@ def test_help_begins_with_the_first_day() -> None:
         "devices ping",
         "dashboards ping",
         "sync",
+        "watch",
         "serve",
         "status",
     )

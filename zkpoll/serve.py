@@ -2,6 +2,7 @@
 
     callers     the listener's threads ──▶ desk ──▶ journal, and then the answer
     deliveries  a thread for each dashboard: what is journalled goes out at once
+    watch       where that is asked for: a thread for each terminal that is called, as `zkpoll watch` has them
     upkeep      once a second: what callers told is written down, commands are looked up
                 every five seconds: commands that are due are queued
                 once a minute: news, and figures for Prometheus twice a minute
@@ -16,32 +17,28 @@ import logging
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from zkpoll import service_manager
-from zkpoll.delivery.origins import Origins
 from zkpoll.errors import Busy, InventoryError, JournalError, JournalUnfit
 from zkpoll.journal import conditions
 from zkpoll.journal.devices import Devices
 from zkpoll.journal.opening import open_journal
-from zkpoll.journal.outbox import JournalOutbox
-from zkpoll.journal.overview import dashboard_standings
 from zkpoll.journal.pushed import pushed_standings
+from zkpoll.journal.sessions import Sessions
+from zkpoll.journal.watches import ANY_WATCH
 from zkpoll.push.listener import Limits, listening
 from zkpoll.tasks.admin_desk import LIMITS as OF_THE_PAGE
 from zkpoll.tasks.admin_desk import AdminDesk
-from zkpoll.tasks.arrivals import Feed
-from zkpoll.tasks.backlogs import look_after_backlogs
-from zkpoll.tasks.deliver_on import by_now, deliver_on
 from zkpoll.tasks.desk import LOCK_WAIT, Desk
 from zkpoll.tasks.health_desk import Health, HealthDesk
 from zkpoll.tasks.orders import Orders
 from zkpoll.tasks.outcome import Outcome
-from zkpoll.tasks.outlet import Outlet
+from zkpoll.tasks.outflow import Outflow
 from zkpoll.tasks.push_outcome import (
     PUSH,
     DialectOutcome,
@@ -51,16 +48,16 @@ from zkpoll.tasks.push_outcome import (
     is_silent,
 )
 from zkpoll.tasks.renames import follow_renames
+from zkpoll.watch import Watching, ending_all, watched
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
-    from zkpoll.inventory import Inventory
+    from zkpoll.inventory import Device, Inventory
     from zkpoll.journal.database import Journal
     from zkpoll.journal.devices import Met
     from zkpoll.push.listener import Listener
     from zkpoll.tasks.admin_desk import LivePage
-    from zkpoll.tasks.delivery_outcome import BacklogOutcome, DeliveryOutcome
     from zkpoll.tasks.result import Result
 
 _log = logging.getLogger(__name__)
@@ -106,13 +103,14 @@ def serve(
     deliver: bool = True,
     clock_is_right: bool = False,
     page: LivePage | None = None,
+    watching: Sequence[Device] | None = None,
 ) -> None:
     """Listen for devices that push, until `stop` is set; then finish what is in hand, and return.
 
-    With `admin:` in the inventory, people see the `page` at its address.
-
-    Raise `InventoryError` where nothing is there to listen for, or on; `Busy` where another one has this
-    journal; `JournalError` where it cannot be used, or is not in its place any more.
+    With `admin:` in the inventory, people see the `page` at its address. Devices in `watching` are watched
+    meanwhile. Raise `InventoryError` where nothing is there to listen for, or on, or to watch; `Busy` where
+    another one has this journal, or all those devices; `JournalError` where it cannot be used, or is not in
+    its place any more.
     """
     if inventory.listen is None:
         raise InventoryError("listen: is missing in the inventory; it says where `zkpoll serve` listens")
@@ -125,6 +123,8 @@ def serve(
         except Busy as error:
             raise Busy(f"another `zkpoll serve` has the journal {inventory.home}") from error
         service = _Service(inventory, journal, observers, deliver=deliver, clock_is_right=clock_is_right)
+        if watching is not None:
+            service.watch(watched(inventory, watching, journal), stack, stop)
         listener = stack.enter_context(
             listening(
                 str(inventory.listen.address),
@@ -161,23 +161,38 @@ class _Service:
         self._inventory = inventory
         self._journal = journal
         self._observers = observers
-        self._delivers = deliver
         self._renamed = follow_renames(inventory, journal, lambda: False)
         self._names = Devices(journal).names()
-        self._feed = Feed(readers=1)
-        self._rounds: dict[str, DeliveryOutcome] = {}
-        """The last round of each dashboard, until it is told."""
-        self._left_behind: set[str] = set()
-        """Dashboards that a run with another inventory has renamed."""
-        self._told_failed: set[str] = set()
-        """Dashboards of which a round that failed was told last."""
         self._began, self._started = datetime.now(UTC), time.monotonic()
+        self._watching: Watching | None = None
         self._poll_every = inventory.listen.poll_every if inventory.listen else 0
         self._ending = threading.Event()
         """Set when no further request to a dashboard is to begin."""
         # Before the first caller: a dashboard gets what is journalled after it was met.
-        self._outboxes = {one.name: JournalOutbox(journal, one.name) for one in inventory.dashboards}
+        self._outflow = Outflow(
+            inventory,
+            journal,
+            self._names,
+            ending=self._ending,
+            left_behind=(f"{PUSH}door", _LEFT_BEHIND),
+            delivers=deliver,
+        )
         self.desk = Desk(inventory, journal, taken=self._taken, clock_is_right=clock_is_right)
+
+    def watch(self, devices: Sequence[Device], stack: ExitStack, stop: threading.Event) -> None:
+        """Watch devices besides, from `run` on; what that takes is held until `stack` ends."""
+        with suppress(Busy):
+            stack.enter_context(self._journal.lock(ANY_WATCH))
+        self._watching = Watching(
+            self._inventory,
+            devices,
+            self._journal,
+            stack.enter_context(Sessions(self._inventory.home, self._journal)),
+            self._names,
+            announce=self._outflow.feed.announce,
+            stop=stop,
+            trouble=lambda _problem: None,  # it is that of the door, too, and told as such
+        )
 
     def run(
         self, listener: Listener, health: Listener | None, admin: Listener | None, stop: threading.Event
@@ -190,10 +205,10 @@ class _Service:
         if admin:
             works.append(partial(admin.serve, stop))
             _log.info("the status page is at http://%s/", admin.address)
-        if self._delivers:
-            works += self._deliveries()
+        works += self._outflow.works()
+        works += self._watching.works if self._watching else []
         with ThreadPoolExecutor(len(works), "serve") as pool:
-            running = [pool.submit(_ending_all, work, stop) for work in works]
+            running = [pool.submit(ending_all, work, stop) for work in works]
             try:
                 self._observers.ready(listener.address, self._journal)
                 service_manager.notify("READY=1")
@@ -202,7 +217,7 @@ class _Service:
                 service_manager.notify("STOPPING=1")
                 stop.set()
                 self._ending.set()
-                self._feed.close()
+                self._outflow.feed.close()
         for one in running:
             one.result()
         self._close_the_books()
@@ -228,28 +243,7 @@ class _Service:
     def _taken(self, met: Met, name: str) -> None:
         if met.held is None:
             self._names[met.key] = name
-        self._feed.announce()
-
-    # --- deliveries ---
-
-    def _deliveries(self) -> list[Callable[[], None]]:
-        origins = Origins.of_inventory(self._inventory.sources, self._names)
-        outlets = [
-            Outlet(
-                one,
-                self._outboxes[one.name],
-                origins,
-                self._inventory.alert_after,
-                self._feed.watcher(),
-                self._ending,
-                tells_shifts=False,
-            )
-            for one in self._inventory.dashboards
-        ]
-        return [partial(deliver_on, one, self._journal, self._round_ended) for one in outlets]
-
-    def _round_ended(self, outcome: DeliveryOutcome) -> None:
-        self._rounds[outcome.name] = outcome
+        self._outflow.feed.announce()
 
     # --- upkeep ---
 
@@ -315,29 +309,29 @@ class _Service:
                 self._observers.door(ListenerOutcome(problem))
 
     def _tell(self) -> None:
-        self._observers.news(self._outcome(), self._journal)
+        outcome, found = self._outcome(), None
+        if self._watching:
+            found = self._watching.found()
+            self._watching.note(found)
+            outcome = self._watching.outcome(found, outcome)
+        self._observers.news(outcome, self._journal)
+        if self._watching and found:
+            self._watching.has_told(found)
         self._renamed = tuple(one for one in self._renamed if one.trouble)
 
     def _outcome(self) -> Outcome:
         """Return how callers and dashboards stand, as the outcome of a run that read nothing."""
-        deliveries = self._deliveries_by_now()
+        deliveries = self._outflow.by_now()
         owed = (one for one in conditions.owed(self._journal) if one[0].startswith(PUSH))
         return Outcome(
             devices=(),
             deliveries=deliveries,
-            backlogs=self._backlogs(),
+            backlogs=self._outflow.backlogs(),
             pushing=tuple(self._callers_by_now(datetime.now(UTC))),
             untold=tuple(owed),
             renamed=self._renamed,
             seconds=time.monotonic() - self._started,
         )
-
-    def _backlogs(self) -> tuple[BacklogOutcome, ...]:
-        """Return how what waits for the dashboards has grown, where this delivers it."""
-        if not self._delivers:
-            return ()
-        now = datetime.now(UTC)
-        return look_after_backlogs(self._inventory.dashboards, self._journal, self._told_failed, now)
 
     def _callers_by_now(self, now: datetime) -> Iterator[Result]:
         """Yield how each device stands that may call."""
@@ -363,30 +357,3 @@ class _Service:
             if not calls.is_open:
                 yield calls
             yield dialect
-
-    def _deliveries_by_now(self) -> tuple[DeliveryOutcome, ...]:
-        """Return what is to be told of the rounds that ended since this was asked last."""
-        standings = {one.name: one for one in dashboard_standings(self._journal)}
-        found = []
-        for name in list(self._rounds):
-            failed_before = name in self._told_failed
-            if name not in standings and name not in self._left_behind:
-                self._left_behind.add(name)
-                with self._journal.transaction():
-                    conditions.owe(self._journal, f"{PUSH}door", f"dashboard {name} {_LEFT_BEHIND}")
-            outcome = by_now(self._rounds.pop(name), standings.get(name), failed_before=failed_before)
-            if outcome is None:
-                continue
-            found.append(outcome)
-            if outcome.kind != Busy.kind:
-                (self._told_failed.add if outcome.problem else self._told_failed.discard)(name)
-        return tuple(found)
-
-
-def _ending_all(work: Callable[[], None], stop: threading.Event) -> None:
-    """Do one thread's work; if it fails, all others end, too."""
-    try:
-        work()
-    except BaseException:
-        stop.set()
-        raise

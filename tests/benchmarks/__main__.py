@@ -18,10 +18,24 @@ from tests.benchmarks import (
     reading,
     startup,
     stores,
+    watch,
 )
 from tests.benchmarks.measure import HEAD, SHORT, WHOLE
 
-PARTS = (startup, decoding, reading, first_sync, delivery, growth, page, pushing, bridging, stores, fleet)
+PARTS = (
+    startup,
+    decoding,
+    reading,
+    first_sync,
+    delivery,
+    growth,
+    page,
+    pushing,
+    bridging,
+    stores,
+    fleet,
+    watch,
+)
 
 asked = set(sys.argv[1:])
 scale = SHORT if "--short" in asked else WHOLE

@@ -8,7 +8,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -17,6 +16,8 @@ from pathlib import Path
 from typing import Final
 
 from sqlalchemy import URL
+
+from tests.peers import free_ports
 
 PATIENCE: Final = 60.0
 """Seconds until it must answer."""
@@ -74,8 +75,7 @@ class OwnPostgres:
         ]
         subprocess.run(make, user=self._user, cwd=folder, check=True, capture_output=True, timeout=PATIENCE)
         (data / "pg_hba.conf").write_text(_WHO)
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
+        (port,) = free_ports(1)
         self.url = URL.create(
             "postgresql+psycopg", "postgres", host="127.0.0.1", port=port, database="postgres"
         )

@@ -72,6 +72,7 @@ ELSEWHERE: Final = {
     "worker": "runs until it is stopped",
     "simulate": "runs until it is stopped",
     "serve": "runs until it is stopped",
+    "watch": "runs until it is stopped",
     "demo": "makes a site of its own, and is tested as a whole",
 }
 """Commands that are not run here, and why."""

@@ -57,6 +57,7 @@ UNREACHED: Final[Mapping[str, str]] = {
     "journal/sqlite.py copy_journal": "only `journal backup` comes to it",
     "journal/sqlite.py _copied": "only `journal backup` comes to it",
     "reports/inventory_news.py Memory.keep": "only of a bad inventory, with which no run begins",
+    "pull/session.py Session._received": "acknowledges a bell, under watch alone; tests/watch kills that",
     "silence.py unless_silent": "only of a server's session; it waits",
     "cli/journal.py backup": "a command of its own, which writes another file than the journal",
     "cli/streams.py prepare_streams": "opens the null device, and only for callers without streams",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 OF_DEVICE = {
     "name": "back", "was": "front-old", "host": "192.168.1.202", "port": "4371", "transport": "udp",
     "site": "dhaka", "timezone": "Asia/Kathmandu", "timeout": "20s", "visit_limit": "5m",
-    "quiet_hours": "22:00-05:00", "clock": "{set_when_off_by: 30s}", "warn_clock": "90s",
+    "quiet_hours": "22:00-05:00", "yield_seat": "5m", "clock": "{set_when_off_by: 30s}", "warn_clock": "90s",
     "clear": "confirmed",
     "warn_full": "80%", "since": "2026-11-01", "repeat_within": "30s", "direction": "in",
     "in_states": "[0]", "out_states": "[1]", "latitude": "1\n    longitude: 2",

@@ -194,6 +194,7 @@ def test_all_devices_may_push_by_default(tmp_path: Path) -> None:
             for key, value in {
                 "comm_key": "1", "port": "4370", "transport": "udp", "clear": "never", "encoding": "utf-8",
                 "clock": "{set_when_off_by: 30s}", "quiet_hours": "22:00-05:00", "visit_limit": "1m",
+                "yield_seat": "5m",
                 "timeout": "1s",
             }.items()
         ),

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 LABEL = "expected 1 to 64 printable characters, no space around them"
 TIMEOUT = "expected a duration from 10ms to 1h, such as 10 (seconds), 500ms, 15m or 2h"
 KNOWN = (
-    "name, was, host, port, transport, comm_key, site, timezone, timeout, visit_limit, quiet_hours, clock,"
-    " warn_clock, clear, warn_full, since, repeat_within, direction, in_states, out_states, latitude,"
-    " longitude, user_id, encoding, serial, trust, push, enabled"
+    "name, was, host, port, transport, comm_key, site, timezone, timeout, visit_limit, quiet_hours,"
+    " yield_seat, clock, warn_clock, clear, warn_full, since, repeat_within, direction, in_states,"
+    " out_states, latitude, longitude, user_id, encoding, serial, trust, push, enabled"
 )
 KEY = "expected a whole number from 0 to 4294967295"
 WAIT = TIMEOUT.replace("10ms", "0")
@@ -109,6 +109,7 @@ LIMIT = "Set the clock after a reading when it is off by more than this, in seco
         ("clock:", f"clock: found nothing, {SECTION}"),
         ("clock: {}", f"clock.set_when_off_by: missing ({LIMIT})"),
         ("warn_full: 90", "warn_full: found '90', expected a share from 0% to 99%, such as 80%, or never"),
+        ("yield_seat: 2d", f"yield_seat: found '2d', {OFF_BY.replace('1s to 1h', '5s to 1d')}"),
         ("warn_clock: 2d", f"warn_clock: found '2d', {OFF_BY.replace('1s to 1h', '10s to 1d')}, or never"),
         ("clock: {set_when_off_by: }", f"clock.set_when_off_by: found nothing, {OFF_BY}"),
         ("clock: {set_when_off_by: 0}", f"clock.set_when_off_by: found '0', {OFF_BY}"),

@@ -182,6 +182,15 @@ def test_a_device_that_takes_nothing_ends_a_send(pair: tuple[Link, socket.socket
         link.send(Frame(1503, 0, 0, bytes(30_000_000)))
 
 
+def test_a_link_knows_whether_the_device_takes_more(pair: tuple[Link, socket.socket]) -> None:
+    """There is room at first, and none behind what a device does not read."""
+    link, _ = pair
+    assert link.has_room()
+    with pytest.raises(Silent):
+        link.send(Frame(1503, 0, 0, bytes(30_000_000)))
+    assert not link.has_room()
+
+
 def test_what_is_no_frame_is_an_error_at_once(pair: tuple[Link, socket.socket]) -> None:
     """The first wrong byte is enough: nobody waits for more of what can never be a frame."""
     link, device = pair
@@ -275,6 +284,22 @@ def test_a_part_of_a_visit_ends_with_it_or_before() -> None:
     stop.set()
     with pytest.raises(Stopped):
         whole.within(10, "the part").check()
+
+
+def test_what_begins_anew_is_no_part_of_a_visit() -> None:
+    """It has all of its time when the visit's is over, under its own name; a stop holds for it, too."""
+    stop = threading.Event()
+    over = Limits(TIMEOUT, -1, stop.is_set)
+    with pytest.raises(OverLimit):
+        over.check()
+    anew = over.anew(60, "the next")
+    assert anew.timeout == TIMEOUT
+    assert 59 < anew.left() <= 60
+    with pytest.raises(OverLimit, match=r"^the next took longer than its limit of -1 s$"):
+        over.anew(-1, "the next").check()
+    stop.set()
+    with pytest.raises(Stopped):
+        anew.check()
 
 
 def test_a_flood_of_rubbish_ends_at_the_limit_of_the_visit() -> None:

@@ -12,7 +12,18 @@ import pytest
 import zk
 
 from tests.simulator.client import Client, capture
-from zkpoll.simulator import Command, Faults, Listening, Model, Record, Terminal, Transport, never, serve
+from zkpoll.simulator import (
+    Command,
+    Faults,
+    Listening,
+    Model,
+    Record,
+    Terminal,
+    Transport,
+    never,
+    refuse,
+    serve,
+)
 from zkpoll.simulator.records import encode_event
 from zkpoll.simulator.wire import WireFrame, decode
 
@@ -60,11 +71,21 @@ def test_an_event_of_ten_bytes_has_the_slot() -> None:
     assert encode_event(record, 10) == bytes.fromhex("03000115120c07130906")
 
 
+@pytest.mark.parametrize(("width", "begins_as"), [(14, 10), (36, 32), (37, 32), (52, 32)])
+def test_longer_events_begin_as_shorter_ones(width: int, begins_as: int) -> None:
+    """The lengths that are known by code alone: what is read of them stands where it stands in others."""
+    record = Record(1, 3, "4822257", datetime(2018, 12, 7, 19, 9, 6), 1, 5)
+    event = encode_event(record, width)
+    assert (len(event), event[:begins_as]) == (width, encode_event(record, begins_as))
+
+
 @BOTH
-@pytest.mark.parametrize("layout", [8, 16, 40, 49])
-def test_pyzk_is_told_of_each_punch(transport: Transport, layout: int) -> None:
+@pytest.mark.parametrize(
+    ("layout", "width"), [(8, None), (16, None), (40, None), (49, None), (40, 36), (40, 52)]
+)
+def test_pyzk_is_told_of_each_punch(transport: Transport, layout: int, width: int | None) -> None:
     """`live_capture` of an unmodified pyzk yields each punch, of numeric ids (12 bytes) and texts (32)."""
-    terminal = Terminal.with_samples(20, 8, Model(layout=layout, gap=0.02))
+    terminal = Terminal.with_samples(20, 8, Model(layout=layout, gap=0.02, event_width=width))
     with serve(terminal, transport=transport) as address:
         unit = zk.ZK(address.host, address.port, 5, force_udp=transport == "udp", ommit_ping=True)
         unit._ZK__sock.close()
@@ -205,6 +226,87 @@ def test_an_event_never_cuts_an_answer_in_two() -> None:
     assert frames[-1] == Command.REG_EVENT
     assert frames.count(Command.REG_EVENT) == 1
     assert frames[-2] == Command.ACK_OK
+
+
+# --- bells that do not ring as they should ---
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("faults", "told"),
+    [
+        (Faults(rings_no_bell=True), 0),
+        (Faults(loses_every_bell=3), 4),
+        (Faults(rings_twice=True), 12),
+        (Faults(loses_every_bell=2, rings_twice=True), 6),
+    ],
+)
+def test_bells_are_lost_and_doubled(transport: Transport, faults: Faults, told: int) -> None:
+    """Of six punches a terminal tells none, two in three, each two times; all of them are in its log."""
+    terminal = Terminal.with_samples(0, 3, faults=faults)
+    udp = transport == "udp"
+    with serve(terminal, transport=transport) as address, registered(address, udp) as client:
+        for _ in range(6):
+            assert terminal.punch("1002")
+        assert [frame.command for frame in client.frames()] == [Command.REG_EVENT] * told
+    assert len(terminal.log) == 6
+
+
+@BOTH
+def test_a_terminal_may_refuse_to_ring(transport: Transport) -> None:
+    """One that knows no events says so, and sends none."""
+    terminal = Terminal.with_samples(0, 3, faults=Faults(instead=(refuse(Command.REG_EVENT),)))
+    udp = transport == "udp"
+    with serve(terminal, transport=transport) as address, Client(address, udp) as client:
+        client.connect()
+        assert client.ask(Command.REG_EVENT, PUNCHES).command == Command.ACK_ERROR
+        terminal.punch("1002")
+        assert list(client.frames()) == []
+
+
+def test_a_line_is_cut_at_every_second_bell() -> None:
+    """Over TCP the client is told of the first punch, and hung up on at the second, which is in the log."""
+    terminal = Terminal.with_samples(0, 3, faults=Faults(cuts_every_bell=2))
+    with serve(terminal) as address, registered(address) as client:
+        terminal.punch("1002")
+        assert next(client.frames()).command == Command.REG_EVENT
+        terminal.punch("1002")
+        assert client.hung_up()
+    assert len(terminal.log) == 2
+
+
+def test_a_session_is_forgotten_at_every_bell() -> None:
+    """Over UDP, where there is no line to cut, the session is not known any more."""
+    terminal = Terminal.with_samples(0, 3, faults=Faults(cuts_every_bell=1))
+    with serve(terminal, transport="udp") as address, registered(address, udp=True) as client:
+        terminal.punch("1002")
+        assert client.ask(Command.GET_TIME).command == Command.ACK_UNAUTH
+
+
+@BOTH
+def test_a_restarted_terminal_may_be_mute(transport: Transport) -> None:
+    """A session from before the restart hears nothing any more; a new one is answered, and told."""
+    terminal = Terminal.with_samples(0, 3, faults=Faults(mute_after_restart=True))
+    udp = transport == "udp"
+    with serve(terminal, transport=transport) as address:
+        with registered(address, udp) as client:
+            terminal.restart()
+            terminal.punch("1002")
+            assert client.ask_all(Command.GET_TIME) == []
+        with registered(address, udp) as client:
+            terminal.punch("1002")
+            assert next(client.frames()).command == Command.REG_EVENT
+
+
+@BOTH
+def test_a_terminal_rings_for_other_reasons(transport: Transport) -> None:
+    """An event of another kind, such as a finger that was seen, comes whatever the mask, without a punch."""
+    terminal = Terminal.with_samples(0, 3)
+    udp = transport == "udp"
+    with serve(terminal, transport=transport) as address, registered(address, udp) as client:
+        terminal.ring(0x0002, times=3)
+        assert list(client.frames()) == [WireFrame(Command.REG_EVENT, 2, 0, b"")] * 3
+    assert terminal.history == []
 
 
 def test_events_suffer_from_the_network_too() -> None:

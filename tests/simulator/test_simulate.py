@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
@@ -91,6 +92,48 @@ def test_faults_are_options() -> None:
         client.connect()
         assert client.ask(Command.PREPARE_BUFFER, LOG).command == Command.ACK_ERROR
         assert client.ask(Command.GET_FREE_SIZES).data == b"\0\0\0\0"
+
+
+@pytest.mark.parametrize(
+    ("options", "different"), [((), 4), (("--double-events",), 2), (("--lose-event", "2"), 4)]
+)
+def test_a_client_is_told_of_punches(options: tuple[str, ...], different: int) -> None:
+    """The first four events that a client gets are of four people; of two where each is sent two times."""
+    with (
+        simulator("--punch-every", "50ms", *options) as running,
+        Client(running.address, wait=10) as client,
+    ):
+        client.connect()
+        assert client.ask(Command.REG_EVENT, b"\1\0\0\0").command == Command.ACK_OK
+        events = list(islice(client.frames(), 4))
+    assert {frame.command for frame in events} == {Command.REG_EVENT}
+    assert len({frame.data[:24] for frame in events}) == different
+
+
+@pytest.mark.parametrize("options", [("--no-events",), ("--lose-event", "1")])
+def test_a_client_is_told_of_none(options: tuple[str, ...]) -> None:
+    """A client registers, people punch, and no event comes."""
+    with simulator("--punch-every", "20ms", *options) as running, Client(running.address) as client:
+        client.connect()
+        assert client.ask(Command.REG_EVENT, b"\1\0\0\0").command == Command.ACK_OK
+        assert list(client.frames()) == []
+        assert len(client.read(LOG)) > 4 + 1000 * 40
+
+
+def test_a_client_is_cut_off_at_a_punch() -> None:
+    """`--cut-at-event 1` hangs up at the first punch."""
+    options = ("--punch-every", "50ms", "--cut-at-event", "1")
+    with simulator(*options) as running, Client(running.address, wait=10) as client:
+        client.connect()
+        client.ask(Command.REG_EVENT, b"\1\0\0\0")
+        assert client.hung_up()
+
+
+def test_a_client_is_not_registered() -> None:
+    """`--refuse-events` answers command 500 with an error."""
+    with simulator("--refuse-events") as running, Client(running.address) as client:
+        client.connect()
+        assert client.ask(Command.REG_EVENT, b"\1\0\0\0").command == Command.ACK_ERROR
 
 
 def test_a_taken_port_is_one_sentence() -> None:

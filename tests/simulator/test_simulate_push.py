@@ -173,4 +173,5 @@ def test_every_option_is_for_one_of_both_or_shared() -> None:
     assert listening == {
         *("host", "port", "udp", "layout", "comm_key", "block_size", "gap", "event_width"),
         *("delay", "cut", "drop", "damage", "no_buffer", "no_sizes", "mute"),
+        *("refuse_events", "no_events", "lose_event", "double_events", "cut_at_event"),
     }

@@ -47,6 +47,7 @@ services = pytest.mark.parametrize(
     [
         "zkpoll.service",
         "zkpoll-serve.service",
+        "zkpoll-watch.service",
         "zkpoll-backup.service",
         "zkpoll-dispatch.service",
         "zkpoll-worker.service",

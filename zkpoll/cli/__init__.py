@@ -36,6 +36,7 @@ from zkpoll.cli.status import status
 from zkpoll.cli.streams import prepare_streams
 from zkpoll.cli.sync import sync
 from zkpoll.cli.users import users
+from zkpoll.cli.watch import watch
 from zkpoll.cli.worker import worker
 from zkpoll.errors import OUT_OF_MEMORY, ExitCode, ZkpollError
 
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 _SECTIONS: Final = {
     "First day": (
         *("demo", "config check", "devices discover", "devices ping", "dashboards ping"),
-        *("sync", "serve", "status"),
+        *("sync", "watch", "serve", "status"),
     ),
     "Every day": ("explain", "outbox", "quarantine", "users", "punches"),
     "Now and then": ("devices", "databases", "dashboards", "backfill", "journal", "config", "completion"),
@@ -86,6 +87,7 @@ def zkpoll(config: Path | None) -> None:  # each command looks for it there
 
 for _command in (
     sync,
+    watch,
     serve,
     status,
     explain,

@@ -27,17 +27,24 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Take this host's clock as right, though the journal has later times.",
 )
+@click.option("--watch", "watches", is_flag=True, help="Stay with the devices that have a host:, too.")
 @verbose_option
 @log_format_option
 def serve(
-    config: Path | None, no_deliver: bool, clock_is_right: bool, verbose: bool, log_format: Format
+    config: Path | None,
+    no_deliver: bool,
+    clock_is_right: bool,
+    watches: bool,
+    verbose: bool,
+    log_format: Format,
 ) -> int:
     """Listen for terminals that push (ADMS, "Cloud Server"), until it is stopped.
 
     It lets in the devices of the inventory that have push:, at the address in listen:. A terminal hears OK
     once its punches are on disk, and keeps them otherwise. What comes is delivered at once; a dashboard that
     is away delays no terminal. `zkpoll sync` may run beside it, on the same journal; what has a host: and
-    databases: are read by that alone. With admin: it shows people the status page, at an address of its own.
+    databases: are read by that alone. With --watch, what has a host: is watched by this one, as by
+    `zkpoll watch`. With admin: it shows people the status page, at an address of its own.
 
     When it accepts calls it writes one line on stderr: "listening on 127.0.0.1:8081". After that a line for
     each thing that needs a person: when it begins, changes or ends, and once a day while it lasts. `zkpoll
@@ -45,8 +52,9 @@ def serve(
 
     It needs the package waitress, which `pip install 'zkpoll[serve]'` brings.
 
-    Exit codes: 0 stopped by a signal; 74 the journal cannot be used; 75 another `zkpoll serve` has it; 78 bad
-    inventory, an address where it cannot listen, or no waitress.
+    Exit codes: 0 stopped by a signal; 74 the journal cannot be used; 75 another `zkpoll serve` has it, or
+    another `zkpoll watch` all of the devices; 78 bad inventory, an address where it cannot listen, or no
+    waitress.
     """
     from zkpoll.errors import NotInstalled, ZkpollError
 
@@ -69,7 +77,7 @@ def serve(
         from zkpoll.serve import serve as run
 
         with log(verbose, style), stop_on_signal() as stop:
-            teller = Teller(inventory, style)
+            teller = Teller(inventory, style, watches=watches)
             run(
                 inventory,
                 teller.observers,
@@ -77,6 +85,7 @@ def serve(
                 deliver=not no_deliver,
                 clock_is_right=clock_is_right,
                 page=_page(inventory),
+                watching=[one for one in inventory.called if one.enabled] if watches else None,
             )
     except ZkpollError as error:
         return sync_report.failed(error, style)

@@ -14,6 +14,8 @@ from zkpoll.cli.streams import OutputLost, forget_lost_news, news_are_lost
 from zkpoll.journal import conditions
 from zkpoll.reports.departures import METRICS_OF_SERVE, PAGE_OF_SERVE
 from zkpoll.reports.news import news, tell
+from zkpoll.reports.run_summary import letter, notice_lines
+from zkpoll.reports.watchers import Watchers
 from zkpoll.serve import Observers
 from zkpoll.tasks.push_outcome import ListenerOutcome
 
@@ -37,8 +39,10 @@ class Teller:
     The condition of the door is kept here, and the journal gets a copy: the journal may be the trouble.
     """
 
-    def __init__(self, inventory: Inventory, style: Style) -> None:
+    def __init__(self, inventory: Inventory, style: Style, *, watches: bool = False) -> None:
+        """`watches` says that devices are read as well, as a run does, which has watchers."""
         self._inventory = inventory
+        self._watchers = Watchers(inventory) if watches else None
         self._style = style
         self._untold_figures: str | None = None
         self._page: SteadyPage | None = None
@@ -89,9 +93,11 @@ class Teller:
             watchers = {METRICS_OF_SERVE: self._untold_figures} if self._inventory.metrics else {}
             if self._page:
                 watchers[PAGE_OF_SERVE] = self._page.problem
+            if self._watchers:
+                watchers |= self._watchers.ended(outcome, letter(outcome))
             known = {_DOOR: self._door}
             tell(journal, outcome, watchers, datetime.now(UTC), self._say, self._inventory, "serve", known)
-            self._say(f"{subject}: {text}" for subject, text in outcome.untold)
+            self._say(notice_lines(outcome))
             if outcome.untold:
                 conditions.strike(journal, outcome.untold)
 

@@ -66,7 +66,7 @@ _SIZE: Final = click.IntRange(min=1)
 @click.option("--punch-every", metavar="DURATION", callback=_seconds, help="A punch every 5s, 500ms, 2m …")
 @click.option(
     "--event-width",
-    type=click.Choice(["10", "12", "32"]),
+    type=click.Choice(["10", "12", "14", "32", "36", "37", "52"]),
     help="Bytes of a realtime event; 12 with --layout 8 and 16, else 32.",
 )
 @click.option(
@@ -91,6 +91,13 @@ _SIZE: Final = click.IntRange(min=1)
 @click.option("--no-buffer", is_flag=True, help="Fault: refuse the buffered read (command 1503).")
 @click.option("--no-sizes", is_flag=True, help="Fault: tell no record counts.")
 @click.option("--mute", is_flag=True, help="Fault: accept connections, never answer.")
+@click.option("--refuse-events", is_flag=True, help="Fault: refuse to register for events (command 500).")
+@click.option("--no-events", is_flag=True, help="Fault: register clients, tell of no punch.")
+@click.option("--lose-event", metavar="N", type=_SIZE, help="Fault: tell nothing of every N-th punch.")
+@click.option("--double-events", is_flag=True, help="Fault: tell of each punch two times.")
+@click.option(
+    "--cut-at-event", metavar="N", type=_SIZE, help="Fault: cut the client off at every N-th punch."
+)
 @push_options
 def simulate(host: str, port: int, udp: bool, **options: Any) -> None:
     """Run a virtual terminal until Ctrl-C, with users and a log of sample punches.
@@ -111,6 +118,8 @@ def simulate(host: str, port: int, udp: bool, **options: Any) -> None:
       zkpoll simulate --udp --port 4371 --punch-every 2s --drop 0.05
     One that tells a client of a punch every two seconds, by numeric ids:
       zkpoll simulate --layout 16 --punch-every 2s
+    One to try `zkpoll watch` on, which loses every fifth bell:
+      zkpoll simulate --punch-every 10s --lose-event 5
     A terminal that pushes a punch every five seconds:
       zkpoll simulate --push http://127.0.0.1:8081 --punch-every 5s
     """  # noqa: D301  # click wants the backspace itself
@@ -160,6 +169,7 @@ def _model(options: dict[str, Any]) -> Model:
 def _faults(options: dict[str, Any]) -> Faults:
     from zkpoll.simulator import Command, Faults, refuse
 
+    refused = {"no_buffer": Command.PREPARE_BUFFER, "refuse_events": Command.REG_EVENT}
     return Faults(
         delay=options["delay"],
         bandwidth=options["bandwidth"],
@@ -168,7 +178,11 @@ def _faults(options: dict[str, Any]) -> Faults:
         drop_share=options["drop"],
         damage_share=options["damage"],
         mute=options["mute"],
-        instead=(refuse(Command.PREPARE_BUFFER),) if options["no_buffer"] else (),
+        instead=tuple(refuse(command) for option, command in refused.items() if options[option]),
+        rings_no_bell=options["no_events"],
+        loses_every_bell=options["lose_event"],
+        rings_twice=options["double_events"],
+        cuts_every_bell=options["cut_at_event"],
     )
 
 

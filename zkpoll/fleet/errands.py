@@ -14,15 +14,15 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from zkpoll.inventory.digest import settings_digest
-from zkpoll.model.errand import Errand
 from zkpoll.tasks.clear import due
+from zkpoll.tasks.fleet_outcome import errand_places
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from zkpoll.inventory import Dashboard, Database, Device, Inventory
     from zkpoll.journal.devices import LastReading
-    from zkpoll.model.errand import Kind
+    from zkpoll.model.errand import Errand, Kind
 
 DELIVERY: Final = 60.0
 """Seconds of a delivery's span."""
@@ -79,6 +79,7 @@ class Plan:
             **{one.name: one for one in inventory.databases if one.enabled},
         }
         self._dashboards = {one.name: one for one in inventory.dashboards}
+        self._all = dict.fromkeys(errand_places(inventory))
 
     def source(self, name: str) -> Device | Database:
         """Return the device or database of a name that is visited. Raise `KeyError`."""
@@ -93,10 +94,8 @@ class Plan:
         return self._dashboards[name]
 
     def has(self, errand: Errand) -> bool:
-        """Say whether the inventory has what an errand is for, and has it in use."""
-        if errand.kind == "deliver":
-            return errand.name in self._dashboards
-        return errand.name in (self._sources if errand.kind == "visit" else self._devices)
+        """Say whether the inventory has an errand, and what it is for is in use."""
+        return errand in self._all
 
     def queue(self, errand: Errand) -> str:
         """Return the queue by which an errand of the inventory goes."""
@@ -109,16 +108,18 @@ class Plan:
 
     def visits(self) -> list[Errand]:
         """Return the visits to all devices and databases, in the inventory's order."""
-        return [Errand("visit", name) for name in self._sources]
+        return self._of("visit")
 
     def deliveries(self) -> list[Errand]:
         """Return the deliveries to all dashboards."""
-        return [Errand("deliver", name) for name in self._dashboards]
+        return self._of("deliver")
 
     def ever_cleared(self) -> list[Errand]:
         """Return the clearings of all logs that are ever cleared."""
-        devices = self._devices.values()
-        return [Errand("clear", one.name) for one in devices if one.clear.above is not None]
+        return self._of("clear")
+
+    def _of(self, kind: Kind) -> list[Errand]:
+        return [one for one in self._all if one.kind == kind]
 
     def due_to_be_cleared(self, last: Mapping[str, LastReading], now: datetime) -> list[Errand]:
         """Return the clearings of logs that are due by their last reading.

@@ -34,10 +34,10 @@ def events(done: Done) -> list[tuple[str, str]]:
     return [(done.subject, notice.text) for notice in done.notices if not notice.harmless]
 
 
-def _untold(
+def untold_here(
     done: Sequence[Done], earlier: Sequence[tuple[str, str]], journal: Journal
 ) -> tuple[tuple[str, str], ...]:
-    """Return what is to be told by this worker now, each with its subject in front.
+    """Return what is to be told by this process now, each with its subject in front.
 
     What others found they tell within a minute, or did not come to it.
     """
@@ -64,7 +64,7 @@ def outcome_of(
     """
     now = datetime.now(UTC)
     visited = [one for one in done if isinstance(one, DeviceOutcome)]
-    visited = _exchanged(visited, inventory, journal)
+    visited = exchanged(visited, inventory, journal)
     deliveries = tuple(one for one in done if isinstance(one, DeliveryOutcome))
     failed = {one.name for one in deliveries if one.failed}
     delivered = [one for one in inventory.dashboards if one.name in {each.name for each in deliveries}]
@@ -79,19 +79,19 @@ def outcome_of(
         fleet=(*clearings, *_not_due(visited, inventory)),
         locked=maybe_disabled(journal),
         old_copies=remove_old_copies(inventory, visited, newest, now) if clearings else None,
-        untold=_untold(done, earlier, journal),
+        untold=untold_here(done, earlier, journal),
         is_one_of_many=True,
         seconds=seconds,
     )
 
 
-def _exchanged(
+def exchanged(
     visited: Sequence[DeviceOutcome], inventory: Inventory, journal: Journal
 ) -> list[DeviceOutcome]:
     """Return visits; devices that answer at each other's addresses say so.
 
     Each of them says it by itself, by what the journal has of the others while these are in trouble: another
-    worker may have visited them, or this one in another minute, and a person is to be told one thing of them.
+    process may have visited them, or this one in another minute, and a person is told one thing of them.
     """
     known, standing = Devices(journal), conditions.told(journal)
     whose = owners(inventory.devices, known.names())

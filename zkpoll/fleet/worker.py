@@ -28,6 +28,7 @@ from zkpoll.journal import errands as register
 from zkpoll.journal.devices import Devices
 from zkpoll.journal.runs import note_run
 from zkpoll.journal.sessions import Sessions
+from zkpoll.journal.watches import is_watched
 from zkpoll.model.errand import Errand
 from zkpoll.model.printable import shown
 
@@ -200,9 +201,17 @@ class _Worker:
         self._observers.trouble(subject, None)
         if journal.is_locked(lock_for(plan, errand)):
             _log.info("%s: left, as another run is at it", subject)
+            if errand.kind != "deliver" and is_watched(journal, errand.name):
+                self._is_done_by_watch(journal, errand, until)
             return
         if register.take(journal, errand, until, self._by, datetime.now(UTC)):
             self._carry_out(errand, Means(plan, journal, self._stop), until)
+
+    def _is_done_by_watch(self, journal: Journal, errand: Errand, until: datetime) -> None:
+        """Note that a device needs no visit and no clearing, as a `zkpoll watch` reads it and clears it."""
+        now = datetime.now(UTC)
+        if register.take(journal, errand, until, self._by, now):
+            register.done(journal, errand, until, self._by, now, "ok")
 
     def _leave(self, subject: str, why: str) -> None:
         _log.info("%s: %s", shown(subject), why)

@@ -142,7 +142,7 @@ class Doors(SourceKey):
 
 @in_order(
     *("name", "was", "host", "port", "transport", "comm_key", "site", "timezone", "timeout"),
-    *("visit_limit", "quiet_hours"),
+    *("visit_limit", "quiet_hours", "yield_seat"),
     *("clock", "warn_clock", "clear", "warn_full", "since", "repeat_within", "direction"),
     *("in_states", "out_states", "latitude", "longitude", "user_id", "encoding", "serial", "trust", "push"),
     "enabled",
@@ -171,6 +171,11 @@ class Device(Doors, Visited, Source):
     warn_clock: Annotated[float | Literal["never"], OrNever(Duration("10s", "1d"))] = Field(
         default=120.0,
         description="How far its clock may be off before a person is told, in seconds or as 2m; or never",
+    )
+    yield_seat: Annotated[float, Duration("5s", "1d")] | None = Field(
+        default=None,
+        description="For `zkpoll watch`: hang up after each reading, and come back after so long, in seconds"
+        " or as 5m, so that other software gets its only seat; without it the watch stays",
     )
     encoding: Annotated[Encoding, Choice(*get_args(Encoding))] = Field(
         default="utf-8", description="What its users' names are written in, as its language has it"

@@ -35,6 +35,7 @@ STORES: Final = tuple(
 UNITS: Final = (
     "zkpoll.service",
     "zkpoll-serve.service",
+    "zkpoll-watch.service",
     "zkpoll-dispatch.service",
     "zkpoll-worker.service",
     "zkpoll-worker@.service",

@@ -7,6 +7,8 @@ framing          bytes <-> frames, no I/O
 | reader         a visit: the part of the log to read, by `plan`, with the proof that nothing was skipped
 | slices         records, by their layout, on their way to verified slices
 
+doorbell         tells that somebody has punched, so that the log is read at once
+
 clearing         clears a log, with proof that nothing is lost
 raw_copy         the copy that insures a log before it is cleared
 second_reading   single records that were impossible once, decoded anew

@@ -38,9 +38,10 @@ CONNECT: Final = 1000
 EXIT: Final = 1001
 AUTH: Final = 1102
 
-# Replies
 REG_EVENT: Final = 500
-"""A realtime event, which answers nothing."""
+"""Registers for realtime events; also the command of each of them, which answers nothing."""
+
+# Replies
 PREPARE_DATA: Final = 1500
 """Announces a stream of DATA frames, and its size."""
 DATA: Final = 1501

@@ -68,6 +68,13 @@ class Limits:
         """Return the limits of a part, `what`, that begins now: so many seconds, or what is left if less."""
         return self if self.left() < seconds else Limits(self.timeout, seconds, self._stopped, what)
 
+    def anew(self, seconds: float, what: str) -> Limits:
+        """Return the limits of `what`, which begins now: so many seconds, however much of these is left.
+
+        The silence and the stop are the same.
+        """
+        return Limits(self.timeout, seconds, self._stopped, what)
+
     def left(self) -> float:
         """Return the seconds that are left; less than 0 where it took too long."""
         return self._end - time.monotonic()
@@ -122,6 +129,12 @@ class Link(ABC):
         Raise `Silent` when nothing came, `HungUp` when the device closed, `WireError` for bytes that are no
         frame, `OverLimit` at the end of the visit's time.
         """
+
+    def has_room(self) -> bool:
+        """Return whether a short frame is taken at once, as it is not where the device reads nothing."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._socket, selectors.EVENT_WRITE)
+            return bool(selector.select(0))
 
     def close(self) -> None:
         """Close the socket. Never raises."""

@@ -64,6 +64,7 @@ _AGAIN: Final = frozenset(
         codes.GET_VERSION,
         codes.ENABLEDEVICE,
         codes.DISABLEDEVICE,
+        codes.REG_EVENT,
         *_READS,
     }
 )
@@ -127,12 +128,16 @@ class Session(ZK):  # type: ignore[misc]  # pyzk has no types
         self._reached = address
         self.limits = limits
         self.round_trips = 0
+        self.bells = 0
+        """Realtime events that came, those during an exchange included. They are counted, never decoded."""
         self._bytes_received = 0
         self._key = key
         self._begun = False
         """Whether the device has begun a session, which EXIT is to end."""
         self._heard = False
         """Whether it has been given a key in this session, or a command without one."""
+        self._registered = False
+        """Whether it asked for realtime events in this session, and therefore acknowledges each."""
         self._link: Link | None = None
         self._request = Frame(0, 0, 0)
         self.tables = Tables(self)
@@ -188,7 +193,7 @@ class Session(ZK):  # type: ignore[misc]  # pyzk has no types
             reply = self._last_reply(reply, took=time.monotonic() - asked)
         self._ZK__session_id = reply.session
         self._begun = reply.command != codes.CONNECT  # which is an echo
-        self._heard = False
+        self._heard = self._registered = False
         if reply.command == codes.ACK_UNAUTH:
             self._authenticate()
         else:
@@ -377,9 +382,41 @@ class Session(ZK):  # type: ignore[misc]  # pyzk has no types
             link.limits.check()
             if time.monotonic() >= until:
                 raise Silent(f"no answer for {link.limits.timeout:g} s")
-            frame = link.receive(until)
+            frame = self._received(link, until)
             if _answers(frame, request):
                 return frame
+
+    def _received(self, link: Link, until: float) -> Frame:
+        """Return the next frame. An event is counted, and acknowledged as the device told it: at once.
+
+        Under the session's number and the event's reply id (zk-protocol, `realtime.md`; pyzk sends the same
+        for the usual 0). A device that reads nothing is not waited for: clients that never acknowledge fare
+        well, too (zkteco-js).
+        """
+        frame = link.receive(until)
+        if frame.command == codes.REG_EVENT:
+            self.bells += 1
+            if self._registered and link.has_room():
+                link.send(Frame(codes.ACK_OK, self._ZK__session_id, frame.reply_id))
+        return frame
+
+    # --- what the device says unasked ---
+
+    def register(self, events: int) -> None:
+        """Be told of the events of a mask (u32; 0 for none) from now on. Raise `Refused` when it will not."""
+        self._registered = bool(events)
+        self.order(codes.REG_EVENT, _U32.pack(events))
+
+    def overhear(self, until: float) -> Frame:
+        """Return the next frame that comes unasked, waiting until the moment `until` (`time.monotonic`).
+
+        Raise `Silent` when none comes, else as `ask`.
+        """
+        if self._link is None:
+            raise HungUp("the session has ended")
+        self._link.longest = framing.MAX_SHORT
+        self._link.limits.check()
+        return self._received(self._link, until)
 
     # --- the device's account of itself ---
 

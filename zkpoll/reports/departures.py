@@ -1,6 +1,7 @@
 """Why nobody looks at a thing any more that a person was told of: it left, or was switched off. Pure.
 
     device NAME, clearing of NAME      a device that is called; its clearing where a worker does that alone
+    bell of NAME                       a device that is under watch
     push NAME, push dialect of NAME    a device that pushes; told by `zkpoll serve`
     push door, metrics of serve, page of serve
                                        that itself
@@ -20,6 +21,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Literal
 
+from zkpoll.tasks.bell_outcome import BELL
 from zkpoll.tasks.clearing_outcome import CLEARING
 from zkpoll.tasks.database_outcome import DATABASE
 from zkpoll.tasks.delivery_outcome import BACKLOG
@@ -47,7 +49,7 @@ _QUEUES: Final = ("queue ", "deliveries")
 _PREFIXES: Final = (
     *("device ", PUSH, DATABASE, "dashboard ", "way to dashboard ", BACKLOG, "shift "),
     *("metrics", PAGE, "health check", METRICS_OF_SERVE, "this host"),
-    *(*_QUEUES, "broker", CLEARING),
+    *(*_QUEUES, "broker", CLEARING, BELL),
 )
 _CLOCKS: Final = 2
 """So many terminals tell whether this host's clock is off."""
@@ -114,10 +116,9 @@ def _present(inventory: Inventory) -> Iterator[tuple[str, str]]:
 
 def _of_device(device: Device, *, by_workers: bool) -> Iterator[tuple[str, str]]:
     off = "" if device.enabled else _OFF
-    yield (
-        f"device {device.name}",
-        off or ("" if device.host is not None else "not called any more: no host:"),
-    )
+    called = off or ("" if device.host is not None else "not called any more: no host:")
+    yield f"device {device.name}", called
+    yield f"{BELL}{device.name}", called
     clears = device.host is not None and device.clear.above is not None
     # A run clears as a part of its visit, and tells that of the device.
     cleared = (

@@ -237,7 +237,11 @@ def _of_visits(outcome: Outcome) -> Iterator[Figure]:
     yield _by("device", "visit_duration_seconds", "How long the last visit took.", durations)
     new = ((one.name, float(one.tally.first_seen)) for one in outcome.devices)
     yield _by("device", "new_punches", "Punches that the last visit found.", new)
-    failed = (((one.name, one.kind or ""), 1.0) for one in outcome.devices if one.problem)
+    failed = (
+        ((one.name, one.kind or ""), 1.0)
+        for one in outcome.devices
+        if one.problem and one.kind != Busy.kind  # what another run is at, that one tells of
+    )
     text = "1 where the last visit failed, by the kind of failure."
     yield Figure("zkpoll_device_failure", text, ("device", "kind"), tuple(failed))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from zkpoll.journal import conditions
 from zkpoll.journal.backlog import backlogs
@@ -17,6 +17,7 @@ from zkpoll.journal.overview import (
     device_standings,
 )
 from zkpoll.journal.runs import last_run
+from zkpoll.journal.watches import ANY_WATCH
 from zkpoll.model.fullness import FULL, NEARLY_FULL, WarnAt
 from zkpoll.reports.database_status import database_status
 from zkpoll.reports.errand_status import errand_status
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from zkpoll.reports.database_status import DatabaseStatus
     from zkpoll.reports.errand_status import ErrandStatus
     from zkpoll.reports.push_status import DoorStatus, PushStatus
+
+WATCHING: Final = "`zkpoll watch` runs: terminals that it has are read at each punch"
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +250,8 @@ class StatusScreen:
     """The last run of `zkpoll sync`."""
     errands: ErrandStatus | None = None
     """The errands of workers; None where the inventory has none."""
+    watching: bool | None = False
+    """Whether a `zkpoll watch` has the journal; None where that cannot be seen."""
 
     @property
     def attention(self) -> bool:
@@ -316,6 +321,7 @@ class StatusScreen:
             "verdict": self.verdict,
             "needs": [need.document() for need in self.needs],
             "last_run_at": iso(self.run.ended_at),
+            "watching": self.watching,
             "alert_after": self.limit.total_seconds(),
             "maybe_disabled": sorted(self.locked),
             "errands": self.errands and self.errands.document(),
@@ -348,6 +354,8 @@ class StatusScreen:
             yield "  ".join(["database", database.name, *database.words(self.now), *database.remarks()])
         if self.door:
             yield "  ".join(["door", "push", *self.door.words()])
+        if self.watching:
+            yield f"watch  {WATCHING}"
         for dashboard in self.dashboards:
             yield "  ".join(["dashboard", dashboard.name, *dashboard.words(self.now), *dashboard.remarks()])
         if self.errands:
@@ -357,6 +365,8 @@ class StatusScreen:
 
     def remarks(self) -> Iterator[str]:
         """Yield all besides that is not as usual: the tables of devices, databases and dashboards lack it."""
+        if self.watching:
+            yield WATCHING
         off = [one.name for one in self._all() if OFF in one.remarks()]
         if off:
             yield f"{OFF}: {', '.join(off)}"
@@ -423,6 +433,7 @@ def status(inventory: Inventory, journal: Journal, now: datetime) -> StatusScree
         database_status(inventory, journal, limit, now),
         _last_run(journal, met, limit, now),
         errand_status(inventory, journal, now),
+        journal.is_locked(ANY_WATCH),
     )
 
 

@@ -38,7 +38,8 @@ class Watchers:
         """Tell a run's outcome. Return for each watcher why it could not be told, or None."""
         self._outcome_told = True
         found: dict[str, str | None] = {}
-        if self._textfile:
+        # A run that left all to another one, as to `zkpoll watch`, has no figures: the other one has.
+        if self._textfile and outcome.exit_code is not ExitCode.LOCKED:
             found["metrics"] = self._measure(self._textfile, outcome)
         if self._health:
             found["health check"] = self._health.ended(outcome.exit_code, summary)

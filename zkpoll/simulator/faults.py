@@ -101,6 +101,19 @@ class Faults:
     old_memory: bool = False
     """Bytes that mean nothing hold old memory, which differs from one read to the next."""
 
+    # Bells: realtime events of punches. `refuse(Command.REG_EVENT)` is a terminal that knows none, `events`
+    # one that rings during a read.
+    rings_no_bell: bool = False
+    """Whoever registers is told yes, and of no punch ever."""
+    loses_every_bell: int | None = None
+    """Every n-th event is not sent; 1 is all of them."""
+    rings_twice: bool = False
+    """Each event is sent two times."""
+    cuts_every_bell: int | None = None
+    """Instead of every n-th event the client is cut off: TCP closes, over UDP its session is forgotten."""
+    mute_after_restart: bool = False
+    """A session from before `Terminal.restart` gets no answer any more, and no word (pyzk issue 42)."""
+
     # Any transport
     delay: float = 0.0
     """Seconds before each answer."""
@@ -149,6 +162,7 @@ class FaultInjector:
         self._turns: Counter[int] = Counter()
         self._frames = 0
         self._datagrams = 0
+        self._bells = 0
         self._hung_up = 0
 
     def instead(self, command: int) -> Instead | None:
@@ -156,6 +170,15 @@ class FaultInjector:
         self._turns[command] += 1
         turn = self._turns[command]
         return next((one for one in self.faults.instead if one.hits(command, turn)), None)
+
+    def bells(self) -> int | None:
+        """Count an event, and return how often it is sent; None where its client is cut off instead."""
+        self._bells += 1
+        faults = self.faults
+        if faults.cuts_every_bell and self._bells % faults.cuts_every_bell == 0:
+            return None
+        lost = faults.loses_every_bell and self._bells % faults.loses_every_bell == 0
+        return 0 if faults.rings_no_bell or lost else 1 + faults.rings_twice
 
     def rubbish(self, size: int) -> bytes:
         """Return `size` random bytes."""

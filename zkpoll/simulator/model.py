@@ -53,7 +53,7 @@ class Model:
     gap: float = 0.0
     """Seconds between frames over TCP. Some clients look at one frame a read (zkteco-js, node-zklib)."""
     event_width: int | None = None
-    """Bytes of a realtime event: 10, 12 or 32; None goes by the layout."""
+    """Bytes of a realtime event: 10, 12, 14, 32, 36, 37 or 52; None goes by the layout."""
     final_ack_field: Literal["block", "bytes"] = "bytes"
     """The session field of a stream's last ACK_OK: number of the last block, or bytes sent."""
     empty_log: Literal["error", "table"] = "error"

@@ -6,7 +6,8 @@ issue 50 and the vendor manual; 22 bytes, notes on the WL10 (https://github.com/
 zk-protocol's F19, and for the work code pyzk issue 96; 49 bytes, SpeedFace-V5L (zk-jubaer issue 6), and for
 what measures php_zklib (vodvud) issue 39. Users: 16 bytes, the vendor manual; 28 bytes, js_zklib issue 7; 72
 bytes, zk-protocol. Realtime events: 10 bytes, the vendor manual and pyzk issue 164; 12 bytes, pyzk's tests;
-32 bytes, zk-protocol's F19.
+32 bytes, zk-protocol's F19. By code alone, which ignores what stands behind 10 and 32 of them: 14 bytes, pyzk
+issue 164 (ZEM300); 36 and 52, pyzk and node-zklib; 37, pyzk issue 153 (uFace).
 """
 
 from __future__ import annotations
@@ -128,22 +129,23 @@ _EVENT_12: Final = Struct("<IBB6s")
 _EVENT_32: Final = Struct("<24sBB6s")
 _VALID: Final = 0x10
 """In the state's byte of a 10-byte event: the punch counts."""
-EVENTS: Final = (10, 12, 32)
+EVENTS: Final = (10, 12, 14, 32, 36, 37, 52)
 """Widths in bytes of realtime events."""
 
 
 def encode_event(record: Record, width: int) -> bytes:
-    """Return `record` as a realtime event of 10, 12 or 32 bytes, its time in six plain ones.
+    """Return `record` as a realtime event of one of the widths, its time in six plain bytes.
 
-    Raise `ValueError` if a 12-byte event's user id is no number.
+    What is unknown at the end of some is zero. Raise `ValueError` if a 12-byte event's user id is no number.
     """
     at = record.time
     moment = bytes((at.year - 2000, at.month, at.day, at.hour, at.minute, at.second))
-    if width == 10:
-        return _EVENT_10.pack(record.uid, record.verify, _VALID | record.state & 0xF, moment)
+    if width in {10, 14}:
+        short = _EVENT_10.pack(record.uid, record.verify, _VALID | record.state & 0xF, moment)
+        return short.ljust(width, b"\0")
     if width == 12:
         return _EVENT_12.pack(int(record.user_id), record.verify, record.state, moment)
-    return _EVENT_32.pack(record.user_id.encode(), record.verify, record.state, moment)
+    return _EVENT_32.pack(record.user_id.encode(), record.verify, record.state, moment).ljust(width, b"\0")
 
 
 def encode_user(user: EnrolledUser, width: int) -> bytes:

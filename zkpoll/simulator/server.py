@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from select import select
 from socketserver import BaseRequestHandler, TCPServer, UDPServer
@@ -71,7 +71,7 @@ class _TcpClient(BaseRequestHandler):
     def setup(self) -> None:
         self.terminal = self.server.terminal
         self.terminal.connections += 1
-        self.session = ClientSession(send=lambda payload: self._send([payload]))
+        self.session = ClientSession(send=lambda payload: self._send([payload]), cut_off=self._cut_off)
         self.sent = 0
         self.outlet = threading.Lock()
         self.owed = b""
@@ -118,6 +118,10 @@ class _TcpClient(BaseRequestHandler):
                     return
                 self._send_part(part)
                 self._pause(self.terminal.model.gap)
+
+    def _cut_off(self) -> None:
+        with suppress(OSError):  # the client has left already
+            self.request.shutdown(socket.SHUT_RDWR)
 
     def _asked_on(self) -> bool:
         """Return whether the next request came while the end of the answer was waiting for its turn.

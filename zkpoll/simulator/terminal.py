@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from struct import Struct
@@ -61,8 +60,12 @@ class ClientSession:
     id: int = 0
     """Session id; 0 before CONNECT."""
     authenticated: bool = False
+    power_cycle: int = 0
+    """How often the terminal had been restarted when the session began."""
     send: Callable[[bytes], None] | None = None
     """The transport's way to send a payload that nobody asked for. Raises `OSError` when it cannot."""
+    cut_off: Callable[[], None] | None = None
+    """The transport's way to close the connection at once, if it has one."""
     events: int = 0
     """The mask of the events that it registered for."""
     buffer: bytes | None = None
@@ -116,6 +119,7 @@ class Terminal:
         self._changed = threading.Condition()
         self._seats: list[ClientSession] = []
         self._registered: list[ClientSession] = []
+        self._restarts = 0
         self._last_session = 0x2F00
         self._cursor = 0
         self._handed_out = 0
@@ -194,22 +198,46 @@ class Terminal:
                 return None
             told = [one for one in self._registered if one.authenticated and one.events & _PUNCHES]
         # Without the lock: one client that reads slowly must not keep the others from their answers.
-        for session in told:
-            self._tell(session, record)
+        self._tell(told, self._event(record))
         return record
+
+    def ring(self, event: int = _PUNCHES, data: bytes = b"", times: int = 1) -> None:
+        """Send an event of which no punch is to be found, so many times, to each client that registered.
+
+        Its mask does not matter: some firmware tells of more than it was asked for.
+        """
+        with self._changed:
+            told = [one for one in self._registered if one.authenticated and one.events]
+        frame = WireFrame(Command.REG_EVENT, event, self.faults.event_reply_id, data)
+        for _ in range(times):
+            self._tell(told, frame)
 
     def _event(self, record: Record) -> WireFrame:
         """Return the realtime event of a punch."""
         data = encode_event(record, self.model.bytes_an_event)
         return WireFrame(Command.REG_EVENT, _PUNCHES, self.faults.event_reply_id, data)
 
-    def _tell(self, session: ClientSession, record: Record) -> None:
-        """Send the event of a punch to a client; one that is gone is told no more."""
-        if session.send is not None:
-            with suppress(OSError):
-                session.send(self.injector.damaged(wire.encode(self._event(record))))
-                return
+    def _tell(self, told: list[ClientSession], event: WireFrame) -> None:
+        """Send an event to clients, as the faults have it. One that is gone is told no more."""
+        for session in told:
+            with self._changed:
+                times = self.injector.bells()
+            if times is None:
+                self._cut_off(session)
+            elif session.send is None:
+                self._forget(session)
+            else:
+                try:
+                    for _ in range(times):
+                        session.send(self.injector.damaged(wire.encode(event)))
+                except OSError:
+                    self._forget(session)
+
+    def _cut_off(self, session: ClientSession) -> None:
         self._forget(session)
+        session.authenticated = False
+        if session.cut_off is not None:
+            session.cut_off()
 
     def record(self, records: Iterable[Record]) -> int:
         """Append `records` to the log as they are, and return how many of them it took."""
@@ -258,6 +286,7 @@ class Terminal:
     def restart(self) -> None:
         """Forget every client, and let people punch: somebody pulled the plug."""
         with self._changed:
+            self._restarts += 1
             self._seats.clear()
             self._registered.clear()
             self.disabled = False
@@ -305,7 +334,7 @@ class Terminal:
             return [self.injector.damaged(wire.encode(frame)) for frame in frames]
 
     def _answer(self, session: ClientSession, request: WireFrame) -> list[WireFrame]:
-        if self.faults.mute:
+        if self.faults.mute or self._is_mute_for(session, request):
             return []
         waiting, session.late = session.late, []
         answer = waiting + self._events(request) + self._own_answer(session, request)
@@ -315,6 +344,10 @@ class Terminal:
         if self.faults.repeats_last:
             answer, self._last_frame = self._last_frame + answer, answer[-1:] or self._last_frame
         return self.rewrite(request, answer) if self.rewrite else answer
+
+    def _is_mute_for(self, session: ClientSession, request: WireFrame) -> bool:
+        old = session.power_cycle != self._restarts and request.command != Command.CONNECT
+        return old and self.faults.mute_after_restart
 
     def _own_answer(self, session: ClientSession, request: WireFrame) -> list[WireFrame]:
         instead = self.injector.instead(request.command)
@@ -374,7 +407,7 @@ class Terminal:
             return []
         self._last_session = self._last_session % 0xFFFF + 1
         session.id = 0 if self.faults.session_zero else self._last_session
-        session.buffer, session.events = None, 0
+        session.buffer, session.events, session.power_cycle = None, 0, self._restarts
         session.authenticated = not self.model.comm_key
         welcome = session.authenticated or self.faults.wants_key_late
         return _short(Command.ACK_OK if welcome else Command.ACK_UNAUTH, session, request)

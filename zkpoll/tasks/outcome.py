@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from zkpoll.errors import ExitCode
     from zkpoll.model.delivery import Preview
     from zkpoll.model.punch import Event
+    from zkpoll.tasks.bell_outcome import BellOutcome
     from zkpoll.tasks.database_outcome import DatabaseOutcome
     from zkpoll.tasks.delivery_outcome import BacklogOutcome, DeliveryOutcome
     from zkpoll.tasks.device_outcome import DeviceOutcome
@@ -82,13 +83,15 @@ class Untold:
 
     subject: str
     text: str
+    harmless: bool = False
+    """Whether nothing needs to be done about it."""
     kind: str | None = None
     trouble: Trouble | None = None
 
     @property
     def notices(self) -> tuple[Notice, ...]:
         """What it was."""
-        return (Notice(self.text),)
+        return (Notice(self.text, self.harmless),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +160,10 @@ class Outcome:
     """What is to be told now, each with its subject in front: of this run, or of one that did not tell it."""
     fleet: tuple[Result, ...] = ()
     """How errands of workers stand, a result a queue; the broker that carries them; their clearings."""
+    earlier: tuple[Untold, ...] = ()
+    """What happened before these results, and is to be told now."""
+    bells: tuple[BellOutcome, ...] = ()
+    """Whether devices ring that are under watch, of those that this is known of."""
     is_one_of_many: bool = False
     """Whether other hosts do the same on this journal: then what is wrong with this host alone is no part of
     it, or each of them would end what another one began."""
@@ -193,6 +200,7 @@ class Outcome:
             *self.renamed,
             *(MaybeDisabled(name) for name in self.locked),
             *(Untold(subject, text) for subject, text in self.overdue),
+            *self.earlier,
             *(shift for one in self.deliveries for shift in one.shift_outcomes),
             *self.backlogs,
             *([self.old_copies] if self.old_copies else []),
@@ -231,12 +239,13 @@ class Outcome:
 
     def advice(self) -> Mapping[str, Trouble]:
         """Return the advice that a person should hear once, by subject."""
-        return {one.way: one.advice for one in self.deliveries if one.advice}
+        ways = {one.way: one.advice for one in self.deliveries if one.advice}
+        return ways | {one.subject: one.advice for one in self.bells if one.advice}
 
     def subjects(self) -> frozenset[str]:
         """Return every subject this run looked at; what is told of another run is none."""
         besides = (one for one in self._besides if not isinstance(one, Untold))
-        results = {one.subject for one in (*self.read, *besides)}
+        results = {one.subject for one in (*self.read, *besides, *self.bells)}
         return frozenset(results | {one.way for one in self.deliveries})
 
     def busy(self) -> frozenset[str]:

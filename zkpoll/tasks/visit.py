@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -22,11 +22,26 @@ if TYPE_CHECKING:
 
     from zkpoll.inventory import Device
     from zkpoll.model.log import Reading
+    from zkpoll.pull.identity import Identity
     from zkpoll.pull.session import Session
     from zkpoll.tasks.contact import Contacts
     from zkpoll.tasks.log_sink import LogSink
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a device's log is read."""
+
+    full: bool = False
+    """Whether to read all of it."""
+    newest: datetime | None = None
+    """The time of the journal's newest reading: a host clock before it sets no other."""
+    progress: Callable[[str, int], None] = lambda _name, _records: None
+    """Called with the device's name and the number of records each time some came."""
+    leaves: bool = False
+    """Whether the session ends as soon as nothing more is to be asked."""
 
 
 def visit_in_turn(
@@ -66,17 +81,43 @@ def visit(
     `full` reads all of the log. `newest` is the time of the journal's newest reading: a host clock before it
     sets no other. `progress` is called with the device's name and the number of records each time some came.
     """
-    began = time.monotonic()
-    address = str(target_of(device).address)
-    outcome = one_failure(
-        device.name,
-        lambda: _visited(device, contacts, sink, full, newest, progress),
-        lambda problem, kind: DeviceOutcome(device.name, address, problem=problem, kind=kind),
-    )
+    address = target_of(device).address
+
+    def visited() -> DeviceOutcome:
+        _log.info("%s: visiting %s", device.name, address)
+        with contact(contacts, device) as (session, guard):
+            found = guard.ask(session)
+            # Its only seat is free while we write.
+            how = Manner(full, newest, progress, leaves=True)
+            return read(session, found, device, contacts, sink, how)
+
+    outcome = as_outcome(device, sink, visited)
     if contacts.claims.is_left(device.name):
         _log.info("%s: left until the other devices have told who they are", device.name)
         return None
-    outcome = replace(
+    log_outcome(outcome)
+    return outcome
+
+
+def as_outcome(device: Device, sink: LogSink, work: Callable[[], DeviceOutcome]) -> DeviceOutcome:
+    """Return the result of reading a device's log into `sink`, also of a failure. Raise only `StopRun`."""
+    began = time.monotonic()
+
+    def judged() -> DeviceOutcome:
+        try:
+            return work()
+        except SameSerial as error:
+            return left_out(device, error)
+        except UnknownLayout as error:
+            raise UnknownLayout(f"{error}{sink.save(error.log)}", error.log) from error
+
+    address = str(target_of(device).address)
+    outcome = one_failure(
+        device.name,
+        judged,
+        lambda problem, kind: DeviceOutcome(device.name, address, problem=problem, kind=kind),
+    )
+    return replace(
         outcome,
         key=sink.key,
         tally=sink.tally,
@@ -86,36 +127,35 @@ def visit(
         would_send=sink.would_send,
         seconds=time.monotonic() - began,
     )
-    _log_outcome(outcome)
-    return outcome
 
 
-def _visited(
+def read(
+    session: Session,
+    found: Identity,
     device: Device,
     contacts: Contacts,
     sink: LogSink,
-    full: bool,
-    newest: datetime | None,
-    progress: Callable[[str, int], None],
+    manner: Manner,
 ) -> DeviceOutcome:
-    """Return the result of a visit that reads the log to its end."""
-    target = target_of(device, full=full)
-    _log.info("%s: visiting %s", device.name, target.address)
+    """Read the log of a device that told who it is, set its clock if need be, and return the result.
+
+    Raise what `read_log` and the sink raise.
+    """
+    target, progress = target_of(device, full=manner.full), manner.progress
+    before = (0, 0) if manner.leaves else (session.round_trips, session.bytes_received)
     clock_set, clock_kept = False, None
-    try:
-        with contact(contacts, device) as (session, guard):
-            found = guard.ask(session)
-            known = sink.begin(found, session)
-            reading = read_log(session, target, known, sink, lambda records: progress(device.name, records))
-            if contacts.writes and found.problem is None:
-                clock_set, clock_kept = _correct_clock(device, session, reading, newest)
-            session.disconnect()  # its only seat is free while we write
-            reading = replace(reading, round_trips=session.round_trips, bytes_received=session.bytes_received)
-            sink.end(reading)
-    except SameSerial as error:
-        return left_out(device, error)
-    except UnknownLayout as error:
-        raise UnknownLayout(f"{error}{sink.save(error.log)}", error.log) from error
+    known = sink.begin(found, session)
+    reading = read_log(session, target, known, sink, lambda records: progress(device.name, records))
+    if contacts.writes and found.problem is None:
+        clock_set, clock_kept = _correct_clock(device, session, reading, manner.newest)
+    if manner.leaves:
+        session.disconnect()
+    reading = replace(
+        reading,
+        round_trips=session.round_trips - before[0],
+        bytes_received=session.bytes_received - before[1],
+    )
+    sink.end(reading)
     return DeviceOutcome(
         device.name,
         str(target.address),
@@ -155,7 +195,8 @@ def _correct_clock(
     return kept is None, kept
 
 
-def _log_outcome(outcome: DeviceOutcome) -> None:
+def log_outcome(outcome: DeviceOutcome) -> None:
+    """Write down what came of a visit."""
     if outcome.problem:  # what else is wrong is told when all are read, and the clock is judged by all
         level = logging.INFO if outcome.kind == Busy.kind else logging.WARNING
         _log.log(level, "%s: %s", outcome.name, outcome.problem)
