@@ -6,7 +6,7 @@
 # make bench-short   the same in some minutes; a target is missed by half before it fails
 # make cover  all tests again, with coverage
 # make fuzz   answer visits and deliveries with drawn bytes, thousands of times
-# make pictures   draw docs/pictures anew: what the commands look like on a terminal
+# make pictures   draw docs/pictures anew: what the commands look like on a terminal, and the status page in a browser
 # make test-crash   kill the real `zkpoll sync` and `zkpoll serve` hundreds of times, and see that nothing is lost
 #
 # Real databases are used where they are, see docs/developing.md: Java makes Access files, PostgreSQL comes as a wheel if

@@ -1,4 +1,4 @@
-"""Make docs/pictures: what zkpoll's commands look like on a terminal. Linux only, as `make demo`.
+"""Make docs/pictures: what zkpoll's commands look like on a terminal, and its page in a browser. Linux only.
 
     python -m tests.pictures [--into FOLDER] [NAME...]
 
@@ -7,6 +7,8 @@ virtual site   three terminals and a sample dashboard, on loopback addresses tha
 | seen         what is left on the screen when it has ended
 | steady       with one day's dates, addresses and durations, so that only real changes change a picture
 | picture      as SVG that fetches nothing
+
+The pictures of the status page are drawn by Chromium, where there is one (tests/browser/pictures.py).
 """
 
 from __future__ import annotations
@@ -31,6 +33,8 @@ from typing import TYPE_CHECKING, Final
 from rich.console import Console
 from rich.text import Text
 
+from tests.browser.chromium import chromium
+from tests.browser.pictures import draw
 from tests.site import TOKEN
 from zkpoll.errors import ExitCode
 from zkpoll.simulator import HttpAnswer, Model, Received, Record, SampleDashboard, Terminal, serve
@@ -285,6 +289,11 @@ def main() -> None:
     for picture in PICTURES:
         if not arguments.names or picture.name in arguments.names:
             print(make(picture, arguments.into))  # noqa: T201  # tells a person what it made
+    if chromium() is None:
+        told = "there is no Chromium: the pictures of the status page stay as they are"
+        print(told, file=sys.stderr)  # noqa: T201
+    for path in draw(arguments.into, arguments.names):
+        print(path)  # noqa: T201
 
 
 if __name__ == "__main__":

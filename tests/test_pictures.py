@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import struct
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -11,10 +12,14 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from tests.browser.chromium import chromium
+from tests.browser.pictures import LARGEST, PAGES, draw
 from tests.pictures import FOLDER, PICTURES, ROOT, Picture, drawn, run, seen, steady
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.browser.pictures import PagePicture
 
 WORDS = {
     "sync": ["front-door ok", "warehouse failed", "office ok", "payroll look 1 punch is parked", "2 of 3"],
@@ -56,7 +61,33 @@ def test_each_picture_is_there_and_says_what_it_must(picture: Picture) -> None:
 
 def test_there_are_no_other_pictures() -> None:
     """The folder holds the pictures that can be made again, and nothing else."""
-    assert {path.name for path in FOLDER.iterdir()} == {f"{picture.name}.svg" for picture in PICTURES}
+    drawn_by_browser = {f"{picture.name}.png" for picture in PAGES}
+    assert {path.name for path in FOLDER.iterdir()} == {
+        *(f"{picture.name}.svg" for picture in PICTURES),
+        *drawn_by_browser,
+    }
+
+
+@pytest.mark.parametrize("picture", PAGES, ids=lambda picture: picture.name)
+def test_a_picture_of_the_page_is_small_and_shown(picture: PagePicture) -> None:
+    """A picture from the browser has its width, is small, and stands in the page's document."""
+    content = (FOLDER / f"{picture.name}.png").read_bytes()
+    assert content.startswith(b"\x89PNG\r\n\x1a\n")
+    width, height = struct.unpack(">II", content[16:24])
+    assert (width, height, len(content) <= LARGEST) == (picture.width, picture.height, True)
+    assert f"pictures/{picture.name}.png" in (ROOT / "docs" / "status-page.md").read_text("utf-8")
+
+
+@pytest.mark.long
+def test_a_picture_of_the_page_can_be_drawn_anew(tmp_path: Path) -> None:
+    """The browser draws the page as large as the picture in the documents; its letters may differ."""
+    if chromium() is None:
+        pytest.skip("there is no Chromium: apt install chromium")
+    (path,) = draw(tmp_path, ["status-page-phone-dark"])
+    (picture,) = (one for one in PAGES if one.name == path.stem)
+    content = path.read_bytes()
+    assert struct.unpack(">II", content[16:24]) == (picture.width, picture.height)
+    assert len(content) <= LARGEST
 
 
 @pytest.mark.parametrize("picture", PICTURES, ids=lambda picture: picture.name)

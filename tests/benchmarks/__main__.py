@@ -13,6 +13,7 @@ from tests.benchmarks import (
     first_sync,
     fleet,
     growth,
+    page,
     pushing,
     reading,
     startup,
@@ -21,7 +22,20 @@ from tests.benchmarks import (
 )
 from tests.benchmarks.measure import HEAD, SHORT, WHOLE
 
-PARTS = (startup, decoding, reading, first_sync, delivery, growth, pushing, bridging, stores, fleet, watch)
+PARTS = (
+    startup,
+    decoding,
+    reading,
+    first_sync,
+    delivery,
+    growth,
+    page,
+    pushing,
+    bridging,
+    stores,
+    fleet,
+    watch,
+)
 
 asked = set(sys.argv[1:])
 scale = SHORT if "--short" in asked else WHOLE

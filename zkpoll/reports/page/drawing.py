@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 if TYPE_CHECKING:
     from zkpoll.reports.page.bars import Bars
@@ -18,15 +18,18 @@ HEIGHT: Final = 10
 def bars_drawn(bars: Bars, label: str) -> Markup:
     """Return bars as a picture: the last one has a colour of its own. `label` says what they show."""
     past, last = _outlines(bars)
-    return Markup(
-        '<svg class=bars viewBox="0 0 {} {}" role=img aria-label="{}"><path d="{}"/><path d="{}"/></svg>'
-    ).format(STEP * len(bars.counts), HEIGHT, label, past, last)
+    box = f"0 0 {STEP * len(bars.counts)} {HEIGHT}"
+    return Markup(  # noqa: S704  # numbers, and what is escaped; Markup.format takes a tenth of a large page
+        f'<svg class=bars viewBox="{box}" role=img aria-label="{escape(label)}">'
+        f'<path d="{past}"/><path d="{last}"/></svg>'
+    )
 
 
 def meter_drawn(percent: int, hot: bool) -> Markup:
     """Return a share, from 0 to 100 percent, as a picture; a text has to stand beside it."""
     kind = "meter hot" if hot else "meter"
-    return Markup('<svg class="{}" viewBox="0 0 100 6"><path d="M0 0h{}v6H0"/></svg>').format(kind, percent)
+    drawn = f'<svg class="{kind}" viewBox="0 0 100 6"><path d="M0 0h{percent}v6H0"/></svg>'
+    return Markup(drawn)  # noqa: S704  # of numbers alone
 
 
 def _outlines(bars: Bars) -> tuple[str, str]:
