@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlencode
 
 import pytest
 
@@ -24,8 +25,8 @@ MARK: Final = """<zk-mark x="1'2"><script>alert(1)</script>"""
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    """Give an office with everything, whose inventory says where the live page is."""
-    made = office(tmp_path_factory.mktemp("office"))
+    """Give an office with everything, markup in every text, whose inventory says where the live page is."""
+    made = office(tmp_path_factory.mktemp("office"), MARK)
     said = made.inventory.read_text("utf-8")
     made.inventory.write_text(f"admin: {{address: '127.0.0.1:0'}}\n{said}", "utf-8")
     return made
@@ -81,6 +82,15 @@ def test_what_is_typed_stays_text(browser: Browser, address: str) -> None:
         with page.loading():
             page.press("Enter")
         assert page.js("document.querySelector('input[name=user]').value") == MARK
+        assert page.js("document.querySelectorAll('zk-mark, script').length") == 0
+        assert faults(page) == []
+
+
+def test_what_a_terminal_says_stays_text_in_a_story(browser: Browser, address: str) -> None:
+    """So does markup in the user id of a punch, in its story and wherever else it stands."""
+    with browser.page(390) as page:
+        page.open(f"{address}explain?{urlencode({'user': f'7{MARK}'})}")
+        assert f"7{MARK} on " in page.js("document.querySelector('#search').textContent")
         assert page.js("document.querySelectorAll('zk-mark, script').length") == 0
         assert faults(page) == []
 
