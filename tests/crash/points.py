@@ -54,6 +54,7 @@ UNREACHED: Final[Mapping[str, str]] = {
     "journal/opening.py _mark": "only with state_dir:; the mark is whole, or what it was before",
     "journal/sqlite.py SqliteJournal._undo_part": "only for a slice with known records between new ones",
     "journal/sqlite.py SqliteJournal._wait_for_others": "only a pushed batch has a limit of its own",
+    "journal/sqlite.py SqliteJournal.snapshot": "only the page looks so; nothing is written there",
     "journal/sqlite.py copy_journal": "only `journal backup` comes to it",
     "journal/sqlite.py _copied": "only `journal backup` comes to it",
     "reports/inventory_news.py Memory.keep": "only of a bad inventory, with which no run begins",
