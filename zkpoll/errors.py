@@ -72,6 +72,10 @@ class JournalUnfit(JournalError):
     """The journal is damaged, or not in its place any more: waiting does not help."""
 
 
+class LocksLost(JournalError):
+    """The session with a server is lost, and so are the locks that it held: they may be another run's."""
+
+
 class Stopped(StopRun):
     """Stopped; what was journalled and confirmed until then stays so."""
 

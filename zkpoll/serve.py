@@ -21,16 +21,18 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 from zkpoll import service_manager
-from zkpoll.errors import Busy, InventoryError, JournalError, JournalUnfit
+from zkpoll.errors import Busy, InventoryError, JournalError, JournalUnfit, Locked, LocksLost
 from zkpoll.journal import conditions
 from zkpoll.journal.devices import Devices
 from zkpoll.journal.opening import open_journal
 from zkpoll.journal.pushed import pushed_standings
 from zkpoll.journal.sessions import Sessions
+from zkpoll.journal.standing_lock import StandingLock
 from zkpoll.journal.watches import ANY_WATCH
+from zkpoll.model.journal_home import JournalServer
 from zkpoll.push.listener import Limits, listening
 from zkpoll.tasks.admin_desk import LIMITS as OF_THE_PAGE
 from zkpoll.tasks.admin_desk import AdminDesk
@@ -118,11 +120,11 @@ def serve(
         raise InventoryError("no enabled device of the inventory has push:, so that nobody may call")
     with ExitStack() as stack:
         journal = stack.enter_context(open_journal(inventory.home, patience=LOCK_WAIT))
-        try:
-            stack.enter_context(journal.lock("serve"))
-        except Busy as error:
-            raise Busy(f"another `zkpoll serve` has the journal {inventory.home}") from error
-        service = _Service(inventory, journal, observers, deliver=deliver, clock_is_right=clock_is_right)
+        locks = stack.enter_context(_Locks(inventory, journal))
+        locks.take()
+        service = _Service(
+            inventory, journal, locks, observers, deliver=deliver, clock_is_right=clock_is_right
+        )
         if watching is not None:
             service.watch(watched(inventory, watching, journal), stack, stop)
         listener = stack.enter_context(
@@ -146,6 +148,38 @@ def serve(
         service.run(listener, health, admin, stop)
 
 
+class _Locks:
+    """What one `serve` holds while it lives. A context manager that lets it go."""
+
+    def __init__(self, inventory: Inventory, journal: Journal) -> None:
+        self._home = inventory.home
+        self._place = StandingLock(journal, "serve")
+        self._sign = StandingLock(journal, ANY_WATCH)
+        self.watches = False
+        """Whether others are to see that a watch runs."""
+
+    def take(self) -> None:
+        """Take what is not held. Raise `JournalError`; `Busy` where another `serve` has this journal."""
+        try:
+            self._place.take()
+        except Busy as error:
+            raise Busy(f"another `zkpoll serve` has the journal {self._home}") from error
+        if self.watches:
+            with suppress(Busy, Locked):  # another watch shows that it runs
+                self._sign.take()
+
+    def let_go(self) -> None:
+        """Let go of all: a session with a server begins anew once nothing is locked by it any more."""
+        self._sign.let_go()
+        self._place.let_go()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.let_go()
+
+
 class _Service:
     """The threads of one `serve`."""
 
@@ -153,6 +187,7 @@ class _Service:
         self,
         inventory: Inventory,
         journal: Journal,
+        locks: _Locks,
         observers: Observers,
         *,
         deliver: bool,
@@ -160,6 +195,7 @@ class _Service:
     ) -> None:
         self._inventory = inventory
         self._journal = journal
+        self._locks = locks
         self._observers = observers
         self._renamed = follow_renames(inventory, journal, lambda: False)
         self._names = Devices(journal).names()
@@ -181,13 +217,16 @@ class _Service:
 
     def watch(self, devices: Sequence[Device], stack: ExitStack, stop: threading.Event) -> None:
         """Watch devices besides, from `run` on; what that takes is held until `stack` ends."""
-        with suppress(Busy):
-            stack.enter_context(self._journal.lock(ANY_WATCH))
+        self._locks.watches = True
+        self._locks.take()
+        home, first = self._inventory.home, self._journal
+        if isinstance(home, JournalServer):  # one that is lost is lost to all whose locks it holds
+            first = stack.enter_context(open_journal(home))
         self._watching = Watching(
             self._inventory,
             devices,
             self._journal,
-            stack.enter_context(Sessions(self._inventory.home, self._journal)),
+            stack.enter_context(Sessions(home, first)),
             self._names,
             announce=self._outflow.feed.announce,
             stop=stop,
@@ -248,7 +287,11 @@ class _Service:
     # --- upkeep ---
 
     def _keep_up(self, listener: Listener) -> None:
-        """Do what is due every second, until the end. Raise `JournalUnfit`; all else is tried again."""
+        """Do what is due every second, until the end. All that fails is tried again.
+
+        Raise `JournalUnfit`; `Busy` where the session with a server was lost, and another `serve` has taken
+        its place.
+        """
         told_at = measured_at = asked_at = time.monotonic()
         orders = Orders(self._inventory, self._journal)
         while not self._ending.wait(_UPKEEP):
@@ -256,6 +299,7 @@ class _Service:
             if self.desk.unfit:
                 raise self.desk.unfit
             try:
+                self._locks.take()
                 self._journal.check_in_place()
                 self.desk.try_again()
                 now = datetime.now(UTC)
@@ -273,6 +317,8 @@ class _Service:
             except JournalUnfit:
                 raise
             except JournalError as error:
+                if isinstance(error, LocksLost):
+                    self._locks.let_go()
                 if self.desk.problem != str(error):
                     _log.warning("%s", error)
                 self.desk.problem = str(error)

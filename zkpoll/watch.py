@@ -26,6 +26,7 @@ from zkpoll.journal.devices import Devices
 from zkpoll.journal.opening import open_journal
 from zkpoll.journal.runs import note_run
 from zkpoll.journal.sessions import Sessions
+from zkpoll.journal.standing_lock import StandingLock
 from zkpoll.journal.watches import ANY_WATCH, is_watched
 from zkpoll.model.sums import Tally
 from zkpoll.tasks.device_outcome import Released
@@ -37,7 +38,6 @@ from zkpoll.tasks.watch_device import WatchMeans, watch_device
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from contextlib import AbstractContextManager
 
     from zkpoll.inventory import Device, Inventory
     from zkpoll.journal.database import Journal
@@ -231,8 +231,8 @@ class _Watch:
         self._stop = stop
         self._renamed = follow_renames(inventory, journal, stop.is_set)
         self._began = time.monotonic()
-        self._sign: AbstractContextManager[None] | None = None
-        """The lock by which others see that a watch runs, where it is this one's."""
+        self._sign = StandingLock(journal, ANY_WATCH)
+        """By which others see that a watch runs, where it is this one's."""
         names = Devices(journal).names()
         # Before the first reading: a dashboard gets what is journalled after it was met.
         self._outflow = Outflow(
@@ -262,7 +262,7 @@ class _Watch:
                 service_manager.notify("READY=1")
                 self._keep_up()
             finally:
-                self._take_down()
+                self._sign.let_go()
                 service_manager.notify("STOPPING=1")
                 self._stop.set()
                 self._outflow.feed.close()
@@ -291,22 +291,13 @@ class _Watch:
                 raise
             except JournalError as error:
                 # A session with a server begins anew once nothing is locked by it any more.
-                self._take_down()
+                self._sign.let_go()
                 self._observers.journal(str(error))
 
     def _show(self) -> None:
         """Let others see that a watch runs, unless they see another one. Raise `JournalError`."""
-        if self._sign is None:
-            sign = self._journal.lock(ANY_WATCH)
-            with suppress(Busy, Locked):  # whoever has it
-                sign.__enter__()
-                self._sign = sign
-
-    def _take_down(self) -> None:
-        """Let others see no more that a watch runs."""
-        sign, self._sign = self._sign, None
-        if sign is not None:
-            sign.__exit__(None, None, None)
+        with suppress(Busy, Locked):  # whoever has it
+            self._sign.take()
 
     def _tell(self) -> None:
         found = self._watching.found()

@@ -55,6 +55,13 @@ def shown(part: str) -> str:
     return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]*>", " ", part)))
 
 
+def test_a_letter_that_no_journal_takes(inventory: Inventory, journal: Journal) -> None:
+    """NUL, which a server does not take, is answered in a sentence."""
+    found = search(inventory, journal, "1\0", "", NOW)
+    assert found.problem == "No user id or name has such a letter."
+    assert found.story is None
+
+
 def test_nothing_was_asked(inventory: Inventory, journal: Journal) -> None:
     """The page alone has the form, with today by the terminals' zone, and no story."""
     found = search(inventory, journal, None, "", NOW)

@@ -33,7 +33,7 @@ import psycopg
 from psycopg import errors, sql
 from psycopg.types.numeric import IntBinaryDumper, IntDumper
 
-from zkpoll.errors import Busy, JournalError, JournalUnfit
+from zkpoll.errors import Busy, JournalError, JournalUnfit, LocksLost
 from zkpoll.journal.database import (
     PROOF,
     SQL,
@@ -549,7 +549,8 @@ class PostgresJournal:
                     if not lost or silent or self._in_transaction or self._held:
                         raise
             if self._in_transaction or self._held:
-                raise self._error("is not reachable any more; what was locked may be another run's by now")
+                text = "is not reachable any more; what was locked may be another run's by now"
+                raise LocksLost(self._sentence(text))
             self._db = self._connected()
             with self._translated():
                 return work(self._db)

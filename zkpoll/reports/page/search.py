@@ -96,6 +96,8 @@ def search(inventory: Inventory, journal: Journal, user: str | None, day: str, n
         return Search("", date.isoformat(), problem="Whose? Expected a user id or a name.")
     if len(asked) > _LONGEST:
         return Search("", date.isoformat(), problem="That is too long for a user id or a name.")
+    if "\0" in asked:  # PostgreSQL would not be asked for it
+        return Search("", date.isoformat(), problem="No user id or name has such a letter.")
     meant = who(inventory, journal, asked)
     is_one = len(meant.found) == 1
     story = None
