@@ -37,6 +37,7 @@ MAY_SAY: Final = {
     "cli/completion.py": {"source_template"},  # click's own word for the script of a shell
     "pull/user_table.py": {"_TEMPLATE"},  # a finger's, as terminals keep it
     "cli/simulate_push.py": {"template"},  # of a finger, too
+    "reports/page/html.py": {"get_template", "template"},  # of the page
     "push/reaction.py": {"event"},  # a route of the push protocol
     # of a database: its table of door events
     "bridge/contract.py": {"events"},
