@@ -83,7 +83,7 @@ NEEDS_SOMEBODY: Final = re.compile(
     r"\bzkpoll (status|sync|devices clear|(devices|dashboards|databases) ping)\b"
 )
 """Commands that end with 1, too, where they did what they should: some of what is there needs a person."""
-UNTIL_STOPPED: Final = re.compile(r"zkpoll (serve|simulate)\b")
+UNTIL_STOPPED: Final = re.compile(r"zkpoll (serve|watch|simulate)\b")
 """Commands that run until a person stops them."""
 
 
@@ -194,7 +194,7 @@ class Machine(Site):
         """Stop a command once it says that it is up; another one may have its port."""
         port = ["--port", "0"] if words[0] == "simulate" else []
         with self.start(*words, *port) as process:
-            stream = process.stderr if words[0] == "serve" else process.stdout
+            stream = process.stdout if words[0] == "simulate" else process.stderr
             assert stream
             first = stream.readline()
             process.terminate()
