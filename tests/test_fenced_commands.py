@@ -407,7 +407,7 @@ def test_what_a_page_says_of_an_inventory_is_one(block: Block, tmp_path: Path) -
     written = set(re.findall(r"^([\w-]+):", text, re.MULTILINE))
     text += "".join(f"{line}\n" for name, line in REST.items() if name not in written)
     secret = "0123456789abcdef"
-    for name in ("token", "share", "gate-path", "campus", "journal-password", "broker-password"):
+    for name in ("token", "share", "gate-path", "campus", "journal-password", "broker-password", "admin-token"):
         (tmp_path / name).write_text(secret)
     (tmp_path / "badges.csv").write_text("17,E1017\n")
     variables = dict.fromkeys(re.findall(r"\$\{(\w+)", text), secret) | {
