@@ -395,6 +395,11 @@ REST: Final = {
     "devices": "devices: [{name: front-door, host: 192.0.2.1}, {name: warehouse, host: 192.0.2.2}]",
 }
 """What a page leaves out of an inventory."""
+SECRETS: Final = (
+    *("token", "share", "gate-path", "campus"),
+    *("journal-password", "broker-password", "admin-token"),
+)
+"""Files beside it that a page names."""
 
 
 @pytest.mark.parametrize("block", INVENTORIES, ids=lambda block: block.place)
@@ -407,7 +412,7 @@ def test_what_a_page_says_of_an_inventory_is_one(block: Block, tmp_path: Path) -
     written = set(re.findall(r"^([\w-]+):", text, re.MULTILINE))
     text += "".join(f"{line}\n" for name, line in REST.items() if name not in written)
     secret = "0123456789abcdef"
-    for name in ("token", "share", "gate-path", "campus", "journal-password", "broker-password", "admin-token"):
+    for name in SECRETS:
         (tmp_path / name).write_text(secret)
     (tmp_path / "badges.csv").write_text("17,E1017\n")
     variables = dict.fromkeys(re.findall(r"\$\{(\w+)", text), secret) | {
