@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Final
 
 from zkpoll.journal import conditions
 from zkpoll.journal.devices import Devices
+from zkpoll.journal.watches import is_watched
 from zkpoll.model.report import BUG, Condition, News, Trouble
 from zkpoll.reports.departures import GONE, departures
 from zkpoll.reports.words import span
+from zkpoll.tasks.bell_outcome import BELL
 from zkpoll.wall_clock import age
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from zkpoll.reports.departures import Teller
     from zkpoll.tasks.outcome import Outcome
 
+_DEVICE: Final = "device "
 REMIND: Final = timedelta(hours=23)
 """Less than a day, or a daily run that is a minute early would remind only every second day."""
 
@@ -45,8 +48,9 @@ def tell(
     `watchers` has for each of them why it could not be told of the run, or None. `now` is UTC. Devices and
     dashboards that another run is at are left to that one. News are remembered after they are told, so that
     those nobody could read are told again. What was told of something that has left the `inventory`, or is
-    switched off there, ends, as nobody will look at it any more. `known` are conditions that were told, or
-    have ended (None), while the journal could not remember it.
+    switched off there, ends, as nobody will look at it any more: not while a watch that began earlier still
+    does, and would tell it again. `known` are conditions that were told, or have ended (None), while the
+    journal could not remember it.
     """
     busy = outcome.busy()
     found = {**outcome.troubles(), **outcome.advice(), **untold(watchers)}
@@ -59,6 +63,7 @@ def tell(
         left = departures(since.keys() - troubles.keys(), inventory, renamed, teller)
         # One that is switched off may be looked at by name; one that is gone was only looked for.
         left = {one: why for one, why in left.items() if one not in looked_at or why == GONE}
+        left = {one: why for one, why in left.items() if not _is_watched(journal, one)}
         if say is None:
             return noted(since, troubles, looked_at | left.keys(), now)
         new = news(since, troubles, looked_at, now, left)
@@ -66,6 +71,12 @@ def tell(
         return new
 
     conditions.tell(journal, decide)
+
+
+def _is_watched(journal: Journal, subject: str) -> bool:
+    """Say whether a subject is that of a device that a process watches."""
+    begins = [one for one in (_DEVICE, BELL) if subject.startswith(one)]
+    return any(is_watched(journal, subject.removeprefix(one)) for one in begins)
 
 
 def untold(watchers: Mapping[str, str | None]) -> dict[str, Trouble]:
