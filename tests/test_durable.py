@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from zkpoll.durable import new_file, put
+from zkpoll.durable import new_file, put, remove_old_parts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -150,3 +150,15 @@ def test_a_long_name(path: Path) -> None:
     long = path.with_name("\u0995" * 80 + ".prom")  # 245 bytes
     write(long, b"x", replace=True)
     assert list(path.parent.iterdir()) == [long]
+
+
+def test_what_killed_processes_left(path: Path) -> None:
+    """Parts of a file that nobody goes on with are removed, and no others."""
+    names = (".file.abc.part", ".file.def.part", ".other.abc.part")
+    old, new, other = (path.with_name(name.replace("file", path.name)) for name in names)
+    for one in (old, new, other):
+        one.write_bytes(b"x")
+    for one in (old, other):
+        os.utime(one, (one.stat().st_mtime - 90_000,) * 2)
+    remove_old_parts(path)
+    assert (old.exists(), new.exists(), other.exists()) == (False, True, True)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import time
 from contextlib import contextmanager, suppress
 from glob import escape
 from pathlib import Path
@@ -28,6 +29,8 @@ PART: Final = ".part"
 """The ending of a file that is not whole yet."""
 _LONGEST_NAME: Final = 60
 """Characters of a file's name that its `.part` repeats: 240 bytes at most, and file systems take 255."""
+_OLD: Final = 86_400
+"""Seconds since it was written to, after which nobody goes on with a `.part`."""
 _NO_LINKS: Final = frozenset((errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS))
 """Errors of a file system without hard links, such as FAT and some network drives."""
 
@@ -127,6 +130,17 @@ def parts_of(path: Path) -> list[Path]:
     """Return the names under which `new_file` wrote a file, and which it has not removed, or was killed."""
     found = path.parent.glob(f".{escape(path.name[:_LONGEST_NAME])}.*{PART}")
     return [part for part in found if _same(part, path)]
+
+
+def remove_old_parts(path: Path) -> None:
+    """Remove what processes that were killed have left of a file that is written again and again.
+
+    What was written to within a day stays: another process may be at it. Raise `OSError`.
+    """
+    for part in path.parent.glob(f".{escape(path.name[:_LONGEST_NAME])}.*{PART}"):
+        with suppress(FileNotFoundError):  # another process did so just now
+            if time.time() - part.lstat().st_mtime > _OLD:
+                part.unlink()
 
 
 def _same(part: Path, path: Path) -> bool:

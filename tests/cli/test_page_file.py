@@ -104,7 +104,7 @@ def test_a_process_writes_it_again_and_again(site: Site, dashboard: SampleDashbo
     steady = SteadyPage(load(site.inventory, site.environment))
     path.unlink()
     steady.look_after()
-    steady.end()
+    wait_for(path.is_file)
     assert steady.problem is None
     assert "1 terminal and 1 dashboard well" in path.read_text()
     path.unlink()
@@ -112,7 +112,6 @@ def test_a_process_writes_it_again_and_again(site: Site, dashboard: SampleDashbo
 
     def fails() -> bool:
         steady.look_after()
-        steady.end()
         return steady.problem is not None
 
     wait_for(fails)

@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
-from zkpoll.durable import new_file
+from zkpoll.durable import new_file, remove_old_parts
 from zkpoll.errors import Busy
 from zkpoll.journal import callers
 from zkpoll.journal.backlog import backlogs
@@ -330,6 +330,7 @@ def _write(path: Path, found: Iterable[Figure], keep: Callable[[str], bool]) -> 
     # Until it is whole it has another ending, and node_exporter reads what ends in .prom alone.
     with new_file(path, replace=True, mode=_READABLE) as file:
         file.write(text)
+    remove_old_parts(path)
 
 
 def _there(path: Path) -> list[Metric]:

@@ -12,7 +12,7 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from zkpoll.durable import new_file
+from zkpoll.durable import new_file, remove_old_parts
 from zkpoll.journal.day_counts import count_once_a_day
 from zkpoll.journal.opening import open_journal
 from zkpoll.reports.watchers import why_not_written
@@ -26,6 +26,8 @@ _log = logging.getLogger(__name__)
 
 PERSONAL: Final = 0o640
 """For its owner, and the group of the web server: it holds user ids."""
+_PATIENCE: Final = 3.0
+"""Seconds to wait for a journal that is locked: a run waits for the page, and a process that is to stop."""
 _SHARE: Final = 10
 """A page that takes a second is written every ten seconds at most."""
 
@@ -37,7 +39,7 @@ def write_page(path: Path, inventory: Inventory) -> str | None:
 
     def write() -> None:
         now = datetime.now(UTC)
-        with open_journal(inventory.home) as journal:
+        with open_journal(inventory.home, patience=_PATIENCE) as journal:
             count_once_a_day(journal, now)
             view = page_view(inventory, journal, now)
         put_page(path, page(view))
@@ -52,6 +54,7 @@ def put_page(path: Path, text: str) -> None:
     """Put a page in its place, whole and on disk. Raise `OSError` where it cannot be written."""
     with new_file(path, replace=True, mode=PERSONAL) as file:
         file.write(text.encode())
+    remove_old_parts(path)
 
 
 class SteadyPage:
@@ -74,11 +77,6 @@ class SteadyPage:
                 target=self._write, args=[self._inventory.page.file], name="page"
             )
             self._writing.start()
-
-    def end(self) -> None:
-        """Wait until what is being written is written."""
-        if self._writing:
-            self._writing.join()
 
     def _write(self, path: Path) -> None:
         began = time.monotonic()
