@@ -25,7 +25,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from zkpoll.errors import Busy, JournalError, JournalUnfit, Refused, Stopped, TryLater
+from zkpoll.errors import Busy, JournalError, JournalUnfit, Refused, Stopped, StopRun, TryLater
+from zkpoll.journal import conditions
 from zkpoll.journal.devices import Devices
 from zkpoll.journal.opening import folders
 from zkpoll.journal.watches import watch_of
@@ -64,7 +65,16 @@ _BESIDE_OTHERS: Final = 5.0
 _CLEAR_AGAIN: Final = 300.0
 """Seconds between two tries to clear a log, as between two runs of cron."""
 
+_LEFT_BEHIND: Final = (
+    "device {} was given another name by a run with a newer inventory, and is not read by this one now; "
+    "restart zkpoll watch"
+)
+
 _log = logging.getLogger(__name__)
+
+
+class _LeftBehind(StopRun):
+    """The device has another name by a newer inventory: to read it by the old one would take that back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +108,9 @@ def watch_device(device: Device, means: WatchMeans) -> None:
         except JournalUnfit:
             raise
         except Stopped:
+            return
+        except _LeftBehind:
+            _log.warning("%s", _LEFT_BEHIND.format(device.name))
             return
         except Busy:
             _log.info("%s: another `zkpoll watch` has it", device.name)
@@ -156,6 +169,8 @@ class _Post:
     def __init__(self, device: Device, means: WatchMeans) -> None:
         self._device = device
         self._means = means
+        self._key: str | None = None
+        """By which it was read last; None before that."""
         self._rang = False
         """Whether it ever rang."""
         self._unheard = 0
@@ -293,8 +308,18 @@ class _Post:
     def _read(self, visitor: _Visitor, contacts: Contacts, sink: JournalSink) -> DeviceOutcome:
         """Read what is new of the terminal that answers, whoever it is by now: a person may decide that."""
         found = visitor.guard.identify(visitor.serial)
+        if found.problem is None and found.key == self._key:
+            self._stay_behind(contacts.journal, found.key)
         newest = Devices(contacts.journal).newest_reading() if self._device.clock else None
         return read(visitor.session, found, self._device, contacts, sink, Manner(newest=newest))
+
+    def _stay_behind(self, journal: Journal, key: str) -> None:
+        """Raise `_LeftBehind` where the terminal that was read by this name has another one by now."""
+        if Devices(journal).name_of(key) in {self._device.name, None}:
+            return
+        with journal.transaction():
+            conditions.owe(journal, "watch", _LEFT_BEHIND.format(self._device.name))
+        raise _LeftBehind(_LeftBehind.__doc__)
 
     def _contacts(self, journal: Journal) -> Contacts:
         claims = Claims(self._means.inventory.devices, asks_again=True)
@@ -318,6 +343,7 @@ class _Post:
             outcome = replace(outcome, clearing=self._last.clearing)  # until it is tried again
         self._last = outcome
         if outcome.reading:
+            self._key = self._key if outcome.problem else outcome.key
             self._means.journal(None)
         self._means.told(outcome)
 
