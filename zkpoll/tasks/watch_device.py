@@ -314,8 +314,12 @@ class _Post:
         return read(visitor.session, found, self._device, contacts, sink, Manner(newest=newest))
 
     def _stay_behind(self, journal: Journal, key: str) -> None:
-        """Raise `_LeftBehind` where the terminal that was read by this name has another one by now."""
-        if Devices(journal).name_of(key) in {self._device.name, None}:
+        """Raise `_LeftBehind` where the terminal that was read by this name has one by now that is not here.
+
+        One that is here is that of another device, which tells the same number: `Claims` says whose it is.
+        """
+        name = Devices(journal).name_of(key)
+        if name is None or any(one.name == name for one in self._means.inventory.devices):
             return
         with journal.transaction():
             conditions.owe(journal, "watch", _LEFT_BEHIND.format(self._device.name))
