@@ -78,7 +78,9 @@ class Teller:
         if problem is None and not self._own:  # as after each reading
             return
         with self._lock, suppress(OutputLost):
-            troubles = {_JOURNAL: Trouble(problem, problem)} if problem else {}
+            troubles = (
+                {_JOURNAL: Trouble(_JOURNAL, problem)} if problem else {}
+            )  # threads tell one in many words
             new = news(self._own, troubles, {_JOURNAL}, datetime.now(UTC))
             self._say(new.lines)
             self._own = dict(new.conditions)
