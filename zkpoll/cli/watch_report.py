@@ -78,9 +78,8 @@ class Teller:
         if problem is None and not self._own:  # as after each reading
             return
         with self._lock, suppress(OutputLost):
-            troubles = (
-                {_JOURNAL: Trouble(_JOURNAL, problem)} if problem else {}
-            )  # threads tell one in many words
+            # One trouble, though each thread meets it in words of its own.
+            troubles = {_JOURNAL: Trouble(_JOURNAL, problem)} if problem else {}
             new = news(self._own, troubles, {_JOURNAL}, datetime.now(UTC))
             self._say(new.lines)
             self._own = dict(new.conditions)
