@@ -293,3 +293,18 @@ def test_what_is_told_again_has_no_events() -> None:
     assert before.notices
     assert not after.notices
     assert (after.tally.records, after.difference) == (before.tally.records, 0)
+
+
+def test_one_that_forgot_who_listens(
+    site: Site, dashboard: SampleDashboard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a look finds what rang unheard, it is asked to ring once more: it may have forgotten."""
+    with serve(terminal := Terminal.with_samples(2)) as address:
+        site.write(dashboard.url, entry("front", address))
+        with quick(site, monkeypatch, look=1):
+            wait_for(lambda: is_registered(terminal))
+            terminal._registered.clear()
+            punch(terminal, 1)
+            arrived(dashboard, 3)
+            wait_for(lambda: terminal.commands.count(Command.REG_EVENT) == 2)
+    assert terminal.connections == 1

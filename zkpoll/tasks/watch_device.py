@@ -20,7 +20,7 @@ from __future__ import annotations
 import logging
 import random
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
@@ -261,6 +261,9 @@ class _Post:
             if has_bell:
                 is_look = patience == LOOK and not (rang or rings_on)
                 self._note_bell(rang=rang, unheard=is_look and found)
+                if is_look and found:  # it may have forgotten who listens, as where another client registered
+                    with suppress(Refused):
+                        bell.register()
             self._tell(outcome)
             if outcome.problem or (not (rang or found) and self._is_due(contacts.journal, outcome)):
                 return outcome
