@@ -34,6 +34,9 @@ _STATES: Final = "SELECT state, count(*) FROM outbox GROUP BY state"
 Held = tuple[str, str, str]
 """User id, the time on the terminal's clock, why."""
 
+_PATIENT: Final = 30
+"""Seconds: a whole run of a command may be inside of one of the terminal's answers."""
+
 
 class Gate:
     """A terminal with two doors, between the two programs that it is known to."""
@@ -61,7 +64,8 @@ class Gate:
     def __enter__(self) -> Self:
         with ExitStack() as failed:
             address = failed.enter_context(serve(self.unit))
-            settings = entry(NAME, address, serial=NAME.upper(), push="true", warn_clock="never")
+            more = {"push": "true", "warn_clock": "never", "timeout": str(_PATIENT)}
+            settings = entry(NAME, address, serial=NAME.upper(), **more)
             write(self.site, self.dashboard.url, [settings], self._more)
             self.door: Serving = failed.enter_context(serving(self.site))
             self.push = PushTerminal(self.door.url, self.unit, self._model)
