@@ -63,7 +63,8 @@ def rows(scale: Scale) -> Iterator[Row]:
     yield Row(f"{what}: floors", took["ours"], floor=took["floor"], target=2.2)
     for piece, seconds in bare.took.items():
         yield Row(f"   of them {piece}", seconds)
-    yield Row(f"{what}: pyzk's bare reading", took["ours"], peer=took["read"], target=0.66)
+    # No target: what pyzk takes is copying of memory, which machines do at very different speeds.
+    yield Row(f"{what}: pyzk's bare reading", took["ours"], peer=took["read"])
     yield Row(f"{what}: pyzk and one POST each", took["ours"], peer=took["read"] + count * each, target=0.1)
     yield Row(f"{what}: peak memory", max(costs), "MB", target=200)
     if not scale.short:
