@@ -78,3 +78,9 @@ def free_ports(count: int) -> list[int]:
         if len(free) == count:
             return free
     raise AssertionError("no port is free")
+
+
+def listens(port: int) -> bool:
+    """Say whether anybody listens on a port of this machine."""
+    with socket.socket() as one:
+        return one.connect_ex(("127.0.0.1", port)) == 0

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 import pytest
 
-from tests.peers import free_ports
+from tests.peers import free_ports, listens
 from tests.waiting import wait_for
 from zkpoll.fleet.celery import Consumer, Queues
 from zkpoll.fleet.dispatch import BrokerAway, Message
@@ -34,15 +34,10 @@ def redis(*settings: str) -> Iterator[str]:
     words = [PROGRAM, "--port", str(port), "--bind", "127.0.0.1", "--save", "", *settings]
     with subprocess.Popen(words, stdout=subprocess.DEVNULL) as process:
         try:
-            wait_for(lambda: _listens(port))
+            wait_for(lambda: listens(port))
             yield f"127.0.0.1:{port}"
         finally:
             process.kill()
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as one:
-        return one.connect_ex(("127.0.0.1", port)) == 0
 
 
 class Consuming:
@@ -103,7 +98,7 @@ def test_a_redis_that_refuses(settings: list[str], login: str, words: str) -> No
 )
 def test_a_rabbitmq_that_refuses(login: str, vhost: str, words: str) -> None:
     """The same, though the engine tries several times a second."""
-    if not _listens(5672):
+    if not listens(5672):
         pytest.skip("there is no RabbitMQ here")
     (told,) = refused(f"amqp://{login}@{RABBIT}{vhost}")
     assert told is not None

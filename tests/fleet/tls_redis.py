@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from tests.certificates import Authority
-from tests.peers import free_ports
+from tests.peers import free_ports, listens
 from tests.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -35,13 +34,7 @@ def tls_redis(folder: Path, place: str = "IP:127.0.0.1") -> Iterator[str]:
     command = [REDIS, "--port", "0", "--tls-port", str(port), "--bind", "127.0.0.1", *files, *settings]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as server:
         try:
-            wait_for(lambda: _listens(port))
+            wait_for(lambda: listens(port))
             yield f"rediss://127.0.0.1:{port}/1"
         finally:
             server.kill()
-
-
-def _listens(port: int) -> bool:
-    with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-        return True
-    return False

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from tests.certificates import Authority
-from tests.peers import free_ports
+from tests.peers import free_ports, listens
 from tests.serve.pages import blocks
 from tests.serve.serving import AWAY, GATE, SERIAL, Heard, ask, journalled, serving
 from tests.waiting import wait_for
@@ -118,16 +118,11 @@ class Front:
 def _running(words: list[str], port: int) -> Iterator[None]:
     with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
-            wait_for(lambda: process.poll() is not None or _is_open(port))
+            wait_for(lambda: process.poll() is not None or listens(port))
             assert process.poll() is None, "the proxy ended"
             yield
         finally:
             process.terminate()
-
-
-def _is_open(port: int) -> bool:
-    with socket.socket() as one:
-        return one.connect_ex(("127.0.0.1", port)) == 0
 
 
 def of_nginx(kind: str) -> str:
