@@ -114,8 +114,9 @@ class World:
     # --- what happens ---
 
     def begin_a_journal(self) -> None:
-        """Let the next run find no journal, as on a new machine."""
+        """Let the next run find no journal, as on a new machine, and what one that was killed left."""
         self._journals += 1
+        self._leave_an_old_part()
         self.front.model = replace(self.front.model, serial=OLD)
         self.site.journal = self.site.folder / f"journal{self._journals}.db"
         self._write_inventory(entry("lab", self._addresses[2]))
@@ -124,6 +125,11 @@ class World:
         """Let the next run find no journal where there was one."""
         self.begin_a_journal()
         folders(self.site.journal).begun.touch()
+
+    def _leave_an_old_part(self) -> None:
+        part = self.site.folder / ".zkpoll.prom.old.part"
+        part.touch()
+        os.utime(part, (0, 0))
 
     def _write_inventory(self, lab: str, batch_size: int | None = None, form: str = "") -> None:
         front, gate, _ = self._addresses
