@@ -35,6 +35,7 @@ from zkpoll.cli.simulate import simulate
 from zkpoll.cli.status import status
 from zkpoll.cli.streams import prepare_streams
 from zkpoll.cli.sync import sync
+from zkpoll.cli.systemd import systemd
 from zkpoll.cli.users import users
 from zkpoll.cli.watch import watch
 from zkpoll.cli.worker import worker
@@ -50,7 +51,9 @@ _SECTIONS: Final = {
         *("sync", "watch", "serve", "status"),
     ),
     "Every day": ("explain", "outbox", "quarantine", "users", "punches"),
-    "Now and then": ("devices", "databases", "dashboards", "backfill", "journal", "config", "completion"),
+    "Now and then": (
+        *("devices", "databases", "dashboards", "backfill", "journal", "config", "systemd", "completion"),
+    ),
     "More than one machine": ("dispatch", "worker"),
     "For developers": ("simulate", "decode"),
 }
@@ -104,6 +107,7 @@ for _command in (
     worker,
     decode,
     config,
+    systemd,
     completion,
     simulate,
     demo,

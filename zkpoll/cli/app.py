@@ -25,7 +25,7 @@ F = TypeVar("F", bound="Callable[..., Any]")
 # --- options ---
 
 
-def _one_inventory(context: click.Context, parameter: click.Parameter, own: Path | None) -> Path | None:
+def one_inventory(context: click.Context, parameter: click.Parameter, own: Path | None) -> Path | None:
     """Return the inventory that stands behind the command or before it. Refuse two that differ."""
     before: Path | None = context.find_root().params.get("config")
     if before is None or before == own:
@@ -41,7 +41,7 @@ config_option = click.option(
     type=click.Path(path_type=Path),
     envvar="ZKPOLL_CONFIG",
     show_envvar=True,
-    callback=_one_inventory,
+    callback=one_inventory,
     help="The inventory. Else the first there is of ./devices.yaml,"
     " ~/.config/zkpoll/devices.yaml and /etc/zkpoll/devices.yaml.",
 )

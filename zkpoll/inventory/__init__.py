@@ -17,7 +17,7 @@ from zkpoll.inventory.admin import Admin
 from zkpoll.inventory.dashboards import Basic, Dashboard, Signing
 from zkpoll.inventory.databases import Database, Machine
 from zkpoll.inventory.digest import settings_digest
-from zkpoll.inventory.file import journal_of, load, locate
+from zkpoll.inventory.file import credentials_in, journal_of, load, locate
 from zkpoll.inventory.hosts import Binding
 from zkpoll.inventory.listen import Listen, Push
 from zkpoll.inventory.models import Clear, ClockSetting, Device, Inventory
@@ -27,6 +27,6 @@ from zkpoll.inventory.workers import Workers
 
 __all__ = [
     "Admin", "Badges", "Basic", "Binding", "Clear", "ClockSetting", "Dashboard", "Database", "Device",
-    "Inventory", "Listen", "Machine", "Push", "Signing", "Source", "UserIds", "Workers", "journal_of", "load",
-    "locate", "settings_digest",
+    "Inventory", "Listen", "Machine", "Push", "Signing", "Source", "UserIds", "Workers", "credentials_in",
+    "journal_of", "load", "locate", "settings_digest",
 ]  # fmt: skip

@@ -11,6 +11,7 @@ from zkpoll.inventory.files import expanded
 from zkpoll.inventory.journal_place import is_url
 from zkpoll.inventory.models import SECRETS
 from zkpoll.inventory.problems import Problems
+from zkpoll.inventory.variables import credentials_of
 from zkpoll.model.journal_home import FileAndState, JournalServer, beside
 from zkpoll.ordinary_files import contents
 
@@ -97,6 +98,15 @@ def journal_of(path: Path, env: Mapping[str, str]) -> Path | None:
         at = folder / _home(Path(state))
         return beside(FileAndState(file, at) if file else JournalServer("", at))
     return file
+
+
+def credentials_in(path: Path) -> tuple[str, ...]:
+    """Given an inventory that `load` takes, return which files in `$CREDENTIALS_DIRECTORY` it takes, by name.
+
+    Raise InventoryError where it cannot be read.
+    """
+    values = text.written_values(_contents(path))
+    return tuple(dict.fromkeys(name for value in values for name in credentials_of(value)))
 
 
 def _is_path(value: object) -> TypeGuard[str]:

@@ -86,6 +86,13 @@ def read(
         raise InventoryError(f"{problems.file}: its aliases make it too large") from None
 
 
+def written_values(text: str) -> Iterator[str]:
+    """Given the text of a file that `read` takes, yield each scalar as it is written, in order."""
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        if isinstance(event, yaml.ScalarEvent):
+            yield event.value
+
+
 def _compose(text: str, file: Path) -> yaml.Node | None:
     """Given a text, return its root node, or None if it holds nothing. Raise InventoryError."""
     try:

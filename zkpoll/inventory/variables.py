@@ -49,6 +49,13 @@ def fill(text: str, env: Mapping[str, str], folder: Path) -> tuple[str, tuple[st
     return filled, tuple(filling.used)
 
 
+def credentials_of(text: str) -> list[str]:
+    """Given a value as written, return the names of the files in `$CREDENTIALS_DIRECTORY` that it takes."""
+    insides = (_FILE.fullmatch(mark["inside"] or "") for mark in _MARK.finditer(text))
+    paths = (_CREDENTIAL_IN_PATH.fullmatch(one["path"]) for one in insides if one)
+    return [one["name"] for one in (_CREDENTIAL.fullmatch(text), *paths) if one]
+
+
 class _Filling:
     """The filling of one value."""
 

@@ -1,0 +1,1 @@
+"""What makes an installation ready: a first inventory, and systemd's units."""
