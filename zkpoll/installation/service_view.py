@@ -63,7 +63,7 @@ def _places(path: Path, root: Path) -> Iterator[Path]:
 
 
 def _why_closed(path: Path, root: Path) -> Unread | None:
-    for folder in reversed(path.parents):
+    for folder in [*reversed(path.parents)][1:]:  # that of an image may be closed to others on this machine
         if not seen(folder, root).stat().st_mode & stat.S_IXOTH:
             why = f"is in {folder}, which is closed to the services' user"
             return Unread(why, f"sudo chmod o+x {folder}")

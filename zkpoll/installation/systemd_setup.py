@@ -117,7 +117,7 @@ def _inventory(setup: Setup) -> tuple[Step, Inventory | None]:
         return Step(f"the inventory {path}{odd}", StepState.NEEDS_YOU, "give it another name"), None
     if closed := why_unread(path, setup.root):
         place = units.INVENTORY
-        put = f"put one into its place: sudo install -d {place.parent}; sudo install -m 0644 devices.yaml {place}"
+        put = f"put one there: sudo install -d {place.parent}; sudo install -m 0644 devices.yaml {place}"
         return Step(f"the inventory {here} {closed.why}", StepState.NEEDS_YOU, closed.mend or put), None
     try:
         inventory = load(here, _environment(setup.root), secrets=False)
