@@ -11,12 +11,17 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from tests.site import Result
+from zkpoll.installation.program import program_at
+from zkpoll.installation.steps import needing_somebody
+from zkpoll.installation.systemd_setup import Setup, plan
+from zkpoll.installation.units import Wanted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -137,14 +142,20 @@ def secrets(machine: Machine, name: str) -> list[str]:
     return re.findall("^LoadCredential=(.*)$", (machine.units / name).read_text(), re.MULTILINE)
 
 
+@pytest.fixture(scope="session")
+def may_enter(tmp_path_factory: pytest.TempPathFactory) -> bool:
+    """Say whether this account may make namespaces, and mount there."""
+    folder = Machine(tmp_path_factory.mktemp("probe")).folder
+    probe = [*UNSHARE, "sh", "-c", ENTER, str(folder), "true"]
+    return subprocess.run(probe, check=False, capture_output=True).returncode == 0
+
+
 @pytest.fixture
-def machine(tmp_path: Path) -> Machine:
+def machine(tmp_path: Path, may_enter: bool) -> Machine:
     """Give a machine on which all is ready but the units."""
-    made = Machine(tmp_path)
-    probe = [*UNSHARE, "sh", "-c", ENTER, str(tmp_path), "true"]
-    if subprocess.run(probe, check=False, capture_output=True).returncode:
+    if not may_enter:
         pytest.skip("this account may not make a namespace")
-    return made
+    return Machine(tmp_path)
 
 
 def test_it_shows_first(machine: Machine) -> None:
@@ -257,31 +268,17 @@ def test_a_secret_that_is_none(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "words", "told"),
+    ("old", "new", "told"),
     [
-        ("/var/lib/zkpoll/journal.db", "journal.db", [], "write `journal: /var/lib/zkpoll/journal.db`"),
-        ("listen: {address: systemd}\n", "", ["--serve"], "write `listen: {address: systemd}`"),
-        (
-            "{address: systemd}",
-            "{address: '0.0.0.0:8081'}",
-            ["--serve"],
-            "write `listen: {address: systemd}`",
-        ),
-        ("", "", ["--worker"], "workers need a broker"),
-        ("", "", ["--dispatch"], "workers need a broker"),
-        ("", "", ["--worker", "--site", "dhaka"], "no site 'dhaka' in the inventory"),
-        ("${CREDENTIALS_DIRECTORY}/token\n", "secret\n", [], "write ${CREDENTIALS_DIRECTORY}/secret in the"),
-        ("token_file: ${CREDENTIALS_DIRECTORY}/token\n", "token: ${TOKEN}\n", [], "TOKEN is not set"),
-        ("timezone: Asia/Dhaka", "timezone: Asia/Dakka", [], "Asia/Dakka"),
+        ("${CREDENTIALS_DIRECTORY}/token\n", "secret\n", "write ${CREDENTIALS_DIRECTORY}/secret in the"),
+        ("token_file: ${CREDENTIALS_DIRECTORY}/token\n", "token: ${TOKEN}\n", "TOKEN is not set"),
     ],
 )
-def test_an_inventory_that_a_service_cannot_use(
-    machine: Machine, old: str, new: str, words: list[str], told: str
-) -> None:
-    """What would fail in the service is told before anything is done."""
+def test_an_inventory_that_a_service_cannot_use(machine: Machine, old: str, new: str, told: str) -> None:
+    """What the service could not read is told before anything is done."""
     machine.put_secret("secret", "t0ken")
     (machine.etc / "devices.yaml").write_text(INVENTORY.replace(old, new, 1))
-    shown = machine.run("install", "--apply", *words)
+    shown = machine.run("install", "--apply")
     assert (shown.code, told in shown.out) == (1, True), shown.out
     assert machine.calls() == []
     assert list(machine.units.iterdir()) == []
@@ -299,7 +296,7 @@ def test_no_inventory(machine: Machine) -> None:
 
 
 def test_a_program_out_of_sight(machine: Machine) -> None:
-    """A program in a home, or among temporary files, is refused with what to do; so is one that is not there."""
+    """A program in a home, or that is not there, is refused with what to do."""
     for path, told in (
         ("/root/.local/bin/zkpoll", "home folder"),
         ("/opt/none/zkpoll", "is not there"),
@@ -367,6 +364,44 @@ def test_printed_units_are_those_installed(machine: Machine) -> None:
 
 
 # --- below another root: real files, and no namespace ---
+
+
+LACKS: Final = [
+    ("/var/lib/zkpoll/journal.db", "journal.db", Wanted(), "write `journal: /var/lib/zkpoll/journal.db`"),
+    ("listen: {address: systemd}\n", "", Wanted(serve=True), "write `listen: {address: systemd}`"),
+    ("address: systemd", "address: '0.0.0.0:80'", Wanted(serve=True), "write `listen: {address: systemd}`"),
+    ("", "", Wanted(worker=True), "workers: {broker: redis://…}"),
+    ("", "", Wanted(dispatch=True), "workers: {broker: redis://…}"),
+    ("", "", Wanted(worker=True, sites=("dhaka",)), "there are none"),
+    (
+        "journal: /var/lib/zkpoll/journal.db",
+        "journal: postgresql://zkpoll@db.example.com/zkpoll\nstate_dir: /srv/zkpoll",
+        Wanted(),
+        "write `state_dir: /var/lib/zkpoll`",
+    ),
+    (
+        "journal: /var/lib/zkpoll/journal.db",
+        "journal: postgresql://zkpoll@db.example.com/zkpoll\nstate_dir: /var/lib/zkpoll",
+        Wanted(backup=True),
+        "leave out --backup",
+    ),
+    ("Asia/Dhaka", "Asia/Dakka", Wanted(), "mend it; a service has none"),
+    ("/token\n", "/to:ken\n", Wanted(), "name it with letters"),
+]
+"""What an inventory has, what it has instead, what is asked for, and what a person is told to do."""
+
+
+@pytest.mark.parametrize(("old", "new", "wanted", "told"), LACKS)
+def test_an_inventory_that_does_not_fit(
+    tmp_path: Path, old: str, new: str, wanted: Wanted, told: str
+) -> None:
+    """What is asked for and the inventory does not have is told before anything is done."""
+    image = Machine(tmp_path)
+    setup = Setup(wanted, program_at(Path(PROGRAM)), root=tmp_path)
+    fits = replace(setup, wanted=Wanted(serve=True, watch=True, backup=True))
+    assert not needing_somebody(plan(fits, None))
+    (image.etc / "devices.yaml").write_text(INVENTORY.replace(old, new, 1))
+    assert any(told in step.advice for step in needing_somebody(plan(setup, None)))
 
 
 def run_here(*words: str) -> Result:

@@ -53,11 +53,12 @@ def pip(*arguments: str) -> None:
 
 
 def package() -> set[str]:
-    """Return the files of the package in this checkout."""
+    """Return the files that the package has, by this checkout: its own, and the units."""
     found = (
         path for path in (ROOT / "zkpoll").rglob("*") if path.is_file() and "__pycache__" not in path.parts
     )
-    return {path.relative_to(ROOT).as_posix() for path in found}
+    units = {f"zkpoll/installation/systemd/{path.name}" for path in (ROOT / "systemd").iterdir()}
+    return {path.relative_to(ROOT).as_posix() for path in found} | units
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,8 @@ def test_the_wheel_in_a_clean_environment(
     assert installed.prints("--version", folder=tmp_path).split()[-1] == __version__
     assert "devices" in json.loads(installed.prints("config", "schema", folder=tmp_path))["properties"]
     assert "_ZKPOLL_COMPLETE" in installed.prints("completion", "bash", folder=tmp_path)
+    command = f"ExecStart={installed.programs / 'zkpoll'} sync "
+    assert command in installed.run("systemd", "print", "zkpoll.service", folder=tmp_path).stdout
     with serve(Terminal.with_samples(40)) as address:
         site.write(dashboard.url, entry("front", address))
         installed.prints("sync", "--config", str(site.inventory), folder=tmp_path)
