@@ -14,6 +14,7 @@ from hypothesis import settings
 from tests.examples import FULL, QUICK
 from tests.forks import Forked
 from tests.in_memory import stay_in_memory
+from tests.new_journals import copy_new_journals
 from tests.site import TOKEN, Site
 from zkpoll.simulator import SampleDashboard
 
@@ -44,6 +45,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("quick"):
         settings.load_profile("quick")
         stay_in_memory()
+        copy_new_journals()
 
 
 @pytest.hookimpl(tryfirst=True)
