@@ -5,8 +5,8 @@
 reads orders from the socket that is its stdin, each the module and words, the environment and the three
 standard streams of a command. What it forks runs the real command, has streams, signals, limits and an end of
 its own, and is the caller's child, as if the caller had started it. Three things differ from a fresh start:
-every module is loaded, new journals are copies, and memory is not cleared at the end. So `make test-long` starts
-some commands afresh, and here only Linux is served.
+every module is loaded, new journals are copies, and memory is not cleared at the end. So `make test-long`
+starts some commands afresh, and here only Linux is served.
 """
 
 from __future__ import annotations
@@ -166,20 +166,20 @@ def _run(module: str) -> None:
 
     What is out of the ordinary, an exception or a stream that takes no more, is left to Python.
     """
-    code = None
+    code = 0
     try:
         runpy.run_module(module, run_name="__main__")
     except SystemExit as end:
-        code = end.code
-        if not isinstance(code, int | None):
+        if isinstance(end.code, str):
             raise
+        code = end.code or 0
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     with suppress(OSError, ValueError):
         for stream in (sys.stdout, sys.stderr):
             if stream:
                 stream.flush()
-        os._exit(code or 0)
+        os._exit(code)
     sys.exit(code)
 
 

@@ -12,7 +12,7 @@ _MIGRATE = SqliteJournal._migrate
 def copy_new_journals() -> None:
     """Migrate one new journal, and copy it wherever this process would migrate another."""
     _new()
-    SqliteJournal._migrate = _copy_or_migrate  # type: ignore[method-assign]
+    SqliteJournal._migrate = _copy_or_migrate  # type: ignore[method-assign,assignment]
 
 
 def _copy_or_migrate(journal: SqliteJournal) -> None:
