@@ -9,6 +9,7 @@
 # make test-lowest   what stands on other people's packages, tested with the oldest ones that pyproject.toml allows
 # make test-pythons   the same with each Python there is, and the newest packages; PYTHONS='python3.14' names others
 # make fuzz   answer visits and deliveries with drawn bytes, thousands of times
+# make share   write share/ anew: manual pages and completions, made of the help texts and the schema
 # make pictures   draw docs/pictures anew: what the commands look like on a terminal, and the status page in a browser
 # make test-crash   kill the real `zkpoll sync` and `zkpoll serve` hundreds of times, and see that nothing is lost
 #
@@ -111,6 +112,9 @@ cover-quick: $(VENV)/.dev
 		$(or $(ARGS),$(DECIDES:%=tests/%) tests/test_wall_clock.py)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --include='$(DECIDED)' --fail-under=95
+
+share: $(VENV)/.dev
+	$(BIN)/python -m tests.share
 
 pictures: $(VENV)/.dev
 	$(BIN)/python -m tests.pictures
