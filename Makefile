@@ -42,7 +42,7 @@ comma   := ,
 DECIDED := $(subst $(empty) $(empty),$(comma),$(DECIDES:%=zkpoll/%/*) zkpoll/wall_clock.py)
 
 .PHONY: demo test test-long test-crash test-lowest test-pythons fuzz lint bench bench-short cover cover-quick
-.PHONY: pictures clean
+.PHONY: share pictures clean
 
 # What the demo needs: zkpoll and its run-time dependencies, those of `serve` too, nothing more.
 $(BIN)/zkpoll: pyproject.toml

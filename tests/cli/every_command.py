@@ -55,6 +55,7 @@ LOOKS: Final = {
     "decode": "{copy}",
     "config check": "",
     "config schema": "",
+    "config example": "",
     "systemd print": "",
     "completion": "bash",
 }
@@ -79,7 +80,7 @@ ELSEWHERE: Final = {
 }
 """Commands that are not run here, and why."""
 ROWS: Final = ASKS | LOOKS
-NO_JSON: Final = {"backfill", "config schema", "systemd print", "completion"}
+NO_JSON: Final = {"backfill", "config example", "config schema", "systemd print", "completion"}
 
 
 def commands(group: click.Group, *path: str) -> dict[str, click.Command]:

@@ -121,7 +121,8 @@ def test_the_wheel_in_a_clean_environment(
     assert told.removesuffix("\n").partition("+")[0] == f"zkpoll, version {__version__}"
     assert "devices" in json.loads(installed.prints("config", "schema", folder=tmp_path))["properties"]
     assert "_ZKPOLL_COMPLETE" in installed.prints("completion", "bash", folder=tmp_path)
-    assert installed.prints("config", "example", folder=tmp_path) == (ROOT / "devices.example.yaml").read_text()
+    example = (ROOT / "devices.example.yaml").read_text()
+    assert installed.prints("config", "example", folder=tmp_path) == example
     share = installed.programs.parent / "share"
     assert {path.name for path in share.glob("man/man?/*")} == {
         path.name for path in (ROOT / "share").glob("man/man?/*")
