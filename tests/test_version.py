@@ -39,7 +39,7 @@ class Checkout:
             "GIT_CONFIG_SYSTEM": "/dev/null",
             "PATH": "/usr/bin:/bin",
         }
-        command = ["git", "-C", self.folder, *who, *words]
+        command = ["git", "-C", str(self.folder), *who, *words]
         run = subprocess.run(command, env=nothing, capture_output=True, text=True, check=True)
         return run.stdout.strip()
 

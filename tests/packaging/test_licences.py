@@ -7,8 +7,8 @@ an image is under GPL 3.
 The one doubt is pyzk, without which there is no zkpoll. Its package (0.9) has neither a licence nor a notice:
 its metadata name a file LICENSE.txt that it lacks. Its project goes by the GPL, with the text of version 2;
 none of its modules says "only" or "or later". Section 9 of that text lets one choose any version where none
-is named. Who holds that version 2 alone is meant has to leave out of an image what is marked 3 below: requests,
-tenacity, tzdata, prometheus-client, psycopg.
+is named. Who holds that version 2 alone is meant has to leave out of an image what is marked 3 below:
+requests, tenacity, tzdata, prometheus-client, psycopg.
 """
 
 from __future__ import annotations
@@ -82,13 +82,13 @@ def said(name: str, package: Distribution) -> list[str]:
     told = package.metadata
     if name in READ:
         return [READ[name]]
-    if expression := told.get("License-Expression"):
-        return [expression]
+    if expressions := told.get_all("License-Expression"):
+        return expressions
     classified = [
         one.split(" :: ")[-1] for one in told.get_all("Classifier", []) if one.startswith("License ::")
     ]
-    named = told.get("License", "")
-    return [named] if agreed(named) else [*classified, named]
+    named: list[str] = told.get_all("License", [])
+    return named if any(map(agreed, named)) else [*classified, *named]
 
 
 def agreed(licence: str) -> bool:
