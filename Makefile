@@ -30,9 +30,10 @@ FUZZ_SECONDS  ?= 300
 FUZZ_SEED     ?=
 
 # Tests of rooms that stand on other people's packages; what is left out is our own from end to end.
-PORTABLE := $(addprefix tests/,inventory cli delivery reports push pull bridge fleet contracts) \
-	tests/journal/test_locks.py tests/serve/test_serve.py tests/simulator/test_demo.py tests/test_documents.py
-PYTHONS  ?= $(shell for one in 3.11 3.12 3.13 3.14; do command -v python$$one; done)
+PORTABLE := $(addprefix tests/,inventory cli delivery reports push bridge fleet contracts) \
+	$(addprefix tests/,pull/test_session.py pull/test_driver.py pull/test_raw_copy.py journal/test_locks.py) \
+	$(addprefix tests/,serve/test_serve.py simulator/test_demo.py test_documents.py)
+PYTHONS  ?= $(shell for one in 3.11 3.12 3.13 3.14; do python$$one -c '' 2>/dev/null && echo python$$one; done)
 QUICKLY  := -m pytest --numprocesses=auto --dist=worksteal --quick -m 'not long'
 
 # What decides, and the tests of it.

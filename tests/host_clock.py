@@ -64,7 +64,7 @@ def be_on_a_host(seconds: float, vouched: bool | None) -> None:
 
 
 def _build_models(model: type[Settings]) -> None:
-    """Build what is built at first use: pydantic before 2.14 looks for `datetime` where it is replaced here."""
+    """Build what is built at first use: older pydantic looks for `datetime` where it is replaced here."""
     for kind in model.__subclasses__():
         kind.model_rebuild()
         _build_models(kind)

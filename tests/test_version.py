@@ -19,13 +19,17 @@ class Checkout:
     def __init__(self, folder: Path) -> None:
         """Make it."""
         self.folder, self.package = folder, folder / "zkpoll"
-        self.package.mkdir(parents=True)
         self.module = self.package / "module.py"
-        self.module.write_text("first")
+        self.fill()
         self.git("init", "--quiet")
         self.git("add", ".")
         self.commit("A first one")
         self.first = self.git("rev-parse", "--short=7", "HEAD")
+
+    def fill(self) -> None:
+        """Write what is in it."""
+        self.package.mkdir(parents=True)
+        self.module.write_text("first")
 
     def git(self, *words: str) -> str:
         """Run git as somebody, without the settings of who runs the tests."""
@@ -35,7 +39,7 @@ class Checkout:
             "GIT_CONFIG_SYSTEM": "/dev/null",
             "PATH": "/usr/bin:/bin",
         }
-        command = ["git", "-C", self.folder, *who, *words]
+        command = ["git", "-C", str(self.folder), *who, *words]
         run = subprocess.run(command, env=nothing, capture_output=True, text=True, check=True)
         return run.stdout.strip()
 
