@@ -16,13 +16,19 @@
 # Real databases are used where they are, see docs/developing.md: Java makes Access files, PostgreSQL comes as a wheel if
 # none runs, MariaDB is left out; ZKPOLL_TEST_POSTGRES and ZKPOLL_TEST_MYSQL name others.
 #
+# make test WORKERS=1   so many tests at once, else two for each core
 # make test ARGS='tests/cli -k sync'   where ARGS names a path below tests/, all its tests run, the long ones too
 # make test-long ARGS=tests/cli   of that path, what `make test` leaves out or shortens
 
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
-PYTEST := $(BIN)/python -m pytest --numprocesses=auto --dist=worksteal
+# Most tests wait, for sockets and processes: two at a time for each core.
+WORKERS ?= $(shell echo $$((2 * $$(nproc))))
+PYTEST := $(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=worksteal
+
+# Each worker, and most tests of the command, would compile all that they import again.
+export PYTHONDONTWRITEBYTECODE :=
 
 # Of each test: so many stories, as far as they fit into so many seconds. A seed draws the same ones again.
 FUZZ_EXAMPLES ?= 2000
@@ -53,7 +59,7 @@ $(BIN)/zkpoll: pyproject.toml
 
 $(VENV)/.dev: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --compile --editable '.[dev]'
 	@touch $@ $(BIN)/zkpoll
 
 demo: $(BIN)/zkpoll

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import time
@@ -58,6 +59,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         starts = isinstance(item, pytest.Function) and "popen" in item.fixturenames
         if starts and crc32(item.nodeid.encode()) % _ONE_IN == 0:
             item.add_marker("sample")
+
+
+def pytest_collection_finish() -> None:
+    """Let the collector of garbage pass by all that stays to the end: it is a gigabyte."""
+    gc.freeze()
 
 
 @pytest.fixture
