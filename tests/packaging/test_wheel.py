@@ -127,7 +127,8 @@ def test_the_wheel_in_a_clean_environment(
     assert {path.name for path in share.glob("man/man?/*")} == {
         path.name for path in (ROOT / "share").glob("man/man?/*")
     }
-    assert (share / "bash-completion" / "completions" / "zkpoll").is_file()
+    for script in ("bash-completion/completions/zkpoll", "zsh/site-functions/_zkpoll"):
+        assert (share / script).read_text() == (ROOT / "share" / script).read_text()
     command = f"ExecStart={installed.programs / 'zkpoll'} sync "
     assert command in installed.run("systemd", "print", "zkpoll.service", folder=tmp_path).stdout
     with serve(Terminal.with_samples(40)) as address:
