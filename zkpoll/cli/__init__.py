@@ -25,6 +25,7 @@ from zkpoll.cli.demo import demo
 from zkpoll.cli.devices import devices
 from zkpoll.cli.dispatch import dispatch
 from zkpoll.cli.explain import explain
+from zkpoll.cli.init import init
 from zkpoll.cli.journal import journal
 from zkpoll.cli.outbox import outbox
 from zkpoll.cli.output import complain
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 
 _SECTIONS: Final = {
     "First day": (
-        *("demo", "config check", "devices discover", "devices ping", "dashboards ping"),
+        *("demo", "init", "config check", "devices discover", "devices ping", "dashboards ping"),
         *("sync", "watch", "serve", "status"),
     ),
     "Every day": ("explain", "outbox", "quarantine", "users", "punches"),
@@ -106,6 +107,7 @@ for _command in (
     config,
     completion,
     simulate,
+    init,
     demo,
 ):
     zkpoll.add_command(_command)

@@ -1,0 +1,1 @@
+"""What makes an installation ready to be used."""
