@@ -26,7 +26,7 @@ WELL = ("--dashboard", URL, "--zone", "Asia/Dhaka")
 def given(site: Site, *more: str) -> Result:
     """Run it with a token in a file, and nobody there."""
     token = site.folder / "given token"
-    token.write_text("abc \n")
+    token.write_text("abc\n")
     return site.run("init", *WELL, "--token-file", str(token), *more)
 
 
@@ -127,4 +127,8 @@ def test_addresses() -> None:
 def test_one_serial_number_is_one_entry() -> None:
     """The first address counts; those that tell none are kept apart."""
     a, b, c = FirstDevice("a", serial_number="1"), FirstDevice("b", serial_number="1"), FirstDevice("c")
-    assert [(one.host, one.also_at) for one in each_once([a, b, c, c])] == [("a", ("b",)), ("c", ()), ("c", ())]
+    assert [(one.host, one.also_at) for one in each_once([a, b, c, c])] == [
+        ("a", ("b",)),
+        ("c", ()),
+        ("c", ()),
+    ]

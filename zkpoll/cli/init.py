@@ -25,23 +25,50 @@ _HOW_TO_FIND: Final = (
 
 
 @click.command(short_help="Write a first devices.yaml: asks, and looks for terminals.")
-@click.option("-c", "--config", type=click.Path(path_type=Path), envvar="ZKPOLL_CONFIG", show_envvar=True,
-              help="What to write. Else ./devices.yaml, or as root /etc/zkpoll/devices.yaml.")
+@click.option(
+    "-c",
+    "--config",
+    type=click.Path(path_type=Path),
+    envvar="ZKPOLL_CONFIG",
+    show_envvar=True,
+    help="What to write. Else ./devices.yaml, or as root /etc/zkpoll/devices.yaml.",
+)
 @click.option("--dashboard", metavar="URL", help="Where punches go, such as https://hr.example.com/punches.")
-@click.option("--token-file", type=click.Path(path_type=Path),
-              help="A file that holds the dashboard's token. Else it is asked for, and kept beside devices.yaml.")
+@click.option(
+    "--token-file",
+    type=click.Path(path_type=Path),
+    help="A file that holds the dashboard's token. Else it is asked for, and kept beside devices.yaml.",
+)
 @click.option("--zone", help="The time zone of the terminals, such as Asia/Dhaka. Else this machine's.")
-@click.option("--device", "devices", metavar="[NAME=]ADDRESS", multiple=True,
-              help="A terminal: 192.168.1.201, door=10.0.0.7:4371, [fd00::7]:4370. Then none are looked for.")
-@click.option("--network", "networks", metavar="CIDR", multiple=True,
-              help="Where to look, such as 192.168.1.0/24. Else this machine's own networks, at most a /22 of each.")
+@click.option(
+    "--device",
+    "devices",
+    metavar="[NAME=]ADDRESS",
+    multiple=True,
+    help="A terminal: 192.168.1.201, door=10.0.0.7:4371, [fd00::7]:4370. Then none are looked for.",
+)
+@click.option(
+    "--network",
+    "networks",
+    metavar="CIDR",
+    multiple=True,
+    help="Where to look, such as 192.168.1.0/24. Else this machine's own networks, at most a /22 of each.",
+)
 @click.option("--no-look", is_flag=True, help="Look for no terminals.")
 @click.option("--dry-run", is_flag=True, help="Print the inventory; write nothing.")
 @yes_option
 @click.pass_context
-def init(  # noqa: PLR0913
-    ctx: click.Context, config: Path | None, dashboard: str | None, token_file: Path | None, zone: str | None,
-    devices: Sequence[str], networks: Sequence[str], no_look: bool, dry_run: bool, yes: bool,
+def init(
+    ctx: click.Context,
+    config: Path | None,
+    dashboard: str | None,
+    token_file: Path | None,
+    zone: str | None,
+    devices: Sequence[str],
+    networks: Sequence[str],
+    no_look: bool,
+    dry_run: bool,
+    yes: bool,
 ) -> int:
     """Write a first inventory, devices.yaml, and say what to do next.
 
@@ -63,7 +90,9 @@ def init(  # noqa: PLR0913
     if os.path.lexists(path) and not dry_run:
         raise _is_there(path)
     if not path.parent.is_dir() and path != _SYSTEM and not dry_run:
-        raise click.UsageError(f"there is no folder {path.parent}; make it with mkdir -p {_word(path.parent)}")
+        raise click.UsageError(
+            f"there is no folder {path.parent}; make it with mkdir -p {_word(path.parent)}"
+        )
     asks = sys.stdin.isatty() and not yes
     named = _named(devices)
     url = _url(dashboard if dashboard is not None else _answer(asks, "Dashboard's URL", "--dashboard"))
@@ -170,7 +199,9 @@ def _look(asked: Sequence[str]) -> list[FirstDevice]:
     try:
         where = [ipaddress.ip_network(one, strict=False) for one in asked] or this_machine.networks()
     except ValueError:
-        raise click.BadParameter("expected a network such as 192.168.1.0/24", param_hint="--network") from None
+        raise click.BadParameter(
+            "expected a network such as 192.168.1.0/24", param_hint="--network"
+        ) from None
     if any(one.num_addresses > 4096 for one in where):
         raise click.BadParameter("expected networks of /20 or smaller", param_hint="--network")
     found = []
@@ -195,7 +226,9 @@ def _check(path: Path, text: str, *, secrets: bool) -> None:
     try:
         checked(path, text, os.environ, secrets=secrets, strict=True)
     except InventoryError as error:
-        raise click.UsageError(f"nothing was written, as the inventory would have mistakes:\n{error}") from None
+        raise click.UsageError(
+            f"nothing was written, as the inventory would have mistakes:\n{error}"
+        ) from None
 
 
 def _write(path: Path, text: str, token_file: Path | None, token: str) -> None:

@@ -64,7 +64,7 @@ def asked_device(text: str) -> FirstDevice:
 
 
 def each_once(found: Iterable[FirstDevice]) -> tuple[FirstDevice, ...]:
-    """Return the devices, and one of those that have the same serial number: the first, with all addresses."""
+    """Return the devices, of those with one serial number the first, with all addresses."""
     from dataclasses import replace
 
     kept: list[FirstDevice] = []
@@ -118,7 +118,9 @@ def _entry(name: str, one: FirstDevice) -> list[str]:
 
 def _names(devices: Sequence[FirstDevice]) -> list[str]:
     """Return a name for each: its own, or one made of its address; two at one address differ by their port."""
-    made = [f"terminal-{''.join(c if c.isalnum() and c.isascii() else '-' for c in one.host)}" for one in devices]
+    made = [
+        f"terminal-{''.join(c if c.isalnum() and c.isascii() else '-' for c in one.host)}" for one in devices
+    ]
     taken = {one.name for one in devices if one.name}
     names = []
     for one, plain in zip(devices, made, strict=True):

@@ -36,7 +36,7 @@ def zone(env: Mapping[str, str], etc: Path = Path("/etc")) -> str | None:
 
 
 def networks() -> list[ipaddress.IPv4Network]:
-    """Return the private IPv4 networks that this machine is in, of each at most the /22 around its address."""
+    """Return this machine's private IPv4 networks, of each at most the /22 around its address."""
     found: dict[ipaddress.IPv4Network, None] = {}
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
         for _index, name in socket.if_nameindex():
@@ -51,7 +51,7 @@ def networks() -> list[ipaddress.IPv4Network]:
 
 
 def searched(own: ipaddress.IPv4Interface) -> list[ipaddress.IPv4Network]:
-    """Given an address of this machine with its network, return what of it is looked through: one, or none."""
+    """Given an own address with its network, return what of it is looked through, if anything."""
     if own.ip.is_loopback or not own.ip.is_private or own.network.prefixlen > 30:
         return []
     prefix = max(own.network.prefixlen, _LARGEST)
