@@ -70,6 +70,7 @@ ELSEWHERE: Final = {
     "quarantine accept": "asks a person first, and has tests of that",
     "quarantine assign": "asks a person first, and has tests of that",
     "journal copy": "needs a PostgreSQL server, and has tests of that",
+    "init": "writes a first inventory, and has tests of that",
     "systemd install": "is for a whole machine, and has tests of that",
     "dispatch": "needs a broker, and has tests of that",
     "worker": "runs until it is stopped",
