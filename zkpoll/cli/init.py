@@ -260,9 +260,7 @@ def _write(path: Path, text: str, token_file: Path | None, token: str) -> None:
     from zkpoll.installation.first_files import OtherToken, write_first
 
     try:
-        if path == _SYSTEM:
-            path.parent.mkdir(mode=0o755, exist_ok=True)
-        write_first(path, text, token_file, token)
+        write_first(path, text, token_file, token, new_folder=path == _SYSTEM)
     except FileExistsError:
         raise _is_there(path) from None
     except OtherToken as error:

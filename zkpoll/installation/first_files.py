@@ -27,12 +27,16 @@ class OtherToken(OSError):
     """A file of the token's name is there, and holds something else."""
 
 
-def write_first(path: Path, text: str, token_file: Path | None = None, token: str = "") -> None:
-    """Write an inventory, and with `token_file` the token (0600).
+def write_first(
+    path: Path, text: str, token_file: Path | None = None, token: str = "", *, new_folder: bool = False
+) -> None:
+    """Write an inventory, and with `token_file` the token (0600). `new_folder` makes its folder, too.
 
     Raise `FileExistsError` when the inventory is there, `OtherToken`, or another `OSError` when either
     cannot be written. Then neither is left of what this has written.
     """
+    if new_folder:
+        path.parent.mkdir(mode=0o755, exist_ok=True)
     with _alone(path.parent):
         if os.path.lexists(path):
             raise FileExistsError
