@@ -161,6 +161,7 @@ def live(office: Office, folder: Path, rows: int, kills: int) -> None:
         life.ends_well()
 
 
+@pytest.mark.long
 def test_killed_twice(office: Office, tmp_path: Path) -> None:
     """What a killed run journalled stays, what it did not comes next, and the file is as it was."""
     live(office, tmp_path, 6_000, 2)

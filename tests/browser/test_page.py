@@ -118,6 +118,7 @@ def test_many_terminals_have_no_fault(
     assert sites == (12 if terminals > 200 else 0)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("width", WIDTHS)
 def test_thousands_of_terminals_overflow_nowhere(browser: Browser, plants: Place, width: int) -> None:
     """Nor does anything overflow on the page of 2,000 terminals, and it says nothing and asks for nothing."""

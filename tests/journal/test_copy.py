@@ -429,6 +429,7 @@ def write_elsewhere(path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.long
 def test_killed_in_the_middle(path: Path, url: str) -> None:
     """Whenever the copying is killed, the database has nothing; the next one copies all."""
     fill(path)
@@ -519,6 +520,7 @@ def test_other_sums_are_not_kept(path: Path, url: str, monkeypatch: pytest.Monke
     refused(path, url, "the copy has other sums than the journal, and nothing is kept")
 
 
+@pytest.mark.long
 def test_memory_is_bounded(path: Path, url: str) -> None:
     """Rows are passed on as they are read: a journal of 6 MB is copied in a few megabytes."""
     with open_journal(path) as journal:

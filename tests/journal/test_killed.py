@@ -8,6 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.journal.helpers import punches, visit
 from tests.look import look
 from zkpoll.journal.opening import open_journal
@@ -35,6 +37,7 @@ def killed_writer(path: Path, delay: float, *, started: bool) -> tuple[int, int]
     return int(end), int(confirmed)
 
 
+@pytest.mark.long
 def test_killed_at_any_moment(path: Path) -> None:
     """A killed writer leaves a sound journal: whole slices, their watermark and their outbox rows."""
     for kill in range(KILLS):

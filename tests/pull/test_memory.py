@@ -162,6 +162,7 @@ def lengthened(short: bytes, times: int) -> bytes:
     return len(body).to_bytes(4, "little") + body
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("form", [at_once, streamed])
 @pytest.mark.parametrize("layout", [16, 40])
 def test_the_longest_log_that_comes_at_once_is_read(

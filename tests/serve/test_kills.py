@@ -32,6 +32,7 @@ def seed() -> int:
     return int(os.environ.get("CRASH_SEED", random.randrange(1_000_000)))
 
 
+@pytest.mark.long
 def test_killed_a_few_times(site: Site, seed: int) -> None:
     """A `serve` that is killed under load has kept whatever it acknowledged, and the next one goes on."""
     with Crowd(site, seed) as crowd:
