@@ -132,14 +132,14 @@ def parts_of(path: Path) -> list[Path]:
     return [part for part in found if _same(part, path)]
 
 
-def remove_old_parts(path: Path) -> None:
+def remove_old_parts(path: Path, older_than: float = _OLD) -> None:
     """Remove what processes that were killed have left of a file that is written again and again.
 
-    What was written to within a day stays: another process may be at it. Raise `OSError`.
+    What was written to within `older_than` seconds stays: another process may be at it. Raise `OSError`.
     """
     for part in path.parent.glob(f".{escape(path.name[:_LONGEST_NAME])}.*{PART}"):
         with suppress(FileNotFoundError):  # another process did so just now
-            if time.time() - part.lstat().st_mtime > _OLD:
+            if time.time() - part.lstat().st_mtime > older_than:
                 part.unlink()
 
 

@@ -25,6 +25,7 @@ from zkpoll.cli.demo import demo
 from zkpoll.cli.devices import devices
 from zkpoll.cli.dispatch import dispatch
 from zkpoll.cli.explain import explain
+from zkpoll.cli.init import init
 from zkpoll.cli.journal import journal
 from zkpoll.cli.outbox import outbox
 from zkpoll.cli.output import complain
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
 
 _SECTIONS: Final = {
     "First day": (
-        *("demo", "config check", "devices discover", "devices ping", "dashboards ping"),
+        *("demo", "init", "config check", "devices discover", "devices ping", "dashboards ping"),
         *("sync", "watch", "serve", "status"),
     ),
     "Every day": ("explain", "outbox", "quarantine", "users", "punches"),
@@ -110,6 +111,7 @@ for _command in (
     systemd,
     completion,
     simulate,
+    init,
     demo,
 ):
     zkpoll.add_command(_command)

@@ -71,8 +71,15 @@ def load(path: Path, env: Mapping[str, str], *, secrets: bool = True, strict: bo
     Raise InventoryError with all problems at once, each on a line of its own with file, line, place, the
     value found and the value expected. Secrets are in none of them.
     """
+    return checked(path, _contents(path), env, secrets=secrets, strict=strict)
+
+
+def checked(
+    path: Path, written: str, env: Mapping[str, str], *, secrets: bool = True, strict: bool = False
+) -> Inventory:
+    """Given the text of an inventory that is, or is to be, at `path`, return what `load` does of its file."""
     problems = Problems(path)
-    tree = text.read(_contents(path), env, problems, frozenset() if secrets else SECRETS, check.TOP)
+    tree = text.read(written, env, problems, frozenset() if secrets else SECRETS, check.TOP)
     inventory = check.inventory(tree, problems, path.parent.absolute(), strict=strict, secrets=secrets)
     if inventory is None or problems:
         raise problems.error()
