@@ -5,6 +5,9 @@
 # make bench  speed and memory, as ratios measured in one run: docs/performance.md; make bench BENCH_LONG=1 with 5 million punches
 # make bench-short   the same in some minutes; a target is missed by half before it fails
 # make cover  all tests again, with coverage
+# make cover-quick   branch coverage of what decides, by its own quick tests; below 95 % it fails
+# make test-lowest   what stands on other people's packages, tested with the oldest ones that pyproject.toml allows
+# make test-pythons   the same with each Python there is, and the newest packages; PYTHONS='python3.14' names others
 # make fuzz   answer visits and deliveries with drawn bytes, thousands of times
 # make pictures   draw docs/pictures anew: what the commands look like on a terminal, and the status page in a browser
 # make test-crash   kill the real `zkpoll sync` and `zkpoll serve` hundreds of times, and see that nothing is lost
@@ -25,7 +28,21 @@ FUZZ_EXAMPLES ?= 2000
 FUZZ_SECONDS  ?= 300
 FUZZ_SEED     ?=
 
-.PHONY: demo test test-long test-crash fuzz lint bench bench-short cover pictures clean
+# Tests of rooms that stand on other people's packages; what is left out is our own from end to end.
+PORTABLE := $(addprefix tests/,inventory cli delivery reports push bridge fleet contracts) \
+	$(addprefix tests/,pull/test_session.py pull/test_driver.py pull/test_raw_copy.py journal/test_locks.py) \
+	$(addprefix tests/,serve/test_serve.py simulator/test_demo.py test_documents.py)
+PYTHONS  ?= $(shell for one in 3.11 3.12 3.13 3.14; do python$$one -c '' 2>/dev/null && echo python$$one; done)
+QUICKLY  := -m pytest --numprocesses=auto --dist=worksteal --quick -m 'not long'
+
+# What decides, and the tests of it.
+DECIDES := model pull push delivery journal inventory bridge
+empty   :=
+comma   := ,
+DECIDED := $(subst $(empty) $(empty),$(comma),$(DECIDES:%=zkpoll/%/*) zkpoll/wall_clock.py)
+
+.PHONY: demo test test-long test-crash test-lowest test-pythons fuzz lint bench bench-short cover cover-quick
+.PHONY: pictures clean
 
 # What the demo needs: zkpoll and its run-time dependencies, those of `serve` too, nothing more.
 $(BIN)/zkpoll: pyproject.toml
@@ -50,6 +67,22 @@ test-long: $(VENV)/.dev
 test-crash: $(VENV)/.dev
 	CRASH_KILLS=300 $(PYTEST) tests/crash tests/serve/test_kills.py $(ARGS)
 
+# chardet comes with a wheel of the tests alone; requests before 2.33 warns of one that it does not know.
+test-lowest:
+	$(PYTHON) -m venv --clear $(VENV)-lowest
+	$(VENV)-lowest/bin/python -m pip install --quiet 'uv>=0.5'
+	$(VENV)-lowest/bin/uv pip install --quiet --python $(VENV)-lowest/bin/python --resolution lowest-direct \
+		--editable '.[test]' 'chardet>=5,<6'
+	$(VENV)-lowest/bin/python $(QUICKLY) $(or $(ARGS),$(PORTABLE))
+
+test-pythons:
+	set -e; for python in $(PYTHONS); do \
+		venv=$(VENV)-$$($$python -c 'import sys; print("%d.%d" % sys.version_info[:2])'); echo $$venv; \
+		$$python -m venv --clear $$venv; \
+		$$venv/bin/python -m pip install --quiet --editable '.[test]'; \
+		$$venv/bin/python $(QUICKLY) $(or $(ARGS),$(PORTABLE)); \
+	done
+
 fuzz: export FUZZ_EXAMPLES := $(FUZZ_EXAMPLES)
 fuzz: export FUZZ_SECONDS := $(FUZZ_SECONDS)
 fuzz: $(VENV)/.dev
@@ -72,8 +105,16 @@ cover: $(VENV)/.dev
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
+cover-quick: export COVERAGE_FILE := .coverage.quick
+cover-quick: $(VENV)/.dev
+	$(BIN)/coverage erase
+	$(BIN)/coverage run $(subst --numprocesses=auto --dist=worksteal,,$(QUICKLY)) \
+		$(or $(ARGS),$(DECIDES:%=tests/%) tests/test_wall_clock.py)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report --include='$(DECIDED)' --fail-under=95
+
 pictures: $(VENV)/.dev
 	$(BIN)/python -m tests.pictures
 
 clean:
-	rm -rf $(VENV) build dist demo .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-* build dist demo .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tests.forks import load_everything
 from zkpoll.cli import main
+from zkpoll.inventory.settings import Settings
 from zkpoll.pull import host_clock
 
 if TYPE_CHECKING:
@@ -56,9 +57,17 @@ class _Kind(type):
 def be_on_a_host(seconds: float, vouched: bool | None) -> None:
     """Let this process, which has loaded all of zkpoll, be to its end on a host so many seconds ahead."""
     off, true_time = timedelta(seconds=seconds), time.time
+    _build_models(Settings)
     _ENDLESS.enter_context(clock_here(off, vouched))
     dt.datetime = _ahead(off)  # type: ignore[misc]  # for what is imported late
     time.time = lambda: true_time() + seconds
+
+
+def _build_models(model: type[Settings]) -> None:
+    """Build what is built at first use: older pydantic looks for `datetime` where it is replaced here."""
+    for kind in model.__subclasses__():
+        kind.model_rebuild()
+        _build_models(kind)
 
 
 def _ahead(off: timedelta) -> type[datetime]:

@@ -13,4 +13,4 @@ reports     who is told what came of it
 cli         the command line
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

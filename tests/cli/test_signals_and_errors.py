@@ -14,6 +14,7 @@ from tests.site import TOKEN, entry
 from zkpoll import __version__, cli
 from zkpoll.errors import OUT_OF_MEMORY, ExitCode, JournalError
 from zkpoll.simulator import HttpAnswer, Model, Terminal, serve
+from zkpoll.version import told_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -141,7 +142,7 @@ def test_a_bug(
 def test_the_version(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """`--version` tells the version and ends with 0."""
     assert run(monkeypatch, "--version") == 0
-    assert capsys.readouterr() == (f"zkpoll, version {__version__}\n", "")
+    assert capsys.readouterr() == (f"zkpoll, version {told_version(__version__)}\n", "")
 
 
 def commands(group: click.Group, *path: str) -> Iterator[tuple[str, ...]]:

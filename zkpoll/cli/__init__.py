@@ -79,8 +79,23 @@ class _InOrder(click.Group):
                 formatter.write_dl(rows)
 
 
+def _tell_version(context: click.Context, _parameter: click.Parameter, asked: bool) -> None:
+    if asked and not context.resilient_parsing:
+        from zkpoll.version import told_version
+
+        click.echo(f"zkpoll, version {told_version(__version__)}")
+        context.exit()
+
+
 @click.group(cls=_InOrder, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, package_name="zkpoll")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_tell_version,
+    help="Show the version and exit.",
+)
 @before_option
 def zkpoll(config: Path | None) -> None:  # each command looks for it there
     """Carry punches from attendance terminals to a dashboard.

@@ -14,8 +14,12 @@ if TYPE_CHECKING:
 
     from zkpoll.inventory import Inventory
 
+    _Text = click.ParamType[str]
+else:
+    _Text = click.ParamType  # which says what it makes from click 8.4 on
 
-class _Day(click.ParamType[str]):
+
+class _Day(_Text):
     """A day as a person writes it. `day` says which it is."""
 
     name = "day"

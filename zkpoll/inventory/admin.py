@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path  # noqa: TC003  (pydantic reads the annotations)
 from typing import Annotated, Final, Self
 
-from pydantic import ConfigDict, Field, PlainSerializer, SecretStr, ValidationInfo, model_validator
+from pydantic import ConfigDict, Field, SecretStr, ValidationInfo, model_validator
 
 from zkpoll.errors import InventoryError
 from zkpoll.inventory.credentials import Token, secret_in
 from zkpoll.inventory.hosts import Binding, is_loopback
 from zkpoll.inventory.kinds import File, HostAndPort
 from zkpoll.inventory.problems import Sentence
-from zkpoll.inventory.settings import Settings, masked
+from zkpoll.inventory.settings import Settings, as_text, masked
 
 _FILE: Final = "token_file"
 
@@ -29,7 +29,7 @@ class Admin(Settings):
 
     model_config = ConfigDict(json_schema_extra={"not": {"required": ["token", _FILE]}})
 
-    address: Annotated[Binding, HostAndPort(), PlainSerializer(str, return_type=str)] = Field(
+    address: Annotated[Binding, HostAndPort(), as_text] = Field(
         description="Where the page is, such as 127.0.0.1:8083; with a token it may be one that other"
         " machines reach"
     )

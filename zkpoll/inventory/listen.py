@@ -5,25 +5,23 @@ from __future__ import annotations
 from ipaddress import IPv4Network, IPv6Network  # noqa: TC003  (pydantic reads the annotations)
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, PlainSerializer, SecretStr, model_validator
+from pydantic import Field, SecretStr, model_validator
 
 from zkpoll.inventory.credentials import PathSecret
 from zkpoll.inventory.hosts import Binding  # noqa: TC001  (pydantic reads the annotations)
 from zkpoll.inventory.kinds import HostAndPort, IpNetwork, Listed, ListenAddress, WholeSeconds
 from zkpoll.inventory.problems import Sentence
-from zkpoll.inventory.settings import MASK, Settings, masked
-
-_as_text = PlainSerializer(str, return_type=str)
+from zkpoll.inventory.settings import MASK, Settings, as_text, masked
 
 
 class Listen(Settings):
     """The listener of `zkpoll serve`."""
 
-    address: Annotated[Binding | Literal["systemd"], ListenAddress(), _as_text] = Field(
+    address: Annotated[Binding | Literal["systemd"], ListenAddress(), as_text] = Field(
         description="Where devices that push call, such as 0.0.0.0:8081; systemd for a socket that it hands"
         " over"
     )
-    health: Annotated[Binding, HostAndPort(), _as_text] | None = Field(
+    health: Annotated[Binding, HostAndPort(), as_text] | None = Field(
         default=None, description="Where GET /health is answered, such as 127.0.0.1:8082; else nowhere"
     )
     poll_every: Annotated[int, WholeSeconds("2s", "60s")] = Field(

@@ -20,6 +20,7 @@ def without_query(url: str) -> str:
 
 
 masked = PlainSerializer(lambda _: MASK, return_type=str)
+as_text = PlainSerializer(lambda value: str(value), return_type=str)  # older pydantic cannot look into `str`
 
 
 class Settings(BaseModel):
