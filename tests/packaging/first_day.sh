@@ -34,10 +34,11 @@ ls_of >before
     --no-index --find-links "$wheels" zkpoll
 export PATH=/opt/zkpoll/bin:$PATH
 zkpoll --version
+say "installed"
 
 part "A terminal, and a dashboard that takes what comes with its token"
-# Its clock is that of its zone; --punch-every is people at work.
-TZ=Asia/Dhaka zkpoll simulate --host 192.168.1.201 --records 20 --punch-every 1s >terminal.out &
+# Its clock shows UTC. People are at work.
+zkpoll simulate --host 192.168.1.201 --records 20 --punch-every 1s >terminal.out &
 cat >dashboard.py <<'END'
 import json
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -61,7 +62,7 @@ until_so bash -c '</dev/tcp/127.0.0.1/8000' 2>/dev/null
 
 part "The first inventory: zkpoll looks for terminals, and asks nothing that options say"
 install -m 0600 <(echo s3cret) token.txt
-zkpoll init --dashboard http://127.0.0.1:8000/punches --token-file token.txt --zone Asia/Dhaka \
+zkpoll init --dashboard http://127.0.0.1:8000/punches --token-file token.txt --zone UTC \
     --config devices.yaml
 cat devices.yaml
 zkpoll config check
@@ -72,7 +73,7 @@ part "The same at a terminal, where it asks"
 cat >answers.py <<'END'
 import os, pty, sys
 
-ANSWERS = {"URL": "http://127.0.0.1:8000/punches", "oken": "s3cret", "zone": "Asia/Dhaka"}
+ANSWERS = {"URL": "http://127.0.0.1:8000/punches", "oken": "s3cret", "zone": "UTC"}
 child, screen = pty.fork()
 if not child:
     os.execvp(sys.argv[1], sys.argv[1:])
@@ -117,8 +118,9 @@ if zkpoll systemd install; then :; else echo "code $?"; fi
 zkpoll systemd install --apply --root / --backup
 systemd-analyze verify /etc/systemd/system/zkpoll*
 grep ExecStart /etc/systemd/system/zkpoll.service
-# What a service would do: the credential comes from systemd.
-zkpoll sync --config /etc/zkpoll/devices.yaml --verbose
+# What zkpoll.service does each five minutes. A journal that is new has no end of what was sent; the punches have
+# the same ids.
+zkpoll sync --verbose --config /etc/zkpoll/devices.yaml
 
 part "Pages to read, 80 columns wide"
 for page in zkpoll zkpoll-sync zkpoll-init zkpoll-systemd-install "5 zkpoll.yaml"; do

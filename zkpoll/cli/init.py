@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from zkpoll.installation.first_inventory import FirstDevice
 
 _SYSTEM: Final = Path("/etc/zkpoll/devices.yaml")
+_SYSTEM_JOURNAL: Final = Path("/var/lib/zkpoll/journal.db")
 _HOW_TO_FIND: Final = (
     "on the terminal, Menu, Comm., Ethernet (or Network) shows its address; say --device ADDRESS"
 )
@@ -110,7 +111,7 @@ def init(
     said = "${CREDENTIALS_DIRECTORY:-/etc/zkpoll}/token" if system else "token"
     if token_file:
         said = str(token_file.expanduser().absolute()).replace("${", "$${")
-    journal = "/var/lib/zkpoll/journal.db" if system else "journal.db"
+    journal = str(_SYSTEM_JOURNAL) if system else "journal.db"
     text = inventory_text(FirstAnswers(url, said, journal, zone, tuple(replace(one) for one in found)))
     _check(path, text, secrets=token_file is not None)
     if dry_run:
@@ -237,6 +238,8 @@ def _write(path: Path, text: str, token_file: Path | None, token: str) -> None:
     try:
         if path == _SYSTEM:
             path.parent.mkdir(mode=0o755, exist_ok=True)
+            # Until a service runs nobody has made it; systemd takes it over as it is.
+            _SYSTEM_JOURNAL.parent.mkdir(mode=0o700, exist_ok=True)
         write_first(path, text, token_file, token)
     except FileExistsError:
         raise _is_there(path) from None
