@@ -9,19 +9,26 @@
 # make test-lowest   what stands on other people's packages, tested with the oldest ones that pyproject.toml allows
 # make test-pythons   the same with each Python there is, and the newest packages; PYTHONS='python3.14' names others
 # make fuzz   answer visits and deliveries with drawn bytes, thousands of times
+# make share   write share/ anew: manual pages and completions, made of the help texts and the schema
 # make pictures   draw docs/pictures anew: what the commands look like on a terminal, and the status page in a browser
 # make test-crash   kill the real `zkpoll sync` and `zkpoll serve` hundreds of times, and see that nothing is lost
 #
 # Real databases are used where they are, see docs/developing.md: Java makes Access files, PostgreSQL comes as a wheel if
 # none runs, MariaDB is left out; ZKPOLL_TEST_POSTGRES and ZKPOLL_TEST_MYSQL name others.
 #
+# make test WORKERS=1   so many tests at once, else two for each core
 # make test ARGS='tests/cli -k sync'   where ARGS names a path below tests/, all its tests run, the long ones too
 # make test-long ARGS=tests/cli   of that path, what `make test` leaves out or shortens
 
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
-PYTEST := $(BIN)/python -m pytest --numprocesses=auto --dist=worksteal
+# Most tests wait, for sockets and processes: two at a time for each core.
+WORKERS ?= $(shell echo $$((2 * $$(nproc))))
+PYTEST := $(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=worksteal
+
+# Each worker, and most tests of the command, would compile all that they import again.
+export PYTHONDONTWRITEBYTECODE :=
 
 # Of each test: so many stories, as far as they fit into so many seconds. A seed draws the same ones again.
 FUZZ_EXAMPLES ?= 2000
@@ -42,7 +49,7 @@ comma   := ,
 DECIDED := $(subst $(empty) $(empty),$(comma),$(DECIDES:%=zkpoll/%/*) zkpoll/wall_clock.py)
 
 .PHONY: demo test test-long test-crash test-lowest test-pythons fuzz lint bench bench-short cover cover-quick
-.PHONY: pictures clean
+.PHONY: share pictures clean
 
 # What the demo needs: zkpoll and its run-time dependencies, those of `serve` too, nothing more.
 $(BIN)/zkpoll: pyproject.toml
@@ -52,7 +59,7 @@ $(BIN)/zkpoll: pyproject.toml
 
 $(VENV)/.dev: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --compile --editable '.[dev]'
 	@touch $@ $(BIN)/zkpoll
 
 demo: $(BIN)/zkpoll
@@ -112,6 +119,9 @@ cover-quick: $(VENV)/.dev
 		$(or $(ARGS),$(DECIDES:%=tests/%) tests/test_wall_clock.py)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --include='$(DECIDED)' --fail-under=95
+
+share: $(VENV)/.dev
+	$(BIN)/python -m tests.share
 
 pictures: $(VENV)/.dev
 	$(BIN)/python -m tests.pictures

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import time
@@ -13,6 +14,8 @@ from hypothesis import settings
 
 from tests.examples import FULL, QUICK
 from tests.forks import Forked
+from tests.in_memory import stay_in_memory
+from tests.new_journals import copy_new_journals
 from tests.site import TOKEN, Site
 from zkpoll.simulator import SampleDashboard
 
@@ -32,14 +35,18 @@ if TYPE_CHECKING:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Take what `make test` and `make test-long` run with; without them nothing is left out or shortened."""
-    parser.addoption("--quick", action="store_true", help="few random examples; commands are forked")
+    parser.addoption(
+        "--quick", action="store_true", help="few random examples; commands are forked, files in memory"
+    )
     parser.addoption("--sample", action="store_true", help="one in five tests starts its commands afresh")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Choose how many random examples a test draws, before the tests are read."""
+    """Choose how many random examples a test draws, before the tests are read, and where files are."""
     if config.getoption("quick"):
         settings.load_profile("quick")
+        stay_in_memory()
+        copy_new_journals()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -52,6 +59,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         starts = isinstance(item, pytest.Function) and "popen" in item.fixturenames
         if starts and crc32(item.nodeid.encode()) % _ONE_IN == 0:
             item.add_marker("sample")
+
+
+def pytest_collection_finish() -> None:
+    """Let the collector of garbage pass by all that stays to the end: it is a gigabyte."""
+    gc.freeze()
 
 
 @pytest.fixture

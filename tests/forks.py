@@ -4,8 +4,9 @@
 
 reads orders from the socket that is its stdin, each the module and words, the environment and the three
 standard streams of a command. What it forks runs the real command, has streams, signals, limits and an end of
-its own, and is the caller's child, as if the caller had started it. One thing differs from a fresh start:
-every module is loaded. So `make test-long` starts some commands afresh, and here only Linux is served.
+its own, and is the caller's child, as if the caller had started it. Three things differ from a fresh start:
+every module is loaded, new journals are copies, and memory is not cleared at the end. So `make test-long`
+starts some commands afresh, and here only Linux is served.
 """
 
 from __future__ import annotations
@@ -22,12 +23,18 @@ import runpy
 import socket
 import subprocess
 import sys
+import threading
 import time
+from contextlib import suppress
 from functools import cache
 from inspect import signature
 from pathlib import Path
-from threading import Lock
 from typing import Any, Final
+
+from pydantic import BaseModel
+
+from tests.new_journals import copy_new_journals
+from zkpoll.journal.sqlite import queries
 
 ROOT: Final = Path(__file__).parents[1]
 START: Final = [sys.executable, "-m", "zkpoll"]
@@ -59,7 +66,7 @@ class _Forker:
     def __init__(self) -> None:
         if ctypes.CDLL(None, use_errno=True).prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
             raise OSError(ctypes.get_errno(), "prctl")
-        self._lock = Lock()
+        self._lock = threading.Lock()
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             command = [sys.executable, "-m", "tests.forks"]
@@ -88,11 +95,17 @@ def _forker() -> _Forker:
 
 
 def load_everything() -> None:
-    """Import all of zkpoll."""
+    """Import all of zkpoll, build what it builds when it first needs it, and make a journal to copy."""
     package = importlib.import_module("zkpoll")
     for module in pkgutil.walk_packages(package.__path__, "zkpoll."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
+    models = BaseModel.__subclasses__()
+    for model in models:
+        models += model.__subclasses__()
+        model.model_rebuild()
+    queries()
+    copy_new_journals()
     gc.collect()
     gc.freeze()
 
@@ -148,7 +161,29 @@ def _opened(own: int, before: Any) -> io.TextIOWrapper:
     return stream  # type: ignore[no-any-return]
 
 
+def _run(module: str) -> None:
+    """Run what was ordered, and end as Python does without clearing memory: that takes longer than most runs.
+
+    What is out of the ordinary, an exception or a stream that takes no more, is left to Python.
+    """
+    code = 0
+    try:
+        runpy.run_module(module, run_name="__main__")
+    except SystemExit as end:
+        if isinstance(end.code, str):
+            raise
+        code = end.code or 0
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    with suppress(OSError, ValueError):
+        for stream in (sys.stdout, sys.stderr):
+            if stream:
+                stream.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
 if __name__ == "__main__":
     load_everything()
     if ordered := _serve(socket.socket(fileno=0)):
-        runpy.run_module(ordered, run_name="__main__")
+        _run(ordered)

@@ -58,6 +58,7 @@ def test_help_begins_with_the_first_day() -> None:
     assert list(listed) == titles
     first = (
         "demo",
+        "init",
         "config check",
         "devices discover",
         "devices ping",

@@ -43,7 +43,8 @@ def start(
     err: int = subprocess.PIPE,
 ) -> subprocess.Popen[str]:
     """Start `program` as `Site.start` does, its output in pipes or in the files of these numbers."""
-    return subprocess.Popen(
+    popen = site.popen if program == ZKPOLL else subprocess.Popen
+    return popen(
         [sys.executable, *program, *arguments, "--config", str(site.inventory)],
         stdout=out,
         stderr=err,

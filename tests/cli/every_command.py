@@ -55,6 +55,7 @@ LOOKS: Final = {
     "decode": "{copy}",
     "config check": "",
     "config schema": "",
+    "config example": "",
     "systemd print": "",
     "completion": "bash",
 }
@@ -69,6 +70,7 @@ ELSEWHERE: Final = {
     "quarantine accept": "asks a person first, and has tests of that",
     "quarantine assign": "asks a person first, and has tests of that",
     "journal copy": "needs a PostgreSQL server, and has tests of that",
+    "init": "writes a first inventory, and has tests of that",
     "systemd install": "is for a whole machine, and has tests of that",
     "dispatch": "needs a broker, and has tests of that",
     "worker": "runs until it is stopped",
@@ -79,7 +81,7 @@ ELSEWHERE: Final = {
 }
 """Commands that are not run here, and why."""
 ROWS: Final = ASKS | LOOKS
-NO_JSON: Final = {"backfill", "config schema", "systemd print", "completion"}
+NO_JSON: Final = {"backfill", "config example", "config schema", "systemd print", "completion"}
 
 
 def commands(group: click.Group, *path: str) -> dict[str, click.Command]:

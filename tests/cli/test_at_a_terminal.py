@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from tests.site import Site
 
-FOR_PROGRAMS: Final = {"config check", "config schema", "systemd print", "completion"}
+FOR_PROGRAMS: Final = {"config check", "config example", "config schema", "systemd print", "completion"}
 """Commands whose output is data at a terminal, too."""
 ESCAPE: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[@-Z\\-_])")
 COLOUR: Final = re.compile(r"\x1b\[(?:[\d;]*;)?(?:3\d|4\d|9\d|10\d)(?:;[\d;]*)?m")

@@ -273,7 +273,7 @@ def test_the_live_page(server: OnServer, dashboard: SampleDashboard) -> None:
         (lambda url: re.sub(r":\d+/", ":1/", url), "is not reachable: "),
         (
             lambda url: re.sub(r"//[^:]*:", "//nobody-of-these:", url),
-            'refuses the login: role "nobody-of-these" does not exist; check the user and the password',
+            r'refuses the login: .*"nobody-of-these".*; check the user and the password',
         ),
         (lambda url: f"{url}_not", "is in a database that is not there; `createdb` makes it"),
     ],
@@ -286,7 +286,7 @@ def test_what_keeps_the_journal_away_is_one_sentence(
     server.write(dashboard.url, entry("front", ("127.0.0.1", 9)))
     result = server.run(*command.split(), *(["-v"] if command == "sync" else []))
     assert (result.code, result.out) == (74, "")
-    assert f"the journal {server.shown} {told}" in result.err
+    assert re.search(re.escape(f"the journal {server.shown} ") + told, result.err)
     assert len(result.err.splitlines()) == 1
     assert "Traceback" not in result.err
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import socket
 import subprocess
 import uuid
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 import pytest
@@ -72,7 +74,10 @@ class InRedis(OwnRedis):
 
 
 class InRabbit:
-    """A part of the machine's RabbitMQ, behind a line that can be cut; what waits in it stays there."""
+    """A part of the machine's RabbitMQ, behind a line that can be cut; what waits in it stays there.
+
+    All of a process are one after the other in the same part, and each begins without queues.
+    """
 
     def __init__(self) -> None:
         self._name = _room()
@@ -88,8 +93,9 @@ class InRabbit:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._ends.close()
-        _control("delete_vhost", self._name)
-        _control("delete_user", self._name)
+        with Connection(f"amqp://{self._name}:{SECRET}@127.0.0.1:{_PORT}/{self._name}") as connection:
+            for queue in QUEUES:
+                connection.channel().queue_delete(queue)
 
     def away(self) -> None:
         """Cut the line."""
@@ -100,8 +106,12 @@ class InRabbit:
         self._line = self._ends.enter_context(Relay(_PORT, self._line.port))
 
 
+@cache
 def _room() -> str:
-    """Make a virtual host and its user, and return the name of both; skip the test where that cannot be."""
+    """Make a virtual host and its user, and return the name of both; skip the test where that cannot be.
+
+    They are made once in this process, and go with it: each order starts a machine for some seconds.
+    """
     name = f"zkpoll-{uuid.uuid4().hex[:12]}"
     try:
         socket.create_connection(("127.0.0.1", _PORT), timeout=2).close()
@@ -110,6 +120,8 @@ def _room() -> str:
         _control("set_permissions", "-p", name, name, ".*", ".*", ".*")
     except (OSError, subprocess.CalledProcessError) as error:
         pytest.skip(f"no RabbitMQ on 127.0.0.1:{_PORT} that takes our orders: {error}")
+    atexit.register(_control, "delete_user", name)
+    atexit.register(_control, "delete_vhost", name)
     return name
 
 

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import shlex
+import shutil
 import stat
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.site import at_a_terminal
 from zkpoll.installation.first_files import OtherToken, write_first
-from zkpoll.installation.first_inventory import FirstDevice, asked_device, each_once
+from zkpoll.installation.first_inventory import (
+    FirstAnswers,
+    FirstDevice,
+    asked_device,
+    each_once,
+    inventory_text,
+)
 from zkpoll.simulator import Model, Terminal, serve
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from tests.site import Result, Site
@@ -21,6 +31,34 @@ if TYPE_CHECKING:
 
 URL = "https://hr.example.com/punches"
 WELL = ("--dashboard", URL, "--zone", "Asia/Dhaka")
+
+
+def asked(site: Site, *arguments: str, answers: Sequence[tuple[str, str]]) -> tuple[int, str]:
+    """Run it at a terminal of its own, and type each answer once its question is there.
+
+    Return its code and all that the terminal shows.
+    """
+    ours, theirs = pty.openpty()
+    process = site.popen(
+        # With the terminal in charge: Ctrl-C reaches it as a signal.
+        [shutil.which("setsid") or "setsid", "--ctty", *site.command("init", *arguments)],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env=os.environ | site.environment | {"TERM": "dumb", "COLUMNS": "80"},
+    )
+    os.close(theirs)
+    shown, waiting = "", [*answers]
+    with process, os.fdopen(ours, "r+b", buffering=0) as screen:
+        try:
+            while data := screen.read(4096):
+                shown += data.decode()
+                if waiting and waiting[0][0] in shown and shown.endswith(": "):
+                    screen.write(waiting.pop(0)[1].encode())
+        except OSError:
+            pass  # how Linux says that nobody writes there any more
+    assert waiting == [], shown
+    return process.returncode, shown.replace("\r\n", "\n")
 
 
 def given(site: Site, *more: str) -> Result:
@@ -33,10 +71,10 @@ def given(site: Site, *more: str) -> Result:
 def test_what_is_written_works_next(site: Site, dashboard: SampleDashboard) -> None:
     """The check accepts it, and the commands that it prints read the terminal."""
     with serve(Terminal.with_samples(3)) as at:
-        answers = f"{dashboard.url}\n  s3cret-t0ken \nAsia/Dhaka\n"
-        code, shown = at_a_terminal(site, "init", "--device", f"door={at[0]}:{at[1]}", answer=answers)
+        answers = (("URL", f"{dashboard.url}\n"), ("token", " s3cret-t0ken \n"), ("zone", "UTC\n"))
+        code, shown = asked(site, "--device", f"door={at[0]}:{at[1]}", answers=answers)
         assert code == 0, shown
-        assert "s3cret" not in shown.partition("Wrote")[2]
+        assert "s3cret" not in shown
         token = site.folder / "token"
         assert (token.read_text(), stat.S_IMODE(token.stat().st_mode)) == ("s3cret-t0ken\n", 0o600)
         assert site.run("config", "check").code == 0
@@ -70,7 +108,9 @@ def test_terminals_are_looked_for(site: Site) -> None:
         (("--device", "10.0.0.1", "--dashboard", "hr.example.com"), 2, "expected an http:// or https:// URL"),
         (("--device", "10.0.0.1:x"), 2, "is no port"),
         (("--device", "=10.0.0.1"), 2, "expected a name before ="),
+        (("--network", "10.0.0.0/8"), 2, "expected networks of /20 or smaller"),
         (("--device", "10.0.0.1", "--dry-run"), 0, ""),
+        (("--device", "10.0.0.1", "--dry-run", "--dashboard", "http://hr.example.com/p"), 0, "can read"),
     ],
 )  # fmt: skip
 def test_nothing_is_written(site: Site, words: tuple[str, ...], code: int, told: str) -> None:
@@ -88,8 +128,67 @@ def test_nobody_to_ask(site: Site) -> None:
 
 def test_stopped_at_a_question(site: Site) -> None:
     """Ctrl-C ends with 130, and nothing is written."""
-    code, _shown = at_a_terminal(site, "init", "--device", "10.0.0.1", answer=f"{URL}\n\x03")
+    code, _shown = asked(site, "--device", "10.0.0.1", answers=(("URL", f"{URL}\n"), ("token", "\x03")))
     assert (code, list(site.folder.iterdir())) == (130, [])
+
+
+def test_an_answer_that_cannot_be_used(site: Site) -> None:
+    """It is said what is wrong with it, and asked again."""
+    answers = (
+        ("URL", "hr.example.com\n"),
+        ("Error", f"{URL}\n"),
+        ("token", "two words\n"),
+        ("Error: the token", "abc\n"),
+        ("zone", "Asia/Daka\n"),
+        ("did you mean", "Asia/Dhaka\n"),
+    )
+    code, shown = asked(site, "--device", "10.0.0.1", answers=answers)
+    assert (code, "timezone: Asia/Dhaka" in site.inventory.read_text()) == (0, True), shown
+
+
+def test_names_of_addresses_are_all_different() -> None:
+    """Two terminals that would be called the same are told apart by a number."""
+    devices = tuple(FirstDevice(host, port) for host, port in (("a.b", 1), ("a-b", 1), ("a.b", 2)))
+    text = inventory_text(FirstAnswers(URL, "token", "journal.db", "UTC", devices))
+    names = [line.split()[-1] for line in text.splitlines() if "name:" in line]
+    assert names == ["terminal-a-b", "terminal-a-b-2", "terminal-a-b-3"]
+
+
+@pytest.mark.parametrize(
+    ("folder", "code", "told"),
+    [("missing", 2, "mkdir -p"), ("file", 2, "mkdir -p"), ("/proc", 78, "nothing")],
+)
+def test_a_folder_that_is_none(site: Site, folder: str, code: int, told: str) -> None:
+    """It is said what to do, and nothing is made, also where nobody may make a file."""
+    (site.folder / "file").write_text("")
+    site.inventory = site.folder / folder / "devices.yaml"
+    result = given(site, "--device", "10.0.0.1")
+    assert (result.code, told in result.err) == (code, True), result
+    assert {one.name for one in site.folder.iterdir()} == {"file", "given token"}
+
+
+def test_two_at_once(site: Site) -> None:
+    """One of them writes, and the other one is told that it is there."""
+    token = site.folder / "given token"
+    token.write_text("abc\n")
+    words = ("init", *WELL, "--token-file", str(token), "--device", "10.0.0.1")
+    both = [site.start(*words) for _ in range(2)]
+    assert sorted(site.finish(one).code for one in both) == [0, 2]
+
+
+def test_a_full_disk(site: Site) -> None:
+    """Where nothing can be written, nothing is left."""
+    token = site.folder / "given token"
+    token.write_text("abc\n")
+    words = ("init", *WELL, "--token-file", str(token), "--device", "10.0.0.1")
+    # The shell's limit: a write beyond it fails with EFBIG, as Python ignores the signal.
+    limited = ["sh", "-c", 'ulimit -f 0; exec "$0" "$@"', *site.command(*words)]
+    done = site.popen(
+        limited, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ | site.environment
+    )
+    _out, err = done.communicate(timeout=60)
+    assert (done.returncode, b"nothing was written" in err) == (78, True), err
+    assert [one.name for one in site.folder.iterdir()] == ["given token"]
 
 
 def test_a_file_that_is_there(site: Site) -> None:

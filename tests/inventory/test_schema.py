@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import datetime, time
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -52,6 +53,10 @@ Shape = dict[str, Any]
 Check = Callable[[Any, Any, Shape], bool]
 
 
+the_schema = cache(schema)
+"""It is looked at some thousand times, and making it takes a tenth of a second."""
+
+
 def accepts(shape: Shape, value: Any) -> bool:
     """Given a schema and a value as an editor's YAML reads it, say whether it fits.
 
@@ -90,7 +95,7 @@ def _dependent(needs: dict[str, list[str]], value: dict[str, Any], _: Shape) -> 
 
 
 CHECKS: dict[str, tuple[Any, Check]] = {
-    "$ref": (object, lambda to, value, _: accepts(schema()["$defs"][to.rpartition("/")[2]], value)),
+    "$ref": (object, lambda to, value, _: accepts(the_schema()["$defs"][to.rpartition("/")[2]], value)),
     "type": (object, _of_type),
     "enum": (object, lambda words, value, _: value in words),
     "anyOf": (object, lambda shapes, value, _: any(accepts(each, value) for each in shapes)),
@@ -230,7 +235,7 @@ def edited(old: str, new: str) -> Any:
 )
 def test_the_schema_takes_what_people_write(old: str, new: str) -> None:
     """Numbers or text, and variables wherever a value stands, are right to the editor."""
-    assert accepts(schema(), edited(old, new))
+    assert accepts(the_schema(), edited(old, new))
 
 
 @pytest.mark.parametrize(
@@ -363,16 +368,16 @@ def test_the_schema_takes_what_people_write(old: str, new: str) -> None:
 )
 def test_the_schema_marks_what_is_wrong(old: str, new: str) -> None:
     """An editor marks the mistakes that zkpoll would refuse."""
-    assert not accepts(schema(), edited(old, new))
+    assert not accepts(the_schema(), edited(old, new))
 
 
 def test_the_schema_wants_a_device_or_a_database() -> None:
     """Either list may be missing or empty to the editor, and not both."""
     top, one = GOOD[: GOOD.index("devices:")], "databases: [{name: a, kind: att2000, file: a}]\n"
     for text in (top + one, f"{top}devices: []\n{one}", f"{top}devices:\n{one}", f"{GOOD}databases: []\n"):
-        assert accepts(schema(), yaml.safe_load(text))
+        assert accepts(the_schema(), yaml.safe_load(text))
     for text in (top, f"{top}devices: []\n", f"{top}devices:\ndatabases: []\n"):
-        assert not accepts(schema(), yaml.safe_load(text))
+        assert not accepts(the_schema(), yaml.safe_load(text))
 
 
 def test_every_setting_is_described() -> None:
@@ -426,7 +431,7 @@ def test_the_example_loads_as_it_is() -> None:
     assert [device.name for device in inventory.devices] == [
         *("front-door", "warehouse", "branch-office"),
     ]
-    assert accepts(schema(), yaml.safe_load(EXAMPLE.read_text(encoding="utf-8")))
+    assert accepts(the_schema(), yaml.safe_load(EXAMPLE.read_text(encoding="utf-8")))
 
 
 def test_the_examples_optional_settings_load_too(tmp_path: Path) -> None:
@@ -484,7 +489,7 @@ def test_the_examples_device_that_calls_us_loads_too(tmp_path: Path) -> None:
     assert (made.name, made.host, made.serial) == ("gate", None, "CQZ7224760046")
     assert made.push is not None
     assert (made.push.secret_text(), list(map(str, made.push.networks))) == (secret, ["203.0.113.0/24"])
-    assert accepts(schema(), yaml.safe_load(path.read_text(encoding="utf-8")))
+    assert accepts(the_schema(), yaml.safe_load(path.read_text(encoding="utf-8")))
 
 
 def test_the_examples_databases_load_too(tmp_path: Path) -> None:
@@ -505,7 +510,7 @@ def test_the_examples_databases_load_too(tmp_path: Path) -> None:
     assert doors.events == PUNCH_EVENTS["zkaccess"]
     assert campus.password_text() == "x"
     assert [one.take for one in made].count("events") == 2
-    assert accepts(schema(), yaml.safe_load(path.read_text(encoding="utf-8")))
+    assert accepts(the_schema(), yaml.safe_load(path.read_text(encoding="utf-8")))
 
 
 @pytest.mark.parametrize("name", ["frappe", "odoo", "template"])
@@ -517,7 +522,7 @@ def test_the_examples_formats_load_too(tmp_path: Path, name: str) -> None:
     path.write_text(block.sub(lambda it: re.sub(r"(?m)^  # ", "  ", it[0]), text), encoding="utf-8")
     made = load(path, {"ZKPOLL_TOKEN": "a:b", "WAREHOUSE_KEY": "1"}).dashboards[0]
     assert made.format == name
-    assert accepts(schema(), yaml.safe_load(path.read_text(encoding="utf-8")))
+    assert accepts(the_schema(), yaml.safe_load(path.read_text(encoding="utf-8")))
     match made.format_settings:
         case Frappe() as site:
             assert site == Frappe(timezone=site.timezone, shifts=site.shifts)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 import psycopg
 import pytest
 
+from tests.bridge.servers import SECRET
 from tests.journal.helpers import (
     Bridge,
     aside,
@@ -294,26 +295,29 @@ def test_nothing_is_copied_over_a_journal(path: Path) -> None:
         assert tables_there(url) == before
 
 
-def test_a_user_who_may_not_make_a_schema(path: Path, url: str) -> None:
+def test_a_user_who_may_not_make_a_schema(path: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody who may only log in copies nothing, and learns what right is missing."""
     fill(path)
+    monkeypatch.setenv("PGPASSWORD", SECRET)
     role = f"{url.rpartition('/')[2]}_reader"
     with closing(psycopg.connect(url, autocommit=True)) as db:
-        db.execute(f"CREATE ROLE {role} LOGIN".encode())
+        db.execute(f"CREATE ROLE {role} LOGIN PASSWORD '{SECRET}'".encode())
         try:
             refused(path, f"{url}?user={role}", "it needs the right to make a schema")
         finally:
             db.execute(f"DROP ROLE {role}".encode())
 
 
-def test_a_dump_is_a_backup(path: Path, url: str, tmp_path: Path) -> None:
+@pytest.mark.long  # pg_dump has to be the server's, which that of the quick tests may be too new for
+def test_a_dump_is_a_backup(path: Path, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A role that owns the database, and no more, can copy; what it dumps can stand in its place."""
     if not (shutil.which("pg_dump") and shutil.which("pg_restore")):
         pytest.skip("no pg_dump here")
     fill(path)
+    monkeypatch.setenv("PGPASSWORD", SECRET)
     role, dump = f"{url.rpartition('/')[2]}_owner", str(tmp_path / "journal.dump")
     with empty_database() as other, closing(psycopg.connect(url, autocommit=True)) as db:
-        db.execute(f"CREATE ROLE {role} LOGIN".encode())
+        db.execute(f"CREATE ROLE {role} LOGIN PASSWORD '{SECRET}'".encode())
         owned = [one.rpartition("/")[2] for one in (url, other)]
         for name in owned:
             db.execute(f"ALTER DATABASE {name} OWNER TO {role}".encode())

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
+from tests.bridge.servers import SECRET
 from tests.journal.helpers import piece, punches, visit
 from tests.journal.on_postgres import empty_database
 from zkpoll.errors import Busy, JournalError
@@ -281,12 +282,21 @@ def test_who_only_reads_locks_nothing_behind_a_pooler_either(
     ],
 )
 def test_a_login_that_may_not_is_told(
-    home: JournalServer, role: str, statements: tuple[str, ...], told: str
+    home: JournalServer,
+    role: str,
+    statements: tuple[str, ...],
+    told: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A role that may not log in, not enter the database, or make no schema there hears which it is."""
     name = home.url.rpartition("/")[2]
-    run(home, f"CREATE ROLE {name} {role}", *(one.format(database=name) for one in statements))
+    run(
+        home,
+        f"CREATE ROLE {name} {role} PASSWORD '{SECRET}'",
+        *(one.format(database=name) for one in statements),
+    )
     try:
+        monkeypatch.setenv("PGPASSWORD", SECRET)
         url = "//" + name + "@" + home.url.partition("//")[2].rpartition("@")[2]
         with pytest.raises(JournalError, match=told):
             open_journal(JournalServer(f"postgresql:{url}", home.state))

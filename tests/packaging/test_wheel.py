@@ -53,12 +53,15 @@ def pip(*arguments: str) -> None:
 
 
 def package() -> set[str]:
-    """Return the files that the package has, by this checkout: its own, and the units."""
+    """Return the files that the package has, by this checkout: its own, the units, the example, `share/`."""
     found = (
         path for path in (ROOT / "zkpoll").rglob("*") if path.is_file() and "__pycache__" not in path.parts
     )
     units = {f"zkpoll/installation/systemd/{path.name}" for path in (ROOT / "systemd").iterdir()}
-    return {path.relative_to(ROOT).as_posix() for path in found} | units
+    data = f"zkpoll-{__version__}.data/data"
+    shared = {f"{data}/{path.relative_to(ROOT)}" for path in (ROOT / "share").rglob("*") if path.is_file()}
+    example = "zkpoll/inventory/devices.example.yaml"
+    return {path.relative_to(ROOT).as_posix() for path in found} | units | shared | {example}
 
 
 @dataclass(frozen=True)
@@ -118,6 +121,14 @@ def test_the_wheel_in_a_clean_environment(
     assert told.removesuffix("\n").partition("+")[0] == f"zkpoll, version {__version__}"
     assert "devices" in json.loads(installed.prints("config", "schema", folder=tmp_path))["properties"]
     assert "_ZKPOLL_COMPLETE" in installed.prints("completion", "bash", folder=tmp_path)
+    example = (ROOT / "devices.example.yaml").read_text()
+    assert installed.prints("config", "example", folder=tmp_path) == example
+    share = installed.programs.parent / "share"
+    assert {path.name for path in share.glob("man/man?/*")} == {
+        path.name for path in (ROOT / "share").glob("man/man?/*")
+    }
+    for script in ("bash-completion/completions/zkpoll", "zsh/site-functions/_zkpoll"):
+        assert (share / script).read_text() == (ROOT / "share" / script).read_text()
     command = f"ExecStart={installed.programs / 'zkpoll'} sync "
     assert command in installed.run("systemd", "print", "zkpoll.service", folder=tmp_path).stdout
     with serve(Terminal.with_samples(40)) as address:

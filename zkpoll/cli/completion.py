@@ -13,7 +13,8 @@ SHELLS = ("bash", "zsh", "fish")
 def completion(context: click.Context, shell: str) -> None:
     """Print what makes SHELL complete zkpoll's commands, options and file names.
 
-    It works where the command is called `zkpoll` and on the PATH. For good, in your own account:
+    It works where the command is called `zkpoll` and on the PATH. An installation below /usr or /usr/local
+    brings it along, in PREFIX/share. Else, for good, in your own account:
 
     \b
       bash  zkpoll completion bash > ~/.local/share/bash-completion/completions/zkpoll

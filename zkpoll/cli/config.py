@@ -29,9 +29,9 @@ BARE_PAGE: Final = (
 )
 
 
-@click.group(short_help="Check and show the inventory, or describe it to editors.")
+@click.group(short_help="Check and show the inventory; print an example of one.")
 def config() -> None:
-    """Check the inventory, or describe it to an editor."""
+    """Check the inventory, print an example of one, or describe it to an editor."""
 
 
 @config.command(short_help="Check devices.yaml: all mistakes at once.")
@@ -82,6 +82,17 @@ def _contents(inventory: Inventory) -> str:
     parts += [counted(len(inventory.databases), "database")] if inventory.databases else []
     parts += [counted(len(inventory.sites), "site")] if inventory.sites else []
     return ", ".join((*parts, counted(len(inventory.dashboards), "dashboard")))
+
+
+@config.command()
+def example() -> None:
+    """Print an inventory that shows every setting, explained.
+
+    It is to read and to copy from; `zkpoll init` writes a short one to begin with.
+    """
+    from zkpoll.inventory.example import example as inventory_example
+
+    click.echo(inventory_example(), nl=False)
 
 
 @config.command()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
 
@@ -14,12 +15,15 @@ from zkpoll.cli.app import yes_option
 from zkpoll.errors import ExitCode, InventoryError, reason
 
 if TYPE_CHECKING:
+    import ipaddress
     from collections.abc import Callable, Sequence
 
     from zkpoll.installation.first_inventory import FirstDevice
 
+T = TypeVar("T")
 _SYSTEM: Final = Path("/etc/zkpoll/devices.yaml")
-_SYSTEM_JOURNAL: Final = Path("/var/lib/zkpoll/journal.db")
+_MOST: Final = 4096
+"""Addresses of a network that is looked through: a minute and a half."""
 _HOW_TO_FIND: Final = (
     "on the terminal, Menu, Comm., Ethernet (or Network) shows its address; say --device ADDRESS"
 )
@@ -78,11 +82,9 @@ def init(
     can read. A file that is there is never overwritten. For ERPNext, Frappe HR and Odoo, add format: as
     docs/frappe.md and docs/odoo.md show.
 
-    Exit codes: 0 written; 2 something is missing or wrong, or the file is there; 69 no terminal was found, and
-    nothing written; 78 the files cannot be written; 130 stopped at a question, nothing written.
+    Exit codes: 0 written; 2 something is missing or wrong, or the file is there; 69 no terminal was found;
+    78 the files cannot be written; 130 stopped at a question. Where it is not 0, nothing was written.
     """
-    from dataclasses import replace
-
     from zkpoll.installation import this_machine
     from zkpoll.installation.first_inventory import FirstAnswers, each_once, inventory_text
 
@@ -95,14 +97,16 @@ def init(
             f"there is no folder {path.parent}; make it with mkdir -p {_word(path.parent)}"
         )
     asks = sys.stdin.isatty() and not yes
-    named = _named(devices)
-    url = _url(dashboard if dashboard is not None else _answer(asks, "Dashboard's URL", "--dashboard"))
-    token = "" if token_file or dry_run else _token(asks)
+    named, where = tuple(map(_named, devices)), _networks(networks)
+    url = _answer(asks, "Dashboard's URL", "--dashboard", _url) if dashboard is None else _url(dashboard)
+    token = ""
+    if not token_file and not dry_run:
+        token = _answer(asks, "Dashboard's token (not shown)", "--token-file FILE", _token, hidden=True)
     zone = _zone(zone, this_machine.zone(os.environ), asks)
-    found = named or (() if no_look else each_once(_look(networks)))
+    found = named or (() if no_look else each_once(_look(where)))
     if not found and asks:
         click.echo("No terminal answers. Menu, Comm., Ethernet on the terminal shows its address.", err=True)
-        found = _named([click.prompt("Terminal's address", err=True)])
+        found = (_answer(asks, "Terminal's address", "--device", _named),)
     if not found:
         click.echo(f"zkpoll: no terminal was found, and nothing was written; {_HOW_TO_FIND}", err=True)
         return ExitCode.UNREACHABLE
@@ -111,8 +115,8 @@ def init(
     said = "${CREDENTIALS_DIRECTORY:-/etc/zkpoll}/token" if system else "token"
     if token_file:
         said = str(token_file.expanduser().absolute()).replace("${", "$${")
-    journal = str(_SYSTEM_JOURNAL) if system else "journal.db"
-    text = inventory_text(FirstAnswers(url, said, journal, zone, tuple(replace(one) for one in found)))
+    journal = str(STATE / "journal.db") if system else "journal.db"
+    text = inventory_text(FirstAnswers(url, said, journal, zone, tuple(found)))
     _check(path, text, secrets=token_file is not None)
     if dry_run:
         click.echo(text, nl=False)
@@ -130,25 +134,47 @@ def _word(path: Path) -> str:
     return shlex.quote(str(path))
 
 
-def _named(devices: Sequence[str]) -> tuple[FirstDevice, ...]:
+def _named(text: str) -> FirstDevice:
     from zkpoll.installation.first_inventory import asked_device
     from zkpoll.inventory.hosts import check_host
 
-    found = []
-    for text in devices:
-        try:
-            found.append(asked_device(text))
-            check_host(found[-1].host)
-        except ValueError as error:
-            raise click.BadParameter(f"{text!r}: {error}", param_hint="--device") from None
-    return tuple(found)
+    try:
+        found = asked_device(text.strip())
+        check_host(found.host)
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r}: {error}", param_hint="--device") from None
+    return found
 
 
-def _answer(asks: bool, question: str, option: str, *, hidden: bool = False) -> str:
-    """Ask a person; where none is there, name the option."""
+def _networks(asked: Sequence[str]) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+    """Return the networks that are named. Refuse those that take too long."""
+    import ipaddress
+
+    try:
+        where = [ipaddress.ip_network(one, strict=False) for one in asked]
+    except ValueError:
+        raise click.BadParameter(
+            "expected a network such as 192.168.1.0/24", param_hint="--network"
+        ) from None
+    if any(one.num_addresses > _MOST for one in where):
+        raise click.BadParameter("expected networks of /20 or smaller", param_hint="--network")
+    return where
+
+
+def _answer(
+    asks: bool,
+    question: str,
+    option: str,
+    checked: Callable[[str], T],
+    *,
+    hidden: bool = False,
+    default: str | None = None,
+) -> T:
+    """Ask a person, until the answer can be used; where nobody is there, name the option."""
     if not asks:
         raise click.UsageError(f"nobody is there to be asked; say {option}")
-    return str(click.prompt(question, err=True, hide_input=hidden))
+    answer: T = click.prompt(question, default, hidden, value_proc=checked, err=True)
+    return answer
 
 
 def _url(text: str) -> str:
@@ -161,53 +187,47 @@ def _url(text: str) -> str:
         raise click.BadParameter(f"{without_secrets(text)!r}: {error}", param_hint="--dashboard") from None
 
 
-def _token(asks: bool) -> str:
+def _token(text: str) -> str:
     from zkpoll.inventory.credentials import Token
 
-    token = _answer(asks, "Dashboard's token (not shown)", "--token-file FILE", hidden=True).strip()
+    token = text.strip()
     if not Token().fits(token):
         raise click.UsageError(f"the token: expected {Token.expected}")
     return token
 
 
 def _zone(given: str | None, own: str | None, asks: bool) -> str:
+    if given is not None:
+        return _checked_zone(given)
+    usual = None
+    with suppress(click.BadParameter):  # such as TZ=EST5EDT4: what it says is no name
+        usual = own and _checked_zone(own)
+    if asks:
+        return _answer(asks, "Time zone of the terminals", "--zone", _checked_zone, default=usual)
+    if not usual:
+        raise click.UsageError("this machine does not tell its time zone; say --zone")
+    return usual
+
+
+def _checked_zone(text: str) -> str:
     from zkpoll.inventory.zones import check_zone
 
     try:
-        own = own and check_zone(own)
-    except ValueError:  # such as TZ=EST5EDT4: what it says is no name
-        own = None
-    if given is None and asks:
-        given = click.prompt("Time zone of the terminals", default=own, err=True)
-    zone = given or own
-    if not zone:
-        raise click.UsageError("this machine does not tell its time zone; say --zone")
-    try:
-        return check_zone(zone)
+        return check_zone(text.strip())
     except ValueError as error:
-        raise click.BadParameter(f"{zone!r}: {error}", param_hint="--zone") from None
+        raise click.BadParameter(f"{text!r}: {error}", param_hint="--zone") from None
 
 
-def _look(asked: Sequence[str]) -> list[FirstDevice]:
-    """Look for terminals, and tell where."""
-    import ipaddress
-
+def _look(asked: Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network]) -> list[FirstDevice]:
+    """Look for terminals, and tell where. Without networks, in those of this machine."""
     from zkpoll.cli.signals import stop_on_signal
     from zkpoll.installation import this_machine
     from zkpoll.installation.first_inventory import FirstDevice
     from zkpoll.pull.discovery import discover, hosts
 
-    try:
-        where = [ipaddress.ip_network(one, strict=False) for one in asked] or this_machine.networks()
-    except ValueError:
-        raise click.BadParameter(
-            "expected a network such as 192.168.1.0/24", param_hint="--network"
-        ) from None
-    if any(one.num_addresses > 4096 for one in where):
-        raise click.BadParameter("expected networks of /20 or smaller", param_hint="--network")
     found = []
     with stop_on_signal() as stop:
-        for network in where:
+        for network in asked or this_machine.networks():
             click.echo(f"Looking for terminals in {network} …", err=True)
             for one in discover(hosts(network), stopped=stop.is_set):
                 if one.terminal:
@@ -221,11 +241,15 @@ def _look(asked: Sequence[str]) -> list[FirstDevice]:
 
 
 def _check(path: Path, text: str, *, secrets: bool) -> None:
-    """Run the check of `zkpoll config check` on what is to be written."""
+    """Run the check of `zkpoll config check` on what is to be written, and tell what it would tell."""
     from zkpoll.inventory.file import checked
+    from zkpoll.tasks.delivery_outcome import EXPOSED
 
     try:
-        checked(path, text, os.environ, secrets=secrets, strict=True)
+        inventory = checked(path, text, os.environ, secrets=secrets, strict=True)
+        for dashboard in inventory.dashboards:
+            if dashboard.exposed:
+                click.echo(f"{dashboard.name}: {EXPOSED}", err=True)
     except InventoryError as error:
         raise click.UsageError(
             f"nothing was written, as the inventory would have mistakes:\n{error}"
@@ -234,13 +258,12 @@ def _check(path: Path, text: str, *, secrets: bool) -> None:
 
 def _write(path: Path, text: str, token_file: Path | None, token: str) -> None:
     from zkpoll.installation.first_files import OtherToken, write_first
+    from zkpoll.installation.units import STATE
 
     try:
-        if path == _SYSTEM:
-            path.parent.mkdir(mode=0o755, exist_ok=True)
-            # Until a service runs nobody has made it; systemd takes it over as it is.
-            _SYSTEM_JOURNAL.parent.mkdir(mode=0o700, exist_ok=True)
-        write_first(path, text, token_file, token)
+        # What the services have as their own: until one has run, nobody has made it.
+        new_folders = {path.parent: 0o755, STATE: 0o700} if path == _SYSTEM else {}
+        write_first(path, text, token_file, token, new_folders=new_folders)
     except FileExistsError:
         raise _is_there(path) from None
     except OtherToken as error:

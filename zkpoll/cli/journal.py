@@ -55,7 +55,7 @@ def restore(file: Path, config: Path | None, write: bool, yes: bool, as_json: bo
       in the journal  it is there, under the id that the copy gives it
       missing         it is not; --write puts it there, also into a new journal
       quarantined     nobody can believe it, and it is in quarantine there
-      differ          it is there under another id: its slot was another user's then
+      differ          it is there under another id: its slot was another's
 
     Exit code 1 where a record is missing or differs. What --write puts back goes to every dashboard at the
     next sync, as if it were read just now, under the ids it always had; nothing is doubled in the journal.
@@ -278,7 +278,7 @@ def prune(
     The numbers are shown first, and you are asked. What stays, however old it is:
 
     \b
-      undelivered  it is pending or parked for a dashboard, or no dashboard had it
+      undelivered  it is pending or parked for a dashboard, or none had it
       held         it is held for a dashboard
       same second  it shares its second with another punch of that person
       in a database  a database that is read still shows it

@@ -55,8 +55,8 @@ def export(
                         `zkpoll users export`, nothing where that knows none
       manual            a person typed it in at a vendor's program
       clock_suspect     its clock cannot have been right
-      hold              why it is held: since, repeat, same second, exact repeat,
-                        manual, sudden, another terminal
+      hold              why it is held: since, repeat, same second,
+                        exact repeat, manual, sudden, another terminal
       journalled_at     when it was read (UTC)
       dashboards        for each: confirmed, pending, parked, held, discarded;
                         nothing where the punch is older than the dashboard

@@ -65,7 +65,7 @@ def export(
 
     \b
       device, serial_number    the terminal, or the database
-      uid, user_id, name       the user's slot there, id and name; of a database
+      uid, user_id, name       the user's slot, id and name; of a database
                                the number that its program has, the badge, name
       privilege                the number there, and
       privilege_name           user, enroller, manager, administrator, other;

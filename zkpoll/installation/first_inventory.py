@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain, count
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -65,8 +66,6 @@ def asked_device(text: str) -> FirstDevice:
 
 def each_once(found: Iterable[FirstDevice]) -> tuple[FirstDevice, ...]:
     """Return the devices, of those with one serial number the first, with all addresses."""
-    from dataclasses import replace
-
     kept: list[FirstDevice] = []
     places: dict[str, int] = {}
     for one in found:
@@ -117,14 +116,14 @@ def _entry(name: str, one: FirstDevice) -> list[str]:
 
 
 def _names(devices: Sequence[FirstDevice]) -> list[str]:
-    """Return a name for each: its own, or one made of its address; two at one address differ by their port."""
-    made = [
-        f"terminal-{''.join(c if c.isalnum() and c.isascii() else '-' for c in one.host)}" for one in devices
-    ]
+    """Return a name for each: its own, or one made of its address, with a number where that is taken."""
     taken = {one.name for one in devices if one.name}
     names = []
-    for one, plain in zip(devices, made, strict=True):
-        name = one.name or (plain if plain not in taken and made.count(plain) == 1 else f"{plain}-{one.port}")
+    for one in devices:
+        made = f"terminal-{''.join(c if c.isalnum() and c.isascii() else '-' for c in one.host)}"
+        numbered = (f"{made}-{n}" for n in count(2))
+        name = one.name or next(free for free in chain([made], numbered) if free not in taken)
+        taken.add(name)
         names.append(name)
     return names
 
