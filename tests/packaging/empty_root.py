@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 PACKAGES: Final = ("python3", "python3-venv", "man-db", "systemd", "bash-completion")
-"""What is there besides what every Debian has. Of systemd, `systemd-analyze verify` is used; none is started."""
+"""What is there besides what every Debian has. systemd is there for `systemd-analyze verify` alone."""
 _CACHE: Final = Path(sys.prefix) / "roots"
 """Beside what else tests fetch, in the environment: 200 MB."""
 _PROGRAMS: Final = ("debootstrap", "unshare", "ip", "chroot", "mount", "tar", "apt-get", "apt-config")
@@ -35,9 +35,10 @@ mount -t devpts -o newinstance,ptmxmode=0666 devpts "$1/dev/pts"
 mount --bind "$1/dev/pts/ptmx" "$1/dev/ptmx"
 root=$1
 shift 2
-exec env -i PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 TERM=dumb chroot "$root" "$@"
+PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+exec env -i "PATH=$PATH" HOME=/root LANG=C.UTF-8 TERM=dumb chroot "$root" "$@"
 """
-"""What makes a machine of a root: own processes, mounts and network. Given the root, its address, the command."""
+"""What makes a machine of a root, in namespaces of its own. Given the root, its address, the command."""
 
 
 class NoRoot(Exception):
@@ -85,7 +86,8 @@ def unpacked(folder: Path) -> EmptyRoot:
         raise NoRoot("roots are made by root alone")
     if lacking := [one for one in _PROGRAMS if shutil.which(one) is None]:
         raise NoRoot(f"there is no {', '.join(lacking)}")
-    if subprocess.run(["unshare", "--mount", "--net", "--pid", "--fork", "true"], check=False).returncode:
+    alone = ["unshare", "--mount", "--net", "--pid", "--fork", "true"]
+    if subprocess.run(alone, check=False, capture_output=True).returncode:
         raise NoRoot("no namespaces can be made")
     packed = _packed()
     _run(["tar", "--extract", "--numeric-owner", "--file", str(packed), "--directory", str(folder)], 300)
@@ -126,7 +128,7 @@ def _make(root: Path, mirror: str, release: str) -> None:
 
 
 def _source() -> tuple[str, str]:
-    """Return the address and the release of the first archive that this machine's apt has a section main of."""
+    """Return the address and the release of the archive that this machine's apt has `main` of."""
     asked = [
         "apt-get",
         "indextargets",

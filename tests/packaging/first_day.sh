@@ -123,14 +123,25 @@ grep ExecStart /etc/systemd/system/zkpoll.service
 zkpoll sync --verbose --config /etc/zkpoll/devices.yaml
 
 part "Pages to read, 80 columns wide"
-for page in zkpoll zkpoll-sync zkpoll-init zkpoll-systemd-install "5 zkpoll.yaml"; do
-    MANWIDTH=80 man $page | col -bx >page    # shellcheck: two words are meant
+for page in zkpoll zkpoll-sync zkpoll-init zkpoll-systemd-install zkpoll.yaml; do
+    MANWIDTH=80 man "$page" | col -bx >page
     test "$(wc -l <page)" -gt 10
     if grep -n '.\{81\}' page; then fail "man $page is wider than 80 columns"; fi
 done
 MANWIDTH=80 man zkpoll-sync | col -bx | head -n 20
+MANWIDTH=80 man 5 zkpoll.yaml | col -bx | head -n 20
 
-part "Completions"
+part "The Tab key: bash finds what completes zkpoll, once it is told of this folder"
+cat >tab.sh <<'END'
+. /usr/share/bash-completion/bash_completion
+_completion_loader zkpoll || test $? = 124    # which means: loaded, try again
+complete -p zkpoll
+COMP_WORDS=(zkpoll sy) COMP_CWORD=1
+_zkpoll_completion zkpoll
+echo "${COMPREPLY[@]}"
+END
+XDG_DATA_DIRS=/opt/zkpoll/share:/usr/share bash tab.sh | tee tab
+grep -qx "sync systemd" tab
 
 part "Away with it: what pip installed is gone, and so is all that names zkpoll"
 /opt/zkpoll/bin/pip uninstall --quiet --yes --root-user-action ignore zkpoll

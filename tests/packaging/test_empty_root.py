@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
-import sys
 from importlib.metadata import requires
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -49,7 +47,7 @@ def fill(wheels: Path, python: str) -> None:
 
 
 def test_a_first_day(root: EmptyRoot) -> None:
-    """From the wheel to punches on a dashboard, units, pages and away again; a first punch in five minutes."""
+    """From the wheel to punches on a dashboard, units and pages, away again; a first punch within minutes."""
     fill(root.folder / "wheels", root.python())
     shutil.copy(HERE / "first_day.sh", root.folder)
     day = root.run(["bash", "/first_day.sh", "/wheels"], "192.168.1.201/24", 600)

@@ -87,6 +87,7 @@ def init(
     """
     from zkpoll.installation import this_machine
     from zkpoll.installation.first_inventory import FirstAnswers, each_once, inventory_text
+    from zkpoll.installation.units import STATE
 
     before: Path | None = ctx.find_root().params.get("config")
     path = (config or before or (_SYSTEM if os.geteuid() == 0 else Path("devices.yaml"))).expanduser()
