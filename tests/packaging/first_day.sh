@@ -27,8 +27,6 @@ until_so() {
 
 part "Install"
 python3 -m venv /opt/zkpoll
-ls_of() { (cd /opt/zkpoll && find . | sort); }
-ls_of >before
 # With a network it is: /opt/zkpoll/bin/pip install zkpoll
 /opt/zkpoll/bin/pip install --quiet --disable-pip-version-check --root-user-action ignore \
     --no-index --find-links "$wheels" zkpoll
@@ -128,12 +126,12 @@ for page in zkpoll zkpoll-sync zkpoll-init zkpoll-systemd-install zkpoll.yaml; d
     test "$(wc -l <page)" -gt 10
     if grep -n '.\{81\}' page; then fail "man $page is wider than 80 columns"; fi
 done
-MANWIDTH=80 man zkpoll-sync | col -bx | head -n 20
-MANWIDTH=80 man 5 zkpoll.yaml | col -bx | head -n 20
+MANWIDTH=80 man zkpoll-sync | col -bx | sed -n 1,20p
+MANWIDTH=80 man 5 zkpoll.yaml | col -bx | sed -n 1,20p
 
 part "The Tab key: bash finds what completes zkpoll, once it is told of this folder"
 cat >tab.sh <<'END'
-. /usr/share/bash-completion/bash_completion
+source /usr/share/bash-completion/bash_completion
 _completion_loader zkpoll || test $? = 124    # which means: loaded, try again
 complete -p zkpoll
 COMP_WORDS=(zkpoll sy) COMP_CWORD=1
@@ -143,8 +141,9 @@ END
 XDG_DATA_DIRS=/opt/zkpoll/share:/usr/share bash tab.sh | tee tab
 grep -qx "sync systemd" tab
 
-part "Away with it: what pip installed is gone, and so is all that names zkpoll"
+part "Away with it: pip leaves nothing of zkpoll; units, inventory and journal are yours to remove"
 /opt/zkpoll/bin/pip uninstall --quiet --yes --root-user-action ignore zkpoll
 hash -r
-if ls_of | grep -i zkpoll; then fail "pip uninstall left these"; fi
+if (cd /opt/zkpoll && find . -iname '*zkpoll*' | grep .); then fail "pip uninstall left these"; fi
+rm /etc/systemd/system/zkpoll* /etc/zkpoll/devices.yaml /etc/zkpoll/token
 say "the end"
