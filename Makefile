@@ -9,6 +9,7 @@
 # make test-lowest   what stands on other people's packages, tested with the oldest ones that pyproject.toml allows
 # make test-pythons   the same with each Python there is, and the newest packages; PYTHONS='python3.14' names others
 # make fuzz   answer visits and deliveries with drawn bytes, thousands of times
+# make mutants   change the code that decides, one thing at a time, and see that the tests notice; ARGS=model/days for one
 # make share   write share/ anew: manual pages and completions, made of the help texts and the schema
 # make pictures   draw docs/pictures anew: what the commands look like on a terminal, and the status page in a browser
 # make test-crash   kill the real `zkpoll sync` and `zkpoll serve` hundreds of times, and see that nothing is lost
@@ -49,7 +50,7 @@ comma   := ,
 DECIDED := $(subst $(empty) $(empty),$(comma),$(DECIDES:%=zkpoll/%/*) zkpoll/wall_clock.py)
 
 .PHONY: demo test test-long test-crash test-lowest test-pythons fuzz lint bench bench-short cover cover-quick
-.PHONY: share pictures clean
+.PHONY: mutants share pictures clean
 
 # What the demo needs: zkpoll and its run-time dependencies, those of `serve` too, nothing more.
 $(BIN)/zkpoll: pyproject.toml
@@ -119,6 +120,9 @@ cover-quick: $(VENV)/.dev
 		$(or $(ARGS),$(DECIDES:%=tests/%) tests/test_wall_clock.py)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --include='$(DECIDED)' --fail-under=95
+
+mutants: $(VENV)/.dev
+	$(BIN)/python -m tests.mutants $(ARGS)
 
 share: $(VENV)/.dev
 	$(BIN)/python -m tests.share

@@ -56,7 +56,7 @@ LOOKS: Final = {
     "config check": "",
     "config schema": "",
     "config example": "",
-    "systemd print": "",
+    "systemd print": "--program /bin/sh",  # which services may run, wherever the tests are
     "completion": "bash",
 }
 """Commands that look at files alone."""
