@@ -215,6 +215,15 @@ def test_both_or_none(tmp_path: Path) -> None:
         write_first(path, "text", token, "abc")
 
 
+def test_folders_that_services_need(tmp_path: Path) -> None:
+    """They are made with their modes, and taken as they are where they are there."""
+    folder, state = tmp_path / "etc", tmp_path / "state"
+    for name in ("one.yaml", "two.yaml"):
+        write_first(folder / name, "text", new_folders={folder: 0o755, state: 0o700})
+    assert stat.S_IMODE(state.stat().st_mode) == 0o700
+    assert (folder / "two.yaml").read_text() == "text"
+
+
 def test_addresses() -> None:
     """An address may have a name and a port, also in IPv6."""
     assert asked_device("door=10.0.0.7:4371") == FirstDevice("10.0.0.7", 4371, "door")

@@ -251,6 +251,14 @@ def test_one_more_secret(machine: Machine) -> None:
     assert machine.calls() == ["daemon-reload", "restart zkpoll-serve.service"]
 
 
+def test_a_secret_with_a_folder_for_commands(machine: Machine) -> None:
+    """As `zkpoll init` writes it, the token is found by a person's command, and handed to the services."""
+    with_folder = INVENTORY.replace("DIRECTORY}/token", "DIRECTORY:-/etc/zkpoll}/token")
+    (machine.etc / "devices.yaml").write_text(with_folder)
+    machine.apply()
+    assert "token:/etc/zkpoll/token" in secrets(machine, "zkpoll.service")
+
+
 def test_a_secret_that_everybody_may_read(machine: Machine) -> None:
     """It is closed."""
     (machine.etc / "token").chmod(0o644)

@@ -87,6 +87,7 @@ def init(
     """
     from zkpoll.installation import this_machine
     from zkpoll.installation.first_inventory import FirstAnswers, each_once, inventory_text
+    from zkpoll.installation.units import STATE
 
     before: Path | None = ctx.find_root().params.get("config")
     path = (config or before or (_SYSTEM if os.geteuid() == 0 else Path("devices.yaml"))).expanduser()
@@ -115,7 +116,7 @@ def init(
     said = "${CREDENTIALS_DIRECTORY:-/etc/zkpoll}/token" if system else "token"
     if token_file:
         said = str(token_file.expanduser().absolute()).replace("${", "$${")
-    journal = "/var/lib/zkpoll/journal.db" if system else "journal.db"
+    journal = str(STATE / "journal.db") if system else "journal.db"
     text = inventory_text(FirstAnswers(url, said, journal, zone, tuple(found)))
     _check(path, text, secrets=token_file is not None)
     if dry_run:
@@ -258,9 +259,12 @@ def _check(path: Path, text: str, *, secrets: bool) -> None:
 
 def _write(path: Path, text: str, token_file: Path | None, token: str) -> None:
     from zkpoll.installation.first_files import OtherToken, write_first
+    from zkpoll.installation.units import STATE
 
     try:
-        write_first(path, text, token_file, token, new_folder=path == _SYSTEM)
+        # What the services have as their own: until one has run, nobody has made it.
+        new_folders = {path.parent: 0o755, STATE: 0o700} if path == _SYSTEM else {}
+        write_first(path, text, token_file, token, new_folders=new_folders)
     except FileExistsError:
         raise _is_there(path) from None
     except OtherToken as error:

@@ -15,7 +15,7 @@ from zkpoll.durable import new_file, remove_old_parts
 from zkpoll.ordinary_files import contents
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 _READABLE: Final = 0o644
@@ -28,15 +28,20 @@ class OtherToken(OSError):
 
 
 def write_first(
-    path: Path, text: str, token_file: Path | None = None, token: str = "", *, new_folder: bool = False
+    path: Path,
+    text: str,
+    token_file: Path | None = None,
+    token: str = "",
+    *,
+    new_folders: Mapping[Path, int] | None = None,
 ) -> None:
-    """Write an inventory, and with `token_file` the token (0600). `new_folder` makes its folder, too.
+    """Write an inventory, and with `token_file` the token (0600); before that, folders, each with its mode.
 
     Raise `FileExistsError` when the inventory is there, `OtherToken`, or another `OSError` when either
     cannot be written. Then neither is left of what this has written.
     """
-    if new_folder:
-        path.parent.mkdir(mode=0o755, exist_ok=True)
+    for folder, mode in (new_folders or {}).items():
+        folder.mkdir(mode=mode, exist_ok=True)
     with _alone(path.parent):
         if os.path.lexists(path):
             raise FileExistsError

@@ -24,6 +24,8 @@ _FILE = re.compile(r"file:(?!-)(?P<path>.+)", re.DOTALL)
 _IN_PATH = re.compile(rf"\$(?P<name>{_NAME})")
 _CREDENTIAL = re.compile(rf"\$\{{{CREDENTIALS}\}}/(?P<name>[^/$]+)")
 """The path of a credential as a setting's value."""
+_CREDENTIAL_OR_ELSE = re.compile(rf"\$\{{{CREDENTIALS}(:-[^}}]*)?\}}/(?P<name>[^/$]+)")
+"""The same, perhaps with the folder for a command that systemd did not start."""
 _CREDENTIAL_IN_PATH = re.compile(rf"\${CREDENTIALS}/(?P<name>[^/$]+)")
 """The same in `${file:PATH}`."""
 
@@ -53,7 +55,7 @@ def credentials_of(text: str) -> list[str]:
     """Given a value as written, return the names of the files in `$CREDENTIALS_DIRECTORY` that it takes."""
     insides = (_FILE.fullmatch(mark["inside"] or "") for mark in _MARK.finditer(text))
     paths = (_CREDENTIAL_IN_PATH.fullmatch(one["path"]) for one in insides if one)
-    return [one["name"] for one in (_CREDENTIAL.fullmatch(text), *paths) if one]
+    return [one["name"] for one in (_CREDENTIAL_OR_ELSE.fullmatch(text), *paths) if one]
 
 
 class _Filling:
