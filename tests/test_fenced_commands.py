@@ -61,6 +61,8 @@ OTHERS: Final = {
 NOT_RUN: Final = {
     r"make \S+(\s|$)": "the gate runs it, or a longer one",
     r"(sudo )?python3 -m venv ": "tests/packaging installs zkpoll into an environment of its own",
+    r"zkpoll init$": "asks; tests/installation answers, and tests/packaging does it on an empty machine",
+    r"(sudo )?\S*zkpoll systemd install": "tests/installation does, on a machine of its own",
     r"sudo -u postgres (createuser|createdb|dropdb) ": "changes this machine's PostgreSQL",
     r"(10 3 \* \* \* )?pg_(dump|restore) ": "tests/journal/test_copy.py does",
     r"sudo zkpoll journal copy --to postgresql://": "tests/cli/test_journal_copy.py does",
