@@ -44,6 +44,7 @@ def test_a_day(text: str, month_first: bool | None, day: date) -> None:
         ("tomorrow", None, "'tomorrow' is no day; expected one such as 2026-11-25, today,"),
         ("", None, "'' is no day"),
         ("\u0662\u0660\u0662\u0666-11-22", None, "is no day; expected"),
+        ("22/11/\u0662\u0660\u0662\u0666", False, "is no day; expected"),
         (
             "23/11/2026",
             None,
