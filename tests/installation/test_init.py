@@ -8,6 +8,7 @@ import shlex
 import shutil
 import stat
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -33,15 +34,20 @@ URL = "https://hr.example.com/punches"
 WELL = ("--dashboard", URL, "--zone", "Asia/Dhaka")
 
 
+def afresh(site: Site, *arguments: str) -> list[str]:
+    """Return the words that start it in a process that nothing has prepared."""
+    return [sys.executable, "-m", "zkpoll", "init", *arguments, "--config", str(site.inventory)]
+
+
 def asked(site: Site, *arguments: str, answers: Sequence[tuple[str, str]]) -> tuple[int, str]:
     """Run it at a terminal of its own, and type each answer once its question is there.
 
     Return its code and all that the terminal shows.
     """
     ours, theirs = pty.openpty()
-    process = site.popen(
+    process = subprocess.Popen(
         # With the terminal in charge: Ctrl-C reaches it as a signal.
-        [shutil.which("setsid") or "setsid", "--ctty", *site.command("init", *arguments)],
+        [shutil.which("setsid") or "setsid", "--ctty", *afresh(site, *arguments)],
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
@@ -180,10 +186,10 @@ def test_a_full_disk(site: Site) -> None:
     """Where nothing can be written, nothing is left."""
     token = site.folder / "given token"
     token.write_text("abc\n")
-    words = ("init", *WELL, "--token-file", str(token), "--device", "10.0.0.1")
+    words = (*WELL, "--token-file", str(token), "--device", "10.0.0.1")
     # The shell's limit: a write beyond it fails with EFBIG, as Python ignores the signal.
     limited = ["sh", "-c", 'ulimit -f 0; exec "$0" "$@"', *site.command(*words)]
-    done = site.popen(
+    done = subprocess.Popen(
         limited, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ | site.environment
     )
     _out, err = done.communicate(timeout=60)
