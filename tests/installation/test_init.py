@@ -188,7 +188,7 @@ def test_a_full_disk(site: Site) -> None:
     token.write_text("abc\n")
     words = (*WELL, "--token-file", str(token), "--device", "10.0.0.1")
     # The shell's limit: a write beyond it fails with EFBIG, as Python ignores the signal.
-    limited = ["sh", "-c", 'ulimit -f 0; exec "$0" "$@"', *site.command(*words)]
+    limited = ["sh", "-c", 'ulimit -f 0; exec "$0" "$@"', *afresh(site, *words)]
     done = subprocess.Popen(
         limited, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ | site.environment
     )
