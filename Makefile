@@ -26,7 +26,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 # Most tests wait, for sockets and processes: two at a time for each core.
 WORKERS ?= $(shell echo $$((2 * $$(nproc))))
-PYTEST := $(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=worksteal
+PYTEST  = $(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=worksteal
 
 # Each worker, and most tests of the command, would compile all that they import again.
 export PYTHONDONTWRITEBYTECODE :=
@@ -69,6 +69,8 @@ demo: $(BIN)/zkpoll
 test: $(VENV)/.dev
 	$(PYTEST) --quick $(if $(filter tests tests/%,$(ARGS)),,-m 'not long') $(ARGS)
 
+# One more than cores: these start servers, runs and kills of their own, and some of them look at the clock.
+test-long: WORKERS = $(shell echo $$(($$(nproc) + 1)))
 test-long: $(VENV)/.dev
 	$(PYTEST) --sample -m 'long or hypothesis or sample' $(ARGS)
 
