@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from zkpoll.model.errand import Errand, ErrandStanding
+from zkpoll.model.errand import STATES, Errand, ErrandStanding, Kind, Queue
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 EVERY = 300.0
@@ -54,6 +54,36 @@ def test_one_that_is_done() -> None:
     done = standing(taken=5, taken_at=1, done_at=2)
     assert (done.is_waiting, done.is_under_way) == (False, False)
     assert not done.is_late(at(600), EVERY)
+
+
+def test_one_that_was_done_and_waits_again() -> None:
+    """What was done before is no excuse for the sending that nobody takes."""
+    again = standing(taken=5, taken_at=1, done_at=2, until=10)
+    assert (again.is_waiting, again.is_under_way) == (True, False)
+    assert again.is_late(at(12), EVERY)
+
+
+@pytest.mark.parametrize(("kind", "seconds"), [("visit", 900), ("clear", 900), ("deliver", 60)])
+def test_how_long_the_work_may_take(kind: Kind, seconds: float) -> None:
+    """A quarter of an hour at a device, a minute for a delivery, to the second."""
+    begun = ErrandStanding(Errand(kind, "x"), NOON, NOON, NOON, NOON, NOON, "host/1", None, None)
+    assert not begun.is_late(NOON + timedelta(seconds=seconds), 1)
+    assert begun.is_late(NOON + timedelta(seconds=seconds + 0.5), 1)
+
+
+def test_how_it_stands() -> None:
+    """One word for each errand; one that is late counts as nothing else."""
+    long, done = standing(taken=5, taken_at=1), standing(taken=5, taken_at=1, done_at=2)
+    assert (standing().state(at(1), EVERY), standing().state(at(11), EVERY)) == ("waiting", "late")
+    assert (long.state(at(12), EVERY), long.state(at(12), EVERY, 600)) == ("under way", "late")
+    assert (done.state(at(99), EVERY), long.state(at(2), 60)) == ("done", "under way")
+    assert STATES == ("done", "waiting", "under way", "late")
+
+
+def test_what_a_queue_is_called() -> None:
+    """A queue without a word is that of devices without site."""
+    assert Queue() == Queue(site=None, deliveries=False)
+    assert (Queue().subject, Queue().command) == ("queue of devices without site", "zkpoll worker")
 
 
 def test_one_that_takes_its_time() -> None:

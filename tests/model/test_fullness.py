@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from zkpoll.model.fullness import Fullness, WarnAt, fullness, pace
+from zkpoll.model.fullness import FULL, NEARLY_FULL, Fullness, WarnAt, fullness, pace
 
 TODAY = date(2026, 11, 22)
 DAY = timedelta(days=1)
@@ -45,6 +45,8 @@ def days(*counts: int, last: date = TODAY) -> dict[date, int]:
         (log(97), WarnAt(clear_above=95), False),
         (log(98), WarnAt(clear_above=95), True),
         (log(98), WarnAt(full=99, clear_above=80), False),
+        (log(90.9), WarnAt(clear_above=86), False),  # 5 % more may come in meanwhile
+        (log(91), WarnAt(clear_above=86), True),
         (log(100), WarnAt(full=None, clear_above=80), False),
     ],
 )
@@ -76,7 +78,16 @@ def test_the_day_it_is_full() -> None:
     assert (log(100).full_on, log(100).days_left) == (TODAY, 0)
     assert (log(70, 10).full_on, log(70, 10).days_left) == (date(2026, 12, 22), 30)
     assert [log(0, rate, 10**9).full_on for rate in (None, 0, 1)] == [None] * 3
+    assert (log(0, 1, 36_500).full_on, log(0, 1, 36_499).days_left) == (None, 36_499)
+    assert fullness(5, 1000, TODAY, 2) == Fullness(5, 1000, TODAY, 2)
+    assert Fullness(5, 1000, TODAY).per_day is None
     assert fullness(None, 1000, TODAY, 5) is fullness(5, None, TODAY, 5) is fullness(5, 0, TODAY, 5) is None
+
+
+def test_what_is_told_unasked() -> None:
+    """From 90 % on, of a clock that is off by two minutes; the two states are words of JSON."""
+    assert WarnAt() == WarnAt(full=90, clear_above=None, clock=120)
+    assert (FULL, NEARLY_FULL) == ("full", "nearly full")
 
 
 @pytest.mark.parametrize(

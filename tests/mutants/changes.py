@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -12,6 +13,7 @@ from mutmut.mutation.file_mutation import create_mutations
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_OF_TYPES: Final = re.compile(r": TypeAlias = |^\w+ = Literal\[")
 _TEXT: Final = (cst.SimpleString, cst.FormattedStringText, cst.ConcatenatedString)
 
 
@@ -36,7 +38,8 @@ def changes(name: str, source: str) -> Iterator[Change]:
     """Yield the changes of a module, given its file's name for messages and its source.
 
     Sentences are left as they are: what is said to people is compared by the tests of the pages that quote
-    it. Names and single words are changed. Changes that come to the same text are one.
+    it. So are names of types, which mypy judges. Other names and single words are changed. Changes that come
+    to the same text are one.
     """
     module, mutations, _, _ = create_mutations(name, source)
     seen: set[str] = set()
@@ -47,7 +50,9 @@ def changes(name: str, source: str) -> Iterator[Change]:
         text = cst.ensure_type(changed, cst.Module).code
         if text not in seen and text != source and _compiles(text):
             seen.add(text)
-            yield _change(source, text)
+            change = _change(source, text)
+            if not _OF_TYPES.search(change.before):
+                yield change
 
 
 def _compiles(text: str) -> bool:
