@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import codecs
 import difflib
 import re
 from dataclasses import dataclass
@@ -13,7 +15,7 @@ from mutmut.mutation.file_mutation import create_mutations
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_OF_TYPES: Final = re.compile(r": TypeAlias = |^\w+ = Literal\[")
+_OF_TYPES: Final = re.compile(r": TypeAlias = ")
 _TEXT: Final = (cst.SimpleString, cst.FormattedStringText, cst.ConcatenatedString)
 
 
@@ -43,16 +45,39 @@ def changes(name: str, source: str) -> Iterator[Change]:
     """
     module, mutations, _, _ = create_mutations(name, source)
     seen: set[str] = set()
+    types = _lines_for_types(source)
     for one in mutations:
         if isinstance(one.original_node, _TEXT) and " " in module.code_for_node(one.original_node):
+            continue
+        if _codec(one.original_node) and _codec(one.original_node) == _codec(one.mutated_node):
             continue
         changed = module.deep_replace(one.original_node, one.mutated_node)
         text = cst.ensure_type(changed, cst.Module).code
         if text not in seen and text != source and _compiles(text):
             seen.add(text)
             change = _change(source, text)
-            if not _OF_TYPES.search(change.before):
+            if change.line not in types and not _OF_TYPES.search(change.before):
                 yield change
+
+
+def _codec(node: cst.CSTNode) -> str | None:
+    """Return the encoding that a word is a name of, if any: Python takes it in any case."""
+    if not isinstance(node, cst.SimpleString) or not isinstance(node.evaluated_value, str):
+        return None
+    try:
+        return codecs.lookup(node.evaluated_value).name
+    except (LookupError, ValueError):
+        return None
+
+
+def _lines_for_types(source: str) -> set[int]:
+    """Return the lines that are never run: those of `if TYPE_CHECKING:`."""
+    found = [
+        node
+        for node in ast.parse(source).body
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+    ]
+    return {line for node in found for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)}
 
 
 def _compiles(text: str) -> bool:

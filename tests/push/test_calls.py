@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from urllib.parse import quote
 
 import pytest
@@ -54,6 +55,15 @@ def test_all_that_was_typed_in_is_the_secret(before: str) -> None:
     """It is nobody's, but refused by that name, and not as a path that no terminal asks for."""
     call = call_of(f"/{before}/iclock/cdata?SN={SERIAL}")
     assert (call.secret, call.name, call.serial) == (before, "cdata", SERIAL)
+    assert call_of("/a/b/iclock/").secret == "a/b"
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_call_has_the_method_of_its_head(method: str) -> None:
+    """A terminal asks with GET, and brings with POST."""
+    call = parse(replace(head("/iclock/cdata"), method=method))
+    assert call is not None
+    assert call.method == method
 
 
 @pytest.mark.parametrize(

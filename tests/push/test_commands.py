@@ -40,7 +40,7 @@ def test_an_id_is_12_letters_and_digits(random: bytes) -> None:
     """The same of the same bytes, and fit for every firmware."""
     assert len(new_id(random)) == 12
     assert set(new_id(random)) <= set(string.ascii_lowercase + string.digits)
-    assert new_id(random) == new_id(random)
+    assert new_id(random) == new_id(random) == new_id(random + b"more")
 
 
 def test_ids_differ() -> None:
@@ -58,6 +58,8 @@ def test_ids_differ() -> None:
         (b"ID=66\nSN=A1\nReturn=0\nCMD=Shell\nFILENAME=out.txt\nContent=a&Return=3\n", {"66": 0}),
         (b"ID=1&Return=0\nID=1&Return=-1\n", {"1": 0}),
         (b"Return=0&ID=1&CMD=DATA\nID=2&Return=5", {"2": 5}),
+        (b"ID=aZ9&Return=0", {"aZ9": 0}),
+        (b"ID=1\nID=a=b\nReturn=0", {}),
         (
             b"ID=1&Return=&CMD=DATA\nID=2&Return=x\nID=&Return=0\nID=a-b&Return=0\nID="
             + b"9" * 17
@@ -78,6 +80,22 @@ def test_settings_may_hold_commas() -> None:
     """They are split before a key only; `~` is no part of a name."""
     body = b"~OEMVendor=ZKTECO CO., LTD.,FWVersion= Ver 8,0 ,~DeviceName=F22/ID,UserCount=12,~Platform="
     assert told_settings(body) == {"FWVersion": "Ver 8,0", "DeviceName": "F22/ID", "UserCount": "12"}
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (
+            b"FirmVer=Ver=8,Platform=ZMM220_TFT,TransactionCount=9",
+            {"FWVersion": "Ver=8", "Platform": "ZMM220_TFT", "TransactionCount": "9"},
+        ),
+        ("FWVersion=8,é=1,UserCount=2".encode(), {"FWVersion": "8,é=1", "UserCount": "2"}),
+        (b"UserCount=1".rjust(65_536, b"\n") + b"2", {"UserCount": "1"}),
+    ],
+)
+def test_settings_of_both_dialects(body: bytes, told: dict[str, str]) -> None:
+    """A key is ASCII and ends at the first sign of equality; 64 KiB are looked at."""
+    assert told_settings(body) == told
 
 
 def test_settings_that_are_not_asked_for_are_not_kept() -> None:
