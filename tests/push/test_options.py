@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo, available_timezones
@@ -47,6 +48,12 @@ def test_the_settings_of_the_attendance_dialect() -> None:
         "PushProtVer=2.2.14\n"
         "PushOptionsFlag=1\n"
     )
+
+
+def test_a_stamp_of_photos_is_handed_back_as_well() -> None:
+    """Where a terminal brought one, it is not told to begin anew."""
+    known = replace(KNOWN, stamps={"ATTPHOTO": "7"})
+    assert "ATTPHOTOStamp=7\n" in options.attendance(known, NOW)
 
 
 def test_the_settings_of_the_access_dialect() -> None:
@@ -115,3 +122,17 @@ def test_the_time_of_the_access_dialect(zone: str, told: str) -> None:
     assert (
         options.server_time(replace(KNOWN, zone=ZoneInfo(zone)), now) == f"DateTime={seconds},ServerTZ={told}"
     )
+
+
+def test_the_time_of_the_access_dialect_is_utc_wherever_this_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The zone of this machine is nobody's concern."""
+    now = datetime(2026, 11, 22, 3, tzinfo=UTC)
+    at_home = options.server_time(KNOWN, now)
+    monkeypatch.setenv("TZ", "Asia/Dhaka")
+    time.tzset()
+    try:
+        assert options.server_time(KNOWN, now) == at_home
+        assert at_home.startswith(f"DateTime={(((26 * 12 + 10) * 31) + 21) * 86400 + 3 * 3600},")
+    finally:
+        monkeypatch.undo()
+        time.tzset()
