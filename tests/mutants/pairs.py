@@ -25,7 +25,7 @@ OPEN: Final[dict[str, tuple[str, ...]]] = {
     "delivery/verdicts": ("tests/delivery/test_verdicts.py", "tests/delivery/test_contents.py"),
     "delivery/bisection": ("tests/delivery/test_loop.py", "tests/delivery/test_killed_trials.py"),
     "journal/ledger": ("tests/journal/test_ledger.py",),
-    "push/lines": ("tests/push/test_lines.py",),
+    "push/lines": ("tests/push/test_lines.py", "tests/push/test_secrets.py"),
     "push/reaction": ("tests/push/test_reaction.py",),
     "bridge/jet": ("tests/bridge/test_jet.py",),
 }
