@@ -9,6 +9,7 @@ import shutil
 import stat
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,7 +26,6 @@ from zkpoll.simulator import Model, Terminal, serve
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from tests.site import Result, Site
     from zkpoll.simulator import SampleDashboard
@@ -240,6 +240,7 @@ def test_addresses() -> None:
 
 @pytest.mark.parametrize("word", ["null", "Null", "yes", "off", "true", "n"])
 def test_a_name_that_yaml_takes_for_something_else(site: Site, word: str) -> None:
+    """It stands in quotes, and stays the name."""
     assert given(site, "--device", f"{word}=10.0.0.1").code == 0
     assert f'- name: "{word}"' in site.inventory.read_text()
     assert site.run("config", "check").code == 0
@@ -253,6 +254,7 @@ def test_a_name_that_yaml_takes_for_something_else(site: Site, word: str) -> Non
     ],
 )
 def test_a_home_folder_that_nobody_has(site: Site, words: tuple[str, ...]) -> None:
+    """It is told as a mistake of the option, and nothing is written."""
     told = subprocess.run(
         [sys.executable, "-m", "zkpoll", "init", *WELL, "--device", "10.0.0.1", *words],
         cwd=site.folder,
@@ -275,7 +277,7 @@ def test_a_folder_that_was_removed(tmp_path: Path, words: tuple[str, ...]) -> No
     more = (*WELL, "--device", "10.0.0.1", "--token-file", "t", "--config", "a.yaml")
     line = shlex.join([sys.executable, "-m", "zkpoll", *words, *(more if words[0] == "init" else ())])
     told = subprocess.run(
-        ["sh", "-c", f"rmdir ../gone && exec {line}"],
+        ["/bin/sh", "-c", f"rmdir ../gone && exec {line}"],
         cwd=gone,
         env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         capture_output=True,
@@ -288,7 +290,7 @@ def test_a_folder_that_was_removed(tmp_path: Path, words: tuple[str, ...]) -> No
 
 def test_written_and_not_told(site: Site) -> None:
     """What is written stays where nobody can be told of it, as the help says."""
-    with open("/dev/full", "wb") as full:
+    with Path("/dev/full").open("wb") as full:
         words = afresh(site, *WELL, "--device", "10.0.0.1", "--token-file", str(site.folder / "t"))
         (site.folder / "t").write_text("secret")
         code = subprocess.run(words, stdout=full, env=os.environ | site.environment, check=False).returncode

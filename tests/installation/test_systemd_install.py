@@ -335,6 +335,7 @@ def test_a_program_that_cannot_be_run(tmp_path: Path, mode: int | None, told: st
 
 @pytest.mark.parametrize("config", ["/etc/zk poll/devices.yaml", "/etc/%i.yaml", "/etc/a\nUser=root"])
 def test_an_inventory_that_a_unit_reads_otherwise_is_told(config: str) -> None:
+    """The unit is printed all the same, and stderr says what is wrong with it."""
     words = [sys.executable, "-m", "zkpoll", "systemd", "print", "zkpoll.service", "--config", config]
     told = subprocess.run(words, capture_output=True, text=True, check=False).stderr
     assert "which means something else in a unit: give it another name" in told

@@ -10,7 +10,7 @@ import os
 import sys
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import click
 
@@ -43,10 +43,7 @@ from zkpoll.cli.watch import watch
 from zkpoll.cli.worker import worker
 from zkpoll.errors import OUT_OF_MEMORY, ExitCode, ZkpollError
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-
+_GONE: Final = "the folder that this was started in was removed: cd to another"
 _SECTIONS: Final = {
     "First day": (
         *("demo", "init", "config check", "devices discover", "devices ping", "dashboards ping"),
@@ -156,7 +153,7 @@ def _run() -> int:
         return _failed(OUT_OF_MEMORY, ExitCode.ATTENTION)
     except Exception as error:  # noqa: BLE001  # what is left is a bug of ours
         if isinstance(error, FileNotFoundError) and _folder_is_gone():
-            return _failed("the folder that this was started in was removed: cd to another", ExitCode.ATTENTION)
+            return _failed(_GONE, ExitCode.ATTENTION)
         traceback.print_exc()
         return _failed("this is a bug in zkpoll; please report it with the lines above", ExitCode.BUG)
     return code if isinstance(code, int) else ExitCode.OK
