@@ -9,6 +9,7 @@ import shutil
 import stat
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,7 +26,6 @@ from zkpoll.simulator import Model, Terminal, serve
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from tests.site import Result, Site
     from zkpoll.simulator import SampleDashboard
@@ -238,11 +238,78 @@ def test_addresses() -> None:
     assert asked_device("clock.example.com") == FirstDevice("clock.example.com")
 
 
+@pytest.mark.parametrize("word", ["null", "Null", "yes", "off", "true", "n"])
+def test_a_name_that_yaml_takes_for_something_else(site: Site, word: str) -> None:
+    """It stands in quotes, and stays the name."""
+    assert given(site, "--device", f"{word}=10.0.0.1").code == 0
+    assert f'- name: "{word}"' in site.inventory.read_text()
+    assert site.run("config", "check").code == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--token-file", "~nosuchuser/token", "--config", "devices.yaml"),
+        ("--token-file", "token", "--config", "~nosuchuser/devices.yaml"),
+    ],
+)
+def test_a_home_folder_that_nobody_has(site: Site, words: tuple[str, ...]) -> None:
+    """It is told as a mistake of the option, and nothing is written."""
+    told = subprocess.run(
+        [sys.executable, "-m", "zkpoll", "init", *WELL, "--device", "10.0.0.1", *words],
+        cwd=site.folder,
+        env=os.environ | site.environment | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert told.returncode == 2, told
+    assert "its home folder (~) is not known" in told.stderr
+    assert not [*site.folder.iterdir()]
+
+
+@pytest.mark.parametrize("words", [("init", "--no-look"), ("systemd", "print", "--config", "a.yaml")])
+def test_a_folder_that_was_removed(tmp_path: Path, words: tuple[str, ...]) -> None:
+    """The shell still stands in it: no bug, and no traceback."""
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    more = (*WELL, "--device", "10.0.0.1", "--token-file", "t", "--config", "a.yaml")
+    line = shlex.join([sys.executable, "-m", "zkpoll", *words, *(more if words[0] == "init" else ())])
+    told = subprocess.run(
+        ["/bin/sh", "-c", f"rmdir ../gone && exec {line}"],
+        cwd=gone,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert told.returncode == 1, told
+    assert told.stderr == "zkpoll: the folder that this was started in was removed: cd to another\n"
+
+
+def test_written_and_not_told(site: Site) -> None:
+    """What is written stays where nobody can be told of it, as the help says."""
+    with Path("/dev/full").open("wb") as full:
+        words = afresh(site, *WELL, "--device", "10.0.0.1", "--token-file", str(site.folder / "t"))
+        (site.folder / "t").write_text("secret")
+        code = subprocess.run(words, stdout=full, env=os.environ | site.environment, check=False).returncode
+    assert code == 1
+    assert site.run("config", "check").code == 0
+
+
+def test_one_address_is_one_entry() -> None:
+    """Networks may overlap; and one that asks for its Comm Key tells no serial number."""
+    known, locked = FirstDevice("10.0.0.1", serial_number="A"), FirstDevice("10.0.0.2", needs_comm_key=True)
+    assert each_once([known, locked, known, locked]) == (known, locked)
+
+
 def test_one_serial_number_is_one_entry() -> None:
     """The first address counts; those that tell none are kept apart."""
     a, b, c = FirstDevice("a", serial_number="1"), FirstDevice("b", serial_number="1"), FirstDevice("c")
-    assert [(one.host, one.also_at) for one in each_once([a, b, c, c])] == [
+    d = FirstDevice("d")
+    assert [(one.host, one.also_at) for one in each_once([a, b, c, d])] == [
         ("a", ("b",)),
         ("c", ()),
-        ("c", ()),
+        ("d", ()),
     ]

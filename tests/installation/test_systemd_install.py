@@ -20,7 +20,7 @@ import pytest
 from tests.site import Result
 from zkpoll.installation.program import program_at
 from zkpoll.installation.steps import needing_somebody
-from zkpoll.installation.systemd_setup import Setup, plan
+from zkpoll.installation.systemd_setup import Setup, plan, program_step
 from zkpoll.installation.units import Wanted
 
 if TYPE_CHECKING:
@@ -313,6 +313,32 @@ def test_a_program_out_of_sight(machine: Machine) -> None:
         shown = machine.run("install", "--apply", program=("--program", path))
         assert (shown.code, told in shown.out, "/opt/zkpoll" in shown.out) == (1, True, True)
         assert machine.calls() == []
+
+
+@pytest.mark.parametrize(
+    ("mode", "told"),
+    [(None, "is no program"), (0o644, "may not be run by the services' user"), (0o755, None)],
+)
+def test_a_program_that_cannot_be_run(tmp_path: Path, mode: int | None, told: str | None) -> None:
+    """A folder, or a file that nobody may run, can be read, and is no command for all that."""
+    path = tmp_path / PROGRAM[1:]
+    path.parent.mkdir(parents=True)
+    if mode is None:
+        path.mkdir()
+    else:
+        path.touch()
+        path.chmod(mode)
+    step = program_step(Setup(Wanted(), program_at(Path(PROGRAM)), root=tmp_path))
+    assert (told or "services run") in step.what
+    assert (step in needing_somebody([step])) is (told is not None)
+
+
+@pytest.mark.parametrize("config", ["/etc/zk poll/devices.yaml", "/etc/%i.yaml", "/etc/a\nUser=root"])
+def test_an_inventory_that_a_unit_reads_otherwise_is_told(config: str) -> None:
+    """The unit is printed all the same, and stderr says what is wrong with it."""
+    words = [sys.executable, "-m", "zkpoll", "systemd", "print", "zkpoll.service", "--config", config]
+    told = subprocess.run(words, capture_output=True, text=True, check=False).stderr
+    assert "which means something else in a unit: give it another name" in told
 
 
 def test_workers_take_the_place_of_the_timer(machine: Machine) -> None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 import click
 
@@ -42,10 +43,7 @@ from zkpoll.cli.watch import watch
 from zkpoll.cli.worker import worker
 from zkpoll.errors import OUT_OF_MEMORY, ExitCode, ZkpollError
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-
+_GONE: Final = "the folder that this was started in was removed: cd to another"
 _SECTIONS: Final = {
     "First day": (
         *("demo", "init", "config check", "devices discover", "devices ping", "dashboards ping"),
@@ -153,10 +151,21 @@ def _run() -> int:
         return error.exit_code
     except MemoryError:
         return _failed(OUT_OF_MEMORY, ExitCode.ATTENTION)
-    except Exception:  # noqa: BLE001  # what is left is a bug of ours
+    except Exception as error:  # noqa: BLE001  # what is left is a bug of ours
+        if isinstance(error, FileNotFoundError) and _folder_is_gone():
+            return _failed(_GONE, ExitCode.ATTENTION)
         traceback.print_exc()
         return _failed("this is a bug in zkpoll; please report it with the lines above", ExitCode.BUG)
     return code if isinstance(code, int) else ExitCode.OK
+
+
+def _folder_is_gone() -> bool:
+    """Say whether no path that is relative leads anywhere."""
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def _failed(message: str, code: ExitCode) -> int:

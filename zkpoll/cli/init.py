@@ -82,15 +82,17 @@ def init(
     can read. A file that is there is never overwritten. For ERPNext, Frappe HR and Odoo, add format: as
     docs/frappe.md and docs/odoo.md show.
 
-    Exit codes: 0 written; 2 something is missing or wrong, or the file is there; 69 no terminal was found;
-    78 the files cannot be written; 130 stopped at a question. Where it is not 0, nothing was written.
+    Exit codes: 0 written; 1 written, but what is said of it could not be printed; 2 something is missing or
+    wrong, or the file is there; 69 no terminal was found; 78 the files cannot be written; 130 stopped at a
+    question. From 2 on, nothing was written.
     """
     from zkpoll.installation import this_machine
     from zkpoll.installation.first_inventory import FirstAnswers, each_once, inventory_text
     from zkpoll.installation.units import STATE
 
     before: Path | None = ctx.find_root().params.get("config")
-    path = (config or before or (_SYSTEM if os.geteuid() == 0 else Path("devices.yaml"))).expanduser()
+    path = _expanded(config or before or (_SYSTEM if os.geteuid() == 0 else Path("devices.yaml")), "--config")
+    token_file = token_file and _expanded(token_file, "--token-file").absolute()
     if os.path.lexists(path) and not dry_run:
         raise _is_there(path)
     if not path.parent.is_dir() and path != _SYSTEM and not dry_run:
@@ -115,7 +117,7 @@ def init(
     system = path == _SYSTEM
     said = "${CREDENTIALS_DIRECTORY:-/etc/zkpoll}/token" if system else "token"
     if token_file:
-        said = str(token_file.expanduser().absolute()).replace("${", "$${")
+        said = str(token_file).replace("${", "$${")
     journal = str(STATE / "journal.db") if system else "journal.db"
     text = inventory_text(FirstAnswers(url, said, journal, zone, tuple(found)))
     _check(path, text, secrets=token_file is not None)
@@ -129,6 +131,15 @@ def init(
 
 def _is_there(path: Path) -> click.UsageError:
     return click.UsageError(f"{path} is there already, and is not overwritten; --config names another file")
+
+
+def _expanded(path: Path, option: str) -> Path:
+    from zkpoll.inventory.files import expanded
+
+    try:
+        return expanded(path)
+    except ValueError as error:
+        raise click.BadParameter(f"{str(path)!r}: {error}", param_hint=option) from None
 
 
 def _word(path: Path) -> str:

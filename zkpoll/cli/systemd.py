@@ -53,11 +53,12 @@ def print_(unit: str | None, config: Path, program: Path | None) -> None:
     """
     from zkpoll.cli.output import complain
     from zkpoll.installation.steps import needing_somebody
-    from zkpoll.installation.systemd_setup import Setup, printed, program_step
+    from zkpoll.installation.systemd_setup import Setup, odd_inventory, printed, program_step
     from zkpoll.installation.units import FOLDER, Wanted
 
     setup = Setup(Wanted(), _program_of(program), config.absolute())
-    complain(f"{one.what}: {one.advice}" for one in needing_somebody([program_step(setup)]))
+    steps = filter(None, [program_step(setup), odd_inventory(setup)])
+    complain(f"{one.what}: {one.advice}" for one in needing_somebody([*steps]))
     texts = printed(setup)
     if unit is None:
         click.echo("\n".join(f"# {FOLDER / name}\n{text}" for name, text in texts.items()), nl=False)

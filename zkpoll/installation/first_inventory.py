@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 USUAL_PORT: Final = 4370
+_NOT_TEXT: Final = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n"})
+"""Words that YAML, of one version or another, takes for something else where no quotes are around them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +67,13 @@ def asked_device(text: str) -> FirstDevice:
 
 
 def each_once(found: Iterable[FirstDevice]) -> tuple[FirstDevice, ...]:
-    """Return the devices, of those with one serial number the first, with all addresses."""
+    """Return the devices, of those with one serial number the first, with all addresses.
+
+    One address counts once, as networks that are looked through may overlap.
+    """
     kept: list[FirstDevice] = []
     places: dict[str, int] = {}
-    for one in found:
+    for one in {(one.host, one.port): one for one in found}.values():
         at = places.get(one.serial_number) if one.serial_number else None
         if at is not None:
             kept[at] = replace(kept[at], also_at=(*kept[at].also_at, one.host))
@@ -130,7 +135,7 @@ def _names(devices: Sequence[FirstDevice]) -> list[str]:
 
 def _quoted(text: str) -> str:
     plain = text and all(c.isascii() and (c.isalnum() or c in "/._-+") for c in text) and text[0].isalpha()
-    return text if plain else json.dumps(text, ensure_ascii=False)
+    return text if plain and text.lower() not in _NOT_TEXT else json.dumps(text, ensure_ascii=False)
 
 
 def _one_line(text: str) -> str:

@@ -52,6 +52,16 @@ def why_unread(path: Path, root: Path = Path("/")) -> Unread | None:
         return Unread(f"cannot be looked at: {reason(error)}")
 
 
+def why_not_run(path: Path, root: Path = Path("/")) -> Unread | None:
+    """Say why a service may not run a file that it may read; None where it may."""
+    mode = seen(path, root).stat().st_mode
+    if not stat.S_ISREG(mode):
+        return Unread("is no program")
+    if not mode & stat.S_IXOTH:
+        return Unread("may not be run by the services' user", f"sudo chmod o+x {path}")
+    return None
+
+
 def _places(path: Path, root: Path) -> Iterator[Path]:
     """Yield a path, and where its links lead to. In another root they lead who knows where."""
     yield path

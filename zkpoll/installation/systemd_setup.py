@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 from zkpoll.errors import InventoryError, reason
 from zkpoll.installation import units
-from zkpoll.installation.service_view import seen, why_unread
+from zkpoll.installation.service_view import seen, why_not_run, why_unread
 from zkpoll.installation.steps import Call, MakePrivate, Step, StepState, WriteUnit
 from zkpoll.installation.units import Places, UnitState, Wanted
 from zkpoll.inventory import credentials_in, load
@@ -106,15 +106,24 @@ def program_step(setup: Setup) -> Step:
     for part in program.parts:
         if closed := why_unread(part, setup.root):
             return Step(f"{part} {closed.why}", StepState.NEEDS_YOU, closed.mend or _ELSEWHERE)
+    if idle := why_not_run(program.parts[0], setup.root):
+        return Step(f"{program.parts[0]} {idle.why}", StepState.NEEDS_YOU, idle.mend or _ELSEWHERE)
     return Step(what, StepState.DONE)
+
+
+def odd_inventory(setup: Setup) -> Step | None:
+    """Return the step of an inventory whose path cannot stand in a unit; None where it can."""
+    if odd := units.why_no_path(str(setup.config)):
+        return Step(f"the inventory {setup.config}{odd}", StepState.NEEDS_YOU, "give it another name")
+    return None
 
 
 def _inventory(setup: Setup) -> tuple[Step, Inventory | None]:
     """Return the step of the inventory, and what it says as far as that takes no secrets."""
     path = setup.config
     here = seen(path, setup.root)
-    if odd := units.why_no_path(str(path)):
-        return Step(f"the inventory {path}{odd}", StepState.NEEDS_YOU, "give it another name"), None
+    if odd := odd_inventory(setup):
+        return odd, None
     if closed := why_unread(path, setup.root):
         place = units.INVENTORY
         put = f"put one there: sudo install -d {place.parent}; sudo install -m 0644 devices.yaml {place}"
