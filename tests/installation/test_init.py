@@ -105,6 +105,17 @@ def test_terminals_are_looked_for(site: Site) -> None:
     assert site.run("config", "check").code == 0
 
 
+def test_what_answers_and_is_no_terminal_is_told(site: Site) -> None:
+    """A serial number that cannot be one is no reason to say nothing."""
+    with serve(Terminal(Model(serial="\x1b[31m")), "127.9.9.9", 4370):
+        told = given(site, "--network", "127.9.9.8/30")
+    assert (told.code, "127.9.9.9" in told.err, "serial number that cannot be one" in told.err) == (
+        69,
+        True,
+        True,
+    )
+
+
 @pytest.mark.parametrize(
     ("words", "code", "told"),
     [

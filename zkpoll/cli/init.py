@@ -242,7 +242,9 @@ def _look(asked: Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network]) -> lis
         for network in asked or this_machine.networks():
             click.echo(f"Looking for terminals in {network} …", err=True)
             for one in discover(hosts(network), stopped=stop.is_set):
-                if one.terminal:
+                if not one.terminal:
+                    click.echo(f"  {one.problem}", err=True)
+                else:
                     click.echo(f"  {one.address.host}  {one.model or 'asks for its Comm Key'}", err=True)
                     found.append(FirstDevice(
                         one.address.host, one.address.port, udp=one.address.transport == "udp",
